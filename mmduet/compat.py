@@ -1,0 +1,94 @@
+"""The host mmduet runs on: which lineage of MMEngine, MMCV and MMDetection is installed, and its missing operators.
+
+Two lineages share the import names ``mmengine``, ``mmcv`` and ``mmdet``: the maintained OneDL fork and the dormant
+OpenMMLab originals. Installed over each other they break both, so exactly one must be there.
+
+MMDetection imports ``mmcv.ops``, which wants the compiled module ``mmcv._ext``. No part of mmduet calls a compiled
+operator, and building them needs a compiler, so where the module is missing a stand-in takes its place: MMDetection
+imports, and an operator raises only when it is called. A real ``mmcv._ext`` is used and never replaced.
+"""
+import importlib.util
+import sys
+from importlib import metadata
+from types import ModuleType
+from typing import Any, NoReturn
+
+# Distributions that provide each lineage; a lineage is complete with one of each tuple.
+LINEAGES: dict[str, tuple[tuple[str, ...], ...]] = {
+    'onedl': (('onedl-mmengine', ), ('onedl-mmcv', ), ('onedl-mmdetection', )),
+    'openmmlab': (('mmengine', 'mmengine-lite'), ('mmcv', 'mmcv-lite'), ('mmdet', )),
+}
+
+
+class HostError(ImportError):
+    """The host frameworks are missing, incomplete or installed twice."""
+
+
+def _installed(names: tuple[str, ...]) -> list[str]:
+    found = []
+    for name in names:
+        try:
+            metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        found.append(name)
+    return found
+
+
+def detect_host() -> str:
+    """Return the name of the one complete lineage, ``'onedl'`` or ``'openmmlab'``.
+
+    Raises:
+        HostError: no lineage, half a lineage, or distributions of both; says what to install or remove.
+    """
+    present = {lineage: [_installed(part) for part in parts] for lineage, parts in LINEAGES.items()}
+    touched = {lineage: sum(parts, []) for lineage, parts in present.items() if any(parts)}
+    if not touched:
+        raise HostError('mmduet needs MMEngine, MMCV and MMDetection: run `pip install "mmduet[onedl]"` '
+                        '(maintained) or `pip install "mmduet[openmmlab]"` (the original releases).')
+    if len(touched) > 1:
+        remove = ' '.join(touched['openmmlab'])
+        raise HostError(f'{" ".join(touched["onedl"])} and {remove} are both installed and overwrite each other: run '
+                        f'`pip uninstall {remove}`, then `pip install --force-reinstall --no-deps '
+                        f'{" ".join(touched["onedl"])}`.')
+    lineage = next(iter(touched))
+    missing = [part[0] for part, found in zip(LINEAGES[lineage], present[lineage], strict=True) if not found]
+    if missing:
+        raise HostError(f'{" ".join(touched[lineage])} is installed without {" ".join(missing)}: '
+                        f'run `pip install "mmduet[{lineage}]"`.')
+    return lineage
+
+
+class MissingOperators(ModuleType):
+    """Stands for ``mmcv._ext``: every operator exists, and raises when called."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def operator(*_args: Any, **_kwargs: Any) -> NoReturn:
+            raise RuntimeError(f'the compiled MMCV operator {name!r} is not installed; mmduet itself needs none. '
+                               'Build MMCV with its operators (MMCV_WITH_OPS=1) to run a model that calls it.')
+
+        operator.__name__ = name
+        return operator
+
+
+def install_operator_stand_in() -> bool:
+    """Put ``MissingOperators`` in the place of ``mmcv._ext`` if there is none; return whether that was needed."""
+    if 'mmcv._ext' in sys.modules:
+        return isinstance(sys.modules['mmcv._ext'], MissingOperators)
+    if importlib.util.find_spec('mmcv._ext') is not None:
+        return False
+    sys.modules['mmcv._ext'] = MissingOperators('mmcv._ext')
+    return True
+
+
+def prepare_host() -> None:
+    """Check the host and make MMDetection importable; called when mmduet is imported.
+
+    Raises:
+        HostError: see ``detect_host``.
+    """
+    detect_host()
+    install_operator_stand_in()

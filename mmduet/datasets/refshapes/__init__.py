@@ -1,0 +1,1 @@
+"""RefShapes, the embedded data set."""

@@ -1,0 +1,1 @@
+"""Running: training loop, hooks, optimizer."""

@@ -1,0 +1,1 @@
+"""The distillation wrapper and its head."""

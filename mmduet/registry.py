@@ -1,0 +1,36 @@
+"""Registries of mmduet: children of MMEngine's roots, so a component is ``mmduet.Name`` from every scope.
+
+Class objects work as ``type`` everywhere; a string needs its scope, because ``default_scope`` outranks the registry that
+is asked. Components are imported on the first look-up.
+"""
+from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
+from mmengine.registry import DATASETS as ROOT_DATASETS
+from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import LOOPS as ROOT_LOOPS
+from mmengine.registry import METRICS as ROOT_METRICS
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as ROOT_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
+from mmengine.registry import RUNNERS as ROOT_RUNNERS
+from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
+from mmengine.registry import Registry
+
+
+def _child(name: str, parent: Registry, *locations: str) -> Registry:
+    return Registry(name, parent=parent, scope='mmduet', locations=list(locations))
+
+
+MODELS = _child('model', ROOT_MODELS, 'mmduet.models')
+TASK_UTILS = _child('task util', ROOT_TASK_UTILS, 'mmduet.models')
+DATASETS = _child('dataset', ROOT_DATASETS, 'mmduet.datasets')
+DATA_SAMPLERS = _child('data sampler', ROOT_DATA_SAMPLERS, 'mmduet.datasets')
+TRANSFORMS = _child('transform', ROOT_TRANSFORMS, 'mmduet.datasets')
+METRICS = _child('metric', ROOT_METRICS, 'mmduet.evaluation')
+RUNNERS = _child('runner', ROOT_RUNNERS, 'mmduet.engine')
+LOOPS = _child('loop', ROOT_LOOPS, 'mmduet.engine')
+HOOKS = _child('hook', ROOT_HOOKS, 'mmduet.engine')
+OPTIM_WRAPPERS = _child('optimizer wrapper', ROOT_OPTIM_WRAPPERS, 'mmduet.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', ROOT_OPTIM_WRAPPER_CONSTRUCTORS, 'mmduet.engine')
+VISUALIZERS = _child('visualizer', ROOT_VISUALIZERS, 'mmduet.visualization')

@@ -1,0 +1,65 @@
+"""Box formats and overlaps; every function name says its format.
+
+``cxcywh`` boxes are (centre x, centre y, width, height), ``xyxy`` boxes two corners; both keep whatever unit they come in.
+"""
+import torch
+from torch import Tensor
+
+
+def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
+    """Corners of (..., 4) centre-size boxes."""
+    centre, size = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
+
+
+def xyxy_to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
+    """Centre and size of (..., 4) corner boxes."""
+    low, high = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
+def area_xyxy(boxes_xyxy: Tensor) -> Tensor:
+    """Area of (..., 4) corner boxes; 0 where a box is inverted."""
+    size = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp(min=0)
+    return size[..., 0] * size[..., 1]
+
+
+def _intersection_and_union(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    low = torch.maximum(first[..., :2], second[..., :2])
+    high = torch.minimum(first[..., 2:], second[..., 2:])
+    intersection = area_xyxy(torch.cat([low, high], dim=-1))
+    return intersection, area_xyxy(first) + area_xyxy(second) - intersection
+
+
+def iou_xyxy(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of corner boxes, element by element with broadcasting over leading dimensions.
+
+    Returns:
+        (...) in [0, 1]; 0 where both boxes are empty.
+    """
+    intersection, union = _intersection_and_union(first, second)
+    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+def giou_xyxy(first: Tensor, second: Tensor) -> Tensor:
+    """Generalised intersection over union (Rezatofighi et al. 2019), element by element with broadcasting.
+
+    Returns:
+        (...) in (-1, 1]; the IoU minus the share of the enclosing box that neither box covers.
+    """
+    tiny = torch.finfo(first.dtype).tiny
+    intersection, union = _intersection_and_union(first, second)
+    low = torch.minimum(first[..., :2], second[..., :2])
+    high = torch.maximum(first[..., 2:], second[..., 2:])
+    enclosing = area_xyxy(torch.cat([low, high], dim=-1))
+    return intersection / union.clamp(min=tiny) - (enclosing - union) / enclosing.clamp(min=tiny)
+
+
+def iou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
+    """``iou_xyxy`` of centre-size boxes."""
+    return iou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))
+
+
+def giou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
+    """``giou_xyxy`` of centre-size boxes."""
+    return giou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))

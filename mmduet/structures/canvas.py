@@ -1,0 +1,84 @@
+"""A photo resized and placed on a canvas: the mapping between the two frames, in one place."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """Where the pixels of a photo went on its canvas.
+
+    The photo (after a crop, if there was one) was resized by ``scale_x``, ``scale_y`` to ``width`` x ``height`` pixels and put
+    with its top-left corner at (``left``, ``top``) on a canvas of ``size`` x ``size`` pixels; the rest is padding.
+
+    Attributes:
+        size: side of the square canvas, pixels.
+        left, top: corner of the content on the canvas, pixels.
+        width, height: size of the content on the canvas, pixels.
+        scale_x, scale_y: content pixels per photo pixel; rounding makes them differ a little.
+    """
+
+    size: int
+    left: int
+    top: int
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.scale_x <= 0 or self.scale_y <= 0:
+            raise ValueError(f'a canvas needs content of at least one pixel and positive scales, got {self}')
+        if min(self.left, self.top) < 0 or max(self.left + self.width, self.top + self.height) > self.size:
+            raise ValueError(f'the content must lie on the canvas, got {self}')
+
+    def to_canvas(self, pixel_boxes: Tensor) -> Tensor:
+        """Map (..., 4) xyxy boxes in photo pixels to cxcywh boxes in [0, 1] of the canvas."""
+        scale = pixel_boxes.new_tensor([self.scale_x, self.scale_y] * 2)
+        offset = pixel_boxes.new_tensor([self.left, self.top] * 2)
+        corners = (pixel_boxes * scale + offset) / self.size
+        low, high = corners[..., :2], corners[..., 2:]
+        return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+    def to_photo(self, boxes: Tensor) -> Tensor:
+        """Map (..., 4) cxcywh boxes in [0, 1] of the canvas to xyxy boxes in photo pixels, not clipped."""
+        half = boxes[..., 2:] / 2
+        corners = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1) * self.size
+        scale = boxes.new_tensor([self.scale_x, self.scale_y] * 2)
+        offset = boxes.new_tensor([self.left, self.top] * 2)
+        return (corners - offset) / scale
+
+
+def stack_windows(canvases: Sequence[Canvas], device: torch.device | str = 'cpu') -> Tensor:
+    """(B, 4) pixel corners (left, top, right, bottom) of the content of each canvas, int64."""
+    return torch.tensor([[c.left, c.top, c.left + c.width, c.top + c.height] for c in canvases],
+                        dtype=torch.int64, device=device)
+
+
+def padding_mask(windows: Tensor, size: int, cells: int | None = None) -> Tensor:
+    """Padding of square canvases, True where nothing of the photo is.
+
+    Args:
+        windows: (B, 4) from ``stack_windows``.
+        size: side of the canvas, pixels.
+        cells: side of the grid wanted; each cell takes the value of the pixel that nearest-neighbour resizing picks
+            (as DETR and TransVG resize their masks). The pixel mask itself where not given.
+
+    Returns:
+        (B, cells, cells) bool.
+    """
+    cells = cells or size
+    pixel = torch.div(torch.arange(cells, device=windows.device) * size, cells, rounding_mode='floor')
+    left, top, right, bottom = (windows[:, k, None] for k in range(4))
+    inside_x = (pixel >= left) & (pixel < right)
+    inside_y = (pixel >= top) & (pixel < bottom)
+    return ~(inside_y[:, :, None] & inside_x[:, None, :])
+
+
+def to_content(boxes: Tensor, windows: Tensor, size: int) -> Tensor:
+    """Map (B, K, 4) cxcywh boxes of the canvas to cxcywh boxes in [0, 1] of the content; outside values are kept."""
+    window = windows.to(boxes.dtype)[:, None] / size
+    span = window[..., 2:] - window[..., :2]
+    return torch.cat([(boxes[..., :2] - window[..., :2]) / span, boxes[..., 2:] / span], dim=-1)

@@ -1,0 +1,54 @@
+"""Boxes drawn for the images of a batch, and pooling a feature map at boxes."""
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmduet.structures.features import _check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions:
+    """Regions sampled for the region-contrastive loss: P positives and N negatives for each of B images.
+
+    Attributes:
+        positives: (B, P, 4) cxcywh in [0, 1] of the canvas.
+        positive_weight: (B, P) >= 0; sums to 1 over the positives of an image, or to 0 where there is none.
+        negatives: (B, N, 4) cxcywh in [0, 1] of the canvas.
+        negative_valid: (B, N) bool, False where a slot holds no true negative.
+    """
+
+    positives: Tensor
+    positive_weight: Tensor
+    negatives: Tensor
+    negative_valid: Tensor
+
+    def __post_init__(self) -> None:
+        batch, positives, negatives = self.positives.shape[0], self.positives.shape[1], self.negatives.shape[1]
+        _check(self, {
+            'positives': (batch, positives, 4),
+            'positive_weight': (batch, positives),
+            'negatives': (batch, negatives, 4),
+            'negative_valid': (batch, negatives),
+        })
+
+
+def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
+    """Average a map at ``points`` x ``points`` bilinear samples inside each box; differentiable in map and boxes.
+
+    Args:
+        feature_map: (B, C, H, W).
+        boxes: (B, K, 4) cxcywh in [0, 1] of the map.
+        points: samples along each side, at the centres of equal cells of the box.
+
+    Returns:
+        (B, K, C); samples outside the map read its border.
+    """
+    steps = (torch.arange(points, device=boxes.device, dtype=boxes.dtype) + 0.5) / points - 0.5
+    offset_y, offset_x = torch.meshgrid(steps, steps, indexing='ij')
+    offsets = torch.stack([offset_x, offset_y], dim=-1).reshape(-1, 2)
+    grid = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
+    samples = F.grid_sample(feature_map, (2 * grid - 1).to(feature_map.dtype), mode='bilinear', padding_mode='border',
+                            align_corners=False)
+    return samples.mean(dim=3).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Drawing photo, expression, target and prediction."""
