@@ -1,1 +1,6 @@
 """Students, teachers and distillation."""
+from mmduet.models.base_grounder import BaseGrounder
+from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.students import TransVG
+
+__all__ = ['BaseGrounder', 'GroundingDataPreprocessor', 'TransVG']

@@ -1,1 +1,4 @@
 """Grounding students."""
+from mmduet.models.students.transvg import TransVG
+
+__all__ = ['TransVG']

@@ -1,0 +1,93 @@
+"""Checkpoints of other projects, key by key, to our names."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How another project names its weights.
+
+    Attributes:
+        name: of the layout, as users type it.
+        marks: a checkpoint has this layout if every mark begins one of its keys.
+        prefixes: their prefix to ours; the first that fits is used.
+        ignored: prefixes of keys that our model has no place for, by design.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    prefixes: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
+
+    def fits(self, weights: Mapping[str, Tensor]) -> bool:
+        """Whether a state dict has this layout."""
+        return all(any(key.startswith(mark) for key in weights) for mark in self.marks)
+
+
+TRANSVG = Layout(
+    'transvg',
+    marks=('visumodel.', 'textmodel.', 'vl_transformer.'),
+    prefixes={
+        'visumodel.backbone.0.body.': 'visual_encoder.backbone.',
+        'visumodel.input_proj.': 'visual_encoder.input_proj.',
+        'visumodel.transformer.encoder.': 'visual_encoder.encoder.',
+        'textmodel.bert.': 'text_encoder.bert.',
+        'vl_pos_embed.': 'positions.',
+        'reg_token.': 'query_token.',
+        'visu_proj.': 'visual_proj.',
+        'text_proj.': 'text_proj.',
+        'vl_transformer.encoder.': 'fusion.',
+        'bbox_embed.': 'box_head.',
+    },
+)
+
+DETR = Layout(
+    'detr',
+    marks=('backbone.0.body.', 'transformer.encoder.', 'transformer.decoder.', 'class_embed.'),
+    prefixes={
+        'backbone.0.body.': 'visual_encoder.backbone.',
+        'input_proj.': 'visual_encoder.input_proj.',
+        'transformer.encoder.': 'visual_encoder.encoder.',
+    },
+    ignored=('transformer.decoder.', 'class_embed.', 'bbox_embed.', 'query_embed.'),
+)
+
+LAYOUTS = {layout.name: layout for layout in (TRANSVG, DETR)}
+# Counters and tables that some versions of a library store and ours computes.
+COMPUTED = ('num_batches_tracked', 'embeddings.position_ids')
+
+
+def recognise(weights: Mapping[str, Tensor]) -> Layout:
+    """Return the layout that a state dict has.
+
+    Raises:
+        ValueError: none of those we know.
+    """
+    for layout in LAYOUTS.values():
+        if layout.fits(weights):
+            return layout
+    heads = sorted({key.split('.')[0] for key in weights})
+    raise ValueError(f'unknown checkpoint layout with {", ".join(heads[:8])}; known: {", ".join(LAYOUTS)}')
+
+
+def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    """Rename a state dict to our keys; tensors are shared, not copied.
+
+    Raises:
+        ValueError: keys that the layout does not account for.
+    """
+    converted: dict[str, Tensor] = {}
+    strangers = []
+    for key, value in weights.items():
+        if key.endswith(COMPUTED) or key.startswith(layout.ignored):
+            continue
+        prefix = next((prefix for prefix in layout.prefixes if key.startswith(prefix)), None)
+        if prefix is None:
+            strangers.append(key)
+        else:
+            converted[layout.prefixes[prefix] + key.removeprefix(prefix)] = value
+    if strangers:
+        raise ValueError(f'{len(strangers)} keys are not {layout.name}\'s: {", ".join(strangers[:5])}')
+    return converted

@@ -1,0 +1,39 @@
+"""Batch norm whose statistics and affine parameters are constants."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmduet.registry import MODELS
+
+
+@MODELS.register_module()
+class FrozenBatchNorm2d(nn.Module):
+    """Batch norm with everything fixed, as buffers: nothing to train, to average or to put into an optimizer.
+
+    The four buffers are named as in ``nn.BatchNorm2d``, so checkpoints of both load; its ``num_batches_tracked`` is dropped.
+
+    Args:
+        num_features: channels.
+        eps: added to the variance.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.register_buffer('weight', torch.ones(num_features))
+        self.register_buffer('bias', torch.zeros(num_features))
+        self.register_buffer('running_mean', torch.zeros(num_features))
+        self.register_buffer('running_var', torch.ones(num_features))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        state_dict.pop(f'{prefix}num_batches_tracked', None)
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) by the constants."""
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps)

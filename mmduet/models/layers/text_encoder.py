@@ -1,0 +1,91 @@
+"""BERT as the textual branch."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from mmduet.models.layers.tokenizers import HashingTokenizer, Tokenizer, WordPieceTokenizer
+from mmduet.paths import find_file
+from mmduet.registry import MODELS
+
+
+@MODELS.register_module()
+class BertTextEncoder(nn.Module):
+    """Tokens of an expression from the last layer of a BERT.
+
+    The pooler is part of BERT's checkpoints and of no answer, so it is kept and never trained.
+
+    Args:
+        pretrained: name on the Hugging Face hub or folder of a BERT with its ``vocab.txt``; None for random weights.
+        vocab: path of another vocabulary; without it and without ``pretrained``, words are hashed to ids.
+        max_tokens: L, marks included.
+        config: fields of ``transformers.BertConfig`` that differ from BERT-base, for a random BERT.
+
+    Raises:
+        FileNotFoundError: the weights can neither be found nor fetched; says which files, where to put them, how to go on.
+    """
+
+    def __init__(self, pretrained: str | None = 'bert-base-uncased', vocab: str | None = None, max_tokens: int = 20,
+                 config: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.tokenizer = _build_tokenizer(pretrained, vocab, max_tokens, config)
+        if pretrained is None:
+            sizes = dict(config or {})
+            sizes.setdefault('vocab_size', self.tokenizer.vocab_size)
+            self.bert = BertModel(BertConfig(**sizes), add_pooling_layer=True)
+        else:
+            self.bert = _fetch(pretrained)
+        self.bert.pooler.requires_grad_(False)
+        self.channels: int = self.bert.config.hidden_size
+        self.max_tokens = max_tokens
+
+    def tokenize(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """(B, L') ids and (B, L') padding, True where there is no token, on the model's device; see ``Tokenizer``."""
+        ids, padding = self.tokenizer(expressions)
+        device = self.bert.device
+        return ids.to(device, non_blocking=True), padding.to(device, non_blocking=True)
+
+    def forward(self, token_ids: Tensor, padding: Tensor) -> Tensor:
+        """Encode (B, L') ids to (B, L', 768) token features; those at padding are meaningless."""
+        hidden: Tensor = self.bert(input_ids=token_ids, attention_mask=(~padding).long()).last_hidden_state
+        return hidden
+
+
+def _build_tokenizer(pretrained: str | None, vocab: str | None, max_tokens: int,
+                     config: dict[str, Any] | None) -> WordPieceTokenizer | HashingTokenizer:
+    if vocab is not None:
+        return WordPieceTokenizer(find_file(vocab), max_tokens)
+    if pretrained is not None:
+        return WordPieceTokenizer(_fetch_vocabulary(pretrained), max_tokens)
+    print_log('BERT has random weights and no vocabulary: words are hashed to token ids', logger='current')
+    return HashingTokenizer((config or {}).get('vocab_size', 30522), max_tokens)
+
+
+def _cannot_fetch(name: str, file: str, reason: object) -> FileNotFoundError:
+    return FileNotFoundError(
+        f'{file} of the text encoder {name!r} is neither a local file nor can it be fetched ({reason}). '
+        f'Put config.json, vocab.txt and model.safetensors of {name!r} into a folder and set text_encoder.pretrained to it, '
+        'or run with --no-pretrained for random weights.')
+
+
+def _fetch_vocabulary(name: str) -> Path:
+    if Path(name).is_dir():
+        return Path(name) / 'vocab.txt'
+    from huggingface_hub import hf_hub_download
+    try:
+        return Path(hf_hub_download(name, 'vocab.txt'))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _cannot_fetch(name, 'vocab.txt', type(error).__name__) from error
+
+
+def _fetch(name: str) -> BertModel:
+    try:
+        return BertModel.from_pretrained(name, add_pooling_layer=True)
+    except (OSError, ValueError) as error:
+        raise _cannot_fetch(name, 'the weights', type(error).__name__) from error
+
+
+__all__ = ['BertTextEncoder', 'Tokenizer']

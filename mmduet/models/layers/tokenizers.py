@@ -1,0 +1,104 @@
+"""Expressions to token ids, in BERT's frame: ``[CLS] tokens [SEP]``, zero padding."""
+import re
+import zlib
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from tokenizers import BertWordPieceTokenizer
+from torch import Tensor
+
+CLS, SEP = 101, 102  # their ids in bert-base-uncased, taken where there is no vocabulary to read them from
+
+
+class Tokenizer(metaclass=ABCMeta):
+    """Cut expressions into ids of at most ``max_tokens`` with both marks; count and report once what had to be cut off.
+
+    Args:
+        max_tokens: L, at least 3.
+        multiple: the padded length is a multiple of it (and at most L), so that shapes repeat.
+    """
+
+    def __init__(self, max_tokens: int, multiple: int = 8) -> None:
+        if max_tokens < 3:
+            raise ValueError(f'max_tokens must leave room for one token and two marks, got {max_tokens}')
+        self.max_tokens = max_tokens
+        self.multiple = multiple
+        self.truncated = 0
+
+    @abstractmethod
+    def encode(self, expression: str) -> list[int]:
+        """Ids of an expression with both marks, however long."""
+
+    def __call__(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Tokenise a batch, padded to its longest expression rather than to L.
+
+        Returns:
+            ids (B, L') int64 and padding (B, L') bool, True where there is no token; L' at most L.
+
+        Raises:
+            ValueError: an expression is blank, or nothing of it is left after cleaning.
+        """
+        rows = [self._cut(expression) for expression in expressions]
+        longest = max(len(row) for row in rows)
+        length = min(-(-longest // self.multiple) * self.multiple, self.max_tokens)
+        ids = torch.tensor([row + [0] * (length - len(row)) for row in rows])
+        lengths = torch.tensor([len(row) for row in rows])
+        return ids, torch.arange(length) >= lengths[:, None]
+
+    def _cut(self, expression: str) -> list[int]:
+        row = self.encode(expression)
+        if len(row) < 3:
+            raise ValueError(f'expression {expression!r} has no token')
+        if len(row) > self.max_tokens:
+            if not self.truncated:
+                print_log(f'expression of {len(row)} tokens cut to {self.max_tokens}: {expression!r}; '
+                          'further ones are counted in silence', logger='current', level=30)
+            self.truncated += 1
+            row = row[:self.max_tokens - 1] + row[-1:]
+        return row
+
+
+class WordPieceTokenizer(Tokenizer):
+    """BERT's uncased word pieces.
+
+    Args:
+        vocab: path of a ``vocab.txt``, one piece a line.
+        max_tokens, multiple: as in ``Tokenizer``.
+
+    Raises:
+        FileNotFoundError: no such vocabulary.
+    """
+
+    def __init__(self, vocab: str | Path, max_tokens: int, multiple: int = 8) -> None:
+        super().__init__(max_tokens, multiple)
+        if not Path(vocab).is_file():
+            raise FileNotFoundError(f'{vocab}: no such vocabulary; expected a vocab.txt of word pieces, one a line')
+        self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
+        self.vocab_size: int = self.pieces.get_vocab_size()
+
+    def encode(self, expression: str) -> list[int]:
+        ids: list[int] = self.pieces.encode(expression).ids
+        return ids
+
+
+class HashingTokenizer(Tokenizer):
+    """Whole words, each to an id by a checksum: for models without pretrained weights, where any fixed map will do.
+
+    Args:
+        vocab_size: ids are drawn from [1000, vocab_size), or from the upper half of a vocabulary below 2,000.
+        max_tokens, multiple: as in ``Tokenizer``.
+    """
+
+    def __init__(self, vocab_size: int, max_tokens: int, multiple: int = 8) -> None:
+        super().__init__(max_tokens, multiple)
+        self.first = min(1000, vocab_size // 2)
+        if self.first <= SEP:
+            raise ValueError(f'vocab_size must be over {2 * SEP}, got {vocab_size}')
+        self.vocab_size = vocab_size
+
+    def encode(self, expression: str) -> list[int]:
+        words = re.findall(r'\w+', expression.lower())
+        return [CLS, *(self.first + zlib.crc32(word.encode()) % (self.vocab_size - self.first) for word in words), SEP]

@@ -1,0 +1,54 @@
+"""The visual branch of the DETR family: a convolutional backbone and a transformer encoder over its last map."""
+from typing import Any
+
+import torch
+from mmdet.models.layers import SinePositionalEncoding
+from torch import Tensor, nn
+
+from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.registry import MODELS
+
+
+@MODELS.register_module()
+class VisualEncoder(nn.Module):
+    """Backbone, 1 x 1 projection and encoder with sine positions, padding masked throughout.
+
+    Args:
+        backbone: config of an image backbone whose last output is read, e.g. MMDetection's ResNet.
+        in_channels: channels of that output.
+        channels: C.
+        num_layers, heads, feedforward, dropout: of the transformer encoder.
+    """
+
+    def __init__(self, backbone: dict[str, Any], in_channels: int = 2048, channels: int = 256, num_layers: int = 6,
+                 heads: int = 8, feedforward: int = 2048, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.backbone = MODELS.build(backbone)
+        # A meta parameter of the memory order in which CPU and GPU convolutions are fastest; values are unchanged.
+        self.backbone.to(memory_format=torch.channels_last)
+        self.input_proj = nn.Conv2d(in_channels, channels, kernel_size=1)
+        self.positions = SinePositionalEncoding(channels // 2, normalize=True)
+        self.encoder = TransformerEncoder(num_layers, channels, heads, feedforward, dropout)
+        self.channels = channels
+
+    def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True) -> Tensor:
+        """Encode canvases.
+
+        Args:
+            inputs: (B, 3, S, S) normalised.
+            padding: (B, H, W) bool, True where the cell of the output map is padding.
+            has_padding: False if ``padding`` is known to be False everywhere, which lets attention run unmasked.
+
+        Returns:
+            (B, C, H, W); values at padded cells are meaningless.
+
+        Raises:
+            ValueError: the map's size is not that of ``padding``.
+        """
+        visual = self.input_proj(self.backbone(inputs)[-1])
+        if visual.shape[-2:] != padding.shape[-2:]:
+            raise ValueError(f'the visual map is {tuple(visual.shape[-2:])}, its padding mask {tuple(padding.shape[-2:])}: '
+                             'the stride of the student does not fit its backbone')
+        positions = self.positions(padding.int()).to(visual.dtype).flatten(2).transpose(1, 2)
+        tokens = self.encoder(visual.flatten(2).transpose(1, 2), positions, padding.flatten(1) if has_padding else None)
+        return tokens.transpose(1, 2).reshape_as(visual)

@@ -1,0 +1,43 @@
+"""The box loss of the DETR family."""
+from torch import Tensor, nn
+
+from mmduet.registry import MODELS
+from mmduet.structures.boxes import giou_cxcywh
+
+
+def box_loss(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """L1 distance and 1 - GIoU of paired boxes, each summed over its numbers and averaged over the batch.
+
+    Args:
+        boxes: (B, 4) cxcywh.
+        targets: (B, 4) cxcywh.
+
+    Returns:
+        Two scalars.
+
+    Raises:
+        ValueError: shapes disagree or are not (B, 4).
+    """
+    if boxes.shape != targets.shape or boxes.dim() != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'boxes and targets must both be (B, 4), got {tuple(boxes.shape)} and {tuple(targets.shape)}')
+    distance = (boxes - targets).abs().sum(dim=1).mean()
+    return distance, (1 - giou_cxcywh(boxes, targets)).mean()
+
+
+@MODELS.register_module()
+class BoxLoss(nn.Module):
+    """Weighted ``box_loss`` as ``loss_bbox`` and ``loss_giou``, computed in float32 under any autocast.
+
+    Args:
+        l1_weight, giou_weight: 1 and 1 in TransVG, 5 and 2 in VLTVG.
+    """
+
+    def __init__(self, l1_weight: float = 1.0, giou_weight: float = 1.0) -> None:
+        super().__init__()
+        self.l1_weight = l1_weight
+        self.giou_weight = giou_weight
+
+    def forward(self, boxes: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Compare (B, 4) cxcywh boxes with their targets."""
+        distance, overlap = box_loss(boxes.float(), targets.float())
+        return {'loss_bbox': self.l1_weight * distance, 'loss_giou': self.giou_weight * overlap}

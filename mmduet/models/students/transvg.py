@@ -1,0 +1,94 @@
+"""TransVG (Deng et al., ICCV 2021): fuse visual and text tokens with a learnt token, read the box from it."""
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.layers.box_head import BoxHead
+from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.models.weights import load_partial_weights
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+
+
+@MODELS.register_module()
+class TransVG(BaseGrounder):
+    """Visual branch, text branch, a transformer over ``[token, words, cells]`` and a box head on the token.
+
+    The token sequence of an expression is as long as the batch needs, not L: a word keeps its learnt position, so that boxes
+    are those of the padded sequence.
+
+    Args:
+        visual_encoder: config of a ``VisualEncoder``.
+        text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
+        fusion: config of the fusion ``TransformerEncoder``, without its channels.
+        box_loss: config of a ``BoxLoss``.
+        channels: C of the fusion.
+        grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
+        data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        pretrained: file of TransVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
+    """
+
+    def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
+                 box_loss: dict[str, Any], data_preprocessor: dict[str, Any], channels: int = 256, grid: int = 20,
+                 pretrained: str | None = None) -> None:
+        super().__init__(data_preprocessor)
+        self.visual_encoder = MODELS.build(visual_encoder)
+        self.text_encoder = MODELS.build(text_encoder)
+        self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
+        self.text_proj = nn.Linear(self.text_encoder.channels, channels)
+        self.max_tokens: int = self.text_encoder.max_tokens
+        self.query_token = nn.Embedding(1, channels)
+        self.positions = nn.Embedding(1 + self.max_tokens + grid * grid, channels)
+        self.fusion = TransformerEncoder(channels=channels, **fusion)
+        self.box_head = BoxHead(channels)
+        self.box_loss = MODELS.build(box_loss)
+        self.grid = grid
+        if pretrained is not None:
+            load_partial_weights(self, pretrained)
+
+    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+        """See ``BaseGrounder.extract``."""
+        size = inputs.shape[-1]
+        canvases = [sample.canvas for sample in samples]
+        padding = padding_mask(stack_windows(canvases), size, self.grid).to(inputs.device, non_blocking=True)
+        has_padding = any(canvas.width < size or canvas.height < size for canvas in canvases)
+        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
+        return self.encode(inputs, padding, token_ids, text_padding, has_padding)
+
+    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
+               has_padding: bool = True) -> GroundingFeatures:
+        """Run the network.
+
+        Args:
+            inputs: (B, 3, S, S) normalised canvases.
+            visual_padding: (B, grid, grid) bool, True where the cell is padding.
+            token_ids: (B, L') int64, L' at most L.
+            text_padding: (B, L') bool, True where there is no token.
+            has_padding: False if ``visual_padding`` is known to be all False.
+        """
+        visual = self.visual_encoder(inputs, visual_padding, has_padding)
+        cells = self.visual_proj(visual.flatten(2).transpose(1, 2))
+        words = self.text_proj(self.text_encoder(token_ids, text_padding))
+        query = self.fuse(cells, visual_padding.flatten(1), words, text_padding)
+        boxes = self.box_head(query).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
+                                 visual=cells.transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
+                                 visual_padding=visual_padding)
+
+    def fuse(self, cells: Tensor, cell_padding: Tensor, words: Tensor, word_padding: Tensor) -> Tensor:
+        """Attend over (B, N, C) cells and (B, L', C) words; return the (B, C) token the box is read from."""
+        batch, length = words.shape[:2]
+        token = self.query_token.weight.to(words.dtype).expand(batch, 1, -1)
+        table = self.positions.weight
+        positions = torch.cat([table[:1 + length], table[1 + self.max_tokens:]])[None]
+        padding = torch.cat([word_padding.new_zeros(batch, 1), word_padding, cell_padding], dim=1)
+        fused = self.fusion(torch.cat([token, words, cells], dim=1), positions, padding)
+        return fused[:, 0]
+
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+        """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""
+        boxes = features.boxes[-1]
+        losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
+        return losses
