@@ -1,1 +1,16 @@
-"""RefShapes, the embedded data set."""
+"""RefShapes, the embedded data set: seeded scenes of coloured shapes with referring expressions."""
+from pathlib import Path
+
+from mmduet.datasets.refshapes.expressions import Expression, caption, refer, region_phrase, vocabulary
+from mmduet.datasets.refshapes.generator import Example, make_example
+from mmduet.datasets.refshapes.render import render
+from mmduet.datasets.refshapes.scene import Scene, SceneObject, sample_scene, scene_rng
+from mmduet.datasets.refshapes.writer import write_official_layout
+
+# One token per line in the order of ids, as BERT's vocabulary files.
+VOCABULARY_FILE = Path(__file__).with_name('vocab.txt')
+
+__all__ = [
+    'VOCABULARY_FILE', 'Example', 'Expression', 'Scene', 'SceneObject', 'caption', 'make_example', 'refer', 'region_phrase',
+    'render', 'sample_scene', 'scene_rng', 'vocabulary', 'write_official_layout'
+]
