@@ -1,1 +1,6 @@
-"""Readers of official layouts."""
+"""Readers of official layouts, and the catalog of data sets they read."""
+from mmduet.datasets.readers.catalog import CATALOG, DatasetSpec, find_dataset
+from mmduet.datasets.readers.official_refcoco import read_official_refcoco
+from mmduet.datasets.readers.source_data import SourceData, SourceImage
+
+__all__ = ['CATALOG', 'DatasetSpec', 'SourceData', 'SourceImage', 'find_dataset', 'read_official_refcoco']
