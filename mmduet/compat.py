@@ -10,6 +10,7 @@ imports, and an operator raises only when it is called. A real ``mmcv._ext`` is 
 import importlib.util
 import sys
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -80,7 +81,10 @@ def install_operator_stand_in() -> bool:
         return isinstance(sys.modules['mmcv._ext'], MissingOperators)
     if importlib.util.find_spec('mmcv._ext') is not None:
         return False
-    sys.modules['mmcv._ext'] = MissingOperators('mmcv._ext')
+    stand_in = MissingOperators('mmcv._ext')
+    # MMEngine's runner asks importlib for the spec, which raises for a loaded module that has none.
+    stand_in.__spec__ = ModuleSpec('mmcv._ext', loader=None)
+    sys.modules['mmcv._ext'] = stand_in
     return True
 
 
