@@ -1,6 +1,7 @@
 """Students, teachers and distillation."""
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.distill import DistilledGrounder, DUETHead
 from mmduet.models.students import TransVG
 
-__all__ = ['BaseGrounder', 'GroundingDataPreprocessor', 'TransVG']
+__all__ = ['BaseGrounder', 'DUETHead', 'DistilledGrounder', 'GroundingDataPreprocessor', 'TransVG']

@@ -82,3 +82,10 @@ def to_content(boxes: Tensor, windows: Tensor, size: int) -> Tensor:
     window = windows.to(boxes.dtype)[:, None] / size
     span = window[..., 2:] - window[..., :2]
     return torch.cat([(boxes[..., :2] - window[..., :2]) / span, boxes[..., 2:] / span], dim=-1)
+
+
+def from_content(boxes: Tensor, windows: Tensor, size: int) -> Tensor:
+    """Undo ``to_content``: map (B, K, 4) cxcywh boxes in [0, 1] of the content to cxcywh boxes of the canvas."""
+    window = windows.to(boxes.dtype)[:, None] / size
+    span = window[..., 2:] - window[..., :2]
+    return torch.cat([boxes[..., :2] * span + window[..., :2], boxes[..., 2:] * span], dim=-1)

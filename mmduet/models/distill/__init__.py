@@ -1,1 +1,6 @@
-"""The distillation wrapper and its head."""
+"""Distillation: the wrapper and its heads."""
+from mmduet.models.distill.anchors import DifferentiableRegionAnchor, QueryAnchor, RegionAnchor
+from mmduet.models.distill.distilled_grounder import DistilledGrounder
+from mmduet.models.distill.duet_head import DUETHead
+
+__all__ = ['DUETHead', 'DifferentiableRegionAnchor', 'DistilledGrounder', 'QueryAnchor', 'RegionAnchor']

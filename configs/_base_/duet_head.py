@@ -1,0 +1,22 @@
+"""The DUET head for a student of 256 channels and a teacher of 512 dimensions (CLIP ViT-B).
+
+Terms, weights and temperatures are our choice, from a study on synthetic scenes; the paper's are not published.
+Ablations are one line each: ``model.head.update(region=None)``, ``model.head.update(semantic=None)``,
+``model.head.sampler.update(type=RandomSampler)``, ``model.head.anchor.update(type=RegionAnchor)``.
+"""
+from mmduet.models.distill import DUETHead, QueryAnchor
+from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
+from mmduet.models.task_modules import SLASampler
+
+duet_head = dict(
+    type=DUETHead,
+    channels=256,
+    embed_dims=512,
+    semantic=dict(type=SemanticDistillLoss, text_weight=1.0, region_weight=1.0, image_weight=1.0, relation_weight=0.2,
+                  temperature=0.1, gather=True),
+    region=dict(type=RegionContrastiveLoss, weight=0.5, temperature=0.1, gather=False),
+    anchor=dict(type=QueryAnchor),
+    sampler=dict(type=SLASampler),
+    own_projector=False,
+    stop_gradient=False,
+    warmup_steps=0)

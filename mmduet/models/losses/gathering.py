@@ -1,0 +1,48 @@
+"""Rows of all ranks, with the gradient sent home."""
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import get_rank, get_world_size
+from torch import Tensor
+
+
+class _AllGather(torch.autograd.Function):
+    """Concatenate the rows of all ranks; the gradient of a row is the sum of what every rank has for it.
+
+    Together with the averaging of gradients in DistributedDataParallel, the mean over ranks of a loss on gathered rows has
+    the gradient that one process with all rows would compute.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.count = rows.shape[0]
+        return _concatenate(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous()
+        dist.all_reduce(total)
+        start = get_rank() * ctx.count
+        return total[start:start + ctx.count]
+
+
+def _concatenate(rows: Tensor) -> Tensor:
+    parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(get_world_size())]
+    dist.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Concatenate ``rows`` (B, ...) of all ranks in rank order; differentiable; the rows themselves on one process.
+
+    Every rank must bring the same number of rows, as MMEngine's samplers make sure of by rounding the data set up.
+
+    Returns:
+        (world size * B, ...).
+    """
+    if get_world_size() == 1:
+        return rows
+    if rows.requires_grad:
+        return _AllGather.apply(rows)
+    return _concatenate(rows)

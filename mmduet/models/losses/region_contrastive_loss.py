@@ -1,0 +1,97 @@
+"""Region-contrastive self-distillation: the predicted region comes close to good regions of the student's own map.
+
+The form of the loss is ours (the DUET paper released no code); see the method's description in the README.
+"""
+import torch
+import torch.nn.functional as F
+from mmengine.dist import get_rank, get_world_size
+from torch import Tensor, nn
+
+from mmduet.models.losses.gathering import gather_rows
+from mmduet.models.losses.numerics import at_least_float32
+from mmduet.registry import MODELS
+from mmduet.structures import Regions
+
+EXCLUDED = -1e4
+
+
+def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight: Tensor, negatives: Tensor,
+                            negative_valid: Tensor, temperature: float, foreign: Tensor | None = None,
+                            foreign_valid: Tensor | None = None) -> Tensor:
+    """Pull each predicted region to its positive regions and away from its negatives (weighted multi-positive InfoNCE).
+
+    Each positive stands alone against all valid negatives; the terms of an image are summed with the positives' weights.
+
+    Args:
+        anchors: (B, D) unit-norm embeddings of the predicted regions.
+        positives: (B, P, D) unit-norm embeddings.
+        positive_weight: (B, P) >= 0, summing to 1 over an image, or to 0 where it has no positive.
+        negatives: (B, N, D) unit-norm embeddings of the anchor's own image.
+        negative_valid: (B, N) bool.
+        temperature: > 0.
+        foreign: (M, D) unit-norm embeddings that are negatives of every anchor.
+        foreign_valid: (M,) bool; all where not given.
+
+    Returns:
+        Scalar, the mean over images; an image without a positive or without a valid negative contributes 0.
+
+    Raises:
+        ValueError: shapes disagree, or the temperature is not positive.
+    """
+    batch, width = anchors.shape
+    if temperature <= 0:
+        raise ValueError(f'temperature must be positive, got {temperature}')
+    for name, value, shape in (('positives', positives, (*positive_weight.shape, width)),
+                               ('negatives', negatives, (*negative_valid.shape, width))):
+        if tuple(value.shape) != shape or shape[0] != batch:
+            raise ValueError(f'{name} {tuple(value.shape)} do not fit anchors {tuple(anchors.shape)} and {shape[:2]}')
+    anchors = at_least_float32(anchors)
+    positive = torch.einsum('bd,bpd->bp', anchors, at_least_float32(positives)) / temperature
+    negative = torch.einsum('bd,bnd->bn', anchors, at_least_float32(negatives)) / temperature
+    negative = negative.masked_fill(~negative_valid, EXCLUDED)
+    if foreign is not None:
+        others = anchors @ at_least_float32(foreign).T / temperature
+        if foreign_valid is not None:
+            others = others.masked_fill(~foreign_valid, EXCLUDED)
+        negative = torch.cat([negative, others], dim=1)
+    if negative.shape[1] == 0:
+        return positive.sum() * 0
+    # log(exp(p) + sum exp(n)) - p, without overflow.
+    terms = F.softplus(negative.logsumexp(dim=1, keepdim=True) - positive)
+    return (positive_weight.to(terms.dtype) * terms).sum(dim=1).mean()
+
+
+@MODELS.register_module()
+class RegionContrastiveLoss(nn.Module):
+    """Weighted ``region_contrastive_loss``.
+
+    Args:
+        weight: of the term; 0 removes it.
+        temperature: of the softmax.
+        gather: negatives of the other ranks' images are negatives too. Off by default: not measured.
+    """
+
+    def __init__(self, weight: float = 0.5, temperature: float = 0.1, gather: bool = False) -> None:
+        super().__init__()
+        if weight < 0 or temperature <= 0:
+            raise ValueError('the weight must not be negative and the temperature must be positive')
+        self.weight = weight
+        self.temperature = temperature
+        self.gather = gather
+
+    def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions) -> Tensor:
+        """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``."""
+        foreign, foreign_valid = self._foreign(negatives, regions.negative_valid) if self.gather else (None, None)
+        return self.weight * region_contrastive_loss(anchors, positives, regions.positive_weight, negatives,
+                                                     regions.negative_valid, self.temperature, foreign, foreign_valid)
+
+    @staticmethod
+    def _foreign(negatives: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Negatives of the other ranks, (M, D) and (M,); every rank's own are left to ``region_contrastive_loss``."""
+        if get_world_size() == 1:
+            return None, None
+        everyone = gather_rows(negatives).flatten(0, 1)
+        start = get_rank() * valid.numel()
+        everyone_valid = gather_rows(valid.to(torch.uint8)).bool().flatten()
+        own = torch.arange(len(everyone), device=valid.device)
+        return everyone, everyone_valid & ((own < start) | (own >= start + valid.numel()))
