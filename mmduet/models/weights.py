@@ -43,6 +43,25 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return {key.removeprefix('module.'): value for key, value in tensors.items()}
 
 
+def require_fit(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse weights of which a top-level part does not fit the model's, name by name and shape by shape.
+
+    Raises:
+        ValueError: names and shapes of a part disagree; counts them and names the first.
+    """
+    parts = {key.split('.')[0] for key in weights}
+    own = {key: value for key, value in model.state_dict().items() if key.split('.')[0] in parts}
+    # A counter of batch norm that nothing reads and that many files lack.
+    missing = sorted(key for key in own.keys() - weights.keys() if not key.endswith('num_batches_tracked'))
+    unexpected = sorted(weights.keys() - own.keys())
+    mismatched = [f'{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}'
+                  for key in sorted(own.keys() & weights.keys()) if own[key].shape != weights[key].shape]
+    if missing or unexpected or mismatched:
+        raise ValueError(f'{path} does not fit {type(model).__name__}: ' + '; '.join(
+            f'{len(keys)} {what} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+            for what, keys in (('missing', missing), ('unexpected', unexpected), ('of another shape', mismatched)) if keys))
+
+
 def load_partial_weights(model: nn.Module, path: str | Path) -> None:
     """Load what a file has for a model; whole top-level parts may be missing, a part may not be half there.
 
@@ -55,15 +74,7 @@ def load_partial_weights(model: nn.Module, path: str | Path) -> None:
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{error}. Make it with tools/model_converters/convert_checkpoint.py, '
                                 'or run with --no-pretrained for random weights.') from error
-    parts = {key.split('.')[0] for key in weights}
-    own = {key: value for key, value in model.state_dict().items() if key.split('.')[0] in parts}
-    missing = sorted(own.keys() - weights.keys())
-    unexpected = sorted(weights.keys() - own.keys())
-    mismatched = [f'{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}' for key in sorted(own.keys() & weights.keys())
-                  if own[key].shape != weights[key].shape]
-    if missing or unexpected or mismatched:
-        raise ValueError(f'{path} does not fit {type(model).__name__}: ' + '; '.join(
-            f'{len(keys)} {what} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
-            for what, keys in (('missing', missing), ('unexpected', unexpected), ('of another shape', mismatched)) if keys))
+    require_fit(model, weights, path)
     model.load_state_dict(weights, strict=False)
-    print_log(f'{path}: loaded {", ".join(sorted(parts))} ({len(weights)} tensors)', logger='current')
+    parts = sorted({key.split('.')[0] for key in weights})
+    print_log(f'{path}: loaded {", ".join(parts)} ({len(weights)} tensors)', logger='current')

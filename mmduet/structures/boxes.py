@@ -19,15 +19,16 @@ def xyxy_to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
 
 
 def area_xyxy(boxes_xyxy: Tensor) -> Tensor:
-    """Area of (..., 4) corner boxes; 0 where a box is inverted."""
-    size = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp(min=0)
+    """Area of (..., 4) corner boxes; the product of the sides, whatever their sign, so that an empty box has a gradient."""
+    size = boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]
     return size[..., 0] * size[..., 1]
 
 
 def _intersection_and_union(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     low = torch.maximum(first[..., :2], second[..., :2])
     high = torch.minimum(first[..., 2:], second[..., 2:])
-    intersection = area_xyxy(torch.cat([low, high], dim=-1))
+    overlap = (high - low).clamp(min=0)
+    intersection = overlap[..., 0] * overlap[..., 1]
     return intersection, area_xyxy(first) + area_xyxy(second) - intersection
 
 

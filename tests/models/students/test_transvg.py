@@ -1,0 +1,127 @@
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmduet.models.conversion import convert, recognise
+from mmduet.registry import MODELS
+from mmduet.structures import padding_mask
+from tests.shared_data import ROOT, shared
+from tests.tiny_transvg import make_batch, tiny_transvg_config
+
+
+@pytest.fixture(scope='module')
+def full_size():
+    config = Config.fromfile(ROOT / 'configs/_base_/models/transvg_r50.py').model
+    config.pretrained = config.text_encoder.pretrained = None
+    return MODELS.build(config).eval()
+
+
+@pytest.fixture
+def tiny():
+    torch.manual_seed(0)
+    return MODELS.build(tiny_transvg_config())
+
+
+def test_parameters_of_the_full_size_are_those_of_the_authors(full_size):
+    assert sum(p.numel() for p in full_size.parameters()) == 149_745_860
+    frozen = {name.split('.layer')[0] for name, p in full_size.named_parameters() if not p.requires_grad}
+    assert frozen == {'visual_encoder.backbone.conv1.weight', 'visual_encoder.backbone',
+                      'text_encoder.bert.pooler.dense.weight', 'text_encoder.bert.pooler.dense.bias'}
+
+
+@pytest.mark.parity
+def test_boxes_and_maps_are_those_of_the_authors_code(full_size):
+    kit_path = shared('parity/dev/transvg_r50_640_L20.json').with_suffix('')
+    sys.path.insert(0, str(shared('parity')))
+    import compare_kit
+
+    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
+    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
+    windows = torch.tensor([[left, top, left + width, top + height]
+                            for top, left, height, width in kit['input_spec']['valid']])
+    padding = padding_mask(windows, 640, 20)
+    text_padding = inputs['token_mask'] == 0
+    got = {'mask_map': padding.float()}
+    hooks = [full_size.visual_encoder.backbone.register_forward_hook(lambda *a: got.update(backbone=a[-1][-1])),
+             full_size.visual_encoder.encoder.register_forward_hook(lambda *a: got.update(visual_encoder=a[-1])),
+             full_size.text_encoder.register_forward_hook(lambda *a: got.update(text=a[-1])),
+             full_size.fusion.register_forward_hook(lambda *a: got.update(fusion_out=a[-1])),
+             full_size.box_head.register_forward_hook(lambda *a: got.update(box_logits=a[-1], reg_out=a[1][0]))]
+    with torch.no_grad():
+        features = full_size.encode(inputs['image'], padding, inputs['ids'], text_padding)
+        got['boxes'] = features.boxes[-1]
+        for hook in hooks:
+            hook.remove()
+        rows = compare_kit.compare(kit, expected, got)
+        # The first expression has 7 tokens: without the 12 padded slots its box is the same.
+        short = full_size.encode(inputs['image'][:1], padding[:1], inputs['ids'][:1, :8], text_padding[:1, :8])
+    assert {name for name, *_ in rows} == set(got)
+    assert [row for row in rows if not row[-1]] == []
+    assert torch.allclose(short.boxes[-1], features.boxes[-1][:1], atol=1e-5)
+
+
+def test_padding_of_text_and_canvas_does_not_change_the_box(tiny):
+    tiny.eval()
+    data = tiny.data_preprocessor(make_batch())
+    with torch.no_grad():
+        together = tiny(**data, mode='tensor').boxes[-1]
+        alone = [tiny(data['inputs'][k:k + 1], data['data_samples'][k:k + 1]).boxes[-1] for k in (0, 1)]
+        noisy = data['inputs'].clone()
+        ids, text_padding = tiny.text_encoder.tokenize([sample.text for sample in data['data_samples']])
+        padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
+        windows = torch.tensor([[0, 8, 64, 56], [16, 0, 48, 64]])
+        longer = tiny.encode(noisy, padding_mask(windows, 64, 8), *padded).boxes[-1]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+    assert torch.allclose(together, longer, atol=1e-5)
+
+
+def test_every_trainable_parameter_gets_a_gradient(tiny):
+    losses = tiny(**tiny.data_preprocessor(make_batch()), mode='loss')
+    assert set(losses) == {'loss_bbox', 'loss_giou'}
+    sum(losses.values()).backward()
+    without = [name for name, p in tiny.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+    # Positions of tokens that the batch is too short for keep a zero gradient; all others move.
+    still = [name for name, p in tiny.named_parameters() if p.requires_grad and not p.grad.abs().sum()]
+    assert still == []
+
+
+def test_one_batch_is_overfitted(tiny):
+    torch.manual_seed(0)
+    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
+    data = tiny.data_preprocessor(make_batch())
+    first = None
+    for _ in range(40):
+        loss = sum(tiny(**data, mode='loss').values())
+        first = first if first is not None else loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.25 * first
+
+
+def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it(tiny):
+    tiny.eval()
+    with torch.no_grad():
+        samples = tiny(**tiny.data_preprocessor(make_batch()), mode='predict')
+    for sample in samples:
+        answer = sample.pred_instances
+        low, high = answer.bboxes[0, :2], answer.bboxes[0, 2:]
+        height, width = sample.ori_shape
+        assert (low >= 0).all() and high[0] <= width and high[1] <= height
+        unclipped = sample.canvas.to_photo(answer.canvas_boxes)
+        assert torch.allclose(answer.bboxes, unclipped.clamp(min=0).minimum(torch.tensor([width, height] * 2).float()))
+        assert answer.scores.tolist() == [1.0]
+
+
+def test_an_unknown_mode_is_refused(tiny):
+    with pytest.raises(ValueError, match="'loss' or 'predict', got 'train'"):
+        tiny(torch.zeros(1, 3, 64, 64), [], mode='train')
+
+
+def test_a_grid_that_the_backbone_does_not_make_is_refused():
+    model = MODELS.build(tiny_transvg_config(grid=4))
+    with pytest.raises(ValueError, match='stride of the student does not fit'):
+        model(**model.data_preprocessor(make_batch()), mode='loss')

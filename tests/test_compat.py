@@ -1,0 +1,62 @@
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from mmduet import compat
+
+
+def _pretend(monkeypatch, *names):
+    def distribution(name):
+        if name in names:
+            return object()
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, 'distribution', distribution)
+
+
+def test_each_lineage_is_recognised(monkeypatch):
+    _pretend(monkeypatch, 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection')
+    assert compat.detect_host() == 'onedl'
+    _pretend(monkeypatch, 'mmengine', 'mmcv-lite', 'mmdet')
+    assert compat.detect_host() == 'openmmlab'
+
+
+def test_no_host_says_what_to_install(monkeypatch):
+    _pretend(monkeypatch)
+    with pytest.raises(compat.HostError, match=r'pip install "mmduet\[onedl\]"'):
+        compat.detect_host()
+
+
+def test_both_hosts_say_what_to_remove(monkeypatch):
+    _pretend(monkeypatch, 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'mmengine', 'mmdet')
+    with pytest.raises(compat.HostError, match='`pip uninstall mmengine mmdet`'):
+        compat.detect_host()
+
+
+def test_half_a_host_says_what_is_missing(monkeypatch):
+    _pretend(monkeypatch, 'onedl-mmengine')
+    with pytest.raises(compat.HostError, match='without onedl-mmcv onedl-mmdetection'):
+        compat.detect_host()
+
+
+def test_an_operator_raises_only_when_called():
+    operators = compat.MissingOperators('mmcv._ext')
+    nms = operators.nms
+    with pytest.raises(RuntimeError, match="compiled MMCV operator 'nms' is not installed"):
+        nms(1, 2)
+
+
+def test_a_real_operator_module_is_never_replaced(monkeypatch):
+    real = object()
+    monkeypatch.setitem(sys.modules, 'mmcv._ext', real)
+    assert compat.install_operator_stand_in() is False
+    assert sys.modules['mmcv._ext'] is real
+
+
+def test_mmdetection_imports_and_runs_after_mmduet():
+    code = ('import mmduet, torch; from mmdet.models.backbones import ResNet; '
+            'print(ResNet(18, num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,))(torch.zeros(1, 3, 32, 32))[0].shape)')
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+    assert 'torch.Size([1, 64, 8, 8])' in run.stdout, run.stderr

@@ -1,0 +1,58 @@
+import argparse
+import subprocess
+import sys
+
+import torch
+from safetensors.torch import load_file
+
+from mmduet.models.conversion import TRANSVG
+from mmduet.models.weights import load_partial_weights
+from mmduet.registry import MODELS
+from tests.shared_data import ROOT
+from tests.tiny_transvg import tiny_transvg_config
+
+TOOL = ROOT / 'tools/model_converters/convert_checkpoint.py'
+
+
+def _run(*arguments):
+    return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+def _authors_checkpoint(model, path):
+    """Write a model as the authors of TransVG store theirs."""
+    theirs = {ours: prefix for prefix, ours in TRANSVG.prefixes.items()}
+    weights = {}
+    for key, value in model.state_dict().items():
+        ours = next(prefix for prefix in sorted(theirs, key=len, reverse=True) if key.startswith(prefix))
+        weights[theirs[ours] + key.removeprefix(ours)] = value
+    torch.save({'model': weights, 'epoch': 89, 'args': argparse.Namespace(lr=1e-4), 'val_accu': 0.8}, path)
+
+
+def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path):
+    torch.manual_seed(0)
+    model = MODELS.build(tiny_transvg_config())
+    _authors_checkpoint(model, tmp_path / 'theirs.pth')
+    run = _run(tmp_path / 'theirs.pth', tmp_path / 'new/ours.safetensors')
+    assert run.returncode == 0, run.stderr
+    assert '(transvg)' in run.stdout
+    other = MODELS.build(tiny_transvg_config())
+    load_partial_weights(other, tmp_path / 'new/ours.safetensors')
+    counters = {key for key in model.state_dict() if key.endswith('num_batches_tracked')}
+    assert load_file(tmp_path / 'new/ours.safetensors').keys() == model.state_dict().keys() - counters
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_written(tmp_path):
+    _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
+    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', ROOT / 'configs/_base_/models/transvg_r50.py')
+    assert run.returncode == 1
+    assert 'does not fit TransVG' in run.stderr
+    assert not (tmp_path / 'ours.safetensors').exists()
+
+
+def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
+    (tmp_path / 'page.pth').write_text('<html>not found</html>')
+    run = _run(tmp_path / 'page.pth', tmp_path / 'ours.safetensors')
+    assert run.returncode == 1
+    assert 'page.pth: not a whole checkpoint' in run.stderr
+    assert 'Traceback' not in run.stderr

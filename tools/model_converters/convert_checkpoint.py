@@ -1,0 +1,68 @@
+#!/usr/bin/env python
+"""Turn a checkpoint of another project into a safetensors file in our layout.
+
+python tools/model_converters/convert_checkpoint.py TransVG_unc_R50.pth checkpoints/transvg_r50_unc.safetensors
+python tools/model_converters/convert_checkpoint.py detr-r50-unc.pth checkpoints/detr_r50_unc.safetensors
+"""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', type=Path, help='checkpoint of another project (.pth, .pt, .safetensors)')
+    parser.add_argument('out', type=Path, help='file to write (.safetensors)')
+    parser.add_argument('--layout', default='auto', choices=['auto', 'transvg', 'detr'], help='whose names the source has')
+    parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
+    return parser.parse_args()
+
+
+def check_against(config_file: str, weights: dict, source: Path) -> None:
+    """Refuse weights whose parts do not fit the model of a config; nothing of the model is fetched or allocated."""
+    import torch
+    from mmengine.config import Config
+
+    from mmduet.engine.config_tools import drop_pretrained
+    from mmduet.models.weights import require_fit
+    from mmduet.registry import MODELS
+
+    config = Config.fromfile(config_file)
+    drop_pretrained(config)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    require_fit(getattr(model, 'student', model), weights, source)
+
+
+def main() -> int:
+    """Convert, check, write; 1 with one sentence on standard error if that cannot be done."""
+    arguments = parse_arguments()
+    from safetensors.torch import save_file
+
+    from mmduet.models.conversion import LAYOUTS, convert, recognise
+    from mmduet.models.weights import read_weights
+    try:
+        if arguments.out.suffix != '.safetensors':
+            raise ValueError(f'{arguments.out}: the output must end in .safetensors')
+        source = read_weights(arguments.source)
+        layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
+        weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}
+        if arguments.config:
+            check_against(arguments.config, weights, arguments.source)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = arguments.out.with_suffix('.unfinished')
+    save_file(weights, unfinished, metadata={'source_layout': layout.name})
+    unfinished.replace(arguments.out)
+    numbers = sum(value.numel() for value in weights.values())
+    print(f'{arguments.source} ({layout.name}) -> {arguments.out}: {len(weights)} tensors, {numbers / 1e6:.1f} M numbers')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
