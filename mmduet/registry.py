@@ -23,7 +23,7 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _child('model', ROOT_MODELS, 'mmduet.models')
-TASK_UTILS = _child('task util', ROOT_TASK_UTILS, 'mmduet.models')
+TASK_UTILS = _child('task util', ROOT_TASK_UTILS, 'mmduet.models', 'mmduet.evaluation')
 DATASETS = _child('dataset', ROOT_DATASETS, 'mmduet.datasets')
 DATA_SAMPLERS = _child('data sampler', ROOT_DATA_SAMPLERS, 'mmduet.datasets')
 TRANSFORMS = _child('transform', ROOT_TRANSFORMS, 'mmduet.datasets')

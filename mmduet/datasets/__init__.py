@@ -1,1 +1,22 @@
-"""Grounding data."""
+"""Grounding data: annotation files, photos, transforms and the dataset over them."""
+from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
+from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.datasets.grounding_dataset import GroundingDataset
+from mmduet.datasets.image_io import decode_photo, read_photo
+from mmduet.datasets.samplers import EpochSampler
+from mmduet.datasets.transforms import (
+    ColorJitter,
+    LoadPhoto,
+    PackGroundingInputs,
+    PlaceOnCanvas,
+    RandomBlur,
+    RandomFlip,
+    RandomTargetCrop,
+    ResizeLongSide,
+)
+
+__all__ = [
+    'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
+    'ImageError', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop',
+    'ResizeLongSide', 'decode_photo', 'read_annotations', 'read_photo', 'write_annotations',
+]

@@ -121,12 +121,18 @@ class AnnotationStore(Sequence[Annotation]):
     Args:
         paths: annotation files, read in this order.
 
+    Attributes:
+        boxes: (n, 4) official corners, pixels.
+        sizes: (n, 2) width and height of each image, pixels.
+
     Raises:
         AnnotationError: a file is missing or empty, a line is wrong, or an expression id occurs twice in a split.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
         lines: list[bytes] = []
+        boxes: list[Box] = []
+        sizes: list[tuple[int, int]] = []
         seen: set[tuple[str, str]] = set()
         for path in map(Path, paths):
             before = len(lines)
@@ -139,8 +145,12 @@ class AnnotationStore(Sequence[Annotation]):
                     raise AnnotationError(f"{path}:{number}: field 'expression_id' repeats {key[1]!r} of split {key[0]!r}")
                 seen.add(key)
                 lines.append(line)
+                boxes.append(annotation.box)
+                sizes.append((annotation.width, annotation.height))
             if len(lines) == before:
                 raise AnnotationError(f'{path} is empty: it holds no expression')
+        self.boxes = np.array(boxes, dtype=np.float64)
+        self.sizes = np.array(sizes, dtype=np.int64)
         self._buffer = np.frombuffer(b''.join(lines), dtype=np.uint8)
         self._ends = np.cumsum([0] + [len(line) for line in lines])
 

@@ -1,0 +1,29 @@
+"""Loaders and evaluators of any grounding data set; a data set's config says where it lies and which splits it has."""
+from mmengine.dataset import DefaultSampler
+
+from mmduet.datasets import EpochSampler, GroundingDataset
+from mmduet.evaluation import GroundingMetric
+
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type=EpochSampler, shuffle=True),
+    dataset=dict(type=GroundingDataset),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type=DefaultSampler, shuffle=False),
+    dataset=dict(type=GroundingDataset, test_mode=True),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    sampler=dict(type=DefaultSampler, shuffle=False),
+    dataset=dict(type=GroundingDataset, test_mode=True),
+)
+val_evaluator = dict(type=GroundingMetric)
+test_evaluator = dict(type=GroundingMetric)

@@ -1,0 +1,22 @@
+"""RefShapes, the embedded data set: scenes of 64 x 64 pixels, mirrored at random, on a canvas of the same size."""
+from mmengine.config import read_base
+
+from mmduet.datasets import LoadPhoto, PackGroundingInputs, PlaceOnCanvas, RandomFlip, ResizeLongSide
+
+with read_base():
+    from .grounding_loaders import *
+
+data_root = 'data/refshapes'
+test_pipeline = [
+    dict(type=LoadPhoto),
+    dict(type=ResizeLongSide, sides=[64]),
+    dict(type=PlaceOnCanvas, size=64),
+    dict(type=PackGroundingInputs),
+]
+train_pipeline = [test_pipeline[0], dict(type=RandomFlip, prob=0.5), *test_pipeline[1:]]
+train_dataloader.update(batch_size=64, num_workers=1)
+val_dataloader.update(batch_size=64, num_workers=1)
+test_dataloader.update(batch_size=64, num_workers=1)
+train_dataloader['dataset'].update(data_root=data_root, splits=['train'], pipeline=train_pipeline)
+val_dataloader['dataset'].update(data_root=data_root, splits=['val'], pipeline=test_pipeline)
+test_dataloader['dataset'].update(data_root=data_root, splits=['val'], pipeline=test_pipeline)

@@ -1,0 +1,164 @@
+"""The dataset: one item per expression of a data root."""
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from mmduet.datasets.annotation_file import AnnotationStore, Box
+from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.registry import DATASETS, TRANSFORMS
+
+Item = dict[str, Any]
+Boxes = NDArray[np.float64]
+
+
+@DATASETS.register_module()
+class GroundingDataset(Dataset[Item]):
+    """Expressions of a data root made by ``tools/prepare_dataset.py``, each with its photo and box.
+
+    Nothing is replaced or dropped: a photo that cannot be read raises. In training a box is clipped to its photo, to no less
+    than a pixel, and the boxes this changed are counted in one message; in evaluation the official box is kept.
+
+    An item is drawn from (seed, epoch, index) alone, so it does not depend on workers, ranks or a resume. Seed and epoch lie
+    in shared memory, where persistent workers see them change.
+
+    Args:
+        data_root: folder with ``manifest.json`` and ``annotations/<split>.jsonl``.
+        splits: which of them, in this order.
+        pipeline: configs of transforms.
+        image_dir: folder of the images, instead of the manifest's.
+        test_mode: evaluation instead of training.
+        seed: of the augmentation; usually ``EpochSampler`` sets it to the run's.
+
+    Raises:
+        DataError: the data root, a split or an annotation is missing or wrong; says where.
+    """
+
+    def __init__(self, data_root: str | Path, splits: Sequence[str], pipeline: Sequence[dict[str, Any]],
+                 image_dir: str | Path | None = None, test_mode: bool = False, seed: int = 0) -> None:
+        self.data_root = Path(data_root)
+        self.test_mode = test_mode
+        manifest = _read_manifest(self.data_root)
+        self.image_dir = self.data_root / (image_dir or manifest['images'])
+        self.metainfo: dict[str, Any] = {'dataset_name': manifest['dataset'], 'splits': list(splits)}
+        self.annotations = AnnotationStore(_find_splits(self.data_root, splits))
+        self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
+        objects = self.data_root / 'annotations' / 'objects.jsonl'
+        self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
+        self._state = torch.tensor([seed, 0], dtype=torch.int64).share_memory_()
+        if not test_mode:
+            self._report_clipped_boxes()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the augmentations of another epoch from now on, in every worker."""
+        self._state[1] = epoch
+
+    def set_seed(self, seed: int) -> None:
+        """Draw the augmentations of another run from now on, in every worker."""
+        self._state[0] = seed
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, index: int) -> Item:
+        results = self.describe(index)
+        try:
+            for transform in self.pipeline:
+                results = transform(results)
+        except ImageError as error:
+            annotation = self.annotations[index]
+            raise ImageError(f'{error} (expression {annotation.expression_id} of split {annotation.split})') from error
+        return results
+
+    def describe(self, index: int) -> Item:
+        """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
+        annotation = self.annotations[index]
+        seed, epoch = self._state.tolist()
+        box = annotation.box if self.test_mode else clip_box(annotation.box, annotation.width, annotation.height)
+        results: Item = {
+            'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
+            'height': annotation.height, 'width': annotation.width, 'text': annotation.expression,
+            'expression_id': annotation.expression_id, 'box': np.array(box), 'flip': False, 'split': annotation.split,
+            'dataset_name': self.metainfo['dataset_name'], 'rng': np.random.default_rng([seed, epoch, index]),
+        }
+        if self._objects is not None:
+            results['distractors'] = self._objects.others(annotation.image_id, annotation.box)
+        return results
+
+    def _report_clipped_boxes(self) -> None:
+        boxes, sizes = self.annotations.boxes, self.annotations.sizes
+        outside = (boxes[:, :2] < -0.5).any(1) | (boxes[:, 2:] > sizes + 0.5).any(1)
+        empty = (boxes[:, 2:] <= boxes[:, :2]).any(1)
+        odd = np.flatnonzero(outside | empty)
+        if len(odd):
+            named = ', '.join(self.annotations[int(index)].expression_id for index in odd[:5])
+            print_log(f'{self.data_root}: {len(odd)} of {len(self)} boxes have no area or stick out of their photo and were '
+                      f'clipped for training (expressions {named}{", ..." if len(odd) > 5 else ""})',
+                      logger='current', level=30)
+
+
+def clip_box(box: Box, width: int, height: int) -> Box:
+    """The part of a box inside its photo, at least one pixel wide and high."""
+    x1, y1 = min(max(box[0], 0.0), width - 1.0), min(max(box[1], 0.0), height - 1.0)
+    return x1, y1, max(min(box[2], float(width)), x1 + 1), max(min(box[3], float(height)), y1 + 1)
+
+
+class ObjectBoxes:
+    """Boxes of all annotated objects, by image, in two arrays that workers share.
+
+    Args:
+        path: ``objects.jsonl``.
+
+    Raises:
+        AnnotationError: a line does not parse or lacks a field; names file and line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._place: dict[int | str, tuple[int, int]] = {}
+        boxes: list[Box] = []
+        with path.open(encoding='utf-8') as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    record = json.loads(line)
+                    self._place[record['image_id']] = (len(boxes), len(boxes) + len(record['boxes']))
+                    boxes += [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in record['boxes']]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error!r})') from error
+        self._boxes: Boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+    def others(self, image_id: int | str, target: Box) -> Boxes:
+        """(n, 4) xyxy boxes of the image but the target's own, pixels."""
+        start, end = self._place.get(image_id, (0, 0))
+        boxes = self._boxes[start:end]
+        return boxes[np.abs(boxes - np.array(target)).max(axis=1, initial=0) > 1e-3]
+
+
+def _read_manifest(data_root: Path) -> dict[str, Any]:
+    path = data_root / 'manifest.json'
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        return {'dataset': manifest['dataset'], 'images': manifest['images']}
+    except FileNotFoundError as error:
+        raise DataError(f'{data_root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and '
+                        'name it with --data-root') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{path} is not a manifest of tools/prepare_dataset.py ({error!r})') from error
+
+
+def _find_splits(data_root: Path, splits: Sequence[str]) -> list[Path]:
+    """Annotation file of each split."""
+    if isinstance(splits, str) or not splits:
+        raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
+    folder = data_root / 'annotations'
+    there = sorted(path.stem for path in folder.glob('*.jsonl') if path.stem != 'objects')
+    for split in splits:
+        if split not in there:
+            raise DataError(f'{data_root} has no split {split!r}, only {", ".join(there) or "none"}: choose with '
+                            '--train-split, --val-split or --test-split (several joined by +)')
+    return [folder / f'{split}.jsonl' for split in splits]

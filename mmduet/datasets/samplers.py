@@ -1,0 +1,42 @@
+"""The order of the training items."""
+from typing import Protocol
+
+from mmengine.dataset import DefaultSampler
+
+from mmduet.registry import DATA_SAMPLERS
+
+
+class EpochAware(Protocol):
+    """A dataset whose augmentations depend on seed and epoch."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other augmentations."""
+
+    def set_seed(self, seed: int) -> None:
+        """Draw those of another run."""
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSampler(DefaultSampler):
+    """MMEngine's default sampler, which also tells the dataset the run's seed and the epoch.
+
+    Without it every epoch repeats the augmentations of the first.
+
+    Args:
+        dataset: a ``GroundingDataset``.
+        shuffle: order by seed and epoch instead of by index.
+        seed: the same on every rank; the runner passes the run's.
+        round_up: repeat items so that every rank has equally many.
+    """
+
+    def __init__(self, dataset: EpochAware, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+        super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
+        dataset.set_seed(self.seed)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Order and augmentations of another epoch."""
+        super().set_epoch(epoch)
+        self.dataset.set_epoch(epoch)

@@ -1,0 +1,89 @@
+"""Random changes of colour and sharpness; boxes and words are not touched."""
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmduet.datasets.image_io import Photo
+from mmduet.registry import TRANSFORMS
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def _apply_line(photo: Photo, slope: float, offset: float) -> Photo:
+    table = np.clip(np.rint(np.arange(256) * slope + offset), 0, 255).astype(np.uint8)
+    changed: Photo = cv2.LUT(photo, table)
+    return changed
+
+
+def change_brightness(photo: Photo, factor: float) -> Photo:
+    """Blend with black: 0 is black, 1 the photo."""
+    return _apply_line(photo, factor, 0.0)
+
+
+def change_contrast(photo: Photo, factor: float) -> Photo:
+    """Blend with the photo's mean grey: 0 is grey, 1 the photo."""
+    mean = np.rint(np.dot(cv2.mean(photo)[:3], _LUMA))
+    return _apply_line(photo, factor, (1 - factor) * mean)
+
+
+def change_saturation(photo: Photo, factor: float) -> Photo:
+    """Blend with the photo in grey: 0 is grey, 1 the photo."""
+    grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    changed: Photo = cv2.addWeighted(photo, factor, grey, 1 - factor, 0)
+    return changed
+
+
+@TRANSFORMS.register_module()
+class ColorJitter(BaseTransform):
+    """Change brightness, contrast and saturation in random order, as Pillow defines them, on bytes throughout.
+
+    Args:
+        prob: chance of changing anything, in [0, 1].
+        strength: each factor is uniform in [1 - strength, 1 + strength]; in [0, 1].
+    """
+
+    changes: tuple[Callable[[Photo, float], Photo], ...] = (change_brightness, change_contrast, change_saturation)
+
+    def __init__(self, prob: float = 0.8, strength: float = 0.4) -> None:
+        if not (0 <= prob <= 1 and 0 <= strength <= 1):
+            raise ValueError(f'prob and strength must be in [0, 1], got {prob} and {strength}')
+        self.prob = prob
+        self.strength = strength
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change the colours of ``img``, or leave them."""
+        rng: np.random.Generator = results['rng']
+        if rng.random() >= self.prob:
+            return results
+        factors = rng.uniform(1 - self.strength, 1 + self.strength, size=len(self.changes))
+        photo = np.ascontiguousarray(results['img'])
+        for position in rng.permutation(len(self.changes)):
+            photo = self.changes[position](photo, float(factors[position]))
+        results['img'] = photo
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomBlur(BaseTransform):
+    """Blur with a Gaussian of random width; off in the family's published runs.
+
+    Args:
+        prob: chance of blurring, in [0, 1].
+        sigma: least and largest width, pixels.
+    """
+
+    def __init__(self, prob: float = 0.5, sigma: tuple[float, float] = (0.1, 2.0)) -> None:
+        if not (0 <= prob <= 1 and 0 < sigma[0] <= sigma[1]):
+            raise ValueError(f'prob must be in [0, 1] and sigma a positive range, got {prob} and {sigma}')
+        self.prob = prob
+        self.sigma = sigma
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Blur ``img``, or leave it."""
+        rng: np.random.Generator = results['rng']
+        if rng.random() < self.prob:
+            results['img'] = cv2.GaussianBlur(np.ascontiguousarray(results['img']), (0, 0), float(rng.uniform(*self.sigma)))
+        return results

@@ -1,0 +1,76 @@
+"""The last transforms: a place on the canvas, and the sample that the model takes."""
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmduet.datasets.image_io import Photo
+from mmduet.registry import TRANSFORMS
+from mmduet.structures import Canvas
+
+META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'canvas', 'flip', 'swapped_words', 'dataset_name',
+             'split')
+
+
+@TRANSFORMS.register_module()
+class PlaceOnCanvas(BaseTransform):
+    """Choose where the resized photo goes on its square canvas; the pixels are placed on the model's device.
+
+    Args:
+        size: side of the canvas, pixels.
+        random: anywhere on the canvas (training) instead of in the centre, rounded as the TransVG family rounds.
+    """
+
+    def __init__(self, size: int = 640, random: bool = False) -> None:
+        self.size = size
+        self.random = random
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add ``canvas``.
+
+        Raises:
+            ValueError: the resized photo is larger than the canvas.
+        """
+        height, width = results['img'].shape[:2]
+        if max(height, width) > self.size:
+            raise ValueError(f'{results["img_path"]} was resized to {width} x {height} pixels, more than its canvas of '
+                             f'{self.size}: the sides of ResizeLongSide must not exceed it')
+        spare = (self.size - height, self.size - width)
+        if self.random:
+            top, left = (int(results['rng'].integers(room + 1)) for room in spare)
+        else:
+            top, left = (round(room / 2 - 0.1) for room in spare)
+        photo_height, photo_width = results['photo_shape']
+        results['canvas'] = Canvas(size=self.size, left=left, top=top, width=width, height=height,
+                                   scale_x=width / photo_width, scale_y=height / photo_height)
+        return results
+
+
+def to_planes(photo: Photo) -> Tensor:
+    """(h, w, 3) bytes to a contiguous (3, h, w) uint8 tensor."""
+    planes = np.empty((3, *photo.shape[:2]), np.uint8)
+    cv2.split(np.ascontiguousarray(photo), list(planes))
+    return torch.from_numpy(planes)
+
+
+@TRANSFORMS.register_module()
+class PackGroundingInputs(BaseTransform):
+    """Pack ``inputs``, the photo as (3, h, w) bytes, and ``data_samples``, a ``DetDataSample`` with words, boxes and canvas.
+
+    ``gt_instances.bboxes`` (1, 4) and ``distractors.bboxes`` (n, 4), where the data set has them, are float32 xyxy in pixels
+    of the photo as augmented. Without a box (inference) there is no ``gt_instances``.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pack one sample."""
+        sample = DetDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
+        if results.get('box') is not None:
+            sample.gt_instances = InstanceData(bboxes=torch.tensor(results['box'][None], dtype=torch.float32))
+        if results.get('distractors') is not None:
+            sample.distractors = InstanceData(bboxes=torch.tensor(results['distractors'], dtype=torch.float32))
+        return {'inputs': to_planes(results['img']), 'data_samples': sample}

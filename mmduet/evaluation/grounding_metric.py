@@ -1,0 +1,117 @@
+"""Accuracy at IoU thresholds and mean IoU, exact for any number of ranks and any batch size."""
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.structures import DetDataSample
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
+from mmduet.registry import METRICS, TASK_UTILS
+
+Record = dict[str, Any]
+
+
+@METRICS.register_module()
+class GroundingMetric(BaseMetric):
+    """Score one box per expression: ``acc@T`` for each threshold T and ``miou``, in percent.
+
+    Answers are keyed by split and expression: repeats, which samplers add so that ranks have equally much to do, count once,
+    and an expression without an answer is an error. Where the dataset mixes splits, each is also reported by itself, as
+    ``val/acc@0.5``; ``acc@0.5`` over everything is the key for the best checkpoint.
+
+    Args:
+        thresholds: of the IoU.
+        rule: config of an ``EvaluationRule``; ``OriginalPixelsRule`` if None.
+        prefix: put before every name, with a slash; none by default.
+        out_file: JSON lines of all answers, written by the first rank; none by default.
+    """
+
+    default_prefix = ''
+
+    def __init__(self, thresholds: Sequence[float] = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9),
+                 rule: dict[str, Any] | None = None, prefix: str | None = None, out_file: str | None = None) -> None:
+        super().__init__(collect_device='cpu', prefix=prefix)
+        if not thresholds or not all(0 < threshold < 1 for threshold in thresholds):
+            raise ValueError(f'thresholds must lie between 0 and 1, got {thresholds}')
+        self.thresholds = tuple(thresholds)
+        self.rule: EvaluationRule = TASK_UTILS.build(rule) if rule is not None else OriginalPixelsRule()
+        self.out_file = out_file
+
+    def process(self, data_batch: Any, data_samples: Iterable[dict[str, Any] | DetDataSample]) -> None:
+        """Score a batch; ``data_samples`` are predicted samples, or their dicts as MMEngine's evaluator passes them."""
+        for sample in data_samples:
+            self.results.append(self._score(sample.to_dict() if isinstance(sample, DetDataSample) else sample))
+
+    def _score(self, sample: dict[str, Any]) -> Record:
+        overlap = self.rule.overlap(Answer.from_sample(sample))
+        scores = sample['pred_instances'].get('scores')
+        return {
+            'expression_id': sample['expression_id'], 'split': sample.get('split', ''), 'image': sample.get('img_path', ''),
+            'expression': sample.get('text', ''), 'box': sample['pred_instances']['bboxes'][0].tolist(),
+            'score': 1.0 if scores is None else float(scores[0]), 'iou': float(overlap),
+            'hits': [self.rule.is_hit(overlap, threshold) for threshold in self.thresholds],
+        }
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather the answers of all ranks and score them; every rank returns the same.
+
+        Args:
+            size: number of expressions of the dataset.
+
+        Raises:
+            ValueError: fewer or more expressions were answered than ``size``, or there is none.
+        """
+        gathered = [answer for part in all_gather_object(self.results) for answer in part]
+        self.results.clear()
+        answers = unique_answers(gathered)
+        if len(answers) != size or not answers:
+            raise ValueError(f'{len(answers)} expressions were answered, the dataset has {size}: every expression must be '
+                             'answered, and its expression_id must be unique in its split')
+        if self.out_file is not None and is_main_process():
+            write_answers(Path(self.out_file), answers)
+        metrics = self.compute_metrics(answers)
+        return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
+
+    def compute_metrics(self, results: list[Record]) -> dict[str, float]:
+        """Percentages over all answers and, where there are several splits, over each."""
+        broken = [answer['expression_id'] for answer in results if not all(map(math.isfinite, answer['box']))]
+        if broken:
+            print_log(f'{len(broken)} predicted boxes are not finite and count as misses, such as that of expression '
+                      f'{broken[0]}', logger='current', level=30)
+        metrics = self._summarise(results)
+        splits = list(dict.fromkeys(answer['split'] for answer in results))
+        if len(splits) > 1:
+            for split in splits:
+                part = self._summarise([answer for answer in results if answer['split'] == split])
+                metrics.update({f'{split}/{name}': value for name, value in part.items()})
+        return metrics
+
+    def _summarise(self, answers: list[Record]) -> dict[str, float]:
+        count = len(answers)
+        metrics = {f'acc@{threshold:g}': 100 * sum(answer['hits'][k] for answer in answers) / count
+                   for k, threshold in enumerate(self.thresholds)}
+        metrics['miou'] = 100 * math.fsum(answer['iou'] for answer in answers) / count
+        return metrics
+
+
+def unique_answers(answers: Iterable[Record]) -> list[Record]:
+    """One answer per split and expression, the first, in the order of their keys: the same on every rank."""
+    unique: dict[tuple[str, str], Record] = {}
+    for answer in answers:
+        unique.setdefault((answer['split'], answer['expression_id']), answer)
+    return [unique[key] for key in sorted(unique)]
+
+
+def write_answers(path: Path, answers: Iterable[Record]) -> None:
+    """Write JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score and iou."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + '.new')
+    with beside.open('w', encoding='utf-8') as file:
+        for answer in answers:
+            file.write(json.dumps({name: value for name, value in answer.items() if name != 'hits'}) + '\n')
+    beside.replace(path)

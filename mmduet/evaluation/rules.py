@@ -1,0 +1,121 @@
+"""When a predicted box counts: our rule, and the two that the authors of the students use."""
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmduet.registry import TASK_UTILS
+from mmduet.structures import Canvas
+from mmduet.structures.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a rule may look at.
+
+    Attributes:
+        box: (4,) predicted corners, pixels of the original photo.
+        target: (4,) official corners, pixels of the original photo.
+        ori_shape: (h, w) of the original photo.
+        canvas_box: (4,) predicted cxcywh box in [0, 1] of the canvas, as the student gave it; None where nobody kept it.
+        canvas: where the photo lies on its canvas; None likewise.
+    """
+
+    box: Tensor
+    target: Tensor
+    ori_shape: tuple[int, int]
+    canvas_box: Tensor | None = None
+    canvas: Canvas | None = None
+
+    @classmethod
+    def from_sample(cls, sample: Mapping[str, Any]) -> 'Answer':
+        """Read a predicted sample in the dict form in which MMEngine's evaluator passes it."""
+        predicted = sample['pred_instances']
+        canvas_boxes = predicted.get('canvas_boxes')
+        return cls(box=predicted['bboxes'][0].detach().cpu(), target=sample['gt_instances']['bboxes'][0].cpu(),
+                   ori_shape=tuple(sample['ori_shape'][:2]), canvas=sample.get('canvas'),
+                   canvas_box=None if canvas_boxes is None else canvas_boxes[0].detach().cpu())
+
+
+class EvaluationRule(metaclass=ABCMeta):
+    """Two comparable boxes from an answer, and when their overlap is a hit."""
+
+    @abstractmethod
+    def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
+        """(4,) corners of prediction and target, in the frame and precision of the rule."""
+
+    def overlap(self, answer: Answer) -> Tensor:
+        """Scalar IoU in [0, 1], in the rule's precision; 0 for boxes without area and for a prediction that is nan."""
+        predicted, target = self.corners(answer)
+        return iou_xyxy(predicted, target).nan_to_num(0.0)
+
+    def is_hit(self, overlap: Tensor, threshold: float) -> bool:
+        """Whether an IoU reaches the threshold; both are compared in the precision of ``overlap``."""
+        return bool(overlap >= torch.tensor(threshold, dtype=overlap.dtype))
+
+
+def clip_corners(corners: Tensor, ori_shape: tuple[int, int]) -> Tensor:
+    """(4,) xyxy corners clipped to a photo of (h, w) pixels."""
+    height, width = ori_shape
+    return torch.minimum(corners.clamp(min=0), corners.new_tensor([width, height, width, height]))
+
+
+@TASK_UTILS.register_module()
+class OriginalPixelsRule(EvaluationRule):
+    """The default: official float target, original pixels, prediction clipped to the photo, hit at IoU >= threshold."""
+
+    def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
+        """Corners in pixels of the original photo, float64."""
+        return clip_corners(answer.box.double(), answer.ori_shape), answer.target.double()
+
+
+@TASK_UTILS.register_module()
+class VLTVGRule(EvaluationRule):
+    """VLTVG's: as the default, but in float32, and an IoU equal to the threshold is a miss."""
+
+    def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
+        """Corners in pixels of the original photo, float32."""
+        return clip_corners(answer.box.float(), answer.ori_shape), answer.target.float()
+
+    def is_hit(self, overlap: Tensor, threshold: float) -> bool:
+        """Whether an IoU exceeds the threshold."""
+        return bool(overlap > torch.tensor(threshold, dtype=overlap.dtype))
+
+
+@TASK_UTILS.register_module()
+class TransVGRule(EvaluationRule):
+    """TransVG's, QRNet's and CLIP-VG's: target cut to whole pixels, both boxes on the canvas, prediction clipped to it.
+
+    The padding belongs to the canvas, so a box that reaches into it keeps that part. Float32, hit at IoU >= threshold.
+    """
+
+    def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
+        """Corners in [0, 1] of the canvas, float32.
+
+        Raises:
+            ValueError: the answer does not say where the photo lies on its canvas.
+        """
+        if answer.canvas_box is None or answer.canvas is None:
+            raise ValueError('TransVGRule compares boxes on the canvas: samples need canvas and pred_instances.canvas_boxes')
+        target = transvg_target(answer.target, answer.ori_shape, answer.canvas)
+        return cxcywh_to_xyxy(answer.canvas_box.float()).clamp(0, 1), cxcywh_to_xyxy(target)
+
+
+def transvg_target(target: Tensor, ori_shape: tuple[int, int], canvas: Canvas) -> Tensor:
+    """The target as TransVG's authors train and score it: cut to whole pixels, and scaled by one ratio on both axes.
+
+    The authors cut x, y, width and height of the annotation, which has two decimals; rounding to three first undoes what
+    float32 corners did to a whole number.
+
+    Returns:
+        (4,) cxcywh in [0, 1] of the canvas, float32.
+    """
+    x1, y1, x2, y2 = target.double().tolist()
+    x, y, width, height = (int(round(value, 3)) for value in (x1, y1, x2 - x1, y2 - y1))
+    ratio = max(canvas.width, canvas.height) / max(ori_shape)
+    corners = torch.tensor([x, y, x + width, y + height], dtype=torch.float32) * ratio
+    corners += torch.tensor([canvas.left, canvas.top] * 2, dtype=torch.float32)
+    return xyxy_to_cxcywh(corners) / canvas.size
