@@ -1,0 +1,47 @@
+import hashlib
+
+import pytest
+
+from mmduet.datasets.refshapes.generator import make_example
+
+# Data of this seed is what figures are reported on: a change here changes every figure.
+LITERAL = {
+    ('train', 0): ('attribute', 'the huge crimson disc', (11.625, 13.25, 33.25, 34.875), 'c4067745be32da77'),
+    ('train', 7999): ('superlative', 'the leftmost amber thing', (2.5625, 50.9375, 14.8125, 63.1875), '6e41db15adba1d08'),
+    ('val', 3): ('superlative', 'the top gray square', (26.9375, 25.0, 50.1875, 48.25), '84a4fe1035413ee9'),
+    ('testA', 5): ('attribute', 'the purple star', (39.0625, 42.0, 57.3125, 60.25), '41a0fc21ed4fbd26'),
+    ('testB', 5): ('relation', 'the triangle left of the azure star', (11.1875, 50.6875, 23.3125, 62.8125), 'e0b5923b58ee8a7f'),
+}
+
+
+@pytest.mark.parametrize(('split', 'index'), [('train', 0), ('train', 7999), ('val', 3), ('testA', 5), ('testB', 5)])
+def test_examples_are_the_same_everywhere(split, index):
+    example = make_example(0, split, index)
+    expression = example.expressions[0]
+    digest = hashlib.sha256(example.image.tobytes()).hexdigest()[:16]
+    assert (expression.kind, expression.text, example.scene.referent.box, digest) == LITERAL[split, index]
+
+
+def test_tests_keep_the_kinds_apart():
+    assert {make_example(0, 'testA', index).expressions[0].kind for index in range(40)} == {'attribute'}
+    assert {make_example(0, 'testB', index).expressions[0].kind for index in range(40)} == {'superlative', 'relation'}
+    assert {make_example(0, 'train', index).expressions[0].kind for index in range(40)} == {
+        'attribute', 'superlative', 'relation'}
+
+
+def test_several_expressions_of_a_scene_differ_and_begin_with_the_single_one():
+    one, three = make_example(0, 'train', 4), make_example(0, 'train', 4, expressions=3)
+    assert three.expressions[0] == one.expressions[0]
+    assert len({expression.tokens for expression in three.expressions}) == len(three.expressions) == 3
+    assert (three.image == one.image).all()
+
+
+def test_a_larger_picture_shows_the_same_scene():
+    small, large = make_example(0, 'train', 2), make_example(0, 'train', 2, size=128)
+    assert large.scene == small.scene
+    assert large.image.shape == (128, 128, 3)
+
+
+def test_no_expression_at_all_is_refused():
+    with pytest.raises(ValueError, match='at least 1 expression, got 0'):
+        make_example(0, 'train', 0, expressions=0)
