@@ -1,1 +1,15 @@
-"""Running: training loop, hooks, optimizer."""
+"""Running: training loop, hooks, optimizer, checkpoints."""
+from mmduet.engine.checkpoint import CheckpointError, CheckpointMismatchError, TornCheckpointError
+from mmduet.engine.hooks import (
+    GroundingCheckpointHook,
+    GroundingRuntimeInfoHook,
+    GroundingVisualizationHook,
+    NonFiniteLossError,
+)
+from mmduet.engine.loops import GroundingTrainLoop
+from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
+from mmduet.engine.runner import GroundingRunner
+
+__all__ = ['CheckpointError', 'CheckpointMismatchError', 'GroundingCheckpointHook', 'GroundingOptimWrapperConstructor',
+           'GroundingRunner', 'GroundingRuntimeInfoHook', 'GroundingTrainLoop', 'GroundingVisualizationHook',
+           'MixedPrecisionOptimWrapper', 'NonFiniteLossError', 'TornCheckpointError']

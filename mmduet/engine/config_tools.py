@@ -1,0 +1,159 @@
+"""Changes that the command line makes to a config; each walks the whole of it."""
+import ast
+from collections.abc import Iterator, MutableMapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Keys that MMEngine's runner reads although few configs set them.
+OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom_hooks', 'custom_imports', 'data_preprocessor',
+                 'efficient_conv_bn_eval', 'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
+                 'log_processor', 'model_wrapper_cfg', 'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer',
+                 'work_dir')
+
+
+class ConfigError(ValueError):
+    """A config, or a change to it on the command line, that makes no sense; the message says why."""
+
+
+def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
+    """Every mapping inside nested mappings and sequences, the outer before the inner."""
+    if isinstance(node, MutableMapping):
+        yield node
+        for value in list(node.values()):
+            yield from walk(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from walk(value)
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a config, relative to the working directory or else to the repository.
+
+    A config is a Python program: reading one runs it.
+
+    Raises:
+        FileNotFoundError: no such file; names the nearest ones of the repository.
+    """
+    given = Path(path)
+    found = next((p for p in (given, REPOSITORY / given) if p.is_file()), None)
+    if found is None:
+        files = sorted((REPOSITORY / 'configs').glob('**/*.py'))
+        known = [str(file.relative_to(REPOSITORY)) for file in files if '_base_' not in file.parts]
+        names = {Path(name).name: name for name in known}
+        near = get_close_matches(str(path), known, n=3, cutoff=0.5)
+        near += [names[name] for name in get_close_matches(given.name, names, n=3, cutoff=0.5) if names[name] not in near]
+        raise FileNotFoundError(f'there is no config {path}' + (f'; the nearest are {", ".join(near)}' if near else ''))
+    return Config.fromfile(str(found))
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Turn ``['train_cfg.max_epochs=3', 'name=abc']`` into keys and Python values; what is no literal is text.
+
+    Raises:
+        ConfigError: an option without ``=``.
+    """
+    parsed: dict[str, Any] = {}
+    for option in options:
+        key, separator, text = option.partition('=')
+        if not separator or not key:
+            raise ConfigError(f'--cfg-options takes key=value, got {option!r}')
+        words = {'true': True, 'false': False, 'none': None, 'null': None}
+        try:
+            parsed[key] = words[text.lower()] if text.lower() in words else ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parsed[key] = text
+    return parsed
+
+
+def apply_options(cfg: Config, options: Sequence[str]) -> None:
+    """Merge ``--cfg-options`` into a config.
+
+    Raises:
+        ConfigError: the first part of a key is neither in the config nor a key of the runner; names the nearest.
+    """
+    parsed = parse_options(options)
+    known = [*cfg.keys(), *OPTIONAL_KEYS]
+    for key in parsed:
+        first = key.partition('.')[0]
+        if first not in known:
+            near = get_close_matches(first, known, n=3)
+            hint = f'; the nearest are {", ".join(near)}' if near else ''
+            raise ConfigError(f'the config has no {first!r} (from {key!r}){hint}')
+    if parsed:
+        cfg.merge_from_dict(parsed)
+
+
+def set_data_root(cfg: Config, root: str | Path) -> int:
+    """Point every ``data_root`` of a config to one folder; return how many there were.
+
+    Raises:
+        FileNotFoundError: no such folder.
+    """
+    folder = Path(root).resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no data root {root}: prepare it with tools/prepare_dataset.py')
+    found = [node for node in walk(cfg._cfg_dict) if 'data_root' in node]
+    for node in found:
+        node['data_root'] = str(folder)
+    return len(found)
+
+
+def anchor_data_roots(cfg: Config) -> None:
+    """Make relative data roots work from any folder: those that are not there are looked for in the repository."""
+    for node in walk(cfg._cfg_dict):
+        root = node.get('data_root')
+        if isinstance(root, str) and not Path(root).is_absolute() and not Path(root).exists() and (REPOSITORY / root).exists():
+            node['data_root'] = str(REPOSITORY / root)
+
+
+def drop_pretrained(cfg: Config) -> int:
+    """Set every ``pretrained`` of a config to None, for random weights of the same geometry; return how many there were."""
+    found = [node for node in walk(cfg._cfg_dict) if 'pretrained' in node]
+    for node in found:
+        node['pretrained'] = None
+    return len(found)
+
+
+def parse_splits(text: str) -> list[str]:
+    """``'val+testA'`` to ``['val', 'testA']``.
+
+    Raises:
+        ConfigError: an empty name.
+    """
+    splits = text.split('+')
+    if not all(splits):
+        raise ConfigError(f'splits are names joined by +, got {text!r}')
+    return splits
+
+
+def set_splits(cfg: Config, loader: str, splits: Sequence[str]) -> None:
+    """Set the splits that the data sets of a loader read.
+
+    Args:
+        cfg: the config.
+        loader: ``'train_dataloader'``, ``'val_dataloader'`` or ``'test_dataloader'``.
+        splits: names of splits.
+
+    Raises:
+        ConfigError: the config has no such loader, or its data set has no splits.
+    """
+    found = [node for node in walk(cfg.get(loader) or {}) if 'splits' in node]
+    if not found:
+        raise ConfigError(f'{loader} of the config has no data set with splits')
+    for node in found:
+        node['splits'] = list(splits)
+
+
+def check_precision(name: str) -> None:
+    """See that mixed precision of this kind works here.
+
+    Raises:
+        ConfigError: fp16 without a CUDA device.
+    """
+    import torch
+    if name == 'fp16' and not torch.cuda.is_available():
+        raise ConfigError('--amp fp16 needs a CUDA device, and there is none: use --amp bf16')

@@ -1,0 +1,70 @@
+"""Joining a process group on GPUs or on CPUs, started by torchrun or by Slurm.
+
+MMEngine's own start-up selects a CUDA device whatever the backend, and wraps a model for one: on a machine without GPUs
+both fail.
+"""
+import datetime
+import os
+import shutil
+import subprocess
+
+import torch
+import torch.distributed as torch_dist
+
+LAUNCHERS = ('none', 'pytorch', 'slurm')
+_SLURM_FIRST_PORT, _SLURM_PORTS = 20000, 20000
+
+
+def choose_backend() -> str:
+    """``'nccl'`` where CUDA and NCCL are there, ``'gloo'`` elsewhere."""
+    return 'nccl' if torch.cuda.is_available() and torch_dist.is_nccl_available() else 'gloo'
+
+
+def slurm_environment(environ: dict[str, str], first_host: str) -> dict[str, str]:
+    """What torch.distributed reads from the environment, for a task that Slurm started.
+
+    The port depends on the job's number, so that two jobs on one node do not meet.
+
+    Raises:
+        ValueError: not inside an ``srun``.
+    """
+    missing = [name for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID') if name not in environ]
+    if missing:
+        raise ValueError(f'--launcher slurm needs {", ".join(missing)} in the environment: start it with tools/slurm_train.sh')
+    port = _SLURM_FIRST_PORT + int(environ.get('SLURM_JOB_ID', '0')) % _SLURM_PORTS
+    return {'RANK': environ['SLURM_PROCID'], 'WORLD_SIZE': environ['SLURM_NTASKS'], 'LOCAL_RANK': environ['SLURM_LOCALID'],
+            'MASTER_ADDR': environ.get('MASTER_ADDR', first_host), 'MASTER_PORT': environ.get('MASTER_PORT', str(port))}
+
+
+def _first_slurm_host() -> str:
+    nodes = os.environ.get('SLURM_NODELIST', 'localhost')
+    scontrol = shutil.which('scontrol')
+    if scontrol is None:
+        return nodes.split(',')[0]
+    names = subprocess.run([scontrol, 'show', 'hostnames', nodes], capture_output=True, text=True, check=True).stdout.split()
+    return names[0]
+
+
+def join_process_group(launcher: str, backend: str | None = None, timeout: float = 1800) -> None:
+    """Join the process group that ``launcher`` describes in the environment, once.
+
+    Args:
+        launcher: ``'pytorch'`` (torchrun) or ``'slurm'``.
+        backend: ``choose_backend()`` where not given.
+        timeout: seconds that a collective may take.
+
+    Raises:
+        ValueError: an unknown launcher, or an environment that no launcher has prepared.
+    """
+    if torch_dist.is_available() and torch_dist.is_initialized():
+        return
+    if launcher not in LAUNCHERS[1:]:
+        raise ValueError(f'launcher must be one of {", ".join(LAUNCHERS)}, got {launcher!r}')
+    if launcher == 'slurm':
+        os.environ.update(slurm_environment(dict(os.environ), _first_slurm_host()))
+    missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
+    if missing:
+        raise ValueError(f'--launcher {launcher} needs {", ".join(missing)} in the environment: use tools/dist_train.sh')
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))

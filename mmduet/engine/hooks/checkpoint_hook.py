@@ -1,0 +1,131 @@
+"""When checkpoints are written and which are kept."""
+import json
+import math
+import operator
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmduet.engine.checkpoint import PARTIAL_SUFFIX, write_text
+from mmduet.engine.resume import POINTER
+from mmduet.registry import HOOKS
+
+RULES: dict[str, Callable[[float, float], bool]] = {'greater': operator.gt, 'less': operator.lt}
+RECORD = 'checkpoints.json'
+
+
+@HOOKS.register_module()
+class GroundingCheckpointHook(Hook):
+    """Write checkpoints after epochs, and the best one by a metric; an old one is deleted only when the new one is complete.
+
+    The folder's ``checkpoints.json`` says which files are kept and which is the best; ``last_checkpoint`` names the last.
+
+    Args:
+        interval: epochs between two checkpoints; the last epoch always writes one.
+        iter_interval: also write every so many steps within an epoch; None for never.
+        max_keep_ckpts: how many to keep beside the best; -1 for all.
+        save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``); None for none.
+        rule: ``'greater'`` or ``'less'``, whichever is better.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, interval: int = 1, iter_interval: int | None = None, max_keep_ckpts: int = 2,
+                 save_best: str | None = 'acc@0.5', rule: str = 'greater') -> None:
+        if rule not in RULES:
+            raise ValueError(f"rule must be 'greater' or 'less', got {rule!r}")
+        if interval < 1 or (iter_interval is not None and iter_interval < 1):
+            raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
+        if max_keep_ckpts == 0 or max_keep_ckpts < -1:
+            raise ValueError(f'max_keep_ckpts must be positive, or -1 for all, got {max_keep_ckpts}')
+        self._interval = interval
+        self._iter_interval = iter_interval
+        self._max_keep = max_keep_ckpts
+        self._metric = save_best
+        self._better = RULES[rule]
+        self._folder: Path | None = None
+        self._kept: list[str] = []
+        self._best: dict[str, Any] | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Read what an earlier run left, where this one resumes it; remove what a kill left half written."""
+        self._folder = folder = Path(runner.work_dir)
+        self._kept, self._best = [], None
+        record = folder / RECORD
+        if runner._resume and record.is_file():
+            known = json.loads(record.read_text(encoding='utf-8'))
+            self._kept = [name for name in known['kept'] if (folder / name).is_file()]
+            self._best = known['best']
+        if runner.rank == 0:
+            for partial in folder.glob(f'.*{PARTIAL_SUFFIX}'):
+                partial.unlink()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
+        inside = not self.end_of_epoch(runner.train_dataloader, batch_idx) and runner.iter + 1 < runner.max_iters
+        if self._iter_interval and inside and self.every_n_train_iters(runner, self._iter_interval):
+            self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
+
+    def after_iteration_limit(self, runner: Runner) -> None:
+        """Write where training stops inside an epoch; the loop calls this."""
+        self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Write every ``interval`` epochs and after the last."""
+        last = self.is_last_train_epoch(runner) or runner.iter >= runner.max_iters
+        if last or self.every_n_epochs(runner, self._interval):
+            self._save(runner, f'epoch_{runner.epoch + 1}.pth', runner.epoch + 1, runner.iter)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the weights when the metric is better than ever; the best before is deleted afterwards.
+
+        Raises:
+            KeyError: the metric is not among the results; lists them.
+        """
+        if self._metric is None or not metrics or self._folder is None:
+            return
+        score = float(find_metric(metrics, self._metric))
+        if math.isnan(score) or (self._best is not None and not self._better(score, self._best['score'])):
+            return
+        name = f'best_{self._metric.replace("/", "_")}_epoch_{runner.epoch}.pth'
+        runner.save_checkpoint(str(self._folder), name, save_optimizer=False, save_param_scheduler=False,
+                               meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {self._metric: score}})
+        old, self._best = self._best, {'file': name, 'metric': self._metric, 'score': score, 'epoch': runner.epoch}
+        if runner.rank == 0:
+            self._record(self._folder)
+            if old is not None and old['file'] != name:
+                (self._folder / old['file']).unlink(missing_ok=True)
+        runner.logger.info(f'Best {self._metric} so far, {score:.4f}, at epoch {runner.epoch}: {name}')
+
+    def _save(self, runner: Runner, name: str, epoch: int, iteration: int) -> None:
+        folder = Path(runner.work_dir)
+        runner.logger.info(f'Saving {name}')
+        runner.save_checkpoint(str(folder), name, meta={'epoch': epoch, 'iter': iteration})
+        self._kept = [kept for kept in self._kept if kept != name] + [name]
+        surplus = self._kept[:-self._max_keep] if self._max_keep > 0 else []
+        self._kept = self._kept[len(surplus):]
+        if runner.rank == 0:
+            write_text(folder / POINTER, str(folder / name))
+            self._record(folder)
+            for old in surplus:
+                (folder / old).unlink(missing_ok=True)
+
+    def _record(self, folder: Path) -> None:
+        write_text(folder / RECORD, json.dumps({'kept': self._kept, 'best': self._best}, indent=1))
+
+
+def find_metric(metrics: Mapping[str, float], name: str) -> float:
+    """Value of a metric by its name, with or without the prefix that its evaluator puts before a slash.
+
+    Raises:
+        KeyError: no such metric; lists those there are.
+    """
+    if name in metrics:
+        return metrics[name]
+    for key, value in metrics.items():
+        if key.endswith('/' + name):
+            return value
+    raise KeyError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')

@@ -1,0 +1,112 @@
+"""Losses of the steps, kept on the device until somebody reads them, and checked when they are read."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.hooks import LoggerHook, RuntimeInfoHook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmduet.registry import HOOKS
+
+_SHOWN_IDS = 8
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss became NaN or infinite; the message names step, expressions and terms."""
+
+
+def expression_ids(data_batch: Any) -> list[str]:
+    """Ids of the expressions of a batch; empty where the samples have none."""
+    samples = data_batch.get('data_samples', []) if isinstance(data_batch, dict) else []
+    return [str(sample.metainfo.get('expression_id', '?')) for sample in samples if hasattr(sample, 'metainfo')]
+
+
+@HOOKS.register_module()
+class GroundingRuntimeInfoHook(RuntimeInfoHook):
+    """Give the losses to the message hub in one copy per logging interval, and stop training at the first that is not finite.
+
+    MMEngine's hook copies every loss at every step, and each copy waits for the device. Here the values stay on the device;
+    they are copied when the logger is about to print, when an epoch ends and before a checkpoint is written, so no
+    checkpoint is written after a loss that was not finite, on any rank.
+
+    Args:
+        interval: steps between two copies, where no ``LoggerHook`` sets it.
+        history: steps of each scalar that are kept. MMEngine keeps a million and copies them all at every step.
+    """
+
+    def __init__(self, interval: int = 50, history: int = 2000) -> None:
+        super().__init__()
+        if interval < 1 or history < 1:
+            raise ValueError(f'interval and history must be positive, got {interval} and {history}')
+        self._interval = interval
+        self._history = history
+        self._names: tuple[str, ...] = ()
+        self._values: list[Tensor] = []
+        self._steps: list[tuple[int, list[str]]] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Take over the logger's interval."""
+        super().before_train(runner)
+        self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval)
+        self._names, self._values, self._steps = (), [], []
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Tensor] | None = None) -> None:
+        """Remember the step's losses; hand them over where the logger reads them.
+
+        Raises:
+            NonFiniteLossError: one of the losses handed over is not finite.
+        """
+        if outputs:
+            names = tuple(outputs)
+            if names != self._names:
+                self._raise(self._flush(runner))
+                self._names = names
+            # Terms may have different types and devices (a constant zero on the CPU): one vector per step.
+            device = next(iter(outputs.values())).device
+            losses = [value.detach().to(device, torch.float32).reshape(()) for value in outputs.values()]
+            self._values.append(torch.stack(losses))
+            self._steps.append((runner.iter + 1, expression_ids(data_batch)))
+        at_end = self.end_of_epoch(runner.train_dataloader, batch_idx) or runner.iter + 1 >= runner.max_iters
+        if at_end or self.every_n_inner_iters(batch_idx, self._interval):
+            self._raise(self._flush(runner))
+
+    def before_collect_checkpoint(self, runner: Runner) -> None:
+        """Look at all losses of all ranks before the weights are written.
+
+        Raises:
+            NonFiniteLossError: on every rank, if one rank had a loss that is not finite.
+        """
+        for message in all_gather_object(self._flush(runner)):
+            self._raise(message)
+
+    def _flush(self, runner: Runner) -> str | None:
+        if not self._values:
+            return None
+        rows = torch.stack(self._values).cpu()
+        steps, self._values, self._steps = self._steps, [], []
+        for row in rows.tolist():
+            for name, value in zip(self._names, row, strict=True):
+                runner.message_hub.update_scalar(f'train/{name}', value)
+        for buffer in runner.message_hub.log_scalars.values():
+            buffer.max_length = self._history
+        finite = torch.isfinite(rows).all(dim=1)
+        if bool(finite.all()):
+            return None
+        first = int((~finite).nonzero()[0])
+        return describe_failure(self._names, rows[first].tolist(), *steps[first])
+
+    @staticmethod
+    def _raise(message: str | None) -> None:
+        if message is not None:
+            raise NonFiniteLossError(message)
+
+
+def describe_failure(names: Sequence[str], values: Sequence[float], step: int, ids: Sequence[str]) -> str:
+    """The sentence that says which loss failed, where, and on what."""
+    terms = ', '.join(f'{name} {value:.4g}' for name, value in zip(names, values, strict=True))
+    shown = ', '.join(ids[:_SHOWN_IDS]) + (f' and {len(ids) - _SHOWN_IDS} more' if len(ids) > _SHOWN_IDS else '')
+    return (f'the loss is not finite at step {step} ({terms}); expressions of the batch: {shown or "unknown"}. Training stops; '
+            'the checkpoints before this step are kept')

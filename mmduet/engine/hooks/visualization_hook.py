@@ -1,0 +1,89 @@
+"""Pictures of what a grounder answers, while it is trained and tested."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.structures import DetDataSample
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from PIL import Image
+
+from mmduet.registry import HOOKS
+from mmduet.visualization import Answer, draw_sheet
+
+
+def to_answer(sample: DetDataSample) -> Answer:
+    """The answer of a sample, with its target where there is one."""
+    target = sample.gt_instances.bboxes[0].tolist() if 'gt_instances' in sample else None
+    return Answer(photo=sample.img_path, expression=sample.text, prediction=tuple(sample.pred_instances.bboxes[0].tolist()),
+                  target=None if target is None else tuple(target))
+
+
+@HOOKS.register_module()
+class GroundingVisualizationHook(Hook):
+    """Draw a sheet of predictions after every validation and test: photo, expression, target, prediction and IoU.
+
+    The samples are spread evenly over the data set and the same each time, so that sheets can be compared. Each sheet goes to
+    ``work_dir/pictures`` and to the visualizer (TensorBoard).
+
+    Args:
+        max_samples: pictures per sheet.
+        columns: pictures per row.
+        out_dir: another folder than ``work_dir/pictures``.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, max_samples: int = 12, columns: int = 4, out_dir: str | None = None) -> None:
+        if max_samples < 1 or columns < 1:
+            raise ValueError(f'max_samples and columns must be positive, got {max_samples} and {columns}')
+        self._max_samples = max_samples
+        self._columns = columns
+        self._out_dir = out_dir
+        self._answers: list[Answer] = []
+        self._seen = 0
+        self._tests = 0
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Start a sheet."""
+        self._answers, self._seen = [], 0
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Start a sheet."""
+        self._answers, self._seen = [], 0
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                       outputs: Sequence[DetDataSample] | None = None) -> None:
+        """Keep the samples that fall on the grid."""
+        self._keep(runner, len(runner.val_dataloader.sampler), outputs or ())
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                        outputs: Sequence[DetDataSample] | None = None) -> None:
+        """Keep the samples that fall on the grid."""
+        self._keep(runner, len(runner.test_dataloader.sampler), outputs or ())
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Draw the validation's sheet."""
+        self._draw(runner, 'val', f'val_epoch_{runner.epoch:03d}', runner.epoch)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Draw the test's sheet; several tests of one run are numbered."""
+        self._tests += 1
+        self._draw(runner, 'test', 'test' if self._tests == 1 else f'test_{self._tests}', self._tests)
+
+    def _keep(self, runner: Runner, total: int, outputs: Sequence[DetDataSample]) -> None:
+        stride = max(total // self._max_samples, 1)
+        for sample in outputs:
+            if runner.rank == 0 and self._seen % stride == 0 and len(self._answers) < self._max_samples:
+                self._answers.append(to_answer(sample))
+            self._seen += 1
+
+    def _draw(self, runner: Runner, tag: str, name: str, step: int) -> None:
+        if runner.rank != 0 or not self._answers:
+            return
+        sheet = draw_sheet(self._answers, self._columns)
+        folder = Path(self._out_dir) if self._out_dir else Path(runner.work_dir) / 'pictures'
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(folder / f'{name}.png')
+        runner.visualizer.add_image(f'{tag}_predictions', sheet, step)
+        runner.logger.info(f'{len(self._answers)} predictions are drawn in {folder / name}.png')

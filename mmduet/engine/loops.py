@@ -1,0 +1,134 @@
+"""The training loop: epochs that can stop and resume in their middle."""
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader, Sampler
+
+from mmduet.registry import LOOPS
+
+
+class RemainingBatches(Sampler[list[int]]):
+    """The batches of a batch sampler after the first ``skipped``.
+
+    Args:
+        batches: the whole epoch.
+        skipped: how many were seen.
+    """
+
+    def __init__(self, batches: Any, skipped: int) -> None:
+        self._batches = batches
+        self._skipped = skipped
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield index lists; those skipped are drawn, but nothing is decoded."""
+        return itertools.islice(iter(self._batches), self._skipped, None)
+
+    def __len__(self) -> int:
+        """Batches that remain."""
+        return max(len(self._batches) - self._skipped, 0)
+
+
+def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
+    """A loader like ``loader`` that gives the rest of its epoch without touching the photos before."""
+    return DataLoader(loader.dataset, batch_sampler=RemainingBatches(loader.batch_sampler, skipped),
+                      num_workers=loader.num_workers, collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
+                      worker_init_fn=loader.worker_init_fn, prefetch_factor=loader.prefetch_factor, timeout=loader.timeout,
+                      multiprocessing_context=loader.multiprocessing_context, generator=loader.generator)
+
+
+def set_epoch(dataset: Any, epoch: int) -> None:
+    """Tell a dataset, and the datasets it wraps, which epoch begins; their augmentations differ by it."""
+    if hasattr(dataset, 'set_epoch'):
+        dataset.set_epoch(epoch)
+    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
+        if inner is not None:
+            set_epoch(inner, epoch)
+
+
+@LOOPS.register_module()
+class GroundingTrainLoop(EpochBasedTrainLoop):
+    """Train by epochs, stop after a number of steps, resume exactly where a checkpoint was written.
+
+    A run that was stopped and resumed gives the same weights, bit for bit, as one that was not. With accumulated gradients
+    this holds where the checkpoint was written after an update.
+
+    Args:
+        runner: the runner.
+        dataloader: training data, or its config.
+        max_epochs: epochs in total.
+        val_begin: first epoch (from 1) after which to validate.
+        val_interval: epochs between two validations; the last epoch is always validated.
+        max_iters: stop after so many steps in total, counted over resumed runs, and write a checkpoint; None for no limit.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader[Any] | dict[str, Any], max_epochs: int, val_begin: int = 1,
+                 val_interval: int = 1, max_iters: int | None = None) -> None:
+        if max_epochs < 1 or (max_iters is not None and max_iters < 1):
+            raise ValueError(f'max_epochs and max_iters must be positive, got {max_epochs} and {max_iters}')
+        super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
+        self._iter: int = 0
+        self._max_iters: int = self._max_iters if max_iters is None else min(self._max_iters, max_iters)
+        if len(self.dataloader) == 0:
+            raise ValueError(f'the training data gives no batch: {len(self.dataloader.dataset)} expressions, '
+                             f'{runner.world_size} processes, batches of {self.dataloader.batch_size}')
+
+    def run(self) -> nn.Module:
+        """Train to the last epoch or to the limit of steps; return the model."""
+        skipped = self._find_position()
+        self.runner.call_hook('before_train')
+        while self._epoch < self._max_epochs and self._iter < self._max_iters and not self.stop_training:
+            if not self._run_epoch_from(skipped):
+                self.runner.call_hook('after_iteration_limit')
+                self.runner.logger.info(f'Stopped after {self._iter} steps, inside epoch {self._epoch + 1}.')
+                break
+            skipped = 0
+            self._decide_current_val_interval()
+            if self._should_validate():
+                self.runner.val_loop.run()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """Train one whole epoch."""
+        self._run_epoch_from(0)
+
+    def _should_validate(self) -> bool:
+        last = self._epoch == self._max_epochs or self._iter >= self._max_iters
+        due = self._epoch >= self.val_begin and self._epoch % self.val_interval == 0
+        return self.runner.val_loop is not None and (due or last)
+
+    def _run_epoch_from(self, skipped: int) -> bool:
+        """Train an epoch after its first ``skipped`` batches; return whether its end was reached."""
+        for part in (self.dataloader.dataset, self.dataloader.sampler, self.dataloader.batch_sampler):
+            set_epoch(part, self._epoch)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        total = len(self.dataloader)
+        loader = remaining_loader(self.dataloader, skipped) if skipped else self.dataloader
+        if hasattr(self.runner, 'restore_random_state'):
+            self.runner.restore_random_state()
+        for index, data_batch in enumerate(loader, start=skipped):
+            self.run_iter(index, data_batch)
+            if self._iter >= self._max_iters and index + 1 < total:
+                return False
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+        return True
+
+    def _find_position(self) -> int:
+        """Batches of the current epoch that were seen before the checkpoint that training resumes from."""
+        total, seen = len(self.dataloader), self._iter - self._epoch * len(self.dataloader)
+        before = getattr(self.runner, 'resumed_batches_per_epoch', None)
+        if 0 <= seen < total and before in (None, total):
+            if seen:
+                self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')
+            return seen
+        self.runner.logger.warning(f'The checkpoint was written at step {self._iter} with another number of batches per epoch '
+                                   f'than {total} (other data, batch size or processes): epoch {self._epoch + 1} starts at its '
+                                   'beginning.')
+        self._iter = self._epoch * total
+        self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_iters)
+        return 0

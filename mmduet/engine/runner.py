@@ -1,0 +1,187 @@
+"""The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import torch
+import torch.utils.deterministic as torch_deterministic
+from mmengine.device import get_device
+from mmengine.dist import all_gather_object
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.utils import apply_to
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmduet.engine.checkpoint import (
+    CheckpointError,
+    TornCheckpointError,
+    check_resumable,
+    first_non_finite,
+    fit_to_model,
+    load_strictly,
+    read_checkpoint,
+    restore_history,
+    to_plain,
+    write_checkpoint,
+)
+from mmduet.engine.distributed import join_process_group
+from mmduet.engine.random_state import get_random_state, set_random_state
+from mmduet.engine.resume import resume_candidates
+from mmduet.registry import RUNNERS
+
+
+@RUNNERS.register_module()
+class GroundingRunner(Runner):
+    """Train, validate and test a grounder; built from a config by ``GroundingRunner.from_cfg``.
+
+    What differs from MMEngine's runner: checkpoints are read without running code and must fit the model; they are written
+    in one step, with the random state of every rank; resuming without a path skips torn files; processes on CPUs work.
+    """
+
+    resumed_batches_per_epoch: int | None = None
+    _random_states: list[dict[str, Any]] | None = None
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Join the process group before MMEngine would, with the back end that the machine has."""
+        if self.distributed:
+            dist_cfg = env_cfg.get('dist_cfg', {})
+            join_process_group(self.launcher, dist_cfg.get('backend'), dist_cfg.get('timeout', 1800))
+        super().setup_env(env_cfg)
+
+    def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
+        """Seed all generators; ``deterministic`` does not also fill uninitialised memory, which only costs time."""
+        super().set_randomness(seed, diff_rank_seed, deterministic)
+        setattr(torch_deterministic, 'fill_uninitialized_memory', False)  # noqa: B010 (torch types it as read-only)
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader[Any]:
+        """Build a loader that draws its workers' seeds from a generator of its own.
+
+        So neither a validation nor a resume in between changes the random numbers of the training.
+        """
+        loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+        if loader.generator is None:
+            loader.generator = torch.Generator().manual_seed(seed if seed is not None else random.getrandbits(31))
+        return loader
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes."""
+        if not self.distributed or model_wrapper_cfg is not None or is_model_wrapper(model) or torch.cuda.is_available():
+            return super().wrap_model(model_wrapper_cfg, model)
+        find_unused = self.cfg.get('find_unused_parameters', False)
+        return MMDistributedDataParallel(module=model.to(get_device()), broadcast_buffers=False,
+                                         find_unused_parameters=find_unused)
+
+    @property
+    def plain_model(self) -> nn.Module:
+        """The model without its distributed wrapper."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    def load_or_resume(self) -> None:
+        """Resume from a path, or from the last complete checkpoint of the work folder; or load weights; once.
+
+        Raises:
+            CheckpointError: the work folder has checkpoints, but all are torn.
+        """
+        if self._has_loaded or not self._resume or self._load_from is not None:
+            super().load_or_resume()
+            return
+        candidates = resume_candidates(Path(self.work_dir))
+        for path in candidates:
+            try:
+                self.resume(str(path))
+            except TornCheckpointError as error:
+                self.logger.warning(f'{error}. Trying the one before.')
+                continue
+            return
+        if candidates:
+            raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are torn: remove them to start anew')
+        self.logger.info(f'No checkpoint in {self.work_dir} yet: training starts from the beginning.')
+
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
+                        revise_keys: list[tuple[str, str]] | None = None) -> dict[str, Any]:
+        """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse.
+
+        Raises:
+            FileNotFoundError, CheckpointError: see ``mmduet.engine.checkpoint``.
+        """
+        if revise_keys is not None:
+            raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
+        checkpoint = read_checkpoint(filename, map_location)
+        if self._resume:
+            check_resumable(checkpoint, filename)
+            self.resumed_batches_per_epoch = checkpoint['meta'].get('batches_per_epoch')
+        checkpoint['state_dict'], note = fit_to_model(checkpoint['state_dict'], self.plain_model)
+        if note is not None:
+            if self._resume:
+                raise CheckpointError(f'{filename} is {note}. Training cannot be resumed from it; use --load-from')
+            self.logger.info(f'{filename} is {note}.')
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_strictly(self.plain_model, checkpoint['state_dict'], filename, strict)
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = restore_history(checkpoint['message_hub'])
+        self._random_states = checkpoint.get('random_states')
+        self._has_loaded = True
+        self.logger.info(f'Loaded {filename}.')
+        return checkpoint
+
+    def restore_random_state(self) -> None:
+        """Put the generators into the state of the checkpoint that training was resumed from, if any; once."""
+        states, self._random_states = self._random_states, None
+        if not self._resume or states is None:
+            return
+        if len(states) != self.world_size:
+            self.logger.warning(f'The checkpoint has the random state of {len(states)} processes, there are now '
+                                f'{self.world_size}: it is not restored.')
+            return
+        set_random_state(states[self.rank])
+
+    def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict[str, Any] | None = None,
+                        save_optimizer: bool = True, save_param_scheduler: bool = True, meta: dict[str, Any] | None = None,
+                        by_epoch: bool = True, backend_args: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint in one step; every rank must call it.
+
+        Raises:
+            NonFiniteLossError: a loss since the last look was not finite, on any rank.
+            CheckpointError: a weight is not finite, or the disk refuses. The checkpoints before are kept in each case.
+        """
+        if file_client_args is not None or backend_args is not None:
+            raise ValueError('checkpoints go to local folders only: file_client_args and backend_args are not supported')
+        self.call_hook('before_collect_checkpoint')
+        states = all_gather_object(get_random_state())
+        bad = first_non_finite(self.plain_model)
+        if bad is not None:
+            raise CheckpointError(f'{bad} holds NaN or infinite values, so {filename} was not written; the checkpoints before '
+                                  'it are kept. Resume from them with a smaller learning rate, gradient clipping or fp32')
+        if self.rank != 0:
+            return
+        meta = dict(meta or {})
+        meta.setdefault('epoch', self.epoch + 1 if by_epoch else self.epoch)
+        meta.setdefault('iter', self.iter if by_epoch else self.iter + 1)
+        checkpoint = self._collect_checkpoint(meta, save_optimizer, save_param_scheduler)
+        checkpoint['random_states'] = states
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def _collect_checkpoint(self, meta: dict[str, Any], save_optimizer: bool, save_param_scheduler: bool) -> dict[str, Any]:
+        loader = self.train_dataloader
+        meta.update(seed=self.seed, experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
+                    mmengine_version=mmengine.__version__, batches_per_epoch=len(loader), world_size=self.world_size)
+        if hasattr(loader.dataset, 'metainfo'):
+            meta.update(dataset_meta=to_plain(loader.dataset.metainfo))
+        meta['cfg'] = self.message_hub.get_info('cfg') or self.cfg.pretty_text
+        checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
+                                      'message_hub': to_plain(self.message_hub.state_dict())}
+        if save_optimizer:
+            if not isinstance(self.optim_wrapper, OptimWrapper):
+                raise TypeError(f'only a built OptimWrapper can be saved, got {type(self.optim_wrapper).__name__}')
+            checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: hasattr(x, 'cpu'), lambda x: x.cpu())
+        if save_param_scheduler and self.param_schedulers:
+            checkpoint['param_schedulers'] = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
+        return checkpoint

@@ -1,0 +1,113 @@
+"""What the tools share: threads, flags, and the config that flags make of a config. Imports nothing heavy before it must."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
+PICTURES = 24
+
+
+def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
+    """Divide the cores among the processes of this machine, before torch is imported; values that are set are kept."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    processes = int(environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1')))
+    for name in THREAD_VARIABLES:
+        environ.setdefault(name, str(max(cores // processes, 1)))
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags about data and weights that training and testing share."""
+    parser.add_argument('config', help='path of a config, from here or from the repository')
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG)')
+    parser.add_argument('--data-root', help='data root for every data set of the config')
+    parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the config')
+
+
+def add_test_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags of testing alone."""
+    parser.add_argument('checkpoint', help='a .pth or .safetensors file; a distilled checkpoint gives its student')
+    parser.add_argument('--test-split', '--splits', nargs='+', metavar='SPLIT',
+                        help='splits to test on (default: those of the config)')
+    parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
+    parser.add_argument('--show-dir', help='draw predictions there')
+
+
+def load(args: argparse.Namespace) -> Config:
+    """Read the config and make the changes of ``add_data_flags``."""
+    from mmduet.engine import config_tools
+    cfg = config_tools.load_config(args.config)
+    config_tools.apply_options(cfg, args.cfg_options)
+    if args.data_root is not None:
+        config_tools.set_data_root(cfg, args.data_root)
+    config_tools.anchor_data_roots(cfg)
+    if args.no_pretrained:
+        config_tools.drop_pretrained(cfg)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    cfg.launcher = args.launcher
+    return cfg
+
+
+def load_for_test(args: argparse.Namespace) -> Config:
+    """The config of a test: the student alone, no training."""
+    from mmduet.engine import config_tools
+    cfg = load(args)
+    if args.test_split:
+        splits = [name for text in args.test_split for name in config_tools.parse_splits(text)]
+        config_tools.set_splits(cfg, 'test_dataloader', splits)
+    # A distilled model predicts by its student, so that neither teacher nor head is built, fetched or held in memory.
+    if 'student' in cfg.model and 'teacher' in cfg.model:
+        cfg.model = cfg.model.student
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'val_dataloader',
+                'val_cfg', 'val_evaluator'):
+        cfg[key] = None
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.out is not None:
+        _set_out_file(cfg, str(Path(args.out).resolve()))
+    if args.show_dir is not None:
+        from mmduet.engine import GroundingVisualizationHook
+        cfg.default_hooks.visualization = {'type': GroundingVisualizationHook, 'max_samples': PICTURES,
+                                           'out_dir': str(Path(args.show_dir).resolve())}
+    return cfg
+
+
+def _set_out_file(cfg: Config, path: str) -> None:
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    evaluators[0]['out_file'] = path
+
+
+def build_runner(cfg: Config) -> Any:
+    """Build the runner that the config names."""
+    from mmduet.engine import GroundingRunner
+    from mmduet.registry import RUNNERS
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else GroundingRunner.from_cfg(cfg)
+
+
+def run(job: Callable[[], None]) -> None:
+    """Run a job; an error of the user's input ends it with its sentence, any other with its traceback."""
+    from mmduet.datasets.errors import DataError
+    from mmduet.engine import CheckpointError, NonFiniteLossError
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.engine.type_check import UnknownTypeError
+    try:
+        job()
+    except (CheckpointError, ConfigError, DataError, NonFiniteLossError, UnknownTypeError, FileNotFoundError) as error:
+        if os.environ.get('MMDUET_TRACEBACK'):
+            raise
+        sys.exit(f'error: {error}')

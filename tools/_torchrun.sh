@@ -1,0 +1,27 @@
+# Sourced by dist_train.sh and dist_test.sh.
+tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# run_distributed N SCRIPT ARGUMENTS...
+run_distributed() {
+    local processes=$1 script=$2
+    shift 2
+    local python=${PYTHON:-python}
+    case $processes in
+        '' | *[!0-9]* | 0)
+            echo "error: the number of processes must be a positive number, got '$processes'" >&2
+            return 2
+            ;;
+    esac
+    # torchrun would give every process one thread.
+    local cores
+    cores=$(nproc)
+    local share=$((cores / processes > 0 ? cores / processes : 1))
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$share} MKL_NUM_THREADS=${MKL_NUM_THREADS:-$share}
+    if [ "${NNODES:-1}" -gt 1 ]; then
+        "$python" -m torch.distributed.run --nnodes "$NNODES" --node-rank "${NODE_RANK:?}" --nproc-per-node "$processes" \
+            --master-addr "${MASTER_ADDR:?}" --master-port "${MASTER_PORT:-29500}" "$tools_dir/$script" "$@"
+    else
+        # Standalone picks a free port.
+        "$python" -m torch.distributed.run --standalone --nproc-per-node "$processes" "$tools_dir/$script" "$@"
+    fi
+}
