@@ -1,5 +1,6 @@
 """Grounding data: annotation files, photos, transforms and the dataset over them."""
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
+from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.errors import AnnotationError, DataError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_photo, read_photo
@@ -18,5 +19,5 @@ from mmduet.datasets.transforms import (
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
     'ImageError', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop',
-    'ResizeLongSide', 'decode_photo', 'read_annotations', 'read_photo', 'write_annotations',
+    'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
 ]

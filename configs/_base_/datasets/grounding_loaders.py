@@ -1,7 +1,7 @@
 """Loaders and evaluators of any grounding data set; a data set's config says where it lies and which splits it has."""
 from mmengine.dataset import DefaultSampler
 
-from mmduet.datasets import EpochSampler, GroundingDataset
+from mmduet.datasets import EpochSampler, GroundingDataset, grounding_collate
 from mmduet.evaluation import GroundingMetric
 
 train_dataloader = dict(
@@ -10,6 +10,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type=EpochSampler, shuffle=True),
+    collate_fn=dict(type=grounding_collate),
     dataset=dict(type=GroundingDataset),
 )
 val_dataloader = dict(
@@ -17,12 +18,14 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=grounding_collate),
     dataset=dict(type=GroundingDataset, test_mode=True),
 )
 test_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=grounding_collate),
     dataset=dict(type=GroundingDataset, test_mode=True),
 )
 val_evaluator = dict(type=GroundingMetric)

@@ -1,0 +1,71 @@
+"""Items to a batch that travels from a worker process in two pieces of shared memory instead of hundreds."""
+import io
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+
+Batch = dict[str, Any]
+
+
+class _TensorExtractor(pickle.Pickler):
+    """Pickles everything but the tensors, which it keeps aside."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.tensors: list[Tensor] = []
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if not isinstance(obj, Tensor):
+            return None
+        self.tensors.append(obj)
+        return len(self.tensors) - 1
+
+
+class _TensorInserter(pickle.Unpickler):
+    """Puts the tensors back."""
+
+    def __init__(self, content: bytes, tensors: Sequence[Tensor]) -> None:
+        super().__init__(io.BytesIO(content))
+        self._tensors = tensors
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        return self._tensors[pid]
+
+
+class PackedBatch(Batch):
+    """A dict that arrives in another process as a plain dict, its tensors as views of one tensor per type.
+
+    PyTorch passes every tensor of a batch through shared memory and a socket of its own, which for a batch of 64 small photos
+    takes longer than making them.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        file = io.BytesIO()
+        extractor = _TensorExtractor(file)
+        extractor.dump(dict(self))
+        places, flat = [], {}
+        for kind in dict.fromkeys(tensor.dtype for tensor in extractor.tensors):
+            flat[kind] = torch.cat([tensor.reshape(-1) for tensor in extractor.tensors if tensor.dtype == kind])
+        for tensor in extractor.tensors:
+            places.append((tensor.dtype, tuple(tensor.shape)))
+        return _unpack, (file.getvalue(), flat, places)
+
+
+def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], places: Sequence[tuple[torch.dtype, tuple[int, ...]]]) -> Batch:
+    position = dict.fromkeys(flat, 0)
+    tensors = []
+    for kind, shape in places:
+        start = position[kind]
+        position[kind] = start + int(torch.Size(shape).numel())
+        tensors.append(flat[kind][start:position[kind]].view(shape))
+    batch: Batch = _TensorInserter(content, tensors).load()
+    return batch
+
+
+def grounding_collate(items: Sequence[Batch]) -> PackedBatch:
+    """Make a batch of lists, as MMEngine's ``pseudo_collate`` does: ``inputs`` of photos, ``data_samples`` of samples."""
+    return PackedBatch(pseudo_collate(items))
