@@ -1,0 +1,198 @@
+"""Building open_clip models: by name or config file, with weights by tag or file, and clear words when one is not there."""
+import difflib
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+from open_clip.pretrained import download_pretrained
+from torch import Tensor, nn
+
+from mmduet.models.weights import read_weights
+from mmduet.paths import find_file
+
+# What OpenAI's archives hold beside weights, and what transformers no longer keeps.
+NOT_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size', 'text.transformer.embeddings.position_ids')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCLIPModel:
+    """A model with what belongs to it.
+
+    Attributes:
+        clip: the open_clip module, float32, on the CPU.
+        tokenize: maps a list of N texts to (N, L) int64.
+        embed_dims: D of the joint space.
+        image_size: (height, width) that the image tower takes, pixels.
+        mean, std: RGB statistics that its weights were trained with.
+        interpolation: 'bicubic' or 'bilinear', of its preprocessing.
+    """
+
+    clip: Any
+    tokenize: Callable[[list[str]], Tensor]
+    embed_dims: int
+    image_size: tuple[int, int]
+    mean: Sequence[float]
+    std: Sequence[float]
+    interpolation: str
+
+
+def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None) -> OpenCLIPModel:
+    """Build an open_clip model.
+
+    Args:
+        name: of an architecture that open_clip or ``model_config`` defines.
+        pretrained: a tag of open_clip, which fetches the weights; or a ``.safetensors`` or ``.pt`` file; None for random
+            weights. A tag also decides the activation and the statistics of the pixels. OpenAI's own ``.pt`` files are
+            TorchScript programs, which we do not run: take their tag, or the state dict out of them.
+        model_config: a JSON file in open_clip's format, named like the model.
+
+    Raises:
+        ValueError: unknown name or tag (says the nearest), or a file that is torn or of another model.
+        FileNotFoundError: no such file.
+        RuntimeError: the weights or the tokenizer cannot be fetched; says which, and how to go on.
+    """
+    if model_config is not None:
+        register_model_config(model_config)
+    config = open_clip.get_model_config(name)
+    if config is None:
+        raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
+    tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
+    path: str | Path | None = None
+    if pretrained and tag:
+        path = _fetch(name, pretrained, tag)
+    elif pretrained:
+        path = _find(name, pretrained)
+    with _without_root_warnings():
+        clip = open_clip.create_model(name, pretrained=None, pretrained_text=False,
+                                      force_quick_gelu=tag.get('quick_gelu', False))
+    if path is not None:
+        load_weights(clip, path, name)
+    size = clip.visual.image_size
+    preprocessing = {**clip.visual.preprocess_cfg, **tag}
+    interpolation = preprocessing.get('interpolation', 'bicubic')
+    return OpenCLIPModel(
+        clip=clip, tokenize=_build_tokenizer(name), embed_dims=config['embed_dim'],
+        image_size=(size, size) if isinstance(size, int) else (size[0], size[1]),
+        mean=preprocessing.get('mean', OPENAI_DATASET_MEAN), std=preprocessing.get('std', OPENAI_DATASET_STD),
+        interpolation='bicubic' if interpolation == 'random' else interpolation)
+
+
+def register_model_config(path: str | Path) -> str:
+    """Make a model config file known to open_clip and return the model's name, the stem of the file.
+
+    A folder named in it as ``text_cfg.hf_tokenizer_name`` may be relative to the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not JSON, or without one of open_clip's fields.
+    """
+    path = find_file(path).resolve()
+    try:
+        config = json.loads(path.read_text(encoding='utf-8'))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path}, line {error.lineno}: not JSON ({error.msg})') from error
+    missing = [field for field in ('embed_dim', 'vision_cfg', 'text_cfg') if field not in config]
+    if missing:
+        raise ValueError(f'{path}: an open_clip model config needs {", ".join(missing)}')
+    tokenizer = config['text_cfg'].get('hf_tokenizer_name')
+    if tokenizer and (path.parent / tokenizer).is_dir():
+        config['text_cfg']['hf_tokenizer_name'] = str(path.parent / tokenizer)
+    # open_clip reads folders and files only, and once: what it reads may be gone afterwards.
+    with tempfile.TemporaryDirectory() as folder:
+        resolved = Path(folder) / path.name
+        resolved.write_text(json.dumps(config), encoding='utf-8')
+        open_clip.add_model_config(resolved)
+    return path.stem
+
+
+def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:
+    """Load a file of weights, all of them and nothing else.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: torn, or of another model; names keys and shapes.
+    """
+    weights: dict[str, Any] = convert_state_dict(clip, read_weights(path))
+    if 'positional_embedding' in weights and not hasattr(clip, 'positional_embedding'):
+        weights = convert_to_custom_text_state_dict(weights)
+    own = clip.state_dict()
+    weights = {key: value for key, value in weights.items() if key in own or key not in NOT_WEIGHTS}
+    for key in ('logit_scale', 'logit_bias'):
+        if key in own and key in weights:
+            weights[key] = weights[key].reshape(own[key].shape)
+    shared = own.keys() & weights.keys()
+    problems = {
+        'missing': sorted(own.keys() - weights.keys() - {'logit_bias'}),
+        'unexpected': sorted(weights.keys() - own.keys()),
+        'of another shape': [f'{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}'
+                             for key in sorted(shared) if weights[key].shape != own[key].shape],
+    }
+    if any(problems.values()):
+        raise ValueError(f'{path} does not hold {name}: ' + '; '.join(
+            f'{len(keys)} {what} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+            for what, keys in problems.items() if keys))
+    clip.load_state_dict({'logit_bias': own['logit_bias'], **weights} if 'logit_bias' in own else weights)
+
+
+def _find(name: str, pretrained: str) -> Path:
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    try:
+        return find_file(pretrained)
+    except FileNotFoundError as error:
+        if Path(pretrained).suffix or '/' in pretrained:
+            raise FileNotFoundError(f'{error}. `pretrained` of the teacher {name} is a file of weights, a tag of open_clip '
+                                    f'({", ".join(tags) or "none for this model"}), or None (--no-pretrained).') from error
+        raise ValueError(f'open_clip has no weights {pretrained!r} of {name}{_nearest(pretrained, tags)}') from error
+
+
+def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> str:
+    try:
+        path: str = download_pretrained(tag)
+    except (OSError, RuntimeError, ValueError) as error:
+        hub = tag.get('hf_hub', '')
+        folder = f'{hub}open_clip_model.safetensors' if hub.endswith('/') else hub
+        sources = ' or '.join(filter(None, [folder and f'https://huggingface.co/{folder}', tag.get('url', '')]))
+        raise RuntimeError(
+            f'the weights {pretrained!r} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). Get {sources} '
+            'elsewhere, put it anywhere, and set `teacher.pretrained` to its path (--cfg-options '
+            'model.teacher.pretrained=FILE); or run with --no-pretrained for random weights.') from error
+    return path
+
+
+def _build_tokenizer(name: str) -> Callable[[list[str]], Tensor]:
+    try:
+        tokenize: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(name)
+    except (OSError, ValueError) as error:
+        source = open_clip.get_model_config(name)['text_cfg'].get('hf_tokenizer_name', 'that open_clip names')
+        raise RuntimeError(f'the tokenizer {source} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). '
+                           'Put its folder beside a model config and name it there as text_cfg.hf_tokenizer_name.') from error
+    return tokenize
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=4, cutoff=0.4)
+    return f'; nearest: {", ".join(near)}' if near else f'; it knows {", ".join(known[:12]) or "none"}'
+
+
+@contextmanager
+def _without_root_warnings() -> Iterator[None]:
+    """Silence open_clip's warning of random weights, which it gives before we load ours."""
+    root = logging.getLogger()
+
+    def quiet(record: logging.LogRecord) -> bool:
+        return 'pretrained weights loaded' not in record.getMessage() and 'initialized' not in record.getMessage()
+
+    root.addFilter(quiet)
+    try:
+        yield
+    finally:
+        root.removeFilter(quiet)
