@@ -30,9 +30,15 @@ class EpochSampler(DefaultSampler):
         shuffle: order by seed and epoch instead of by index.
         seed: the same on every rank; the runner passes the run's.
         round_up: repeat items so that every rank has equally many.
+
+    Raises:
+        TypeError: the dataset has no epochs.
     """
 
     def __init__(self, dataset: EpochAware, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+        if not (hasattr(dataset, 'set_epoch') and hasattr(dataset, 'set_seed')):
+            raise TypeError('EpochSampler needs a dataset with set_epoch and set_seed, such as GroundingDataset, got '
+                            f'{type(dataset).__name__}')
         super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
         dataset.set_seed(self.seed)
 

@@ -60,7 +60,8 @@ def find_dataset(name: str) -> DatasetSpec:
         DataError: there is none; names the nearest.
     """
     if name not in CATALOG:
-        near = difflib.get_close_matches(name, CATALOG, n=2, cutoff=0.4)
+        near = [known for known in CATALOG if known.startswith(name + '_')]
+        near = near or difflib.get_close_matches(name, CATALOG, n=2, cutoff=0.4)
         hint = f'; did you mean {" or ".join(near)}?' if near else ''
         raise DataError(f'no data set is called {name!r}{hint} (known: {", ".join(CATALOG)})')
     return CATALOG[name]

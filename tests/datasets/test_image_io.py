@@ -1,0 +1,86 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmduet.datasets import ImageError, decode_photo, read_photo
+from tests.shared_data import shared
+from tests.tiny_data import write_photo
+
+
+@pytest.fixture
+def pixels(tmp_path):
+    return write_photo(tmp_path / 'source.png')
+
+
+def encode(pixels, mode, kind, **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(('mode', 'kind'), [
+    ('RGB', 'PNG'), ('P', 'PNG'), ('L', 'PNG'), ('LA', 'PNG'), ('1', 'PNG'), ('RGBA', 'PNG'), ('RGB', 'JPEG'), ('L', 'JPEG'),
+    ('CMYK', 'JPEG'), ('CMYK', 'TIFF'), ('RGB', 'BMP'), ('P', 'GIF'), ('RGB', 'WEBP')])
+def test_every_mode_is_decoded_to_the_rgb_that_pillow_shows(pixels, mode, kind):
+    content = encode(pixels, mode, kind)
+    photo = decode_photo(content, 'x')
+    assert photo.dtype == np.uint8
+    np.testing.assert_array_equal(photo, np.asarray(Image.open(io.BytesIO(content)).convert('RGB')))
+
+
+def test_a_16_bit_grey_is_scaled_not_clipped():
+    deep = np.array([[0, 257, 32896], [51400, 65278, 65535]], np.uint16)
+    for kind in ('.png', '.tiff'):
+        photo = decode_photo(cv2.imencode(kind, deep)[1].tobytes(), 'x')
+        np.testing.assert_array_equal(photo[..., 1], [[0, 1, 128], [200, 254, 255]])
+        assert photo.shape == (2, 3, 3)
+
+
+def test_a_16_bit_colour_image_keeps_its_high_bytes(pixels):
+    deep = pixels[..., ::-1].astype(np.uint16) * 257
+    np.testing.assert_array_equal(decode_photo(cv2.imencode('.png', deep)[1].tobytes(), 'x'), pixels)
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+def test_exif_rotation_is_ignored_as_coco_ignores_it(pixels, kind):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    assert decode_photo(encode(pixels, 'RGB', kind, exif=exif), 'x').shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'BMP', 'GIF', 'WEBP', 'TIFF'])
+@pytest.mark.parametrize('kept', [0.5, 0.9])
+def test_a_truncated_file_is_an_error_that_names_it(pixels, tmp_path, kind, kept):
+    content = encode(np.kron(pixels, np.ones((4, 4, 1), np.uint8)), 'RGB', kind)
+    path = tmp_path / 'photo.jpg'
+    path.write_bytes(content[:int(len(content) * kept)])
+    with pytest.raises(ImageError, match=r'photo\.jpg'):
+        read_photo(path)
+
+
+def test_a_truncated_real_photo_is_an_error(tmp_path):
+    content = next(iter(sorted(shared('data/refcoco_family/photos/images').glob('*.jpg')))).read_bytes()
+    for kept in (1000, len(content) // 2, len(content) - 100):
+        with pytest.raises(ImageError, match=r'half\.jpg is truncated'):
+            decode_photo(content[:kept], 'half.jpg')
+
+
+@pytest.mark.parametrize(('content', 'message'), [(b'', r'is empty \(zero bytes\)'), (b'no image at all', 'is no image')])
+def test_an_empty_or_foreign_file_is_an_error_that_names_it(tmp_path, content, message):
+    path = tmp_path / 'photo.jpg'
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf'photo\.jpg {message}'):
+        read_photo(path)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ImageError, match=r'gone\.jpg cannot be read: No such file'):
+        read_photo(tmp_path / 'gone.jpg')
+
+
+def test_all_real_photos_are_the_same_as_by_pillow():
+    for path in sorted(shared('data/refcoco_family/photos/images').glob('*.jpg')):
+        np.testing.assert_array_equal(read_photo(path), np.asarray(Image.open(path).convert('RGB')))

@@ -1,0 +1,151 @@
+import json
+import random
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from mmdet.structures import DetDataSample
+from mmengine.evaluator import Evaluator
+from mmengine.structures import InstanceData
+from torch import distributed
+
+from mmduet.evaluation import GroundingMetric, TransVGRule, VLTVGRule
+from mmduet.structures import Canvas
+
+THRESHOLDS = ['acc@0.25', 'acc@0.3', 'acc@0.5', 'acc@0.6', 'acc@0.7', 'acc@0.75', 'acc@0.8', 'acc@0.9']
+
+
+def predicted(number, width, split='val', **changes):
+    """A target of 100 x 100 pixels and a prediction of which ``width`` columns hit it, so that the IoU is a hundredth of it."""
+    sample = DetDataSample(metainfo={
+        'expression_id': str(number), 'split': split, 'ori_shape': (100, 100), 'text': f'cup {number}', 'img_path': 'a.png',
+        'canvas': Canvas(size=100, left=0, top=0, width=100, height=100, scale_x=1.0, scale_y=1.0)})
+    sample.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 100.0, 100.0]]))
+    box = changes.get('box', [0.0, 0.0, float(width), 100.0])
+    sample.pred_instances = InstanceData(bboxes=torch.tensor([box]), scores=torch.ones(1),
+                                         canvas_boxes=torch.tensor([[width / 200, 0.5, width / 100, 1.0]]))
+    return sample
+
+
+def score(samples, size=None, batch=3, **options):
+    evaluator = Evaluator([GroundingMetric(**options)])
+    for start in range(0, len(samples), batch):
+        evaluator.process(samples[start:start + batch], None)
+    return evaluator.evaluate(len(samples) if size is None else size)
+
+
+def test_accuracies_and_mean_overlap_are_percentages_of_all_expressions():
+    metrics = score([predicted(k, width) for k, width in enumerate([100, 85, 75, 50, 20])])
+    assert [metrics[name] for name in THRESHOLDS] == [80, 80, 80, 60, 60, 60, 40, 20]
+    assert metrics['miou'] == pytest.approx(66)
+    assert list(metrics) == [*THRESHOLDS, 'miou']
+
+
+def test_no_name_looks_like_a_loss():
+    assert not any('loss' in name for name in score([predicted(0, 50), predicted(0, 50, split='testA')]))
+
+
+def test_splits_are_also_reported_apart():
+    samples = [predicted(0, 100), predicted(1, 20), predicted(0, 100, split='testA')]
+    metrics = score(samples)
+    assert (metrics['acc@0.5'], metrics['val/acc@0.5'], metrics['testA/acc@0.5']) == (pytest.approx(200 / 3), 50, 100)
+    assert metrics['val/miou'] == pytest.approx(60)
+
+
+def test_a_prefix_goes_before_every_name():
+    assert next(iter(score([predicted(0, 100)], prefix='refcoco_unc'))) == 'refcoco_unc/acc@0.25'
+
+
+@pytest.mark.parametrize(('rule', 'accuracy'), [(None, 100), (dict(type=TransVGRule), 100), (dict(type=VLTVGRule), 0),
+                                                (dict(type='mmduet.VLTVGRule'), 0)])
+def test_the_rule_is_one_line_of_config(rule, accuracy):
+    assert score([predicted(0, 50)], rule=rule)['acc@0.5'] == accuracy
+
+
+def test_padded_repeats_count_once():
+    samples = [predicted(k, width) for k, width in enumerate([100, 20, 20])]
+    assert score([*samples, samples[0], samples[0]], size=3)['acc@0.5'] == pytest.approx(100 / 3)
+
+
+def test_the_result_does_not_depend_on_batch_size_or_order():
+    samples = [predicted(k, (37 * k) % 101) for k in range(14)]
+    expected = score(samples, batch=1)
+    for batch in (3, 8, 14):
+        random.Random(batch).shuffle(samples)
+        assert score(samples, batch=batch) == expected
+
+
+@pytest.mark.parametrize(('size', 'message'), [(3, '2 expressions were answered, the dataset has 3'),
+                                               (1, '2 expressions were answered, the dataset has 1')])
+def test_a_missing_or_unknown_expression_is_an_error(size, message):
+    with pytest.raises(ValueError, match=message):
+        score([predicted(0, 10), predicted(1, 10)], size=size)
+
+
+def test_an_empty_dataset_is_an_error_not_nan():
+    with pytest.raises(ValueError, match='0 expressions were answered'):
+        score([], size=0)
+
+
+def test_a_prediction_that_is_nan_is_a_miss():
+    metrics = score([predicted(0, 100), predicted(1, 100, box=[float('nan')] * 4)])
+    assert (metrics['acc@0.5'], metrics['miou']) == (50, 50)
+
+
+def test_results_are_forgotten_after_an_evaluation():
+    metric = GroundingMetric()
+    for width in (100, 20):
+        metric.process(None, [predicted(0, width)])
+        assert metric.evaluate(1)['miou'] == width
+
+
+def test_answers_are_written_one_json_line_each(tmp_path):
+    path = tmp_path / 'deep' / 'answers.jsonl'
+    score([predicted(1, 20), predicted(0, 100)], out_file=str(path))
+    first, second = (json.loads(text) for text in path.read_text().splitlines())
+    assert first == {'expression_id': '0', 'split': 'val', 'image': 'a.png', 'expression': 'cup 0',
+                     'box': [0.0, 0.0, 100.0, 100.0], 'score': 1.0, 'iou': 1.0}
+    assert second['iou'] == pytest.approx(0.2)
+    assert [p.name for p in path.parent.iterdir()] == ['answers.jsonl']
+
+
+@pytest.mark.parametrize('thresholds', [[], [0.0], [50]])
+def test_thresholds_are_fractions(thresholds):
+    with pytest.raises(ValueError, match='thresholds must lie between 0 and 1'):
+        GroundingMetric(thresholds=thresholds)
+
+
+def rank_of_samples(rank, world, count):
+    """What MMEngine's sampler gives to a rank: every world-th expression, repeated from the start to equal lengths."""
+    length = -(-count // world)
+    return [(rank + world * k) % count for k in range(length)]
+
+
+def evaluate_on_rank(rank, world, address, results):
+    distributed.init_process_group('gloo', init_method=f'file://{address}', rank=rank, world_size=world)
+    for count in (12, 13, 16):
+        for batch in (1, 3, 8):
+            samples = [predicted(k, (37 * k) % 101) for k in rank_of_samples(rank, world, count)]
+            results[(rank, count, batch)] = score(samples, size=count, batch=batch)
+    distributed.destroy_process_group()
+
+
+def test_three_ranks_report_what_one_does(tmp_path):
+    with mp.Manager() as manager:
+        results = manager.dict()
+        mp.spawn(evaluate_on_rank, (3, str(tmp_path / 'meeting'), results), nprocs=3)
+        gathered = dict(results)
+    assert len(gathered) == 27
+    for (_, count, _), metrics in gathered.items():
+        assert metrics == score([predicted(k, (37 * k) % 101) for k in range(count)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('world', [2, 4])
+def test_other_world_sizes_report_the_same(tmp_path, world):
+    with mp.Manager() as manager:
+        results = manager.dict()
+        mp.spawn(evaluate_on_rank, (world, str(tmp_path / 'meeting'), results), nprocs=world)
+        gathered = dict(results)
+    for (_, count, _), metrics in gathered.items():
+        assert metrics == score([predicted(k, (37 * k) % 101) for k in range(count)])
