@@ -1,0 +1,126 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmduet.models.losses import SemanticDistillLoss
+from mmduet.models.losses.semantic_distill_loss import cosine_distance, relation_loss
+from mmduet.models.losses.target_identity import TargetIdentity
+from mmduet.structures import TeacherTargets
+
+NONE_SAME = torch.zeros(2, 2, dtype=torch.bool)
+
+
+def unit(*shape, seed=0, dtype=torch.float32):
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype), dim=-1)
+
+
+def identity(images, boxes=None):
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2]] * len(images)) if boxes is None else boxes
+    return TargetIdentity(image=torch.tensor(images), boxes=boxes, whole=torch.ones(len(images), dtype=torch.bool))
+
+
+def test_cosine_distance_of_a_right_angle_an_opposite_and_an_equal():
+    student = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
+    teacher = torch.tensor([[0.0, 1.0], [0.0, -1.0], [1.0, 1.0]])
+    assert cosine_distance(student, teacher) == pytest.approx((1 + 2 + 0) / 3, abs=1e-6)
+
+
+def test_relation_of_swapped_regions_has_the_value_worked_out_by_hand():
+    # Teacher rows softmax(1, 0) = (p, 1 - p) with p = e / (1 + e), student rows swapped: KL = (2 p - 1) log(p / (1 - p)).
+    eye = torch.eye(2)
+    assert relation_loss((eye, eye.flip(0)), (eye, eye), 1.0, NONE_SAME) == pytest.approx(0.462117, abs=1e-6)
+
+
+def test_relation_is_zero_where_the_student_has_the_teachers_similarities_in_another_space():
+    text, region = unit(5, 8), unit(5, 8, seed=1)
+    rotation = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(2)))[0]
+    same = torch.zeros(5, 5, dtype=torch.bool)
+    assert relation_loss((text @ rotation, region @ rotation), (text, region), 0.1, same) == pytest.approx(0, abs=1e-5)
+
+
+def test_relation_to_a_teacher_that_is_certain_is_the_contrastive_loss_of_clip():
+    text, region, eye = unit(4, 8), unit(4, 8, seed=1), torch.eye(4)
+    logits, labels = text @ region.T / 0.01, torch.arange(4)
+    expected = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+    same = torch.zeros(4, 4, dtype=torch.bool)
+    assert relation_loss((text, region), (eye, eye), 0.01, same) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_relation_leaves_out_pairs_of_the_same_target_but_keeps_the_diagonal():
+    text, region = unit(3, 4), unit(3, 4, seed=1)
+    teacher = (unit(3, 6, seed=2), unit(3, 6, seed=3))
+    everything_same = torch.ones(3, 3, dtype=torch.bool)
+    assert relation_loss((text, region), teacher, 0.1, everything_same) == 0
+
+
+def test_an_excluded_pair_does_not_change_the_relation_however_it_looks():
+    # Text 0 lies on axes that only region 1 shares with it, so the pair (0, 1) can be changed alone.
+    region, same = torch.eye(4)[:3], torch.zeros(3, 3, dtype=torch.bool)
+    same[0, 1] = same[1, 0] = True
+    text = unit(3, 4)
+    changed = text.clone()
+    changed[0, 1] += 0.5
+    teacher = (unit(3, 6, seed=2), unit(3, 6, seed=3))
+    before = relation_loss((text, region), teacher, 0.1, same)
+    assert relation_loss((changed, region), teacher, 0.1, same) == pytest.approx(before.item(), rel=1e-6)
+    assert relation_loss((changed, region), teacher, 0.1, same & False) != pytest.approx(before.item(), rel=1e-2)
+
+
+def test_relation_of_a_single_expression_is_zero_with_a_zero_gradient():
+    text = unit(1, 4).requires_grad_()
+    teacher = unit(1, 6), unit(1, 6, seed=1)
+    value = relation_loss((text, unit(1, 4, seed=1)), teacher, 0.1, torch.zeros(1, 1, dtype=torch.bool))
+    value.backward()
+    assert value == 0 and torch.equal(text.grad, torch.zeros(1, 4))
+
+
+def test_gradients_are_right_in_double_precision():
+    student = unit(3, 5, dtype=torch.float64).requires_grad_(), unit(3, 5, seed=1, dtype=torch.float64).requires_grad_()
+    teacher = unit(3, 7, seed=2, dtype=torch.float64), unit(3, 7, seed=3, dtype=torch.float64)
+    same = torch.zeros(3, 3, dtype=torch.bool)
+    same[0, 2] = same[2, 0] = True
+    assert torch.autograd.gradcheck(lambda a, b: relation_loss((a, b), teacher, 0.1, same), student)
+    assert torch.autograd.gradcheck(lambda a: cosine_distance(a, unit(3, 5, seed=4, dtype=torch.float64)), student[:1])
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_is_finite(dtype):
+    values = [unit(4, 8, seed=seed).to(dtype) for seed in range(4)]
+    assert torch.isfinite(cosine_distance(values[0], values[1]))
+    assert torch.isfinite(relation_loss((values[0], values[1]), (values[2], values[3]), 0.01, torch.eye(4, dtype=torch.bool)))
+
+
+def test_wrong_shapes_and_temperatures_are_refused():
+    with pytest.raises(ValueError, match=r'\(3, 4\) and \(2, 4\)'):
+        cosine_distance(unit(3, 4), unit(2, 4))
+    with pytest.raises(ValueError, match='must be'):
+        relation_loss((unit(2, 4), unit(3, 4)), (unit(2, 4), unit(2, 4)), 0.1, NONE_SAME)
+    with pytest.raises(ValueError, match='temperature'):
+        relation_loss((unit(2, 4), unit(2, 4)), (unit(2, 4), unit(2, 4)), 0.0, NONE_SAME)
+    with pytest.raises(ValueError, match='weights'):
+        SemanticDistillLoss(text_weight=-1.0)
+
+
+def test_terms_are_weighted_and_those_of_weight_zero_are_absent():
+    embeddings = {name: torch.tensor([[1.0, 0.0], [0.0, 1.0]]) for name in ('text', 'region', 'image')}
+    targets = TeacherTargets(text=torch.tensor([[0.0, 1.0], [1.0, 0.0]]), region=torch.tensor([[0.0, 1.0], [1.0, 0.0]]),
+                             image=torch.tensor([[1.0, 0.0], [0.0, -1.0]]))
+    loss = SemanticDistillLoss(text_weight=2.0, region_weight=0.0, image_weight=0.5, relation_weight=0.0)
+    assert {name: value.item() for name, value in loss(embeddings, targets, identity([0, 1])).items()} == {
+        'loss_text': 2.0, 'loss_image': 0.5}
+    assert loss.needs == {'text', 'image'}
+    assert SemanticDistillLoss(0.0, 0.0, 0.0, 0.2).needs == {'text', 'region'}
+    assert SemanticDistillLoss(0.0, 0.0, 0.0, 0.0).needs == frozenset()
+
+
+def test_two_expressions_of_one_target_are_no_negatives_of_each_other():
+    loss = SemanticDistillLoss(0.0, 0.0, 0.0, relation_weight=1.0)
+    student = {'text': unit(2, 4), 'region': unit(2, 4, seed=1)}
+    targets = TeacherTargets(text=unit(2, 4, seed=2), region=unit(2, 4, seed=3))
+    assert loss(student, targets, identity([7, 7]))['loss_relation'] == 0
+    assert loss(student, targets, identity([7, 8]))['loss_relation'] > 0.1
+
+
+def test_a_teacher_that_did_not_answer_is_named():
+    with pytest.raises(ValueError, match='image embedding'):
+        SemanticDistillLoss()({}, TeacherTargets(text=unit(2, 4), region=unit(2, 4)), identity([0, 1]))

@@ -1,0 +1,115 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+from mmduet.models.task_modules import CandidateBoxes, LocationSampler, RandomSampler, SLASampler
+from mmduet.registry import TASK_UTILS
+from mmduet.structures.boxes import cxcywh_to_xyxy, iou_cxcywh
+
+SIZE = 64
+BOXES = torch.tensor([[0.4, 0.5, 0.2, 0.3], [0.6, 0.4, 0.25, 0.2]])
+WINDOWS = torch.tensor([[0, 8, 64, 56], [16, 0, 48, 64]])
+
+
+def left_reads_best(candidates):
+    return (1 - candidates[..., 0]).clamp(0, 1)
+
+
+def draw(sampler, step=7, **changes):
+    arguments = dict(boxes=BOXES, windows=WINDOWS, size=SIZE, step=step, semantics=left_reads_best)
+    return sampler.sample(**{**arguments, **changes})
+
+
+def test_seeded_regions_are_these():
+    regions = draw(SLASampler(positives=2, negatives=3, seed=5))
+    expected = torch.tensor([[0.4, 0.5, 0.2, 0.3], [0.3886, 0.5078, 0.1818, 0.2739]])
+    torch.testing.assert_close(regions.positives[0], expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([[0.5476, 0.4524], [0.5421, 0.4579]])
+    torch.testing.assert_close(regions.positive_weight, expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([[0.2409, 0.6680, 0.1954, 0.1681], [0.3270, 0.5032, 0.1437, 0.2559],
+                             [0.2441, 0.4399, 0.3656, 0.2323]])
+    torch.testing.assert_close(regions.negatives[0], expected, atol=1e-4, rtol=0)
+
+
+def test_draws_depend_on_seed_step_and_rank_alone(monkeypatch):
+    first = draw(SLASampler())
+    torch.manual_seed(123)
+    sampler = SLASampler()
+    draw(sampler, step=3)
+    assert torch.equal(draw(sampler).negatives, first.negatives)
+    assert torch.equal(draw(pickle.loads(pickle.dumps(copy.deepcopy(sampler)))).negatives, first.negatives)
+    others = [draw(SLASampler(), step=8), draw(SLASampler(seed=1))]
+    monkeypatch.setattr('mmduet.models.task_modules.region_sampler.get_rank', lambda: 1)
+    others.append(draw(SLASampler()))
+    assert not any(torch.equal(other.negatives, first.negatives) for other in others)
+
+
+def test_the_random_state_of_pytorch_is_left_alone():
+    before = torch.random.get_rng_state()
+    draw(SLASampler())
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize('sampler', [SLASampler(), RandomSampler(), LocationSampler()])
+def test_regions_are_of_their_class_inside_the_photo_and_drawn_once(sampler):
+    for step in range(20):
+        regions = draw(sampler, step)
+        overlap = iou_cxcywh(regions.positives, BOXES[:, None])
+        assert overlap[regions.positive_weight > 0].min() >= 0.6 - 1e-5
+        assert iou_cxcywh(regions.negatives, BOXES[:, None])[regions.negative_valid].max() < 0.4 + 1e-5
+        torch.testing.assert_close(regions.positive_weight.sum(1), torch.ones(2))
+        corners = cxcywh_to_xyxy(regions.negatives) * SIZE
+        assert (corners[:, :, :2] >= WINDOWS[:, None, :2] - 1e-3).all()
+        assert (corners[:, :, 2:] <= WINDOWS[:, None, 2:] + 1e-3).all()
+        assert all(len(boxes.unique(dim=0)) == 8 for boxes in regions.negatives)
+
+
+def test_an_image_without_a_negative_has_none_and_still_has_positives():
+    sampler = SLASampler(candidates=dict(near_misses=0, randoms=0))
+    regions = draw(sampler, boxes=torch.tensor([[0.5, 0.5, 1.0, 0.75], [0.5, 0.5, 0.5, 1.0]]))
+    assert not regions.negative_valid.any() and regions.negatives.shape == (2, 8, 4)
+    torch.testing.assert_close(regions.positive_weight.sum(1), torch.ones(2))
+
+
+def test_a_target_without_area_has_no_positive_and_no_nan():
+    regions = draw(SLASampler(), boxes=torch.tensor([[0.4, 0.5, 0.0, 0.3], [0.6, 0.4, 0.25, 0.2]]))
+    assert regions.positive_weight[0].tolist() == [0, 0, 0, 0] and regions.positive_weight[1].sum() == pytest.approx(1)
+    assert all(torch.isfinite(value).all() for value in (regions.positives, regions.negatives))
+
+
+def test_fewer_candidates_than_asked_for_give_fewer_slots():
+    regions = draw(SLASampler(candidates=CandidateBoxes(jitters=1, near_misses=0, randoms=0)))
+    assert regions.positives.shape == (2, 2, 4) and regions.negatives.shape == (2, 2, 4)
+
+
+def test_distractors_are_candidates_cut_at_the_photo_and_filling_is_not():
+    sampler = SLASampler(candidates=dict(jitters=0, near_misses=0, randoms=0))
+    distractors = torch.tensor([[[0.8, 0.5, 0.2, 0.2], [0.0, 0.0, 0.0, 0.0]], [[0.3, 0.5, 0.3, 0.2], [0.9, 0.5, 0.1, 0.1]]])
+    regions = draw(sampler, distractors=distractors)
+    assert [boxes[valid].tolist() for boxes, valid in zip(regions.negatives, regions.negative_valid, strict=True)] == [
+        [pytest.approx([0.8, 0.5, 0.2, 0.2])], [pytest.approx([0.35, 0.5, 0.2, 0.2])]]
+
+
+def test_semantics_are_asked_in_the_frame_of_the_photo():
+    seen = []
+    draw(SLASampler(candidates=dict(jitters=0, near_misses=0, randoms=0)),
+         semantics=lambda boxes: seen.append(boxes) or boxes[..., 0])
+    torch.testing.assert_close(seen[0][:, 0], torch.tensor([[0.4, 0.5, 0.2, 0.4], [0.7, 0.4, 0.5, 0.2]]))
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match='was given none'):
+        draw(SLASampler(), semantics=None)
+    with pytest.raises(ValueError, match='at least one positive'):
+        SLASampler(negatives=0)
+    with pytest.raises(ValueError, match='negative_iou'):
+        SLASampler(positive_iou=0.3)
+    with pytest.raises(ValueError, match='temperature'):
+        SLASampler(temperature=0.0)
+
+
+def test_samplers_are_built_from_configs():
+    sampler = TASK_UTILS.build(dict(type='mmduet.SLASampler', candidates=dict(randoms=4), negatives=2, location_share=0.5))
+    assert (sampler.candidates.count, sampler.negatives, sampler.location_share) == (20, 2, 0.5)

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from mmduet.models.task_modules import LocationSampler, RandomSampler, SemanticsSampler, SLASampler
+from mmduet.structures.boxes import iou_cxcywh
+
+LOCATION, SEMANTICS = torch.tensor([[0.8, 0.2]]), torch.tensor([[0.5, 0.9]])
+TARGET = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+WINDOW = torch.tensor([[0, 0, 100, 100]])
+
+
+def tolists(pair):
+    return [pytest.approx(value[0].tolist()) for value in pair]
+
+
+def test_scores_are_those_of_the_method():
+    assert tolists(SLASampler().scores(LOCATION, SEMANTICS)) == [[0.4, 0.18], [0.74, 0.96]]
+    assert tolists(RandomSampler().scores(LOCATION, None)) == [[1, 1], [1, 1]]
+    assert tolists(LocationSampler().scores(LOCATION, None)) == [[0.8, 0.2], [0.8, 0.2]]
+    assert tolists(SemanticsSampler().scores(LOCATION, SEMANTICS)) == [[0.5, 0.9], [0.5, 0.9]]
+
+
+def test_only_those_that_score_semantics_ask_for_them():
+    assert [sampler.reads_semantics for sampler in (SLASampler, SemanticsSampler, RandomSampler, LocationSampler)] == [
+        True, True, False, False]
+    for sampler in (SLASampler(), SemanticsSampler()):
+        with pytest.raises(ValueError, match='was given none'):
+            sampler.scores(LOCATION, None)
+
+
+def negatives_of(sampler, steps=200):
+    def right_reads_like_the_words(boxes):
+        return 0.4 + 0.5 * (boxes[..., 0] > 0.5)
+
+    drawn = [sampler.sample(TARGET, WINDOW, 100, step, right_reads_like_the_words) for step in range(steps)]
+    return torch.cat([regions.negatives[regions.negative_valid] for regions in drawn])
+
+
+def test_semantics_draw_what_reads_like_the_words_and_location_draws_near_misses():
+    share = {type(sampler): (negatives_of(sampler)[:, 0] > 0.5).float().mean() for sampler in (
+        SLASampler(), SemanticsSampler(), RandomSampler(), LocationSampler())}
+    assert share[SLASampler] > 0.9 and share[SemanticsSampler] > 0.9
+    assert 0.4 < share[RandomSampler] < 0.6 and 0.4 < share[LocationSampler] < 0.6
+    overlap = {kind: iou_cxcywh(negatives_of(kind()), TARGET).mean()
+               for kind in (SLASampler, SemanticsSampler, RandomSampler, LocationSampler)}
+    assert overlap[LocationSampler] > overlap[RandomSampler] + 0.05
+    assert overlap[SLASampler] > overlap[SemanticsSampler]
+
+
+def test_a_high_temperature_draws_as_at_random():
+    assert abs((negatives_of(SLASampler(temperature=100.0))[:, 0] > 0.5).float().mean() - 0.5) < 0.1
