@@ -1,22 +1,8 @@
 """The order of the training items."""
-from typing import Protocol
-
 from mmengine.dataset import DefaultSampler
 
+from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.registry import DATA_SAMPLERS
-
-
-class EpochAware(Protocol):
-    """A dataset whose augmentations depend on seed and epoch."""
-
-    def __len__(self) -> int:
-        """Number of items."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw other augmentations."""
-
-    def set_seed(self, seed: int) -> None:
-        """Draw those of another run."""
 
 
 @DATA_SAMPLERS.register_module()
@@ -35,7 +21,7 @@ class EpochSampler(DefaultSampler):
         TypeError: the dataset has no epochs.
     """
 
-    def __init__(self, dataset: EpochAware, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+    def __init__(self, dataset: GroundingDataset, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
         if not (hasattr(dataset, 'set_epoch') and hasattr(dataset, 'set_seed')):
             raise TypeError('EpochSampler needs a dataset with set_epoch and set_seed, such as GroundingDataset, got '
                             f'{type(dataset).__name__}')

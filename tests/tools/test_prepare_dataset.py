@@ -10,7 +10,6 @@ from mmduet.datasets import read_annotations
 from tests.shared_data import ROOT, shared
 from tests.tiny_data import reference, write_official, write_photo
 
-
 TOOL = ROOT / 'tools' / 'prepare_dataset.py'
 
 
