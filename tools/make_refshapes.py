@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Write RefShapes in RefCOCO's official layout, to be read by ``tools/prepare_dataset.py refshapes``."""
 import argparse
 import sys
