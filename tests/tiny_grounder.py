@@ -1,10 +1,12 @@
 """A real student of a few hundred parameters, and a data root for it; what runner and tools are tested with."""
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.hooks import Hook
 from PIL import Image
 from torch import Tensor, nn
 
@@ -77,7 +79,16 @@ def load_tiny_config(work_dir: Path, data_root: Path, **changes: Any) -> Any:
     from mmengine.config import Config
     cfg = Config.fromfile(str(Path(__file__).parent / 'tiny_config.py'))
     cfg.work_dir = str(work_dir)
+    # MMEngine keeps loggers and message hubs by this name for the life of the process.
+    cfg.experiment_name = uuid.uuid4().hex
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader].dataset.data_root = str(data_root)
     cfg.merge_from_dict({key.replace('__', '.'): value for key, value in changes.items()})
     return cfg
+
+
+class RankWeightsHook(Hook):
+    """Write the weights of every rank to the work folder after training."""
+
+    def after_train(self, runner: Any) -> None:
+        torch.save(runner.plain_model.state_dict(), Path(runner.work_dir) / f'rank_{runner.rank}_of_{runner.world_size}.pt')

@@ -49,7 +49,11 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
 def load(args: argparse.Namespace) -> Config:
     """Read the config and make the changes of ``add_data_flags``."""
     from mmduet.engine import config_tools
+    from mmduet.engine.type_check import naming_unknown_types
     cfg = config_tools.load_config(args.config)
+    with naming_unknown_types(cfg):
+        for _ in config_tools.walk(cfg._cfg_dict):
+            pass  # the classes that a config imports are looked up when they are first seen
     config_tools.apply_options(cfg, args.cfg_options)
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)

@@ -111,9 +111,9 @@ def _read_torch(path: Path, map_location: Any) -> Any:
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         text = str(error)
-        if 'not an allowed global' not in text and 'not allowed' not in text and 'Unsupported' not in text:
+        if not zipfile.is_zipfile(path) and 'GLOBAL' not in text:
             raise _torn(path, text.splitlines()[0]) from None
-        reason = next((line for line in text.splitlines() if 'Unsupported' in line or 'not allowed' in line), text)
+        reason = next((line for line in text.splitlines() if 'GLOBAL' in line or 'not allowed' in line), text)
         raise CheckpointError(f'{path} holds more than weights, numbers and text, and is not loaded because unpickling it '
                               f'could run code ({reason.strip()})') from None
     except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:

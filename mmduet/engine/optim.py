@@ -62,6 +62,8 @@ class GroundingOptimWrapperConstructor:
         optimizer = dict(self._optimizer)
         kind = optimizer['type']
         optimizer_class = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+        if optimizer_class is None:
+            raise KeyError(f'{kind} is not in the optimizer registry')
         first_argument = next(iter(inspect.signature(optimizer_class).parameters))
         optimizer[first_argument] = self.groups(plain)
         self._wrapper.setdefault('type', OptimWrapper)

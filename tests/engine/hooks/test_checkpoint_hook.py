@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from mmduet.engine import CheckpointError
+from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, find_metric
+from mmduet.registry import RUNNERS
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return make_data_root(tmp_path_factory.mktemp('tiny') / 'data', count=4)
+
+
+def build(work, root, **changes):
+    return RUNNERS.build(load_tiny_config(work, root, train_cfg__max_epochs=3, **changes))
+
+
+def test_only_the_last_checkpoints_and_the_best_are_kept(root, tmp_path):
+    build(tmp_path, root, default_hooks__checkpoint__max_keep_ckpts=1).train()
+    assert sorted(path.name for path in tmp_path.glob('epoch_*.pth')) == ['epoch_3.pth']
+    assert len(list(tmp_path.glob('best_*.pth'))) == 1
+
+
+def test_all_are_kept_on_demand_and_the_interval_is_heeded(root, tmp_path):
+    build(tmp_path, root, default_hooks__checkpoint__max_keep_ckpts=-1, default_hooks__checkpoint__interval=2).train()
+    assert sorted(path.name for path in tmp_path.glob('epoch_*.pth')) == ['epoch_2.pth', 'epoch_3.pth']
+
+
+def test_the_old_checkpoint_stays_until_the_new_one_is_complete(root, tmp_path):
+    (tmp_path / 'epoch_2.pth').mkdir()
+    with pytest.raises(CheckpointError, match=r'epoch_2\.pth could not be written .*the checkpoints before it are intact'):
+        build(tmp_path, root, default_hooks__checkpoint__max_keep_ckpts=1).train()
+    assert torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['meta']['epoch'] == 1
+
+
+def test_what_a_kill_left_half_written_is_removed(root, tmp_path):
+    (tmp_path / '.epoch_1.pth.77.partial').write_bytes(b'half')
+    build(tmp_path, root, train_cfg__max_iters=1).train()
+    assert not list(tmp_path.glob('.*partial'))
+
+
+def test_a_resumed_run_deletes_what_the_first_kept_and_remembers_the_best(root, tmp_path):
+    build(tmp_path, root, train_cfg__max_iters=2, default_hooks__checkpoint__max_keep_ckpts=1).train()
+    runner = build(tmp_path, root, resume=True, default_hooks__checkpoint__max_keep_ckpts=1)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, GroundingCheckpointHook))
+    runner.train()
+    assert sorted(path.name for path in tmp_path.glob('epoch_*.pth')) == ['epoch_3.pth']
+    assert hook._best is not None
+    assert len(list(tmp_path.glob('best_*.pth'))) == 1
+
+
+def test_a_metric_is_found_with_or_without_its_prefix_and_exactly_first():
+    metrics = {'val/acc@0.5': 1.0, 'acc@0.5': 2.0, 'grounding/miou': 3.0}
+    assert find_metric(metrics, 'acc@0.5') == 2.0
+    assert find_metric(metrics, 'miou') == 3.0
+    with pytest.raises(KeyError, match=r'is not among the metrics: val/acc@0\.5, acc@0\.5, grounding/miou'):
+        find_metric(metrics, 'acc@0.9')
+
+
+@pytest.mark.parametrize('arguments', [dict(rule='more'), dict(interval=0), dict(iter_interval=0), dict(max_keep_ckpts=0)])
+def test_impossible_arguments_are_refused(arguments):
+    with pytest.raises(ValueError, match='must be'):
+        GroundingCheckpointHook(**arguments)

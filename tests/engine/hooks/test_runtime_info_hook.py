@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, describe_failure, expression_ids
+from mmduet.registry import RUNNERS
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+
+@pytest.fixture(scope='module')
+def runner(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('tiny')
+    runner = RUNNERS.build(load_tiny_config(folder / 'work', make_data_root(folder / 'data', count=12),
+                                            default_hooks__logger__interval=4, train_cfg__max_epochs=1))
+    runner.train()
+    return runner
+
+
+def test_every_step_is_in_the_history_although_losses_are_copied_rarely(runner):
+    log, count = runner.message_hub.get_scalar('train/loss').data
+    assert len(log) == 6
+    assert count.tolist() == [1] * 6
+    assert log.tolist() == runner.message_hub.get_scalar('train/loss_bbox').data[0].tolist()
+
+
+def test_losses_stay_on_their_device_between_the_logs(runner):
+    hook = next(hook for hook in runner.hooks if isinstance(hook, GroundingRuntimeInfoHook))
+    hook.before_train(runner)
+    before = len(runner.message_hub.get_scalar('train/loss').data[0])
+    runner.train_loop._iter = 0
+    values = {'loss': torch.tensor(2.0), 'loss_bbox': torch.tensor(2.0), 'loss_none': torch.tensor(0.0)}
+    hook.after_train_iter(runner, 0, {}, values)
+    assert len(runner.message_hub.get_scalar('train/loss').data[0]) == before
+    hook.before_collect_checkpoint(runner)
+    assert runner.message_hub.get_scalar('train/loss').current() == 2.0
+
+
+def test_the_history_is_bounded(runner):
+    assert runner.message_hub.get_scalar('train/loss').max_length == 2000
+
+
+def test_a_failure_names_step_terms_and_the_first_ids():
+    text = describe_failure(['loss', 'loss_bbox'], [float('nan'), 0.51234], 7, [str(n) for n in range(10)])
+    assert text == ('the loss is not finite at step 7 (loss nan, loss_bbox 0.5123); expressions of the batch: 0, 1, 2, 3, 4, '
+                    '5, 6, 7 and 2 more. Training stops; the checkpoints before this step are kept')
+
+
+def test_a_batch_without_samples_has_no_ids():
+    assert expression_ids({'inputs': 1}) == []
+    assert expression_ids([1]) == []
+
+
+def test_impossible_arguments_are_refused():
+    with pytest.raises(ValueError, match='must be positive, got 0 and 5'):
+        GroundingRuntimeInfoHook(interval=0, history=5)

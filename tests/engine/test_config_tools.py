@@ -1,0 +1,123 @@
+import pytest
+from mmengine.config import Config
+
+from mmduet.engine.config_tools import (
+    REPOSITORY,
+    ConfigError,
+    anchor_data_roots,
+    apply_options,
+    check_precision,
+    drop_pretrained,
+    load_config,
+    parse_options,
+    parse_splits,
+    set_data_root,
+    set_splits,
+    walk,
+)
+
+
+def nested():
+    return Config(dict(
+        data_root='top', model=dict(pretrained='a', student=dict(encoders=[dict(pretrained='b'), dict(depth=50)])),
+        train_dataloader=dict(dataset=dict(datasets=[dict(data_root=name, splits=['train']) for name in 'xy'])),
+        val_dataloader=dict(dataset=dict(data_root='z', splits=['val']))))
+
+
+def test_every_data_root_is_set_also_inside_lists(tmp_path):
+    cfg = nested()
+    assert set_data_root(cfg, tmp_path) == 4
+    assert [d.data_root for d in cfg.train_dataloader.dataset.datasets] == [str(tmp_path), str(tmp_path)]
+    assert cfg.val_dataloader.dataset.data_root == str(tmp_path)
+
+
+def test_a_missing_data_root_says_how_to_make_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'no data root .*prepare_dataset'):
+        set_data_root(nested(), tmp_path / 'none')
+
+
+def test_every_pretrained_is_dropped_also_inside_lists():
+    cfg = nested()
+    assert drop_pretrained(cfg) == 2
+    assert cfg.model.pretrained is None
+    assert cfg.model.student.encoders[0].pretrained is None
+    assert cfg.model.student.encoders[1] == dict(depth=50)
+
+
+def test_the_splits_of_one_loader_are_set():
+    cfg = nested()
+    set_splits(cfg, 'train_dataloader', ['val', 'testA'])
+    assert [d.splits for d in cfg.train_dataloader.dataset.datasets] == [['val', 'testA'], ['val', 'testA']]
+    assert cfg.val_dataloader.dataset.splits == ['val']
+    with pytest.raises(ConfigError, match='test_dataloader of the config has no data set with splits'):
+        set_splits(cfg, 'test_dataloader', ['val'])
+
+
+def test_splits_are_joined_by_plus():
+    assert parse_splits('val+testA') == ['val', 'testA']
+    with pytest.raises(ConfigError, match=r"joined by \+, got 'val\+'"):
+        parse_splits('val+')
+
+
+def test_options_become_python_values():
+    assert parse_options(['a.b=3', 'c=1e-3', 'd=[1, 2]', 'e=None', 'f=true', 'g=x=y', 'h=(0.9, 0.98)', 'i=']) == {
+        'a.b': 3, 'c': 1e-3, 'd': [1, 2], 'e': None, 'f': True, 'g': 'x=y', 'h': (0.9, 0.98), 'i': ''}
+    with pytest.raises(ConfigError, match="takes key=value, got 'abc'"):
+        parse_options(['abc'])
+
+
+def test_options_are_merged_and_a_misspelt_first_key_is_refused():
+    cfg = nested()
+    apply_options(cfg, ['model.student.encoders.1.depth=101', 'find_unused_parameters=True'])
+    assert cfg.model.student.encoders[1].depth == 101
+    assert cfg.find_unused_parameters is True
+    with pytest.raises(ConfigError, match=r"no 'modle' \(from 'modle\.depth'\); the nearest are model"):
+        apply_options(cfg, ['modle.depth=1'])
+
+
+def test_a_missing_config_names_the_nearest():
+    with pytest.raises(FileNotFoundError, match=r'no config configs/transvg/transvg_refcocoo\.py; the nearest are '
+                                                r'configs/transvg/transvg_refcoco\.py'):
+        load_config('configs/transvg/transvg_refcocoo.py')
+
+
+def test_a_config_of_the_repository_is_found_from_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert load_config('configs/_base_/schedules/transvg_90e.py').train_cfg.max_epochs == 90
+
+
+def test_relative_data_roots_are_found_from_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tests').mkdir()
+    cfg = Config(dict(a=dict(data_root='tests'), b=dict(data_root='configs'), c=dict(data_root='nowhere')))
+    anchor_data_roots(cfg)
+    assert (cfg.a.data_root, cfg.b.data_root, cfg.c.data_root) == ('tests', str(REPOSITORY / 'configs'), 'nowhere')
+
+
+def test_a_walk_gives_outer_mappings_before_inner_ones():
+    assert [node.get('n') for node in walk({'n': 1, 'x': [{'n': 2, 'y': ({'n': 3}, )}, 5]})] == [1, 2, 3]
+
+
+def test_fp16_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    check_precision('bf16')
+    with pytest.raises(ConfigError, match='use --amp bf16'):
+        check_precision('fp16')
+
+
+def test_schedules_state_the_rates_of_the_authors():
+    cfg = load_config('configs/_base_/schedules/transvg_90e.py')
+    assert cfg.optim_wrapper.optimizer.lr == 1e-4
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys == dict(visual_encoder=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1))
+    assert cfg.param_scheduler[0].milestones == [60]
+    assert 'clip_grad' not in cfg.optim_wrapper
+    longer = load_config('configs/_base_/schedules/transvg_180e.py')
+    assert (longer.train_cfg.max_epochs, longer.param_scheduler[0].milestones) == (180, [120])
+
+
+def test_the_default_runtime_survives_a_dump(tmp_path):
+    cfg = load_config('configs/_base_/default_runtime.py')
+    cfg.dump(tmp_path / 'dump.py')
+    again = Config.fromfile(tmp_path / 'dump.py')
+    assert again.default_hooks.checkpoint.save_best == 'acc@0.5'
+    assert again.runner_type == 'mmduet.engine.GroundingRunner'

@@ -1,0 +1,29 @@
+import pytest
+
+from mmduet.engine.distributed import choose_backend, join_process_group, slurm_environment
+
+
+def test_gloo_is_chosen_without_gpus(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    assert choose_backend() == 'gloo'
+
+
+def test_the_environment_of_a_slurm_task_is_translated():
+    environ = {'SLURM_PROCID': '5', 'SLURM_NTASKS': '8', 'SLURM_LOCALID': '1', 'SLURM_JOB_ID': '1234567'}
+    assert slurm_environment(environ, 'node3') == {'RANK': '5', 'WORLD_SIZE': '8', 'LOCAL_RANK': '1', 'MASTER_ADDR': 'node3',
+                                                   'MASTER_PORT': '34567'}
+    assert slurm_environment({**environ, 'MASTER_PORT': '77', 'MASTER_ADDR': 'x'}, 'node3')['MASTER_PORT'] == '77'
+
+
+def test_outside_slurm_the_missing_variables_are_named():
+    with pytest.raises(ValueError, match=r'SLURM_NTASKS, SLURM_LOCALID.*tools/slurm_train\.sh'):
+        slurm_environment({'SLURM_PROCID': '0'}, 'localhost')
+
+
+def test_without_a_launcher_the_missing_variables_are_named(monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match=r'needs RANK, .* use tools/dist_train\.sh'):
+        join_process_group('pytorch')
+    with pytest.raises(ValueError, match="got 'mpi'"):
+        join_process_group('mpi')

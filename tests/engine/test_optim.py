@@ -1,0 +1,98 @@
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+from torch.optim import AdamW
+
+from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
+from tests.tiny_grounder import TinyGrounder
+
+
+def construct(paramwise=None, **optimizer):
+    return GroundingOptimWrapperConstructor(
+        dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-2, weight_decay=0.1) | optimizer), paramwise)
+
+
+def test_equal_groups_are_merged_and_the_base_rate_comes_first():
+    model = TinyGrounder()
+    groups = construct(dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1)))).groups(model)
+    assert [(group['lr'], group['weight_decay'], len(group['params'])) for group in groups] == [(1e-2, 0.1, 4), (1e-3, 0.1, 3)]
+
+
+def test_a_student_in_a_wrapper_gets_the_same_groups_and_a_frozen_teacher_none():
+    student = TinyGrounder()
+    wrapper = nn.Module()
+    wrapper.student, wrapper.teacher, wrapper.head = student, nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2)
+    groups = construct(dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))).groups(wrapper)
+    assert [(group['lr'], len(group['params'])) for group in groups] == [(1e-2, 7), (1e-3, 2)]
+    grouped = {id(parameter) for group in groups for parameter in group['params']}
+    assert not grouped & {id(parameter) for parameter in wrapper.teacher.parameters()}
+
+
+def test_the_longest_key_wins_and_decay_options_spare_norms_and_biases():
+    model = TinyGrounder()
+    groups = construct(dict(custom_keys={'box': dict(lr_mult=2.0), 'box_head.bias': dict(lr_mult=3.0, decay_mult=0.0)},
+                            norm_decay_mult=0.0, bias_decay_mult=0.5)).groups(model)
+    found = {(round(group['lr'], 6), group['weight_decay']): [tuple(p.shape) for p in group['params']] for group in groups}
+    assert found == {(0.03, 0.0): [(4, )], (0.02, 0.1): [(4, 8)], (0.01, 0.1): [(8, 3, 8, 8), (64, 8)], (0.01, 0.05): [(8, )],
+                     (0.01, 0.0): [(8, ), (8, )]}
+
+
+def test_a_shared_parameter_is_grouped_once():
+    model = nn.ModuleDict({'a': nn.Linear(2, 2), 'b': nn.Linear(2, 2)})
+    model['b'].weight = model['a'].weight
+    assert sum(len(group['params']) for group in construct().groups(model)) == 3
+
+
+def test_unknown_options_and_a_missing_rate_are_refused():
+    with pytest.raises(ValueError, match=r'does not know norm_decay, backbone\.lr; it knows custom_keys'):
+        construct(dict(norm_decay=0, custom_keys=dict(backbone=dict(lr=1))))
+
+
+def test_nothing_trainable_is_refused():
+    with pytest.raises(ValueError, match='Linear has no trainable parameter'):
+        construct().groups(nn.Linear(1, 1).requires_grad_(False))
+
+
+def test_an_optimizer_without_a_rate_is_refused():
+    with pytest.raises(ValueError, match='needs an optimizer with its lr'):
+        GroundingOptimWrapperConstructor(dict(optimizer=dict(type=AdamW)))
+
+
+def test_bf16_on_a_cpu_computes_in_bf16_and_updates_float32_weights():
+    layer = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, 2.0]]))
+    wrapper = MixedPrecisionOptimWrapper(torch.optim.SGD(layer.parameters(), lr=0.5), dtype='bf16', device='cpu')
+    with wrapper.optim_context(layer):
+        output = layer(torch.tensor([[3.0, 4.0]]))
+    assert output.dtype == torch.bfloat16
+    wrapper.update_params(output.float().sum())
+    assert layer.weight.dtype == torch.float32
+    assert layer.weight.tolist() == [[-0.5, 0.0]]
+
+
+def test_the_state_of_mixed_precision_goes_into_full_precision_and_back():
+    layer = nn.Linear(2, 1)
+    mixed = MixedPrecisionOptimWrapper(AdamW(layer.parameters(), lr=0.25), device='cpu')
+    plain = OptimWrapper(AdamW(layer.parameters(), lr=0.5))
+    mixed.load_state_dict(plain.state_dict())
+    assert mixed.optimizer.param_groups[0]['lr'] == 0.5
+    mixed.load_state_dict(mixed.state_dict())
+
+
+def test_fp16_on_a_cpu_and_unknown_types_are_refused():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1)
+    with pytest.raises(ValueError, match='fp16 needs a CUDA device, and training runs on cpu: use bf16'):
+        MixedPrecisionOptimWrapper(optimizer, dtype='fp16', device='cpu')
+    with pytest.raises(ValueError, match="got 'int8'"):
+        MixedPrecisionOptimWrapper(optimizer, dtype='int8', device='cpu')
+
+
+def test_gradients_are_accumulated_and_averaged():
+    weight = nn.Parameter(torch.zeros(1))
+    wrapper = MixedPrecisionOptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2, device='cpu')
+    wrapper.update_params((weight * 2).sum())
+    assert weight.item() == 0
+    wrapper.update_params((weight * 4).sum())
+    assert weight.item() == -3

@@ -1,0 +1,45 @@
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from mmduet.engine.config_tools import load_config
+from mmduet.engine.type_check import UnknownTypeError, check_types, is_known, naming_unknown_types, nearest_names
+
+
+@pytest.mark.parametrize('name', ['mmduet.TransVG', 'TransVG', 'AdamW', 'mmengine.runner.ValLoop', 'torch.nn.Linear',
+                                  'DefaultSampler'])
+def test_names_of_every_kind_are_known(name):
+    assert is_known(name)
+
+
+@pytest.mark.parametrize('name', ['mmduet.TransVGG', 'Trans', 'mmduet.models.Nothing', 'nowhere.Thing', 'a.b.c'])
+def test_names_that_nobody_knows_are_not(name):
+    assert not is_known(name)
+
+
+def test_our_names_come_first_among_the_nearest():
+    assert nearest_names('TransVGG')[0] == 'mmduet.TransVG'
+    assert nearest_names('mmduet.SLASampller')[0] == 'mmduet.SLASampler'
+    assert nearest_names('qqqqqqqqq') == []
+
+
+def test_the_error_says_where_the_name_stands():
+    cfg = Config(dict(model=dict(type='mmduet.DistilledGrounder', parts=[dict(type='mmduet.TransVGG')]),
+                      optim_wrapper=dict(clip_grad=dict(type='norm', max_norm=1))))
+    sentence = r"^model\.parts\[0\]\.type: no registry knows 'mmduet\.TransVGG'; the nearest are mmduet\.TransVG"
+    with pytest.raises(UnknownTypeError, match=sentence):
+        check_types(cfg)
+
+
+def test_a_class_that_a_config_imports_but_does_not_exist_is_named(tmp_path):
+    (tmp_path / 'bad.py').write_text('from mmduet.models import TransVGG\n\nmodel = dict(type=TransVGG)\n')
+    with pytest.raises(UnknownTypeError, match=r'Failed to import TransVGG from mmduet\.models .*the nearest are mmduet'):
+        check_types(load_config(tmp_path / 'bad.py'))
+
+
+def test_only_errors_of_registries_are_explained():
+    cfg = Config(dict(model=dict(type='TransVGG')))
+    with pytest.raises(UnknownTypeError, match='TransVG'), naming_unknown_types(cfg):
+        MODELS.build(dict(cfg.model))
+    with pytest.raises(RuntimeError, match=r'^out of memory$'), naming_unknown_types(cfg):
+        raise RuntimeError('out of memory')

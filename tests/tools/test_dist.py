@@ -1,0 +1,86 @@
+"""Two processes on one machine, by the scripts that users call."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmduet.registry import RUNNERS
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(script, *arguments, cwd=ROOT, **environ):
+    env = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **environ}
+    return subprocess.run(['bash', str(ROOT / 'tools' / script), *map(str, arguments)], cwd=cwd, env=env, text=True,
+                          capture_output=True, timeout=300)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """One epoch of three steps, and its validation, on two ranks; started in another folder."""
+    folder = tmp_path_factory.mktemp('dist')
+    root = make_data_root(folder / 'data', count=11)
+    config = ROOT / 'tests/tiny_distributed_config.py'
+    done = run('dist_train.sh', config, 2, '--data-root', root, '--work-dir', 'work', '--max-epochs', 1, cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, root
+
+
+def test_two_ranks_train_to_equal_weights(trained):
+    work = trained[0] / 'work'
+    first, second = (torch.load(work / f'rank_{rank}_of_2.pt', weights_only=True) for rank in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    checkpoint = torch.load(work / 'epoch_1.pth', weights_only=True)
+    assert checkpoint['meta']['iter'] == 3
+    assert torch.equal(checkpoint['state_dict']['box_head.weight'], first['box_head.weight'])
+
+
+def test_the_state_of_every_rank_is_saved(trained):
+    states = torch.load(trained[0] / 'work/epoch_1.pth', weights_only=True)['random_states']
+    assert len(states) == 2
+
+
+def test_two_ranks_evaluate_as_one_does(trained):
+    folder, root = trained
+    scalars = next((folder / 'work').glob('*/vis_data/scalars.json')).read_text().splitlines()
+    values = {key: value for line in scalars for key, value in json.loads(line).items()}
+    two = {key: value for key, value in values.items() if key.startswith('val/') and 'time' not in key}
+    runner = RUNNERS.build(load_tiny_config(folder / 'one', root, load_from=str(folder / 'work/epoch_1.pth')))
+    one = runner.test()
+    assert {f'val/{key}': value for key, value in one.items()} == pytest.approx(two, abs=1e-6)
+    assert len(one) == 9
+
+
+def test_a_wrong_number_of_processes_is_a_sentence():
+    done = run('dist_train.sh', 'config.py', 'two')
+    assert done.returncode == 2
+    assert "must be a positive number, got 'two'" in done.stderr
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+def test_without_arguments_the_usage_is_shown(script):
+    done = run(script)
+    assert done.returncode == 2
+    assert f'bash tools/{script}' in done.stderr
+
+
+def test_slurm_is_asked_for_the_gpus(tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"\n')
+    srun.chmod(0o755)
+    done = run('slurm_train.sh', 'gpu', 'myjob', 'config.py', '16', '--amp', 'bf16', PATH=f'{tmp_path}:{os.environ["PATH"]}')
+    assert done.stdout.split()[:6] == ['--partition=gpu', '--job-name=myjob', '--gres=gpu:8', '--ntasks=16',
+                                       '--ntasks-per-node=8', '--cpus-per-task=5']
+    assert done.stdout.split()[-5:] == ['config.py', '--launcher', 'slurm', '--amp', 'bf16']
+
+
+@pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
+def test_the_scripts_pass_shellcheck():
+    scripts = sorted(map(str, (ROOT / 'tools').glob('*.sh')))
+    assert subprocess.run(['shellcheck', '-x', *scripts], check=False).returncode == 0

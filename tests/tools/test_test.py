@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmduet.registry import RUNNERS
+from tests.load_tool import load_tool
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'tests/tiny_config.py')
+
+tool = load_tool('test')
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('tiny')
+    root = make_data_root(folder / 'data', count=7, splits=('val', 'testA'))
+    runner = RUNNERS.build(load_tiny_config(folder / 'work', root))
+    torch.save({'state_dict': runner.plain_model.state_dict()}, folder / 'plain.pth')
+    torch.save({'state_dict': {f'student.{name}': value for name, value in runner.plain_model.state_dict().items()}
+                | {'head.weight': torch.ones(1)}}, folder / 'distilled.pth')
+    return folder, root
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr('sys.argv', ['test.py', *map(str, arguments)])
+    tool.main()
+
+
+def test_all_metrics_are_printed_for_every_split(made, tmp_path, monkeypatch, capsys):
+    folder, root = made
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, CONFIG, folder / 'plain.pth', '--data-root', root, '--splits', 'val', 'testA', '--out', 'out/p.jsonl',
+        '--show-dir', 'show')
+    lines = capsys.readouterr().out.splitlines()
+    header = next(number for number, line in enumerate(lines) if line.startswith('metric'))
+    assert lines[header - 1].endswith('plain.pth, 14 expressions')
+    assert lines[header].split()[:2] == ['metric', 'val+testA']
+    assert sorted(lines[header].split()[2:]) == ['testA', 'val']
+    assert [line.split()[0] for line in lines[header + 1:header + 10]] == [
+        'acc@0.25', 'acc@0.3', 'acc@0.5', 'acc@0.6', 'acc@0.7', 'acc@0.75', 'acc@0.8', 'acc@0.9', 'miou']
+    records = [json.loads(line) for line in Path('out/p.jsonl').read_text().splitlines()]
+    assert len({(record['split'], record['expression_id']) for record in records}) == 14
+    assert len(records[0]['box']) == 4
+    assert [path.name for path in Path('show').iterdir()] == ['test.png']
+
+
+def test_a_distilled_checkpoint_gives_the_same_answers_as_its_student(made, tmp_path, monkeypatch):
+    folder, root = made
+    monkeypatch.chdir(tmp_path)
+    for name in ('plain', 'distilled'):
+        run(monkeypatch, CONFIG, folder / f'{name}.pth', '--data-root', root, '--out', f'{name}.jsonl')
+    assert Path('plain.jsonl').read_text() == Path('distilled.jsonl').read_text()
+
+
+def test_a_distilled_config_builds_its_student_alone(made):
+    _, root = made
+    model = dict(type='DistilledGrounder', student=dict(type='S'), teacher=dict(type='T'), _delete_=True)
+    args = tool.parse_args([CONFIG, 'a.pth', '--data-root', str(root), '--cfg-options', f'model={model}'])
+    cfg = __import__('_common').load_for_test(args)
+    assert cfg.model == {'type': 'S'}
+    assert cfg.train_dataloader is None
+    assert cfg.optim_wrapper is None
+
+
+def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r'error: there is no checkpoint .*plan\.pth; in the same folder: plain\.pth'):
+        run(monkeypatch, CONFIG, made[0] / 'plan.pth', '--data-root', made[1])
+
+
+def test_the_table_has_a_column_for_each_split():
+    text = tool.format_table({'acc@0.5': 50.0, 'miou': 40.126, 'val/acc@0.5': 100.0, 'testA/acc@0.5': 0.0}, 'val+testA')
+    assert text.splitlines() == ['metric   val+testA     val  testA', 'acc@0.5      50.00  100.00   0.00',
+                                 'miou         40.13               ']

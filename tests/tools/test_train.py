@@ -1,0 +1,105 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.load_tool import load_tool
+from tests.tiny_grounder import make_data_root
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'tests/tiny_config.py')
+
+train = load_tool('train')
+common = sys.modules['_common']
+
+
+def configure(*arguments):
+    return train.configure(train.parse_args([CONFIG, *map(str, arguments)]))
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return make_data_root(tmp_path_factory.mktemp('tiny') / 'data', count=4, splits=('train', 'val', 'testA'))
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr('sys.argv', ['train.py', *map(str, arguments)])
+    train.main()
+
+
+def test_help_is_shown_at_once():
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, str(ROOT / 'tools/train.py'), '--help'], capture_output=True, text=True, check=True)
+    assert '--max-iters N' in done.stdout
+    # Python itself starts in a tenth of a second; importing torch alone takes several.
+    assert time.perf_counter() - start < 2
+
+
+def test_flags_change_the_config(root):
+    cfg = configure('--data-root', root, '--train-split', 'train+val', '--val-split', 'testA', '--test-split', 'val',
+                    '--amp', 'bf16', '--ema', '--accumulate', 4, '--seed', 7, '--max-iters', 9, '--max-epochs', 3,
+                    '--launcher', 'none', '--cfg-options', 'model.dropout=0.5')
+    assert cfg.train_dataloader.dataset.splits == ['train', 'val']
+    assert cfg.val_dataloader.dataset.splits == ['testA']
+    assert cfg.test_dataloader.dataset.splits == ['val']
+    assert {cfg[f'{name}_dataloader'].dataset.data_root for name in ('train', 'val', 'test')} == {str(root)}
+    assert cfg.optim_wrapper.type.__name__ == 'MixedPrecisionOptimWrapper'
+    assert (cfg.optim_wrapper.dtype, cfg.optim_wrapper.accumulative_counts) == ('bf16', 4)
+    assert cfg.custom_hooks[0]['type'].__name__ == 'EMAHook'
+    assert cfg.randomness == {'seed': 7}
+    assert (cfg.train_cfg.max_iters, cfg.train_cfg.max_epochs) == (9, 3)
+    assert cfg.model.dropout == 0.5
+    assert cfg.work_dir == 'work_dirs/tiny_config'
+
+
+def test_resume_takes_a_path_or_none():
+    assert (configure('--resume').resume, configure('--resume').load_from) == (True, None)
+    assert (configure('--resume', 'a.pth').resume, configure('--resume', 'a.pth').load_from) == (True, 'a.pth')
+    assert (configure('--load-from', 'a.pth').resume, configure('--load-from', 'a.pth').load_from) == (False, 'a.pth')
+
+
+@pytest.mark.parametrize(('arguments', 'sentence'), [
+    (['--resume', 'a', '--load-from', 'b'], 'give one of them'),
+    (['--max-iters', '0'], 'must be at least 1, got 0'),
+    (['--amp', 'int8'], 'invalid choice'),
+])
+def test_flags_that_make_no_sense_are_refused(capsys, arguments, sentence):
+    with pytest.raises(SystemExit):
+        train.parse_args([CONFIG, *arguments])
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_training_stops_at_the_limit_and_resumes(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, CONFIG, '--data-root', root, '--max-iters', 1)
+    assert torch.load('work_dirs/tiny_config/iter_1.pth', weights_only=True)['meta']['iter'] == 1
+    run(monkeypatch, CONFIG, '--data-root', root, '--resume', '--amp', 'bf16', '--ema')
+    assert torch.load('work_dirs/tiny_config/epoch_2.pth', weights_only=True)['meta']['iter'] == 4
+
+
+@pytest.mark.parametrize(('arguments', 'sentence'), [
+    (['configs/transvg/nothing.py'], 'error: there is no config configs/transvg/nothing.py'),
+    ([CONFIG, '--data-root', 'nowhere'], 'error: there is no data root nowhere'),
+    ([CONFIG, '--cfg-options', 'modl.x=1'], "error: the config has no 'modl'"),
+    ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; the nearest are mmd"),
+    ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
+    ([CONFIG, '--train-split', 'nope'], 'nope'),
+    ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
+])
+def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    if '--data-root' not in arguments:
+        arguments = [*arguments, '--data-root', root]
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, *arguments)
+    assert sentence in str(caught.value.code)
+    assert '\n' not in str(caught.value.code)
+
+
+def test_the_cores_are_divided_among_the_processes():
+    environ = {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '3'}
+    common.set_threads(environ)
+    assert environ == {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '3', 'OMP_NUM_THREADS': '1'}
