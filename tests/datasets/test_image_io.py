@@ -39,6 +39,13 @@ def test_a_16_bit_grey_is_scaled_not_clipped():
         assert photo.shape == (2, 3, 3)
 
 
+def test_a_floating_point_image_is_refused_by_name():
+    content = io.BytesIO()
+    Image.fromarray(np.ones((4, 5), np.float32)).save(content, 'TIFF')
+    with pytest.raises(ImageError, match=r'x\.tiff is truncated or broken: it holds floating-point pixels'):
+        decode_photo(content.getvalue(), 'x.tiff')
+
+
 def test_a_16_bit_colour_image_keeps_its_high_bytes(pixels):
     deep = pixels[..., ::-1].astype(np.uint16) * 257
     np.testing.assert_array_equal(decode_photo(cv2.imencode('.png', deep)[1].tobytes(), 'x'), pixels)
