@@ -1,0 +1,111 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mmduet.models import DistilledGrounder
+from mmduet.structures import TeacherTargets
+from tests.load_tool import load_tool
+from tests.tiny_grounder import CHANNELS, TinyGrounder, make_data_root
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'tests/tiny_config.py')
+
+benchmark = load_tool('analysis_tools/benchmark')
+
+
+class FixedTeacher(nn.Module):
+    """Says the same about everything."""
+
+    def forward(self, images, samples, boxes, needs):
+        return TeacherTargets(text=torch.ones(len(samples), CHANNELS) / CHANNELS ** 0.5)
+
+
+class MatchingHead(nn.Module):
+    """Pulls the query to the teacher's text."""
+
+    needs = frozenset({'text'})
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(CHANNELS, CHANNELS)
+
+    def forward(self, features, targets, samples):
+        return {'loss_text': (self.layer(features.query) - targets.text).square().mean()}
+
+
+@pytest.fixture
+def quick_u(monkeypatch):
+    """A reference network of one layer: what is tested is the bookkeeping."""
+    monkeypatch.setattr('torchvision.models.resnet50', lambda weights: nn.Conv2d(3, 1, 1))
+    monkeypatch.setattr(benchmark, 'U_THREADS', 1)
+
+
+def run(tmp_path, model, *flags):
+    args = benchmark.parse_args([CONFIG, '--steps', '2', '--threads', '1', *flags])
+    cfg = benchmark.prepare(args, tmp_path)
+    clock = benchmark.Clock('cpu', 1)
+    benchmark.run_rounds(model, cfg, args, clock)
+    return benchmark.summarise(args, clock, 'cpu'), clock
+
+
+def test_a_distilled_model_is_timed_beside_its_plain_student(tmp_path, quick_u):
+    model = DistilledGrounder(TinyGrounder(), FixedTeacher(), MatchingHead())
+    report, clock = run(tmp_path, model)
+    assert {*benchmark.PHASES, 'step', 'plain step', 'prediction', 'prediction, student alone'} <= set(report['phases'])
+    counts = {name: len(clock.seconds[name]) for name in ('u', 'step', 'plain step', 'prediction')}
+    assert counts == {'u': 6, 'step': 2, 'plain step': 2, 'prediction': 2}
+    table = benchmark.format_report(report)
+    assert 'teacher and head add' in table
+    assert 'plain step, without data' in table
+
+
+def test_a_plain_model_has_no_teacher_and_bf16_is_said(tmp_path, quick_u):
+    report, _ = run(tmp_path, TinyGrounder(), '--amp', 'bf16', '--batch-size', '3')
+    assert 'teacher' not in report['phases']
+    assert 'overhead_of_distillation' not in report
+    assert report['samples_per_second'] == pytest.approx(3 / report['phases']['plain step']['seconds'])
+    assert 'batches of 3, bf16, 1 threads, cpu' in benchmark.format_report(report)
+    assert 'student forward' in benchmark.format_report(report)
+
+
+def test_predictions_alone_are_timed_on_data_of_ones_own(tmp_path, quick_u):
+    root = make_data_root(tmp_path / 'data', count=3)
+    report, clock = run(tmp_path, TinyGrounder(), '--predict-only', '--data-root', str(root))
+    assert set(report['phases']) == {'prediction'}
+    assert len(clock.seconds['prediction']) == 2
+
+
+def test_the_phases_sum_to_the_step(tmp_path, quick_u):
+    _, clock = run(tmp_path, TinyGrounder())
+    parts = sum(clock.seconds[f'plain {name}'][0] for name in ('preprocess', 'student forward', 'backward', 'optimizer'))
+    assert parts == pytest.approx(clock.seconds['plain step'][0], rel=0.2)
+
+
+def test_a_ratio_is_taken_to_the_u_before(quick_u):
+    clock = benchmark.Clock('cpu', 1)
+    clock.measure_u()
+    clock.add('x', 3.0)
+    assert clock.units['x'] == [3.0 / clock.seconds['u'][0]]
+    with clock.phase('sleep'):
+        time.sleep(0.02)
+    assert 0.02 <= clock.seconds['sleep'][0] < 0.5
+    clock.forget()
+    assert not clock.seconds
+
+
+def test_the_whole_tool_prints_and_writes(tmp_path, monkeypatch, capsys, quick_u):
+    flags = ['--steps', '1', '--threads', '1', '--json', str(tmp_path / 'o/b.json')]
+    monkeypatch.setattr('sys.argv', ['benchmark.py', CONFIG, *flags])
+    benchmark.main()
+    assert 'prediction, one expression' in capsys.readouterr().out
+    assert json.loads((tmp_path / 'o/b.json').read_text())['precision'] == 'fp32'
+
+
+def test_impossible_numbers_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.parse_args([CONFIG, '--steps', '0'])
+    assert 'must be at least 1' in capsys.readouterr().err

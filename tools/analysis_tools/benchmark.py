@@ -1,0 +1,276 @@
+#!/usr/bin/env python
+"""Time a training step by its phases, and a prediction, in seconds and in u.
+
+    python tools/analysis_tools/benchmark.py configs/duet/transvg_duet_refcoco.py --no-pretrained
+
+u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 with two threads, measured between the steps of
+the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
+the median of the ratios to the u measured just before. A distilled config is timed beside its plain student, in turn.
+Without --data-root, photos of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
+"""
+import argparse
+import contextlib
+import itertools
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import _common
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+U_THREADS = 2
+PHOTOS = 16
+WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
+PHASES = ('data', 'preprocess', 'student forward', 'teacher', 'head', 'backward', 'optimizer')
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _common.add_data_flags(parser)
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument('--steps', type=int, default=5, help='timed steps, after one that is not')
+    parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision of the training steps')
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
+    parser.add_argument('--json', type=Path, help='also write the figures there')
+    args = parser.parse_args(arguments)
+    if min(args.batch_size, args.steps, args.threads) < 1:
+        parser.error('--batch-size, --steps and --threads must be at least 1')
+    return args
+
+
+class Clock:
+    """Seconds by name, and their ratio to the u before; waits for the device at every reading."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        import torch
+        import torchvision
+        self._device = device
+        self._threads = threads
+        self._network = torchvision.models.resnet50(weights=None).eval().to(device)
+        self._input = torch.rand(1, 3, 640, 640, device=device)
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.units: dict[str, list[float]] = defaultdict(list)
+        self._u = float('nan')
+
+    def measure_u(self) -> None:
+        """Time one forward pass of the reference network."""
+        import torch
+        torch.set_num_threads(U_THREADS)
+        with torch.inference_mode():
+            start = self._now()
+            self._network(self._input)
+            self._u = self._now() - start
+        torch.set_num_threads(self._threads)
+        self.seconds['u'].append(self._u)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        start = self._now()
+        yield
+        self.add(name, self._now() - start)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Record a time that was measured elsewhere."""
+        self.seconds[name].append(seconds)
+        self.units[name].append(seconds / self._u)
+
+    def forget(self) -> None:
+        """Drop what the warm-up recorded."""
+        self.seconds.clear()
+        self.units.clear()
+
+    def _now(self) -> float:
+        import torch
+        if self._device == 'cuda':
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def make_data_root(folder: Path) -> Path:
+    """Write made-up photos and expressions as a data root with one split, train."""
+    import cv2
+    import numpy as np
+    rng = np.random.default_rng(0)
+    (folder / 'images').mkdir(parents=True)
+    (folder / 'annotations').mkdir()
+    lines = []
+    for number, words in zip(range(PHOTOS), itertools.cycle(itertools.product(*WORDS)), strict=False):
+        coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        photo = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), photo)
+        x, y = (int(value) for value in rng.integers(20, 200, 2))
+        lines.append(json.dumps({'expression_id': str(number), 'image': f'{number}.jpg', 'image_id': number, 'split': 'train',
+                                 'width': 640, 'height': 480, 'expression': ' '.join(words),
+                                 'box': [x, y, x + 220, y + 180]}))
+    (folder / 'annotations/train.jsonl').write_text('\n'.join(lines) + '\n')
+    (folder / 'manifest.json').write_text(json.dumps({'dataset': 'synthetic', 'images': 'images'}))
+    return folder
+
+
+def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterator[dict[str, Any]]:
+    """Batches of the data set without end, decoded in this process."""
+    from mmengine.dataset import pseudo_collate
+    indices = itertools.cycle(range(len(dataset)))
+    while True:
+        with clock.phase('data') if clock is not None else contextlib.nullcontext():
+            batch = pseudo_collate([dataset[next(indices)] for _ in range(size)])
+        yield batch
+
+
+def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, plain: bool) -> None:
+    """One training step, phase by phase; ``plain`` leaves teacher and head out."""
+    student = getattr(model, 'student', model)
+    prefix = 'plain ' if plain else ''
+    with clock.phase(f'{prefix}step'):
+        with clock.phase(f'{prefix}preprocess'):
+            data = model.data_preprocessor(batch, True)
+        inputs, samples = data['inputs'], data['data_samples']
+        with optim.optim_context(model):
+            with clock.phase(f'{prefix}student forward'):
+                features = student.extract(inputs, samples)
+                losses = student.loss(features, samples)
+            if not plain:
+                with clock.phase('teacher'):
+                    targets = model.ask_teacher(inputs, samples)
+                with clock.phase('head'):
+                    losses = {**losses, **model.head(features, targets, samples)}
+        with clock.phase(f'{prefix}backward'):
+            optim.backward(optim.scale_loss(sum(losses.values())))
+        with clock.phase(f'{prefix}optimizer'):
+            optim.step()
+            optim.zero_grad()
+
+
+def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
+    """Answer one expression."""
+    import torch
+    with torch.no_grad(), clock.phase(name):
+        model.test_step(batch)
+
+
+def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -> None:
+    """Take the timed steps after one that is not timed."""
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import DATASETS, DefaultScope
+    with DefaultScope.overwrite_default_scope('mmduet'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        optim = None if args.predict_only else build_optim_wrapper(model, cfg.optim_wrapper)
+    distilled = hasattr(model, 'student')
+    batches, singles = load_batches(dataset, args.batch_size, clock), load_batches(dataset, 1)
+    for number in range(args.steps + 1):
+        if number == 1:
+            clock.forget()
+        if optim is not None:
+            model.train()
+            for plain in (False, True) if distilled else (True, ):
+                clock.measure_u()
+                train_step(model, next(batches), optim, clock, plain)
+        model.eval()
+        clock.measure_u()
+        batch = next(singles)
+        predict(model, batch, clock, 'prediction')
+        if distilled:
+            predict(model.student, batch, clock, 'prediction, student alone')
+
+
+def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, Any]:
+    """Medians of all phases, and what follows from them."""
+    import torch
+    medians = {name: {'seconds': statistics.median(values), 'u': statistics.median(clock.units[name])}
+               for name, values in clock.seconds.items() if name != 'u'}
+    step = 'step' if 'step' in medians else 'plain step'
+    peak = torch.cuda.max_memory_allocated() if device == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report: dict[str, Any] = {'config': args.config, 'device': device, 'batch_size': args.batch_size, 'steps': args.steps,
+                              'threads': args.threads, 'precision': args.amp or 'fp32', 'torch': torch.__version__,
+                              'u_seconds': statistics.median(clock.seconds['u']), 'phases': medians,
+                              'peak_memory_gb': peak / 1e9}
+    if step in medians:
+        report['samples_per_second'] = args.batch_size / medians[step]['seconds']
+    if 'step' in medians:
+        ratios = [whole / plain for whole, plain in zip(clock.units['step'], clock.units['plain step'], strict=True)]
+        report['overhead_of_distillation'] = statistics.median(ratios) - 1
+    return report
+
+
+def format_report(report: Mapping[str, Any]) -> str:
+    """The table that is printed."""
+    medians = report['phases']
+    distilled = 'step' in medians
+    rows = [(name, f'plain {name}' if f'plain {name}' in medians and not distilled else name) for name in PHASES]
+    rows += [('step, without data', 'step'), ('plain step, without data', 'plain step'),
+             ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone')]
+    lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, {report["threads"]} threads, '
+             f'{report["device"]}, medians of {report["steps"]} steps', f'{"phase":28}{"seconds":>10}{"u":>9}']
+    lines += [f'{title:28}{medians[name]["seconds"]:10.3f}{medians[name]["u"]:9.2f}' for title, name in rows if name in medians]
+    if 'overhead_of_distillation' in report:
+        lines.append(f'teacher and head add {100 * report["overhead_of_distillation"]:.0f} % to the plain step')
+    if 'samples_per_second' in report:
+        lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
+    lines.append(f'peak memory {report["peak_memory_gb"]:.2f} GB; u = {report["u_seconds"]:.3f} s')
+    return '\n'.join(lines)
+
+
+def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
+    """The config with its data and precision."""
+    from mmduet.engine import MixedPrecisionOptimWrapper, config_tools
+    made = args.data_root is None
+    if made:
+        args.data_root = str(make_data_root(folder / 'data'))
+    cfg = _common.load(args)
+    if made:
+        config_tools.set_splits(cfg, 'train_dataloader', ['train'])
+    if args.amp is not None:
+        config_tools.check_precision(args.amp)
+        cfg.optim_wrapper.update(type=MixedPrecisionOptimWrapper, dtype=args.amp)
+    return cfg
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
+    _common.set_threads()
+
+    def measure() -> None:
+        import torch
+        from mmengine.device import get_device
+        from mmengine.logging import MMLogger
+        from mmengine.registry import MODELS, DefaultScope
+
+        from mmduet.engine.type_check import naming_unknown_types
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(0)
+        with tempfile.TemporaryDirectory() as folder:
+            cfg = prepare(args, Path(folder))
+            with naming_unknown_types(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+                model = MODELS.build(cfg.model)
+            # MMEngine would print every parameter.
+            MMLogger.get_current_instance().setLevel('WARNING')
+            model.init_weights()
+            device = get_device()
+            clock = Clock(device, args.threads)
+            run_rounds(model.to(device), cfg, args, clock)
+        report = summarise(args, clock, device)
+        print(format_report(report))
+        if args.json is not None:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            args.json.write_text(json.dumps(report, indent=1) + '\n')
+
+    _common.run(measure)
+
+
+if __name__ == '__main__':
+    main()
