@@ -46,7 +46,8 @@ class Answer:
         """Overlap of prediction and target in [0, 1]; None without a target."""
         if self.target is None:
             return None
-        return float(iou_xyxy(torch.tensor(self.prediction), torch.tensor(self.target)))
+        boxes = torch.tensor([self.prediction, self.target], dtype=torch.float64)
+        return float(iou_xyxy(boxes[0], boxes[1]))
 
 
 def draw_sheet(answers: Sequence[Answer], columns: int = 4) -> NDArray[np.uint8]:
