@@ -23,8 +23,10 @@ def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None
     """Divide the cores among the processes of this machine, before torch is imported; values that are set are kept."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     processes = int(environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1')))
+    # One number for both pools: two that disagree run as the larger, and wait for each other on a full machine.
+    threads = next((environ[name] for name in THREAD_VARIABLES if name in environ), str(max(cores // processes, 1)))
     for name in THREAD_VARIABLES:
-        environ.setdefault(name, str(max(cores // processes, 1)))
+        environ.setdefault(name, threads)
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +87,8 @@ def load_for_test(args: argparse.Namespace) -> Config:
     if args.out is not None:
         _set_out_file(cfg, str(Path(args.out).resolve()))
     if args.show_dir is not None:
-        from mmduet.engine import GroundingVisualizationHook
-        cfg.default_hooks.visualization = {'type': GroundingVisualizationHook, 'max_samples': PICTURES,
+        # By name, as in all changes to a config that was read: MMEngine 0.10.7 cannot print a class that was put in later.
+        cfg.default_hooks.visualization = {'type': 'mmduet.GroundingVisualizationHook', 'max_samples': PICTURES,
                                            'out_dir': str(Path(args.show_dir).resolve())}
     return cfg
 

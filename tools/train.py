@@ -68,17 +68,14 @@ def configure(args: argparse.Namespace) -> 'Config':
 
 def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
     if args.amp is not None:
-        from mmduet.engine import MixedPrecisionOptimWrapper
         from mmduet.engine.config_tools import check_precision
         check_precision(args.amp)
-        cfg.optim_wrapper.update(type=MixedPrecisionOptimWrapper, dtype=args.amp)
+        cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     if args.accumulate is not None:
         cfg.optim_wrapper.accumulative_counts = args.accumulate
     if args.ema:
-        from mmengine.hooks import EMAHook
-        from mmengine.model import MomentumAnnealingEMA
         # The average follows the weights closely at first and over the last 5,000 steps in the end.
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': EMAHook, 'ema_type': MomentumAnnealingEMA}]
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
 
 
 def main() -> None:

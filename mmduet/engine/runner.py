@@ -78,6 +78,10 @@ class GroundingRunner(Runner):
         return MMDistributedDataParallel(module=model.to(get_device()), broadcast_buffers=False,
                                          find_unused_parameters=find_unused)
 
+    def get_hooks_info(self) -> str:
+        """The hooks in the order of their priority, on one line; MMEngine prints a page."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
     @property
     def plain_model(self) -> nn.Module:
         """The model without its distributed wrapper."""

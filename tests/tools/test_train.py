@@ -46,9 +46,9 @@ def test_flags_change_the_config(root):
     assert cfg.val_dataloader.dataset.splits == ['testA']
     assert cfg.test_dataloader.dataset.splits == ['val']
     assert {cfg[f'{name}_dataloader'].dataset.data_root for name in ('train', 'val', 'test')} == {str(root)}
-    assert cfg.optim_wrapper.type.__name__ == 'MixedPrecisionOptimWrapper'
+    assert cfg.optim_wrapper.type == 'mmduet.MixedPrecisionOptimWrapper'
     assert (cfg.optim_wrapper.dtype, cfg.optim_wrapper.accumulative_counts) == ('bf16', 4)
-    assert cfg.custom_hooks[0]['type'].__name__ == 'EMAHook'
+    assert cfg.custom_hooks == [{'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
     assert cfg.randomness == {'seed': 7}
     assert (cfg.train_cfg.max_iters, cfg.train_cfg.max_epochs) == (9, 3)
     assert cfg.model.dropout == 0.5
@@ -100,6 +100,12 @@ def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, arguments
 
 
 def test_the_cores_are_divided_among_the_processes():
-    environ = {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '3'}
+    environ = {'LOCAL_WORLD_SIZE': '1000'}
     common.set_threads(environ)
-    assert environ == {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '3', 'OMP_NUM_THREADS': '1'}
+    assert environ == {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
+
+
+def test_a_number_of_threads_that_is_set_holds_for_both_pools():
+    environ = {'MKL_NUM_THREADS': '3'}
+    common.set_threads(environ)
+    assert environ == {'MKL_NUM_THREADS': '3', 'OMP_NUM_THREADS': '3'}

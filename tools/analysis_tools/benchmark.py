@@ -226,7 +226,7 @@ def format_report(report: Mapping[str, Any]) -> str:
 
 def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     """The config with its data and precision."""
-    from mmduet.engine import MixedPrecisionOptimWrapper, config_tools
+    from mmduet.engine import config_tools
     made = args.data_root is None
     if made:
         args.data_root = str(make_data_root(folder / 'data'))
@@ -235,7 +235,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
     if args.amp is not None:
         config_tools.check_precision(args.amp)
-        cfg.optim_wrapper.update(type=MixedPrecisionOptimWrapper, dtype=args.amp)
+        cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     return cfg
 
 

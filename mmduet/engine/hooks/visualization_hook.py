@@ -72,9 +72,9 @@ class GroundingVisualizationHook(Hook):
         self._draw(runner, 'test', 'test' if self._tests == 1 else f'test_{self._tests}', self._tests)
 
     def _keep(self, runner: Runner, total: int, outputs: Sequence[DetDataSample]) -> None:
-        stride = max(total // self._max_samples, 1)
         for sample in outputs:
-            if runner.rank == 0 and self._seen % stride == 0 and len(self._answers) < self._max_samples:
+            due = self._seen * self._max_samples >= len(self._answers) * total and len(self._answers) < self._max_samples
+            if runner.rank == 0 and due:
                 self._answers.append(to_answer(sample))
             self._seen += 1
 
