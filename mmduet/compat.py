@@ -43,7 +43,7 @@ def detect_host() -> str:
         HostError: no lineage, half a lineage, or distributions of both; says what to install or remove.
     """
     present = {lineage: [_installed(part) for part in parts] for lineage, parts in LINEAGES.items()}
-    touched = {lineage: sum(parts, []) for lineage, parts in present.items() if any(parts)}
+    touched = {lineage: [name for part in parts for name in part] for lineage, parts in present.items() if any(parts)}
     if not touched:
         raise HostError('mmduet needs MMEngine, MMCV and MMDetection: run `pip install "mmduet[onedl]"` '
                         '(maintained) or `pip install "mmduet[openmmlab]"` (the original releases).')

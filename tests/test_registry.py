@@ -11,5 +11,6 @@ def test_components_are_reached_from_the_root_by_scope_and_from_foreign_scopes()
 
 
 def test_mmdetections_components_are_reached_from_ours():
-    backbone = MODELS.build(dict(type='mmdet.ResNet', depth=18, num_stages=1, strides=(1, ), dilations=(1, ), out_indices=(0, )))
+    backbone = MODELS.build(dict(type='mmdet.ResNet', depth=18, num_stages=1, strides=(1, ), dilations=(1, ),
+                                 out_indices=(0, )))
     assert type(backbone).__module__ == 'mmdet.models.backbones.resnet'

@@ -30,9 +30,9 @@ def tiny_transvg_config(max_tokens: int = 12, **changes: Any) -> dict[str, Any]:
 
 def make_sample(text: str, canvas: Canvas, box: tuple[float, float, float, float], key: str = '0') -> DetDataSample:
     """A data sample as the pipeline packs it."""
+    shape = (round(canvas.height / canvas.scale_y), round(canvas.width / canvas.scale_x))
     sample = DetDataSample(metainfo=dict(text=text, canvas=canvas, expression_id=key, img_id=key, img_path=f'{key}.jpg',
-                                         ori_shape=(round(canvas.height / canvas.scale_y), round(canvas.width / canvas.scale_x)),
-                                         flip=False))
+                                         ori_shape=shape, flip=False))
     sample.gt_instances = InstanceData(bboxes=torch.tensor([box]))
     return sample
 

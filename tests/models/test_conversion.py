@@ -22,8 +22,8 @@ def test_detr_keeps_backbone_and_encoder_only():
                'transformer.decoder.norm.weight': WEIGHT, 'class_embed.bias': WEIGHT, 'query_embed.weight': WEIGHT,
                'bbox_embed.layers.0.bias': WEIGHT, 'input_proj.bias': WEIGHT}
     assert recognise(weights) is DETR
-    assert sorted(convert(weights, DETR)) == ['visual_encoder.backbone.conv1.weight', 'visual_encoder.encoder.layers.0.norm1.bias',
-                                              'visual_encoder.input_proj.bias']
+    assert sorted(convert(weights, DETR)) == [
+        'visual_encoder.backbone.conv1.weight', 'visual_encoder.encoder.layers.0.norm1.bias', 'visual_encoder.input_proj.bias']
 
 
 def test_a_key_that_the_layout_does_not_know_is_named():

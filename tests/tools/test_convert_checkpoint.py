@@ -44,7 +44,8 @@ def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path
 
 def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_written(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
-    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', ROOT / 'configs/_base_/models/transvg_r50.py')
+    full_size = ROOT / 'configs/_base_/models/transvg_r50.py'
+    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', full_size)
     assert run.returncode == 1
     assert 'does not fit TransVG' in run.stderr
     assert not (tmp_path / 'ours.safetensors').exists()

@@ -14,7 +14,7 @@ test_pipeline = [
     dict(type=PackGroundingInputs),
 ]
 train_pipeline = [test_pipeline[0], dict(type=RandomFlip, prob=0.5), *test_pipeline[1:]]
-train_dataloader.update(batch_size=64, num_workers=1)
+train_dataloader.update(batch_size=32, num_workers=1)
 val_dataloader.update(batch_size=64, num_workers=1)
 test_dataloader.update(batch_size=64, num_workers=1)
 train_dataloader['dataset'].update(data_root=data_root, splits=['train'], pipeline=train_pipeline)

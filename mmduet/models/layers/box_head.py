@@ -1,4 +1,6 @@
 """The head that reads a box from an embedding."""
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ class BoxHead(nn.Module):
     def __init__(self, channels: int, num_layers: int = 3) -> None:
         super().__init__()
         widths = [channels] * num_layers + [4]
-        self.layers = nn.ModuleList(nn.Linear(low, high) for low, high in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(widths))
 
     def forward(self, query: Tensor) -> Tensor:
         """Map (..., C) embeddings to (..., 4) logits of cxcywh boxes; a sigmoid makes them boxes in [0, 1]."""

@@ -80,6 +80,7 @@ class WordPieceTokenizer(Tokenizer):
         self.vocab_size: int = self.pieces.get_vocab_size()
 
     def encode(self, expression: str) -> list[int]:
+        """See ``Tokenizer.encode``."""
         ids: list[int] = self.pieces.encode(expression).ids
         return ids
 
@@ -100,5 +101,6 @@ class HashingTokenizer(Tokenizer):
         self.vocab_size = vocab_size
 
     def encode(self, expression: str) -> list[int]:
+        """See ``Tokenizer.encode``."""
         words = re.findall(r'\w+', expression.lower())
         return [CLS, *(self.first + zlib.crc32(word.encode()) % (self.vocab_size - self.first) for word in words), SEP]

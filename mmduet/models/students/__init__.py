@@ -1,4 +1,5 @@
 """Grounding students."""
 from mmduet.models.students.transvg import TransVG
+from mmduet.models.students.visual_pretrainer import VisualPretrainer
 
-__all__ = ['TransVG']
+__all__ = ['TransVG', 'VisualPretrainer']

@@ -1,0 +1,71 @@
+"""Dense detection, to start a small student's visual encoder as DETR starts TransVG's."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor, nn
+
+from mmduet.registry import MODELS
+from mmduet.structures.boxes import iou_cxcywh
+
+
+@MODELS.register_module()
+class VisualPretrainer(BaseModel):
+    """Let every cell of the visual map say whether it lies on an object, of which category, in which box.
+
+    Only categories are told, no colours and no words: what a detector knows. The checkpoint's ``visual_encoder.*`` initialises a
+    student; the layer that reads the cells is thrown away. Our choice, for RefShapes.
+
+    Args:
+        visual_encoder: config of the student's ``VisualEncoder``.
+        grid: side of its map, cells.
+        categories: number of object categories; the label of an object is integer-divided by ``labels_per_category``.
+        labels_per_category: see there.
+        mean, std: of the pixels, as in the student's ``GroundingDataPreprocessor``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, visual_encoder: dict[str, Any], grid: int = 8, categories: int = 8, labels_per_category: int = 10,
+                 mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
+        super().__init__(data_preprocessor={'type': BaseDataPreprocessor})
+        self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.visual_encoder = MODELS.build(visual_encoder)
+        self.read = nn.Conv2d(self.visual_encoder.channels, 1 + categories + 4, kernel_size=1)
+        self.grid = grid
+        self.categories = categories
+        self.labels_per_category = labels_per_category
+
+    def forward(self, inputs: list[Tensor], data_samples: list[Any], mode: str = 'tensor') -> Any:
+        """Losses of (3, S, S) uint8 scenes in ``'loss'`` mode, the (B, cells, 1 + categories + 4) readings otherwise."""
+        images = torch.stack([image.to(self.mean.device) for image in inputs]).float().div_(255)
+        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        padding = torch.zeros(len(images), self.grid, self.grid, dtype=torch.bool, device=images.device)
+        readings = self.read(self.visual_encoder(images, padding, has_padding=False)).flatten(2).transpose(1, 2)
+        return self._loss(readings, data_samples) if mode == 'loss' else readings
+
+    def _loss(self, readings: Tensor, samples: list[Any]) -> dict[str, Tensor]:
+        steps = (torch.arange(self.grid, device=readings.device) + 0.5) / self.grid
+        centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
+        found = [self._assign(centres, sample.boxes.to(centres), sample.labels.to(centres.device)) for sample in samples]
+        covered, category, box = (torch.stack(parts) for parts in zip(*found, strict=True))
+        objectness, scores, numbers = readings.split([1, self.categories, 4], dim=-1)
+        boxes = torch.cat([centres + 0.1 * numbers[..., :2], numbers[..., 2:].sigmoid()], dim=-1)
+        return {
+            'loss_objectness': F.binary_cross_entropy_with_logits(objectness[..., 0], covered.float()),
+            'loss_category': 0.5 * F.cross_entropy(scores[covered], category[covered]),
+            'loss_bbox': 5 * (boxes[covered] - box[covered]).abs().sum(dim=-1).mean(),
+            'category_accuracy': (scores[covered].argmax(dim=-1) == category[covered]).float().mean(),
+            'mean_iou': iou_cxcywh(boxes[covered], box[covered]).mean(),
+        }
+
+    def _assign(self, centres: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each cell: whether it lies on an object, and the category and box of the object nearest by its own size."""
+        distance = ((centres[:, None] - boxes[:, :2]).abs() / (boxes[:, 2:] / 2)).amax(dim=-1)
+        nearest, index = distance.min(dim=1)
+        # A little beyond the box, so that an object between two cells has one too.
+        return nearest < 1.15, labels[index] // self.labels_per_category, boxes[index]
