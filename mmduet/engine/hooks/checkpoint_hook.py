@@ -56,9 +56,12 @@ class GroundingCheckpointHook(Hook):
         self._kept, self._best = [], None
         record = folder / RECORD
         if runner._resume and record.is_file():
-            known = json.loads(record.read_text(encoding='utf-8'))
-            self._kept = [name for name in known['kept'] if (folder / name).is_file()]
-            self._best = known['best']
+            try:
+                known = json.loads(record.read_text(encoding='utf-8'))
+                self._kept = [name for name in known['kept'] if (folder / name).is_file()]
+                self._best = known['best']
+            except (ValueError, KeyError, TypeError) as error:
+                runner.logger.warning(f'{record} cannot be read ({error!r}): old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:
             for partial in folder.glob(f'.*{PARTIAL_SUFFIX}'):
                 partial.unlink()

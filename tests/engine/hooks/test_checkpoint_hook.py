@@ -50,6 +50,13 @@ def test_a_resumed_run_deletes_what_the_first_kept_and_remembers_the_best(root, 
     assert len(list(tmp_path.glob('best_*.pth'))) == 1
 
 
+def test_a_record_that_cannot_be_read_does_not_stop_training(root, tmp_path):
+    build(tmp_path, root, train_cfg__max_iters=2).train()
+    (tmp_path / 'checkpoints.json').write_text('{"kept": ')
+    build(tmp_path, root, resume=True, default_hooks__checkpoint__max_keep_ckpts=1).train()
+    assert sorted(path.name for path in tmp_path.glob('epoch_*.pth')) == ['epoch_1.pth', 'epoch_3.pth']
+
+
 def test_a_metric_is_found_with_or_without_its_prefix_and_exactly_first():
     metrics = {'val/acc@0.5': 1.0, 'acc@0.5': 2.0, 'grounding/miou': 3.0}
     assert find_metric(metrics, 'acc@0.5') == 2.0
