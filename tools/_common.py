@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +99,24 @@ def _set_out_file(cfg: Config, path: str) -> None:
     evaluators[0]['out_file'] = path
 
 
+@contextlib.contextmanager
+def building(cfg: Config) -> Iterator[None]:
+    """While parts are built from a config, take what they refuse for the user's mistake; ``run`` shows its sentence alone."""
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.engine.type_check import naming_unknown_types
+    try:
+        with naming_unknown_types(cfg):
+            yield
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(str(error)) from error
+
+
 def build_runner(cfg: Config) -> Any:
-    """Build the runner that the config names."""
+    """Build the runner that the config names, and its model."""
     from mmduet.engine import GroundingRunner
     from mmduet.registry import RUNNERS
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else GroundingRunner.from_cfg(cfg)
+    with building(cfg):
+        return RUNNERS.build(cfg) if 'runner_type' in cfg else GroundingRunner.from_cfg(cfg)
 
 
 def run(job: Callable[[], None]) -> None:

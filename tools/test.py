@@ -51,8 +51,8 @@ def main() -> None:
         from mmduet.engine.type_check import naming_unknown_types
         cfg = _common.load_for_test(args)
         splits = [name for node in walk(cfg.test_dataloader) for name in node.get('splits', [])]
+        runner = _common.build_runner(cfg)
         with naming_unknown_types(cfg):
-            runner = _common.build_runner(cfg)
             metrics = runner.test()
         if runner.rank == 0:
             print(f'\n{args.checkpoint}, {len(runner.test_dataloader.dataset)} expressions')

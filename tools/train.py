@@ -86,8 +86,10 @@ def main() -> None:
     def train() -> None:
         from mmduet.engine.type_check import naming_unknown_types
         cfg = configure(args)
+        runner = _common.build_runner(cfg)
+        # Data, optimizer and schedule are built when training starts.
         with naming_unknown_types(cfg):
-            _common.build_runner(cfg).train()
+            runner.train()
 
     _common.run(train)
 

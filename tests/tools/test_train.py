@@ -87,6 +87,7 @@ def test_a_training_stops_at_the_limit_and_resumes(root, tmp_path, monkeypatch):
     ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; the nearest are mmd"),
     ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
     ([CONFIG, '--train-split', 'nope'], 'nope'),
+    ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])
 def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, arguments, sentence):

@@ -62,7 +62,11 @@ def test_an_answer_without_a_target_has_no_iou_and_is_drawn():
 
 
 def test_boxes_outside_the_photo_are_drawn_at_its_border():
-    draw_sheet([answer(prediction=(-50.0, -50.0, 900.0, 900.0)), answer(prediction=(100.0, 100.0, 90.0, 90.0))])
+    sheet = draw_sheet([answer(prediction=(-50.0, -50.0, 900.0, 900.0), target=None)])
+    assert tuple(sheet[LEGEND + 1, GAP + TILE // 2]) == PREDICTION
+    assert tuple(sheet[LEGEND + TILE // 4, GAP + 1]) == PREDICTION
+    inverted = draw_sheet([answer(prediction=(70.0, 30.0, 60.0, 20.0), target=None)])
+    assert (inverted[LEGEND:] == PREDICTION).all(-1).any()
 
 
 def test_long_text_is_broken_and_cut():

@@ -250,12 +250,11 @@ def main() -> None:
         from mmengine.logging import MMLogger
         from mmengine.registry import MODELS, DefaultScope
 
-        from mmduet.engine.type_check import naming_unknown_types
         torch.set_num_threads(args.threads)
         torch.manual_seed(0)
         with tempfile.TemporaryDirectory() as folder:
             cfg = prepare(args, Path(folder))
-            with naming_unknown_types(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+            with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
                 model = MODELS.build(cfg.model)
             # MMEngine would print every parameter.
             MMLogger.get_current_instance().setLevel('WARNING')
