@@ -57,7 +57,7 @@ def test_a_distilled_model_is_timed_beside_its_plain_student(tmp_path, quick_u):
     report, clock = run(tmp_path, model)
     assert {*benchmark.PHASES, 'step', 'plain step', 'prediction', 'prediction, student alone'} <= set(report['phases'])
     counts = {name: len(clock.seconds[name]) for name in ('u', 'step', 'plain step', 'prediction')}
-    assert counts == {'u': 6, 'step': 2, 'plain step': 2, 'prediction': 2}
+    assert counts == {'u': 8, 'step': 2, 'plain step': 2, 'prediction': 2}
     table = benchmark.format_report(report)
     assert 'teacher and head add' in table
     assert 'plain step, without data' in table
@@ -85,16 +85,19 @@ def test_the_phases_sum_to_the_step(tmp_path, quick_u):
     assert parts == pytest.approx(clock.seconds['plain step'][0], rel=0.2)
 
 
-def test_a_ratio_is_taken_to_the_u_before(quick_u):
+def test_a_ratio_is_taken_to_the_u_before_and_after(quick_u):
     clock = benchmark.Clock('cpu', 1)
     clock.measure_u()
     clock.add('x', 3.0)
-    assert clock.units['x'] == [3.0 / clock.seconds['u'][0]]
+    assert not clock.units['x']
+    clock.measure_u()
+    assert clock.units['x'] == [3.0 / (sum(clock.seconds['u']) / 2)]
     with clock.phase('sleep'):
         time.sleep(0.02)
     assert 0.02 <= clock.seconds['sleep'][0] < 0.5
     clock.forget()
-    assert not clock.seconds
+    clock.measure_u()
+    assert not clock.units['sleep']
 
 
 def test_the_whole_tool_prints_and_writes(tmp_path, monkeypatch, capsys, quick_u):

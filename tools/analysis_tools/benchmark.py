@@ -5,7 +5,7 @@
 
 u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 with two threads, measured between the steps of
 the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
-the median of the ratios to the u measured just before. A distilled config is timed beside its plain student, in turn.
+the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn.
 Without --data-root, photos of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
 """
 import argparse
@@ -52,7 +52,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 class Clock:
-    """Seconds by name, and their ratio to the u before; waits for the device at every reading."""
+    """Seconds by name, and their ratio to the u before and after; waits for the device at every reading."""
 
     def __init__(self, device: str, threads: int) -> None:
         import torch
@@ -63,18 +63,23 @@ class Clock:
         self._input = torch.rand(1, 3, 640, 640, device=device)
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.units: dict[str, list[float]] = defaultdict(list)
-        self._u = float('nan')
+        self._u: float | None = None
+        self._pending: list[tuple[str, float]] = []
 
     def measure_u(self) -> None:
-        """Time one forward pass of the reference network."""
+        """Time one forward pass of the reference network, and relate to it what was timed since the one before."""
         import torch
         torch.set_num_threads(U_THREADS)
         with torch.inference_mode():
             start = self._now()
             self._network(self._input)
-            self._u = self._now() - start
+            u = self._now() - start
         torch.set_num_threads(self._threads)
-        self.seconds['u'].append(self._u)
+        self.seconds['u'].append(u)
+        around = u if self._u is None else (self._u + u) / 2
+        for name, seconds in self._pending:
+            self.units[name].append(seconds / around)
+        self._u, self._pending = u, []
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -86,12 +91,13 @@ class Clock:
     def add(self, name: str, seconds: float) -> None:
         """Record a time that was measured elsewhere."""
         self.seconds[name].append(seconds)
-        self.units[name].append(seconds / self._u)
+        self._pending.append((name, seconds))
 
     def forget(self) -> None:
         """Drop what the warm-up recorded."""
         self.seconds.clear()
         self.units.clear()
+        self._pending.clear()
 
     def _now(self) -> float:
         import torch
@@ -185,6 +191,7 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
         predict(model, batch, clock, 'prediction')
         if distilled:
             predict(model.student, batch, clock, 'prediction, student alone')
+        clock.measure_u()
 
 
 def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, Any]:
