@@ -1,6 +1,6 @@
 """Region-contrastive self-distillation: the predicted region comes close to good regions of the student's own map.
 
-The form of the loss is ours (the DUET paper released no code); see the method's description in the README.
+The form of the loss is ours: the DUET paper released no code.
 """
 import torch
 import torch.nn.functional as F

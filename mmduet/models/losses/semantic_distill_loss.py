@@ -1,6 +1,6 @@
 """Semantic distillation: the student's embeddings become the teacher's, one by one and in their relations.
 
-The terms and weights are ours (the DUET paper released no code); see the method's description in the README.
+The terms and their weights are ours: the DUET paper released no code.
 """
 import torch
 import torch.nn.functional as F
