@@ -15,8 +15,8 @@ from mmduet.structures.boxes import iou_cxcywh
 class VisualPretrainer(BaseModel):
     """Let every cell of the visual map say whether it lies on an object, of which category, in which box.
 
-    Only categories are told, no colours and no words: what a detector knows. The checkpoint's ``visual_encoder.*`` initialises a
-    student; the layer that reads the cells is thrown away. Our choice, for RefShapes.
+    Only categories are told, no colours and no words: what a detector knows. The checkpoint's ``visual_encoder.*`` initialises
+    a student; the layer that reads the cells is thrown away. Our choice, for RefShapes.
 
     Args:
         visual_encoder: config of the student's ``VisualEncoder``.

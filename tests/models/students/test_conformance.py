@@ -1,0 +1,64 @@
+"""What every student must do; a new one adds its tiny config here."""
+import pytest
+import torch
+
+import mmduet.models.students as students
+from mmduet.models import BaseGrounder
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures
+from tests.tiny_transvg import make_batch, tiny_transvg_config
+
+TINY = {'TransVG': tiny_transvg_config}
+
+
+@pytest.fixture(params=sorted(TINY))
+def student(request):
+    torch.manual_seed(0)
+    return MODELS.build(TINY[request.param]())
+
+
+def test_every_registered_student_is_tested_here():
+    ours = {name for name in students.__all__ if issubclass(getattr(students, name), BaseGrounder)}
+    assert ours == set(TINY)
+    assert all(MODELS.get(f'mmduet.{name}') is getattr(students, name) for name in ours)
+
+
+def test_features_keep_the_contract_and_boxes_lie_in_the_canvas(student):
+    features = student(**student.data_preprocessor(make_batch()), mode='tensor')
+    assert isinstance(features, GroundingFeatures)
+    assert features.boxes.shape[1:] == (2, 4)
+    assert features.boxes.min() >= 0 and features.boxes.max() <= 1
+
+
+def test_every_trainable_parameter_gets_a_gradient(student):
+    losses = student(**student.data_preprocessor(make_batch()), mode='loss')
+    assert losses and all(name.startswith('loss_') and value.dim() == 0 for name, value in losses.items())
+    sum(losses.values()).backward()
+    without = [name for name, p in student.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
+    assert without == []
+
+
+def test_a_batch_of_two_equals_two_of_one(student):
+    student.eval()
+    data = student.data_preprocessor(make_batch())
+    with torch.no_grad():
+        together = student(**data, mode='tensor').boxes
+        alone = [student(data['inputs'][k:k + 1], data['data_samples'][k:k + 1]).boxes for k in (0, 1)]
+    assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
+
+
+def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it(student):
+    student.eval()
+    with torch.no_grad():
+        samples = student(**student.data_preprocessor(make_batch()), mode='predict')
+    for sample in samples:
+        answer = sample.pred_instances
+        height, width = sample.ori_shape
+        unclipped = sample.canvas.to_photo(answer.canvas_boxes)
+        assert torch.allclose(answer.bboxes, unclipped.clamp(min=0).minimum(torch.tensor([width, height] * 2).float()))
+        assert answer.scores.tolist() == [1.0]
+
+
+def test_an_unknown_mode_is_refused(student):
+    with pytest.raises(ValueError, match="'loss' or 'predict', got 'train'"):
+        student(torch.zeros(1, 3, 64, 64), [], mode='train')

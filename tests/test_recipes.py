@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.shared_data import ROOT
+
+DUET_TERMS = ('loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast')
+
+
+def _run(*arguments):
+    run = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    return run.stdout + run.stderr
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    """RefShapes in small, by the commands of the quickstart."""
+    folder = tmp_path_factory.mktemp('refshapes')
+    _run(ROOT / 'tools/make_refshapes.py', '--out', folder / 'official', '--train', 70, '--val', 10, '--test', 10, '--workers', 1)
+    _run(ROOT / 'tools/prepare_dataset.py', 'refshapes', '--source', folder / 'official', '--images', folder / 'official/images',
+         '--out', folder / 'root')
+    return folder / 'root'
+
+
+@pytest.mark.parametrize(('config', 'terms'), [('transvg/transvg_refshapes.py', ()), ('duet/transvg_duet_refshapes.py', DUET_TERMS)])
+def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
+    log = _run(ROOT / 'tools/train.py', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
+               '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1')
+    for term in ('loss_bbox', 'loss_giou', *terms):
+        assert f'{term}: ' in log
+    checkpoint = (tmp_path / 'last_checkpoint').read_text().strip()
+    # Whatever trained it, the plain config tests it: a distilled checkpoint gives its student.
+    table = _run(ROOT / 'tools/test.py', ROOT / 'configs/transvg/transvg_refshapes.py', checkpoint, '--data-root', data_root,
+                 '--work-dir', tmp_path / 'test', '--show-dir', tmp_path / 'pictures')
+    assert 'acc@0.5' in table and 'miou' in table
+    assert list((tmp_path / 'pictures').rglob('*.png'))
