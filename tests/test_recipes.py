@@ -18,13 +18,15 @@ def _run(*arguments):
 def data_root(tmp_path_factory):
     """RefShapes in small, by the commands of the quickstart."""
     folder = tmp_path_factory.mktemp('refshapes')
-    _run(ROOT / 'tools/make_refshapes.py', '--out', folder / 'official', '--train', 70, '--val', 10, '--test', 10, '--workers', 1)
-    _run(ROOT / 'tools/prepare_dataset.py', 'refshapes', '--source', folder / 'official', '--images', folder / 'official/images',
+    official = folder / 'official'
+    _run(ROOT / 'tools/make_refshapes.py', '--out', official, '--train', 70, '--val', 10, '--test', 10, '--workers', 1)
+    _run(ROOT / 'tools/prepare_dataset.py', 'refshapes', '--source', official, '--images', official / 'images',
          '--out', folder / 'root')
     return folder / 'root'
 
 
-@pytest.mark.parametrize(('config', 'terms'), [('transvg/transvg_refshapes.py', ()), ('duet/transvg_duet_refshapes.py', DUET_TERMS)])
+@pytest.mark.parametrize(('config', 'terms'), [('transvg/transvg_refshapes.py', ()),
+                                               ('duet/transvg_duet_refshapes.py', DUET_TERMS)])
 def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
     log = _run(ROOT / 'tools/train.py', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
                '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1')

@@ -3,7 +3,7 @@ from mmdet.models.backbones import ResNet
 
 from mmduet.models import TransVG
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.models.layers import BertTextEncoder, FrozenBatchNorm2d, VisualEncoder
+from mmduet.models.layers import BertTextEncoder, BoxHead, FrozenBatchNorm2d, VisualEncoder
 from mmduet.models.losses import BoxLoss
 
 model = dict(
@@ -18,6 +18,7 @@ model = dict(
         in_channels=2048, channels=256, num_layers=6, heads=8, feedforward=2048, dropout=0.1),
     text_encoder=dict(type=BertTextEncoder, pretrained='bert-base-uncased', max_tokens=20),
     fusion=dict(num_layers=6, heads=8, feedforward=2048, dropout=0.1),
+    box_head=dict(type=BoxHead),
     box_loss=dict(type=BoxLoss, l1_weight=1.0, giou_weight=1.0),
     channels=256,
     grid=20)

@@ -18,10 +18,12 @@ class VisualEncoder(nn.Module):
         in_channels: channels of that output.
         channels: C.
         num_layers, heads, feedforward, dropout: of the transformer encoder.
+        add_positions: also add the positions to the map itself. Positions in queries and keys alone tell attention where to
+            look, not where it looked; DETR's pretrained map knows that by itself, a small random one does not. Our choice.
     """
 
     def __init__(self, backbone: dict[str, Any], in_channels: int = 2048, channels: int = 256, num_layers: int = 6,
-                 heads: int = 8, feedforward: int = 2048, dropout: float = 0.1) -> None:
+                 heads: int = 8, feedforward: int = 2048, dropout: float = 0.1, add_positions: bool = False) -> None:
         super().__init__()
         self.backbone = MODELS.build(backbone)
         # A meta parameter of the memory order in which CPU and GPU convolutions are fastest; values are unchanged.
@@ -30,6 +32,7 @@ class VisualEncoder(nn.Module):
         self.positions = SinePositionalEncoding(channels // 2, normalize=True)
         self.encoder = TransformerEncoder(num_layers, channels, heads, feedforward, dropout)
         self.channels = channels
+        self.add_positions = add_positions
 
     def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True) -> Tensor:
         """Encode canvases.
@@ -51,4 +54,6 @@ class VisualEncoder(nn.Module):
                              'the stride of the student does not fit its backbone')
         positions = self.positions(padding.int()).to(visual.dtype).flatten(2).transpose(1, 2)
         tokens = self.encoder(visual.flatten(2).transpose(1, 2), positions, padding.flatten(1) if has_padding else None)
+        if self.add_positions:
+            tokens = tokens + positions
         return tokens.transpose(1, 2).reshape_as(visual)

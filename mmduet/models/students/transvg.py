@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
-from mmduet.models.layers.box_head import BoxHead
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
@@ -23,6 +22,7 @@ class TransVG(BaseGrounder):
         visual_encoder: config of a ``VisualEncoder``.
         text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
         fusion: config of the fusion ``TransformerEncoder``, without its channels.
+        box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``BoxLoss``.
         channels: C of the fusion.
         grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
@@ -31,8 +31,8 @@ class TransVG(BaseGrounder):
     """
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
-                 box_loss: dict[str, Any], data_preprocessor: dict[str, Any], channels: int = 256, grid: int = 20,
-                 pretrained: str | None = None) -> None:
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], channels: int = 256,
+                 grid: int = 20, pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
@@ -42,7 +42,7 @@ class TransVG(BaseGrounder):
         self.query_token = nn.Embedding(1, channels)
         self.positions = nn.Embedding(1 + self.max_tokens + grid * grid, channels)
         self.fusion = TransformerEncoder(channels=channels, **fusion)
-        self.box_head = BoxHead(channels)
+        self.box_head = MODELS.build({'channels': channels, **box_head})
         self.box_loss = MODELS.build(box_loss)
         self.grid = grid
         if pretrained is not None:
@@ -71,21 +71,22 @@ class TransVG(BaseGrounder):
         visual = self.visual_encoder(inputs, visual_padding, has_padding)
         cells = self.visual_proj(visual.flatten(2).transpose(1, 2))
         words = self.text_proj(self.text_encoder(token_ids, text_padding))
-        query = self.fuse(cells, visual_padding.flatten(1), words, text_padding)
-        boxes = self.box_head(query).sigmoid()
+        cell_padding = visual_padding.flatten(1)
+        query, fused_cells = self.fuse(cells, cell_padding, words, text_padding)
+        boxes = self.box_head(query, fused_cells, cell_padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
                                  visual=cells.transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
                                  visual_padding=visual_padding)
 
-    def fuse(self, cells: Tensor, cell_padding: Tensor, words: Tensor, word_padding: Tensor) -> Tensor:
-        """Attend over (B, N, C) cells and (B, L', C) words; return the (B, C) token the box is read from."""
+    def fuse(self, cells: Tensor, cell_padding: Tensor, words: Tensor, word_padding: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend over (B, N, C) cells and (B, L', C) words; return the (B, C) token of the answer and the (B, N, C) cells."""
         batch, length = words.shape[:2]
         token = self.query_token.weight.to(words.dtype).expand(batch, 1, -1)
         table = self.positions.weight
         positions = torch.cat([table[:1 + length], table[1 + self.max_tokens:]])[None]
         padding = torch.cat([word_padding.new_zeros(batch, 1), word_padding, cell_padding], dim=1)
         fused = self.fusion(torch.cat([token, words, cells], dim=1), positions, padding)
-        return fused[:, 0]
+        return fused[:, 0], fused[:, 1 + length:]
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""

@@ -1,6 +1,9 @@
+import pytest
 import torch
 
-from mmduet.models.layers.box_head import BoxHead
+from mmduet.models.layers.box_head import BoxHead, ReferenceBoxHead
+
+NO_PADDING = torch.zeros(1, 4, dtype=torch.bool)
 
 
 def test_logits_by_hand():
@@ -9,8 +12,32 @@ def test_logits_by_hand():
     first.weight.data, first.bias.data = torch.tensor([[1.0, 0.0], [0.0, -1.0]]), torch.tensor([0.0, 1.0])
     last.weight.data, last.bias.data = torch.tensor([[1.0, 2.0]] * 4), torch.arange(4.0)
     # Hidden: relu(3, 1 - 2) = (3, 0), so each logit is 3 plus its bias.
-    assert head(torch.tensor([[3.0, 2.0]])).tolist() == [[3.0, 4.0, 5.0, 6.0]]
+    logits = head(torch.tensor([[3.0, 2.0]]), torch.zeros(1, 4, 2), NO_PADDING)
+    assert logits.tolist() == [[3.0, 4.0, 5.0, 6.0]]
 
 
 def test_depth_and_widths():
     assert [tuple(layer.weight.shape) for layer in BoxHead(8, 3).layers] == [(8, 8), (8, 8), (4, 8)]
+
+
+def _reference_head():
+    """Attends by the product of query and cell; its perceptron says nothing."""
+    head = ReferenceBoxHead(channels=2, num_layers=1)
+    for parameter in head.parameters():
+        parameter.data.zero_()
+    head.attend.weight.data, head.offer.weight.data = torch.eye(2), torch.eye(2)
+    return head
+
+
+def test_the_box_starts_at_the_cell_that_the_query_attends_to():
+    query, cells = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+    box = _reference_head()(query, cells, NO_PADDING).sigmoid()[0]
+    # The second of 2 x 2 cells is the top right one; the sides start at sigmoid(-1.2).
+    assert box.tolist() == pytest.approx([0.75, 0.25, 0.2315, 0.2315], abs=1e-4)
+
+
+def test_padded_cells_are_no_reference():
+    query, cells = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.5, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+    padding = torch.tensor([[False, True, False, False]])
+    box = _reference_head()(query, cells, padding).sigmoid()[0]
+    assert box[:2].tolist() == pytest.approx([0.25, 0.25], abs=1e-4)

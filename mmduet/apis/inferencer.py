@@ -1,0 +1,71 @@
+"""From a photo and an expression to a box, in two lines."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+
+from mmduet.datasets.image_io import Photo
+from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
+from mmduet.engine.config_tools import drop_pretrained, load_config
+from mmduet.registry import MODELS, TRANSFORMS
+
+
+class GroundingInferencer:
+    """Answer expressions about photos with a trained student, plain or distilled.
+
+    Args:
+        config: path of a training config, or the config itself; its test pipeline prepares the photos.
+        checkpoint: file written by ``tools/train.py`` or the converters; a distilled one gives its student.
+        device: where to run.
+        pretrained: False if the checkpoint was trained with ``--no-pretrained``, whose words are hashed to ids.
+
+    Raises:
+        FileNotFoundError: no such config or checkpoint.
+        CheckpointError: the checkpoint is torn, or of another model.
+    """
+
+    def __init__(self, config: str | Path | Config, checkpoint: str | Path, device: str = 'cpu',
+                 pretrained: bool = True) -> None:
+        cfg = config if isinstance(config, Config) else load_config(config)
+        model = cfg.model.student if 'student' in cfg.model else cfg.model
+        if not pretrained:
+            drop_pretrained(model)
+        self.model = MODELS.build(model).to(device).eval()
+        state = read_checkpoint(checkpoint)
+        weights, _ = fit_to_model(state.get('state_dict', state), self.model)
+        load_strictly(self.model, weights, checkpoint)
+        self.pipeline = [TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline]
+
+    def __call__(self, photo: str | Path | Photo, expressions: str | Sequence[str]) -> list[DetDataSample]:
+        """Find what each expression refers to.
+
+        Args:
+            photo: path of an image, or (h, w, 3) uint8 RGB pixels.
+            expressions: one or several.
+
+        Returns:
+            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the photo.
+
+        Raises:
+            ValueError: no expression, or a blank one.
+            ImageError: the file is missing or broken.
+        """
+        texts = [expressions] if isinstance(expressions, str) else list(expressions)
+        if not texts or not all(text.strip() for text in texts):
+            raise ValueError(f'expected expressions, got {texts}')
+        items = [self._prepare(photo, text, number) for number, text in enumerate(texts)]
+        batch = {'inputs': [item['inputs'] for item in items], 'data_samples': [item['data_samples'] for item in items]}
+        with torch.inference_mode():
+            answers: list[DetDataSample] = self.model(**self.model.data_preprocessor(batch), mode='predict')
+        return answers
+
+    def _prepare(self, photo: str | Path | Photo, text: str, number: int) -> dict[str, Any]:
+        results: dict[str, Any] = {'text': ' '.join(text.split()), 'expression_id': str(number), 'flip': False}
+        results |= {'img': photo, 'img_path': ''} if isinstance(photo, np.ndarray) else {'img_path': str(photo)}
+        for transform in self.pipeline:
+            results = transform(results)
+        return results
