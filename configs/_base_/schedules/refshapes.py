@@ -1,10 +1,10 @@
-"""RefShapes in minutes: batches of 32, 8 epochs, the pretrained visual encoder at three tenths of the rate."""
+"""RefShapes in minutes: batches of 32, 6 epochs, the pretrained visual encoder at three tenths of the rate."""
 from mmengine.config import read_base
 
 with read_base():
     from .small_20e import *
 
-max_epochs = 8
+max_epochs = 6
 train_cfg.update(max_epochs=max_epochs, val_interval=2)
 optim_wrapper.update(paramwise_cfg=dict(custom_keys=dict(visual_encoder=dict(lr_mult=0.3))))
 optim_wrapper['optimizer'].update(betas=(0.9, 0.98), weight_decay=0.02)
