@@ -17,8 +17,7 @@ model = dict(
                       norm_cfg=dict(type=FrozenBatchNorm2d), style='pytorch'),
         in_channels=2048, channels=256, num_layers=6, heads=8, feedforward=2048, dropout=0.1),
     text_encoder=dict(type=BertTextEncoder, pretrained='bert-base-uncased', max_tokens=20),
-    fusion=dict(num_layers=6, heads=8, feedforward=2048, dropout=0.1),
+    fusion=dict(channels=256, num_layers=6, heads=8, feedforward=2048, dropout=0.1),
     box_head=dict(type=BoxHead),
     box_loss=dict(type=BoxLoss, l1_weight=1.0, giou_weight=1.0),
-    channels=256,
     grid=20)

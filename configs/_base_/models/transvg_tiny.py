@@ -21,8 +21,7 @@ model = dict(
         type=BertTextEncoder, pretrained=None, vocab='mmduet/datasets/refshapes/vocab.txt', max_tokens=16,
         config=dict(hidden_size=64, num_hidden_layers=1, num_attention_heads=4, intermediate_size=128,
                     max_position_embeddings=16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)),
-    fusion=dict(num_layers=3, heads=4, feedforward=128, dropout=0.0),
+    fusion=dict(channels=64, num_layers=3, heads=4, feedforward=128, dropout=0.0),
     box_head=dict(type=ReferenceBoxHead),
     box_loss=dict(type=BoxLoss, l1_weight=5.0, giou_weight=2.0),
-    channels=64,
     grid=8)

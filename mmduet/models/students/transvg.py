@@ -21,27 +21,27 @@ class TransVG(BaseGrounder):
     Args:
         visual_encoder: config of a ``VisualEncoder``.
         text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
-        fusion: config of the fusion ``TransformerEncoder``, without its channels.
+        fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``BoxLoss``.
-        channels: C of the fusion.
         grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
         pretrained: file of TransVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
-                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], channels: int = 256,
-                 grid: int = 20, pretrained: str | None = None) -> None:
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
+                 pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
+        channels: int = fusion['channels']
         self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
         self.max_tokens: int = self.text_encoder.max_tokens
         self.query_token = nn.Embedding(1, channels)
         self.positions = nn.Embedding(1 + self.max_tokens + grid * grid, channels)
-        self.fusion = TransformerEncoder(channels=channels, **fusion)
+        self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.box_loss = MODELS.build(box_loss)
         self.grid = grid
