@@ -57,6 +57,20 @@ def test_two_ranks_evaluate_as_one_does(trained):
     assert len(one) == 9
 
 
+def test_two_ranks_train_as_one_with_twice_the_batch(trained, tmp_path):
+    """Same expressions in each step, same augmentations, no dropout: the weights agree but for rounding."""
+    _, root = trained
+    config = ROOT / 'tests/tiny_distributed_config.py'
+    options = ('--data-root', root, '--max-iters', 2, '--cfg-options', 'model.dropout=0.0')
+    two = run('dist_train.sh', config, 2, '--work-dir', tmp_path / 'two', *options)
+    one = run('dist_train.sh', config, 1, '--work-dir', tmp_path / 'one', *options, 'train_dataloader.batch_size=4')
+    assert (two.returncode, one.returncode) == (0, 0), two.stderr[-2000:] + one.stderr[-2000:]
+    weights = [torch.load(tmp_path / name / 'iter_2.pth', weights_only=True)['state_dict'] for name in ('one', 'two')]
+    start = torch.load(trained[0] / 'work/epoch_1.pth', weights_only=True)['state_dict']
+    assert all(torch.allclose(value, weights[1][name], atol=1e-5) for name, value in weights[0].items())
+    assert not torch.allclose(start['box_head.weight'], weights[0]['box_head.weight'], atol=1e-3)
+
+
 def test_a_wrong_number_of_processes_is_a_sentence():
     done = run('dist_train.sh', 'config.py', 'two')
     assert done.returncode == 2

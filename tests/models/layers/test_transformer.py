@@ -44,3 +44,13 @@ def test_no_layer_leaves_the_tokens_as_they_are():
 def test_heads_that_do_not_divide_the_channels_are_refused():
     with pytest.raises(ValueError, match='3 heads do not divide 16 channels'):
         SelfAttention(16, 3, 0.0)
+
+
+def test_attention_with_dropout_has_the_mean_of_attention_without():
+    torch.manual_seed(0)
+    attention = SelfAttention(channels=8, heads=2, dropout=0.3)
+    tokens, positions = torch.randn(1, 6, 8), torch.randn(1, 6, 8)
+    attend = torch.tensor([True] * 4 + [False] * 2)[None, None, None]
+    with torch.no_grad():
+        mean = torch.stack([attention.train()(tokens, positions, attend) for _ in range(3000)]).mean(dim=0)
+        assert torch.allclose(mean, attention.eval()(tokens, positions, attend), atol=0.03)
