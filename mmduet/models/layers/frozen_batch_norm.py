@@ -1,4 +1,6 @@
 """Batch norm whose statistics and affine parameters are constants, and its fusion with the convolution before it."""
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -57,8 +59,8 @@ class FoldedConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> None:
-        super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation,
-                         conv.groups, bias=False, device='meta')
+        sizes: Any = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        super().__init__(*sizes, groups=conv.groups, bias=False, device='meta')
         self.weight = conv.weight
         # In a list, so that the norm stays where its checkpoint keys say it is, and nowhere else.
         self._norms = [norm]
