@@ -59,8 +59,9 @@ class FoldedConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> None:
-        sizes: Any = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-        super().__init__(*sizes, groups=conv.groups, bias=False, device='meta')
+        spec: Any = conv  # whose sizes torch types as tuples of any length
+        super().__init__(conv.in_channels, conv.out_channels, spec.kernel_size, spec.stride, spec.padding, spec.dilation,
+                         conv.groups, bias=False, device='meta')
         self.weight = conv.weight
         # In a list, so that the norm stays where its checkpoint keys say it is, and nowhere else.
         self._norms = [norm]
