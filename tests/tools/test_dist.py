@@ -65,7 +65,8 @@ def test_two_ranks_train_as_one_with_twice_the_batch(trained, tmp_path):
     two = run('dist_train.sh', config, 2, '--work-dir', tmp_path / 'two', *options)
     one = run('dist_train.sh', config, 1, '--work-dir', tmp_path / 'one', *options, 'train_dataloader.batch_size=4')
     assert (two.returncode, one.returncode) == (0, 0), two.stderr[-2000:] + one.stderr[-2000:]
-    weights = [torch.load(tmp_path / name / 'iter_2.pth', weights_only=True)['state_dict'] for name in ('one', 'two')]
+    last = [Path((tmp_path / name / 'last_checkpoint').read_text().strip()) for name in ('one', 'two')]
+    weights = [torch.load(path, weights_only=True)['state_dict'] for path in last]
     start = torch.load(trained[0] / 'work/epoch_1.pth', weights_only=True)['state_dict']
     assert all(torch.allclose(value, weights[1][name], atol=1e-5) for name, value in weights[0].items())
     assert not torch.allclose(start['box_head.weight'], weights[0]['box_head.weight'], atol=1e-3)
