@@ -121,6 +121,12 @@ def build_runner(cfg: Config) -> Any:
 
 def run(job: Callable[[], None]) -> None:
     """Run a job; an error of the user's input ends it with its sentence, any other with its traceback."""
+    try:
+        import mmduet  # noqa: F401 (checks the host)
+    except ImportError as error:  # by its name, as the package that defines HostError did not import
+        if type(error).__name__ != 'HostError':
+            raise
+        sys.exit(f'error: {error}')
     from mmduet.datasets.errors import DataError
     from mmduet.engine import CheckpointError, NonFiniteLossError
     from mmduet.engine.config_tools import ConfigError
