@@ -130,9 +130,11 @@ def run(job: Callable[[], None]) -> None:
     from mmduet.datasets.errors import DataError
     from mmduet.engine import CheckpointError, NonFiniteLossError
     from mmduet.engine.config_tools import ConfigError
+    from mmduet.engine.distributed import leave
     from mmduet.engine.type_check import UnknownTypeError
     try:
         job()
+        leave()
     except (CheckpointError, ConfigError, DataError, NonFiniteLossError, UnknownTypeError, FileNotFoundError) as error:
         if os.environ.get('MMDUET_TRACEBACK'):
             raise

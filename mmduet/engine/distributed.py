@@ -68,3 +68,13 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))
+
+
+def leave() -> None:
+    """Wait for the other processes and leave the group, if there is one.
+
+    A process that exits with the group's threads still running is aborted now and then, after its work is done.
+    """
+    if torch_dist.is_available() and torch_dist.is_initialized():
+        torch_dist.barrier()
+        torch_dist.destroy_process_group()

@@ -1,6 +1,7 @@
 import pytest
+import torch.distributed as torch_dist
 
-from mmduet.engine.distributed import choose_backend, join_process_group, slurm_environment
+from mmduet.engine.distributed import choose_backend, join_process_group, leave, slurm_environment
 
 
 def test_gloo_is_chosen_without_gpus(monkeypatch):
@@ -27,3 +28,10 @@ def test_without_a_launcher_the_missing_variables_are_named(monkeypatch):
         join_process_group('pytorch')
     with pytest.raises(ValueError, match="got 'mpi'"):
         join_process_group('mpi')
+
+
+def test_leaving_ends_the_group_and_without_one_does_nothing(tmp_path):
+    leave()
+    torch_dist.init_process_group('gloo', init_method=f'file://{tmp_path / "store"}', rank=0, world_size=1)
+    leave()
+    assert not torch_dist.is_initialized()
