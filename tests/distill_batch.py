@@ -29,7 +29,7 @@ def make_targets(batch: int = 2, seed: int = 1) -> TeacherTargets:
     generator = torch.Generator().manual_seed(seed)
     text, region, image = (F.normalize(torch.randn(batch, EMBED_DIMS, generator=generator), dim=1) for _ in range(3))
     return TeacherTargets(text=text, region=region, image=image,
-                          patches=F.normalize(torch.randn(batch, EMBED_DIMS, 3, 3, generator=generator), dim=1))
+                          similarity=2 * torch.rand(batch, 3, 3, generator=generator) - 1)
 
 
 def make_samples(batch: int = 2, distractors: bool = False) -> list[DetDataSample]:

@@ -54,6 +54,10 @@ class GroundingFeatures:
         }, booleans=('visual_padding', 'text_padding'))
 
 
+# B and D are the same in all fields.
+_TARGET_AXES = {'patches': 'BDhw', 'similarity': 'Bhw', 'distractors': 'BnD'}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeacherTargets:
     """What a teacher says about a batch, in its joint space of D dimensions; every embedding has unit norm.
@@ -65,23 +69,29 @@ class TeacherTargets:
         region: (B, D) embedding of the crop of the target box.
         image: (B, D) embedding of the whole photo, without padding.
         patches: (B, D, h, w) dense embeddings that cover the photo without padding.
+        similarity: (B, h, w) cosine in [-1, 1] of each cell of a dense reading of the photo, without padding, with the
+            expression.
+        distractors: (B, n, D) embeddings of the crops of the other annotated boxes, in the order of the sample's
+            ``distractors``; n is the largest number in the batch, and rows without a box, or with one of no area, are 0.
     """
 
     text: Tensor | None = None
     region: Tensor | None = None
     image: Tensor | None = None
     patches: Tensor | None = None
+    similarity: Tensor | None = None
+    distractors: Tensor | None = None
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        given = {name: value for name, value in given.items() if value is not None}
-        if not given:
-            return
-        batch, width = next(iter(given.values())).shape[:2]
-        for name, value in given.items():
-            shape = (batch, width) + (tuple(value.shape[2:]) if name == 'patches' else ())
-            if name == 'patches' and value.dim() != 4:
-                raise ValueError(f'TeacherTargets.patches must be (B, D, h, w), got {tuple(value.shape)}')
-            _check(self, {name: shape})
+        sizes: dict[str, int] = {}
+        for name, value in ((name, value) for name, value in given.items() if value is not None):
+            axes = _TARGET_AXES.get(name, 'BD')
+            if value.dim() != len(axes):
+                raise ValueError(f'TeacherTargets.{name} must be ({", ".join(axes)}), got {tuple(value.shape)}')
+            shape = dict(zip(axes, value.shape, strict=True))
+            for axis in {'B', 'D'} & shape.keys():
+                sizes.setdefault(axis, shape[axis])
+            _check(self, {name: tuple(sizes[axis] if axis in 'BD' else shape[axis] for axis in axes)})
             if value.requires_grad:
                 raise ValueError(f'TeacherTargets.{name} carries a gradient; a teacher is frozen')

@@ -37,6 +37,17 @@ def test_targets_may_be_partial_and_must_agree():
         TeacherTargets(text=torch.zeros(2, 4), patches=torch.zeros(2, 4))
 
 
+def test_a_similarity_map_and_distractors_have_their_own_shapes():
+    targets = TeacherTargets(similarity=torch.zeros(2, 3, 5), distractors=torch.zeros(2, 0, 4), text=torch.zeros(2, 4))
+    assert targets.similarity.shape == (2, 3, 5)
+    with pytest.raises(ValueError, match=r'similarity must be \(B, h, w\)'):
+        TeacherTargets(similarity=torch.zeros(2, 1, 3, 5))
+    with pytest.raises(ValueError, match=r'similarity must have shape \(2, 3, 5\)'):
+        TeacherTargets(text=torch.zeros(2, 4), similarity=torch.zeros(3, 3, 5))
+    with pytest.raises(ValueError, match=r'distractors must have shape \(2, 7, 4\)'):
+        TeacherTargets(text=torch.zeros(2, 4), distractors=torch.zeros(2, 7, 5))
+
+
 def test_targets_with_a_gradient_are_refused():
     with pytest.raises(ValueError, match='frozen'):
         TeacherTargets(text=torch.zeros(2, 4, requires_grad=True))

@@ -3,7 +3,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import Samples, stack_targets
@@ -73,7 +72,7 @@ class DUETHead(nn.Module):
         """Names of the ``TeacherTargets`` that the head reads."""
         semantic = self.semantic_loss.needs if self.semantic_loss is not None else frozenset()
         reads = self.sampler is not None and self.sampler.reads_semantics
-        return semantic | (frozenset({'text', 'patches'}) if reads else frozenset())
+        return semantic | (frozenset({'similarity'}) if reads else frozenset())
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, samples: Samples) -> dict[str, Tensor]:
         """``loss_text``, ``loss_region``, ``loss_image``, ``loss_relation``, ``loss_contrast``: those that are active."""
@@ -115,18 +114,17 @@ class DUETHead(nn.Module):
         """Draw the regions of this call; (B, 4) ``boxes`` are the targets, cxcywh on the canvas.
 
         Raises:
-            ValueError: the sampler reads semantics, and the teacher gave no text or patches.
+            ValueError: the sampler reads semantics, and the teacher gave no similarity.
         """
         if self.sampler is None:
             raise RuntimeError('this head has no sampler')
-        patches, text = targets.patches, targets.text
-        if self.sampler.reads_semantics and (patches is None or text is None):
-            raise ValueError(f'{type(self.sampler).__name__} needs text and patches of the teacher')
+        similarity = targets.similarity
+        if self.sampler.reads_semantics and similarity is None:
+            raise ValueError(f'{type(self.sampler).__name__} needs the similarity map of the teacher')
 
         def semantics(candidates: Tensor) -> Tensor:
-            assert patches is not None and text is not None  # checked above; for the type checker
-            reading = F.normalize(pool_regions(patches.float(), candidates), dim=-1)
-            return (1 + torch.einsum('bkd,bd->bk', reading, text.float())) / 2
+            assert similarity is not None  # checked above; for the type checker
+            return (1 + pool_regions(similarity.float()[:, None], candidates)[..., 0]) / 2
 
         canvases = [sample.canvas for sample in samples]
         windows = stack_windows(canvases, boxes.device)

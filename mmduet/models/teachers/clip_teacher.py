@@ -67,7 +67,7 @@ class CLIPTeacher(nn.Module):
 
         Args:
             images: (B, 3, S, S) RGB in [0, 1], photos on their canvases.
-            samples: their ``text`` and ``canvas`` are read.
+            samples: their ``text``, ``canvas`` and ``distractors`` are read.
             boxes: (B, 4) targets, cxcywh in [0, 1] of the canvas.
             needs: names of fields of ``TeacherTargets``.
 
@@ -75,10 +75,13 @@ class CLIPTeacher(nn.Module):
             NotImplementedError: patches of a tower that has no dense reading.
         """
         with torch.autocast(images.device.type, enabled=False):
-            text = self.embed_texts([sample.text for sample in samples]) if 'text' in needs else None
-            seen = self._look(images.float(), stack_windows([sample.canvas for sample in samples], images.device),
-                              boxes.float(), needs)
-        return TeacherTargets(text=text, **seen)
+            text = self.embed_texts([sample.text for sample in samples]) if needs & {'text', 'similarity'} else None
+            seen = self._look(images.float(), samples, boxes.float(), needs)
+            similarity = None
+            if text is not None and 'similarity' in needs:
+                similarity = torch.einsum('bdhw,bd->bhw', seen['patches'], text)
+        kept = {name: value for name, value in seen.items() if name in needs}
+        return TeacherTargets(text=text if 'text' in needs else None, similarity=similarity, **kept)
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
@@ -105,16 +108,43 @@ class CLIPTeacher(nn.Module):
         embeddings, patches = find_dense_reader(self.clip.visual)(self.clip.visual, pixels, dense)
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
-    def _look(self, images: Tensor, windows: Tensor, boxes: Tensor, needs: Set[str]) -> dict[str, Tensor | None]:
+    def _look(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> dict[str, Tensor]:
         """Whole photos and crops go through the tower together."""
-        batch, views = len(images), []
-        if needs & {'image', 'patches'}:
-            views.append(crop_and_resize(images, windows.float(), self.image_size, self.interpolation))
+        windows, batch = stack_windows([sample.canvas for sample in samples], images.device), len(images)
+        views: dict[str, Tensor] = {}
+        if needs & {'image', 'patches', 'similarity'}:
+            views['image'] = crop_and_resize(images, windows.float(), self.image_size, self.interpolation)
         if 'region' in needs:
-            corners = enlarge_within(boxes, windows, images.shape[-1], self.context)
-            views.append(crop_and_resize(images, corners, self.image_size, self.interpolation))
-        if not views:
-            return {}
-        embeddings, patches = self.embed_images(torch.cat(views), batch if 'patches' in needs else 0)
-        return {'image': embeddings[:batch] if 'image' in needs else None, 'patches': patches,
-                'region': embeddings[-batch:] if 'region' in needs else None}
+            views['region'] = self._crop(images, boxes, windows)
+        others, places = _list_distractors(samples if 'distractors' in needs else [], images.device)
+        if len(others):
+            views['others'] = self._crop(images[places[:, 0]], others, windows[places[:, 0]])
+        seen: dict[str, Tensor] = {}
+        if views:
+            dense = batch if needs & {'patches', 'similarity'} else 0
+            embeddings, patches = self.embed_images(torch.cat(list(views.values())), dense)
+            seen.update(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
+            if patches is not None:
+                seen['patches'] = patches
+        if 'distractors' in needs:
+            most = max((len(sample.distractors.bboxes) for sample in samples if 'distractors' in sample), default=0)
+            seen['distractors'] = boxes.new_zeros(batch, most, self.embed_dims)
+            if len(others):
+                seen['distractors'][places[:, 0], places[:, 1]] = seen['others']
+        return seen
+
+    def _crop(self, images: Tensor, boxes: Tensor, windows: Tensor) -> Tensor:
+        corners = enlarge_within(boxes, windows, images.shape[-1], self.context)
+        return crop_and_resize(images, corners, self.image_size, self.interpolation)
+
+
+def _list_distractors(samples: Samples, device: torch.device) -> tuple[Tensor, Tensor]:
+    """All distractors with an area: (N, 4) cxcywh canvas boxes, and (N, 2) which sample's and which of its list."""
+    boxes, places = [torch.zeros(0, 4)], [torch.zeros(0, 2, dtype=torch.int64)]
+    for number, sample in enumerate(samples):
+        if 'distractors' in sample:
+            corners = sample.distractors.bboxes.float().cpu()
+            index = (corners[:, 2:] > corners[:, :2]).all(dim=1).nonzero()
+            boxes.append(sample.canvas.to_canvas(corners[index[:, 0]]))
+            places.append(torch.cat([torch.full_like(index, number), index], dim=1))
+    return torch.cat(boxes).to(device, non_blocking=True), torch.cat(places).to(device, non_blocking=True)

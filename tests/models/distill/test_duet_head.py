@@ -13,7 +13,7 @@ from mmduet.registry import MODELS
 from mmduet.structures import TeacherTargets, pool_regions
 from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features, make_samples, make_targets
 
-ALL = frozenset({'text', 'region', 'image', 'patches'})
+ALL = frozenset({'text', 'region', 'image', 'similarity'})
 SEMANTIC, REGION = dict(type=SemanticDistillLoss), dict(type=RegionContrastiveLoss)
 EVERY_LOSS = {'loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast'}
 
@@ -35,13 +35,13 @@ def call(head, batch=2, **changes):
 
 @pytest.mark.parametrize(('settings', 'losses', 'needs', 'projectors'), [
     (dict(), EVERY_LOSS, ALL, {'text', 'region', 'image'}),
-    (dict(region=None), EVERY_LOSS - {'loss_contrast'}, ALL - {'patches'}, {'text', 'region', 'image'}),
-    (dict(region=dict(type=RegionContrastiveLoss, weight=0.0)), EVERY_LOSS - {'loss_contrast'}, ALL - {'patches'},
+    (dict(region=None), EVERY_LOSS - {'loss_contrast'}, ALL - {'similarity'}, {'text', 'region', 'image'}),
+    (dict(region=dict(type=RegionContrastiveLoss, weight=0.0)), EVERY_LOSS - {'loss_contrast'}, ALL - {'similarity'},
      {'text', 'region', 'image'}),
-    (dict(semantic=None), {'loss_contrast'}, {'text', 'patches'}, {'region'}),
+    (dict(semantic=None), {'loss_contrast'}, {'similarity'}, {'region'}),
     (dict(semantic=None, sampler=dict(type=RandomSampler)), {'loss_contrast'}, set(), {'region'}),
     (dict(semantic=None, sampler=dict(type=LocationSampler)), {'loss_contrast'}, set(), {'region'}),
-    (dict(semantic=None, own_projector=True), {'loss_contrast'}, {'text', 'patches'}, set()),
+    (dict(semantic=None, own_projector=True), {'loss_contrast'}, {'similarity'}, set()),
     (dict(semantic=only(image_weight=1.0), region=None), {'loss_image'}, {'image'}, {'image'}),
     (dict(semantic=only(relation_weight=1.0), region=None), {'loss_relation'}, {'text', 'region'}, {'text', 'region'}),
     (dict(semantic=None, region=None), set(), set(), set()),
@@ -85,15 +85,11 @@ def test_padding_of_text_and_image_changes_nothing():
         torch.testing.assert_close(call(head, features=replace(padded, text=text, visual=visual))[name], value)
 
 
-def test_semantics_of_a_candidate_are_read_from_the_teachers_patches_over_the_photo():
+def test_semantics_of_a_candidate_are_read_from_the_teachers_similarity_over_the_photo():
     # The left third of the photo reads like the words, the rest is opposite; the target lies right.
-    patches = torch.zeros(1, EMBED_DIMS, 3, 3)
-    patches[:, 0] = torch.tensor([1.0, -1.0, -1.0])
-    text = torch.zeros(1, EMBED_DIMS)
-    text[:, 0] = 1
+    similarity = torch.tensor([1.0, -1.0, -1.0]).expand(1, 3, 3)
     head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3))
-    targets = TeacherTargets(text=text, patches=patches)
-    regions = head.sample_regions(targets, torch.tensor([[0.85, 0.5, 0.2, 0.2]]), make_samples(1))
+    regions = head.sample_regions(TeacherTargets(similarity=similarity), torch.tensor([[0.85, 0.5, 0.2, 0.2]]), make_samples(1))
     assert regions.negatives[0, 0, 0] < 1 / 3
 
 
@@ -158,8 +154,8 @@ def test_one_expression_alone_is_enough():
     assert losses['loss_relation'] == 0 and all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
 
 
-def test_a_teacher_that_gives_no_patches_is_told_so():
-    with pytest.raises(ValueError, match='SLASampler needs text and patches'):
+def test_a_teacher_that_gives_no_similarity_is_told_so():
+    with pytest.raises(ValueError, match='SLASampler needs the similarity map'):
         call(build(semantic=None), targets=TeacherTargets(text=make_targets().text))
 
 

@@ -4,6 +4,7 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import InstanceData
 
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
@@ -11,12 +12,13 @@ from mmduet.structures import Canvas
 from tests.tiny_clip_config import RESNET, write_clip_config
 from tests.tiny_transvg import make_sample
 
-ALL = frozenset({'text', 'region', 'image', 'patches'})
+ALL = frozenset({'text', 'region', 'image', 'patches', 'similarity', 'distractors'})
 # Photos of 100 x 50 and 60 x 128 px at half size.
 CANVASES = (Canvas(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5),
             Canvas(size=64, left=20, top=0, width=30, height=64, scale_x=0.5, scale_y=0.5))
 SAMPLES = [make_sample('the red circle', CANVASES[0], (20.0, 10.0, 60.0, 40.0)),
            make_sample('the box', CANVASES[1], (0.0, 50.0, 60.0, 128.0))]
+SAMPLES[0].distractors = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 0.0, 20.0], [60.0, 10.0, 100.0, 30.0]]))
 BOXES = torch.cat([sample.canvas.to_canvas(sample.gt_instances.bboxes) for sample in SAMPLES])
 
 
@@ -58,6 +60,25 @@ def test_embeddings_are_those_of_open_clip_on_a_crop_made_by_hand(tmp_path):
     torch.testing.assert_close(targets.patches.norm(dim=1), torch.ones(2, 4, 4))
 
 
+def test_similarity_is_the_cosine_of_each_patch_with_the_expression(tmp_path):
+    teacher = build(tmp_path)
+    targets = teacher(images(), SAMPLES, BOXES, ALL)
+    cosine = F.cosine_similarity(targets.patches[1, :, 2, 3], targets.text[1], dim=0)
+    torch.testing.assert_close(targets.similarity[1, 2, 3], cosine)
+    assert targets.similarity.shape == (2, 4, 4) and targets.similarity.abs().max() <= 1
+
+
+def test_distractors_are_crops_like_the_region_and_zero_where_there_is_none(tmp_path):
+    teacher = build(tmp_path, context=1.4)
+    targets = teacher(images(), SAMPLES, BOXES, {'distractors'})
+    # (60, 10, 100, 30) at half size is (34, 25, 54, 35), which grows to row 23 to 37 and columns 30 to the edge at 54.
+    expected = by_hand(teacher, images()[0], (30, 23, 54, 37))
+    torch.testing.assert_close(targets.distractors[0, 1], expected, atol=1e-5, rtol=0)
+    assert targets.distractors.shape == (2, 2, 16) and targets.distractors.norm(dim=-1).tolist()[1] == [0, 0]
+    assert targets.distractors[0, 0].norm() == 0
+    assert teacher(images()[1:], SAMPLES[1:], BOXES[1:], {'distractors'}).distractors.shape == (1, 0, 16)
+
+
 def test_padding_does_not_change_the_answer(tmp_path):
     teacher = build(tmp_path)
     black, white = teacher(images(), SAMPLES, BOXES, ALL), teacher(images(padding=1.0), SAMPLES, BOXES, ALL)
@@ -65,7 +86,8 @@ def test_padding_does_not_change_the_answer(tmp_path):
         assert torch.equal(getattr(black, name), getattr(white, name))
 
 
-@pytest.mark.parametrize('needs', [{'text'}, {'region'}, {'image'}, {'patches'}, {'text', 'patches'}, set()])
+@pytest.mark.parametrize('needs', [{'text'}, {'region'}, {'image'}, {'patches'}, {'text', 'patches'}, {'similarity'},
+                                   {'distractors'}, {'region', 'distractors'}, set()])
 def test_it_answers_what_is_needed_and_nothing_else(tmp_path, needs):
     teacher = build(tmp_path)
     everything, some = teacher(images(), SAMPLES, BOXES, ALL), teacher(images(), SAMPLES, BOXES, needs)
@@ -106,7 +128,7 @@ def test_its_precision_is_its_own_whatever_the_autocast_around_it(tmp_path):
     assert all(torch.equal(getattr(cast, name), getattr(plain, name)) for name in ALL)
     half = copy.deepcopy(teacher)
     half.clip.to(torch.bfloat16)
-    for name in ALL:
+    for name in ALL - {'distractors'}:
         answer = getattr(half(images(), SAMPLES, BOXES, ALL), name)
         assert answer.dtype == torch.float32
         assert F.cosine_similarity(answer, getattr(plain, name), dim=1).min() > 0.99
