@@ -44,7 +44,7 @@ class CLIPPretrainer(BaseModel):
                  caption_weight: float = 0.5, dense_weight: float = 1.0,
                  data_preprocessor: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        built = build_open_clip(model, pretrained, model_config)
+        built = build_open_clip(model, pretrained, model_config, hash_words=False)
         self.clip = built.clip
         self.tokenize = built.tokenize
         self.image_size = built.image_size

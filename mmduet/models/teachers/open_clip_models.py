@@ -3,22 +3,25 @@ import difflib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import open_clip
+from mmengine.logging import print_log
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained
-from torch import Tensor, nn
+from torch import nn
 
+from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 from mmduet.models.weights import read_weights
 from mmduet.paths import find_file
 
+STATISTICS = ('mean', 'std', 'interpolation')
 # What OpenAI's archives hold beside weights, and what transformers no longer keeps.
 NOT_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size', 'text.transformer.embeddings.position_ids')
 
@@ -37,7 +40,7 @@ class OpenCLIPModel:
     """
 
     clip: Any
-    tokenize: Callable[[list[str]], Tensor]
+    tokenize: Tokenize
     embed_dims: int
     image_size: tuple[int, int]
     mean: Sequence[float]
@@ -45,15 +48,18 @@ class OpenCLIPModel:
     interpolation: str
 
 
-def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None) -> OpenCLIPModel:
+def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None,
+                    hash_words: bool = True) -> OpenCLIPModel:
     """Build an open_clip model.
 
     Args:
         name: of an architecture that open_clip or ``model_config`` defines.
         pretrained: a tag of open_clip, which fetches the weights; or a ``.safetensors`` or ``.pt`` file; None for random
-            weights. A tag also decides the activation and the statistics of the pixels. OpenAI's own ``.pt`` files are
-            TorchScript programs, which we do not run: take their tag, or the state dict out of them.
+            weights. A tag also decides the activation and the statistics of the pixels; without one the statistics are those
+            that the tags of the model share. OpenAI's own ``.pt`` files are TorchScript programs, which we do not run: take
+            their tag, or the state dict out of them.
         model_config: a JSON file in open_clip's format, named like the model.
+        hash_words: see ``build_tokenizer``.
 
     Raises:
         ValueError: unknown name or tag (says the nearest), or a file that is torn or of another model.
@@ -66,7 +72,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     if config is None:
         raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
-    path: str | Path | None = None
+    path: Path | None = None
     if pretrained and tag:
         path = _fetch(name, pretrained, tag)
     elif pretrained:
@@ -77,10 +83,10 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     if path is not None:
         load_weights(clip, path, name)
     size = clip.visual.image_size
-    preprocessing = {**clip.visual.preprocess_cfg, **tag}
+    preprocessing = {**clip.visual.preprocess_cfg, **_read_statistics(name, tag, pretrained)}
     interpolation = preprocessing.get('interpolation', 'bicubic')
     return OpenCLIPModel(
-        clip=clip, tokenize=_build_tokenizer(name), embed_dims=config['embed_dim'],
+        clip=clip, tokenize=build_tokenizer(name, path, hash_words), embed_dims=config['embed_dim'],
         image_size=(size, size) if isinstance(size, int) else (size[0], size[1]),
         mean=preprocessing.get('mean', OPENAI_DATASET_MEAN), std=preprocessing.get('std', OPENAI_DATASET_STD),
         interpolation='bicubic' if interpolation == 'random' else interpolation)
@@ -154,9 +160,9 @@ def _find(name: str, pretrained: str) -> Path:
         raise ValueError(f'open_clip has no weights {pretrained!r} of {name}{_nearest(pretrained, tags)}') from error
 
 
-def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> str:
+def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> Path:
     try:
-        path: str = download_pretrained(tag)
+        return Path(download_pretrained(tag))
     except (OSError, RuntimeError, ValueError) as error:
         hub = tag.get('hf_hub', '')
         folder = f'{hub}open_clip_model.safetensors' if hub.endswith('/') else hub
@@ -165,17 +171,18 @@ def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> str:
             f'the weights {pretrained!r} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). Get {sources} '
             'elsewhere, put it anywhere, and set `teacher.pretrained` to its path (--cfg-options '
             'model.teacher.pretrained=FILE); or run with --no-pretrained for random weights.') from error
-    return path
 
 
-def _build_tokenizer(name: str) -> Callable[[list[str]], Tensor]:
-    try:
-        tokenize: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(name)
-    except (OSError, ValueError) as error:
-        source = open_clip.get_model_config(name)['text_cfg'].get('hf_tokenizer_name', 'that open_clip names')
-        raise RuntimeError(f'the tokenizer {source} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). '
-                           'Put its folder beside a model config and name it there as text_cfg.hf_tokenizer_name.') from error
-    return tokenize
+def _read_statistics(name: str, tag: dict[str, Any], pretrained: str | None) -> dict[str, Any]:
+    """Mean, std and interpolation of a tag, or without one those that all tags of the model share: a file does not say."""
+    if tag:
+        return tag
+    known = [open_clip.get_pretrained_cfg(name, other) for other in open_clip.list_pretrained_tags_by_model(name)]
+    shared = {key: known[0][key] for key in STATISTICS if known and all(other[key] == known[0][key] for other in known)}
+    if known and pretrained and len(shared) < len(STATISTICS):
+        print_log(f'{name} has weights of different pixel statistics, and {pretrained} does not say which are its own: those '
+                  'of OpenAI are taken. Set teacher.mean and teacher.std for others.', logger='current', level=logging.WARNING)
+    return shared
 
 
 def _nearest(word: str, known: list[str]) -> str:

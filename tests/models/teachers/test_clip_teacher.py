@@ -149,7 +149,7 @@ def test_a_resnet_teaches_too(tmp_path):
 
 
 def test_a_tower_without_dense_reading_teaches_all_but_patches(tmp_path):
-    teacher = build(tmp_path, vision=dict(image_size=160, timm_model_name='test_vit', timm_pool='token'))
+    teacher = build(tmp_path, vision=dict(image_size=160, timm_model_name='test_vit', timm_pool='max'))
     assert teacher(images(), SAMPLES, BOXES, {'region', 'image'}).region.shape == (2, 16)
     with pytest.raises(NotImplementedError, match='no dense reading'):
         teacher(images(), SAMPLES, BOXES, {'patches'})

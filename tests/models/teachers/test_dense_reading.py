@@ -1,6 +1,7 @@
 import open_clip
 import pytest
 import torch
+from timm.layers import LayerScale
 
 from mmduet.models.teachers.dense_reading import find_dense_reader
 from mmduet.models.teachers.open_clip_models import build_open_clip
@@ -49,9 +50,114 @@ def test_patches_of_a_resnet_are_the_value_path_of_its_attention_pool(tmp_path):
     torch.testing.assert_close(patches[0, :, 0, 1], pool.c_proj(pool.v_proj(cells[0, :, 0, 1])))
 
 
+def spread(module):
+    """Random weights that leave no norm, bias or scale at its neutral value."""
+    for parameter in module.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return module
+
+
+def read_with_equal_tokens(visual, norm, width, pictures):
+    """Read a tower in which every token that leaves its last norm is the same."""
+    token = torch.randn(width, generator=torch.Generator().manual_seed(3))
+    handle = norm.register_forward_hook(lambda module, inputs, output: token.expand_as(output))
+    embeddings, patches = find_dense_reader(visual)(visual, pictures, len(pictures))
+    handle.remove()
+    return embeddings, patches
+
+
+TIMM = dict(image_size=160, timm_proj='none')
+
+
+@torch.no_grad()
 @pytest.mark.parametrize('vision', [
-    dict(image_size=160, timm_model_name='test_vit', timm_pool='token'),
-    dict(VIT, attentional_pool=True, attn_pooler_queries=2, attn_pooler_heads=2),
+    dict(TIMM, timm_model_name='test_vit3', timm_pool='map'),
+    dict(TIMM, timm_model_name='test_vit3', timm_pool='map', timm_proj='linear'),
+    dict(TIMM, timm_model_name='test_vit', timm_pool='avg', timm_proj='mlp'),
+    dict(image_size=160, timm_model_name='test_vit', timm_pool='avg', timm_proj=None),
+])
+def test_where_all_tokens_are_equal_each_patch_says_what_the_pool_says(tmp_path, vision):
+    width = {'none': 96, 'linear': 16, 'mlp': 16, None: 16}[vision['timm_proj']]
+    visual = spread(build(tmp_path, vision_cfg=vision, embed_dim=width).visual)
+    pictures = images(160)
+    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    torch.testing.assert_close(embeddings, visual(pictures))
+    assert patches.shape == (2, width, 10, 10) and patches.flatten(2).std(dim=2).min() > 1e-3
+    embeddings, patches = read_with_equal_tokens(visual, visual.trunk.norm, visual.trunk.embed_dim, pictures)
+    torch.testing.assert_close(patches, embeddings[:, :, None, None].expand_as(patches), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_patches_of_a_mean_pool_with_a_linear_head_have_the_embedding_as_their_mean(tmp_path):
+    vision = dict(image_size=160, timm_model_name='test_vit', timm_pool='avg', timm_proj=None)
+    visual = spread(build(tmp_path, vision_cfg=vision).visual)
+    visual.trunk.norm, visual.trunk.fc_norm = visual.trunk.fc_norm, visual.trunk.norm  # the norm before the mean
+    embeddings, patches = find_dense_reader(visual)(visual, images(160), 3)
+    torch.testing.assert_close(patches.mean(dim=(2, 3)), embeddings, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('name', 'last', 'linear'), [('fastvit_mci0', 'final_conv', True), ('test_convnext', 'stages', False)])
+def test_patches_of_a_convolutional_tower_are_its_cells_through_the_head(tmp_path, name, last, linear):
+    vision = dict(image_size=128, timm_model_name=name, timm_pool='avg', timm_proj=None)
+    visual = spread(build(tmp_path, vision_cfg=vision).visual)
+    pictures = images(128)
+    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    torch.testing.assert_close(embeddings, visual(pictures))
+    assert patches.shape == (2, 16, 4, 4) and patches.flatten(2).std(dim=2).min() > 1e-4
+    if linear:
+        torch.testing.assert_close(patches.mean(dim=(2, 3)), embeddings[:2], atol=1e-5, rtol=1e-4)
+    getattr(visual.trunk, last).register_forward_hook(lambda module, inputs, output: output[:, :, 1:2, 2:3].expand_as(output))
+    embeddings, alone = find_dense_reader(visual)(visual, pictures, 2)
+    torch.testing.assert_close(embeddings[:2], patches[:, :, 1, 2], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(alone, patches[:, :, 1:2, 2:3].expand_as(alone), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('name', 'grid'), [('test_vit', 10), ('eva02_tiny_patch14_224', 16)])
+def test_patches_of_a_timm_tower_with_a_class_token_are_the_value_path_of_its_last_block(tmp_path, name, grid):
+    size = 224 if name.startswith('eva') else 160
+    visual = spread(build(tmp_path, vision_cfg=dict(image_size=size, timm_model_name=name, timm_pool='token',
+                                                    timm_proj=None)).visual)
+    trunk, pictures = visual.trunk, images(size, 2)
+    last, scale = trunk.blocks[-1], torch.linspace(0.5, 1.5, trunk.embed_dim)
+    if name.startswith('eva'):
+        last.gamma_1 = torch.nn.Parameter(scale)
+        last.gamma_2 = torch.nn.Parameter(scale)
+    else:
+        last.ls1 = LayerScale(trunk.embed_dim)
+        last.ls1.gamma.copy_(scale)
+    embeddings, patches = find_dense_reader(visual)(visual, pictures, 1)
+    torch.testing.assert_close(embeddings, visual(pictures))
+    assert patches.shape == (1, 16, grid, grid)
+
+    states = []
+    trunk.blocks[-1].norm1.register_forward_hook(lambda module, inputs, output: states.append(output))
+    visual(pictures[:1])
+    place = trunk.num_prefix_tokens + 1 * grid + 2
+    # Attention over equal tokens is the value path of one of them.
+    value = scale * last.attn(states[0][:, place:place + 1].expand(-1, 5, -1))[0, :1]
+    torch.testing.assert_close(patches[0, :, 1, 2], trunk.head(trunk.norm(value))[0], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('width', [16, 32])
+def test_patches_of_an_attentional_pooler_are_its_value_path(tmp_path, width):
+    vision = dict(VIT, attentional_pool=True, attn_pooler_queries=3, attn_pooler_heads=2)
+    visual = spread(build(tmp_path, vision_cfg=vision, embed_dim=width).visual)
+    pictures = images(32)
+    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    torch.testing.assert_close(embeddings, visual(pictures))
+    assert patches.shape == (2, width, 4, 4)
+    embeddings, patches = read_with_equal_tokens(visual, visual.attn_pool.ln_k, 32, pictures)
+    torch.testing.assert_close(patches, embeddings[:, :, None, None].expand_as(patches), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('vision', [
+    dict(image_size=160, timm_model_name='test_vit_relpos', timm_pool='avg'),
+    dict(image_size=160, timm_model_name='test_vit', timm_pool='max'),
+    dict(image_size=160, timm_model_name='test_resnet', timm_pool='avg'),
+    dict(VIT, attentional_pool='parallel', attn_pooler_queries=2, attn_pooler_heads=2),
     dict(VIT, qk_norm=True),
     dict(VIT, layers=1),
 ])
