@@ -15,6 +15,8 @@ from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingFeatures, Regions, TeacherTargets, pool_regions, stack_windows
 
 Config = dict[str, Any]
+# Expressions of one photo whose targets overlap by this much mean one object (method, semantic distillation).
+SAME_TARGET_IOU = 0.5
 
 
 @MODELS.register_module()
@@ -107,7 +109,8 @@ class DUETHead(nn.Module):
         if self.stop_gradient:
             embedded = embedded.detach()
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
-        loss: Tensor = self.region_loss(self.anchor(features, project), positives, negatives, regions)
+        same = identify_targets(samples, boxes.device).same(SAME_TARGET_IOU) if self.region_loss.across_images else None
+        loss: Tensor = self.region_loss(self.anchor(features, project), positives, negatives, regions, same)
         return loss
 
     def sample_regions(self, targets: TeacherTargets, boxes: Tensor, samples: Samples) -> Regions:

@@ -31,6 +31,8 @@ class RegionSampler(ABC):
         positives, negatives: how many are drawn.
         positive_iou, negative_iou: thresholds of the classes.
         temperature: of the draw; a high one draws uniformly.
+        relative: stretch the semantics of an image's candidates to [0, 1]. Teachers differ in how far their similarities
+            spread; the raw ones of a CLIP lie within about a tenth, and the temperature then levels them.
         seed: >= 0.
     """
 
@@ -40,6 +42,7 @@ class RegionSampler(ABC):
     positive_iou: float = 0.6
     negative_iou: float = 0.4
     temperature: float = 0.1
+    relative: bool = False
     seed: int = 0
     reads_semantics: ClassVar[bool]
 
@@ -87,6 +90,8 @@ class RegionSampler(ABC):
         exists = (candidates[..., 2:] > 0).all(dim=-1)
         location = iou_cxcywh(candidates, targets)
         reading = semantics(candidates) if self.reads_semantics and semantics is not None else None
+        if self.relative and reading is not None:
+            reading = _stretch(reading, exists)
         as_positive, as_negative = self.scores(location, reading)
         chosen, drawn = self._draw(as_positive, exists & (location >= self.positive_iou), gumbel[0], self.positives)
         weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
@@ -117,6 +122,13 @@ class RegionSampler(ABC):
         key = (score / self.temperature + gumbel).masked_fill(~eligible, -torch.inf)
         index = key.topk(min(count, key.shape[1]), dim=1).indices
         return index, eligible.gather(1, index)
+
+
+def _stretch(reading: Tensor, exists: Tensor) -> Tensor:
+    """Map (B, K) values linearly so that the least of a row is 0 and the greatest 1, over what exists."""
+    low = reading.masked_fill(~exists, torch.inf).amin(dim=1, keepdim=True)
+    high = reading.masked_fill(~exists, -torch.inf).amax(dim=1, keepdim=True)
+    return ((reading - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
 
 def _cut(boxes: Tensor) -> Tensor:
