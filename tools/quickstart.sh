@@ -8,12 +8,11 @@ source "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/environment.sh"
 make_environment
 cd "$ROOT"
 
-data=data/refshapes
+data=data/refshapes_quickstart
 out=work_dirs/quickstart
 if [ ! -f "$data/manifest.json" ]; then
-    "$PYTHON" tools/make_refshapes.py --out data/refshapes_official
-    "$PYTHON" tools/prepare_dataset.py refshapes --source data/refshapes_official --images data/refshapes_official/images \
-        --out "$data"
+    "$PYTHON" tools/make_refshapes.py --out "${data}_official" --train 8000 --val 1000 --test 1000
+    "$PYTHON" tools/prepare_dataset.py refshapes --source "${data}_official" --images "${data}_official/images" --out "$data"
 fi
 
 # Two trainings share the machine: half of the cores for each.

@@ -184,6 +184,7 @@ def _manifest(out: Path, name: str, prepared: PreparedData, source: SourceData, 
         'broken_images': len(prepared.broken),
         'blank_expressions': len(source.blank),
         'sources': {path.resolve().as_posix(): sha256_of(path) for path in source.files},
+        **({'source': dict(source.about)} if source.about else {}),
         'made_by': f'mmduet {__version__}',
     }
 

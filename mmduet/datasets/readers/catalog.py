@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.official_refcoco import read_official_refcoco
+from mmduet.datasets.readers.refshapes import read_refshapes
 from mmduet.datasets.readers.source_data import SourceData
 
 
@@ -49,7 +50,7 @@ CATALOG: dict[str, DatasetSpec] = {
         published={'train': (24698, 44822, 85474), 'val': (4650, 5000, 9536)},
         warning='the google split divides objects, not images: images of its val are also in its train, so a score on it is '
                 'not that of unseen images, and its train must not be mixed with val or test of refcocog_umd'),
-    'refshapes': DatasetSpec(read=partial(read_official_refcoco, split_by='unc'), folder='refshapes'),
+    'refshapes': DatasetSpec(read=read_refshapes, folder='refshapes'),
 }
 
 

@@ -1,4 +1,5 @@
 """What every reader of an official layout returns."""
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,9 +33,11 @@ class SourceData:
         annotations: one per expression; ``image`` is only the likeliest file name.
         blank: a sentence for each expression without words, which has nothing to ground.
         files: the files that were read.
+        about: what else the source says of itself, for the manifest; plain values.
     """
 
     images: dict[int | str, SourceImage]
     annotations: list[Annotation]
     blank: list[str]
     files: list[Path]
+    about: Mapping[str, object] = field(default_factory=dict)

@@ -2,15 +2,17 @@
 from pathlib import Path
 
 from mmduet.datasets.refshapes.expressions import Expression, caption, refer, region_phrase, vocabulary
-from mmduet.datasets.refshapes.generator import Example, make_example
+from mmduet.datasets.refshapes.generator import STUDENT_SPLITS, Example, make_example
+from mmduet.datasets.refshapes.levels import HELD_OUT, LEVELS
 from mmduet.datasets.refshapes.render import render
 from mmduet.datasets.refshapes.scene import Scene, SceneObject, sample_scene, scene_rng
-from mmduet.datasets.refshapes.writer import write_official_layout
+from mmduet.datasets.refshapes.writer import STANDARD_COUNTS, Recipe, write_official_layout
 
 # One token per line in the order of ids, as BERT's vocabulary files.
 VOCABULARY_FILE = Path(__file__).with_name('vocab.txt')
 
 __all__ = [
-    'VOCABULARY_FILE', 'Example', 'Expression', 'Scene', 'SceneObject', 'caption', 'make_example', 'refer', 'region_phrase',
-    'render', 'sample_scene', 'scene_rng', 'vocabulary', 'write_official_layout'
+    'HELD_OUT', 'LEVELS', 'STANDARD_COUNTS', 'STUDENT_SPLITS', 'VOCABULARY_FILE', 'Example', 'Expression', 'Recipe', 'Scene',
+    'SceneObject', 'caption', 'make_example', 'refer', 'region_phrase', 'render', 'sample_scene', 'scene_rng', 'vocabulary',
+    'write_official_layout'
 ]

@@ -69,13 +69,14 @@ def say(rng: np.random.Generator, concept: str) -> str:
     return SYNONYMS[concept][rank]
 
 
-def refer(rng: np.random.Generator, scene: Scene, kinds: Sequence[str] = KINDS) -> Expression | None:
+def refer(rng: np.random.Generator, scene: Scene, kinds: Sequence[str] = KINDS, full: bool = False) -> Expression | None:
     """Return an expression that fits the target and nothing else, or None where no such expression exists.
 
-    The kind is drawn evenly from those of ``kinds`` that are possible in the scene.
+    The kind is drawn evenly from those of ``kinds`` that are possible in the scene; a ``full`` expression names the target's
+    colour and its shape.
     """
     makers = {'attribute': _attributes, 'superlative': _superlatives, 'relation': _relations}
-    possible = [(kind, said) for kind in kinds if (said := makers[kind](scene))]
+    possible = [(kind, said) for kind in kinds if (said := makers[kind](scene, full))]
     if not possible:
         return None
     kind, choices = possible[int(rng.integers(len(possible)))]
@@ -98,26 +99,29 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
     return ' and '.join(f'a {say(rng, item.colour)} {say(rng, item.shape)}' for item in chosen)
 
 
-def _descriptions(item: SceneObject) -> tuple[Description, ...]:
-    """Colour and shape, shape, colour: the ways to name an object without its place or size."""
+def _descriptions(item: SceneObject, full: bool = False) -> tuple[Description, ...]:
+    """Colour and shape, shape, colour: the ways to name an object without its place or size; only the first if ``full``."""
+    both: Description = ((item.colour, item.shape), lambda other: (other.colour, other.shape) == (item.colour, item.shape))
+    if full:
+        return (both, )
     return (
-        ((item.colour, item.shape), lambda other: (other.colour, other.shape) == (item.colour, item.shape)),
+        both,
         ((item.shape, ), lambda other: other.shape == item.shape),
         ((item.colour, 'thing'), lambda other: other.colour == item.colour),
     )
 
 
-def _attributes(scene: Scene) -> list[tuple[str, ...]]:
+def _attributes(scene: Scene, full: bool) -> list[tuple[str, ...]]:
     target = scene.referent
-    both, shape, colour = _descriptions(target)
+    both, *partial = _descriptions(target, full)
     sized: Description = ((target.size, *both[0]), lambda other: both[1](other) and other.size == target.size)
     # Colour with shape counts twice: it is what people say most.
-    return [said for said, test in (shape, colour, both, both, sized) if _count(scene, test) == 1]
+    return [said for said, test in (*partial, both, both, sized) if _count(scene, test) == 1]
 
 
-def _superlatives(scene: Scene) -> list[tuple[str, ...]]:
+def _superlatives(scene: Scene, full: bool) -> list[tuple[str, ...]]:
     target, said = scene.referent, []
-    for concepts, test in _descriptions(target):
+    for concepts, test in _descriptions(target, full):
         same = [item for item in scene.objects if test(item)]
         if len(same) < 2:
             continue
@@ -131,10 +135,10 @@ def _superlatives(scene: Scene) -> list[tuple[str, ...]]:
     return said
 
 
-def _relations(scene: Scene) -> list[tuple[str, ...]]:
+def _relations(scene: Scene, full: bool) -> list[tuple[str, ...]]:
     """The target against a landmark that colour and shape name; others that fit the name are clearly elsewhere."""
     target, said = scene.referent, []
-    for concepts, test in _descriptions(target):
+    for concepts, test in _descriptions(target, full):
         same = [item for item in scene.objects if test(item)]
         for landmark in scene.objects:
             name, is_landmark = _descriptions(landmark)[0]

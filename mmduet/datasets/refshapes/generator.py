@@ -6,11 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.datasets.refshapes.expressions import KINDS, Expression, refer
+from mmduet.datasets.refshapes.levels import Pairs, find_level
 from mmduet.datasets.refshapes.render import render
 from mmduet.datasets.refshapes.scene import SCENE_SIZE, Scene, sample_scene, scene_rng
 
+# The splits that a student may see or be tested on, in the order of the files.
+STUDENT_SPLITS = ('train', 'val', 'testA', 'testB', 'heldout')
 # The tests keep the kinds apart, as RefCOCO's testA and testB keep people and things apart.
 SPLIT_KINDS: dict[str, tuple[str, ...]] = {'testA': ('attribute', ), 'testB': ('superlative', 'relation')}
+# Others have any pair of colour and shape: the teacher knows all, as a CLIP trained on the web would.
+SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'known', 'testB': 'known', 'heldout': 'held_out'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +27,21 @@ class Example:
     expressions: tuple[Expression, ...]
 
 
-def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expressions: int = 1) -> Example:
+def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expressions: int = 1,
+                 level: str = 'standard') -> Example:
     """Make example ``index`` of a split with up to ``expressions`` different expressions, at least one.
 
     Raises:
-        ValueError: an unknown split, less than one expression, or a picture of less than 16 pixels.
+        ValueError: an unknown split or level, less than one expression, or a picture of less than 16 pixels.
     """
     if expressions < 1:
         raise ValueError(f'an example needs at least 1 expression, got {expressions}')
-    rng = scene_rng(seed, split, index)
+    rng = scene_rng(seed, split, index, level)
     kinds: Sequence[str] = SPLIT_KINDS.get(split, KINDS)
+    pairs, full = SPLIT_PAIRS.get(split, 'all'), split == 'heldout'
     while True:
-        scene = sample_scene(rng)
-        first = refer(rng, scene, kinds)
+        scene = sample_scene(rng, find_level(level), pairs)
+        first = refer(rng, scene, kinds, full)
         if first is not None:
             break
     image = render(rng, scene, size)
@@ -43,7 +50,7 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
     for _ in range(8 * (expressions - 1)):
         if len(said) == expressions:
             break
-        more = refer(rng, scene, kinds)
+        more = refer(rng, scene, kinds, full)
         if more is not None:
             said.setdefault(more.tokens, more)
     return Example(scene, image, tuple(said.values()))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmduet.datasets.refshapes.levels import HELD_OUT, LEVELS, Level, Pairs, find_level
+
 SCENE_SIZE = 64
 UNITS_PER_PIXEL = 16
 SHAPES = ('circle', 'square', 'triangle', 'star', 'diamond', 'cross', 'ring', 'arrow')
@@ -24,13 +26,7 @@ COLOURS = {
     'cyan': (60, 205, 215),
 }
 COLOUR_NAMES = tuple(COLOURS)
-# Radius in units: 5 to 7 px and 9 to 12.5 px, far enough apart that nobody mistakes one for the other.
-RADII = {'small': (80, 112), 'big': (144, 200)}
-SPLITS = {'train': 0, 'val': 1, 'testA': 2, 'testB': 3, 'region': 4, 'region_val': 5}
-# Fraction of the sum of two radii that their centres keep apart, along at least one axis.
-CLEARANCE = 0.9
-# Of the first two other objects: these parts share the target's shape, its colour, both.
-SHARE_SHAPE, SHARE_COLOUR, SHARE_BOTH = 30, 25, 15
+SPLITS = {'train': 0, 'val': 1, 'testA': 2, 'testB': 3, 'region': 4, 'region_val': 5, 'heldout': 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +64,71 @@ class Scene:
         return np.array([item.box for item in self.objects], dtype=np.float32) * np.float32(size / SCENE_SIZE)
 
 
-def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """Return the generator of one scene, which depends on these three values only.
+def scene_rng(seed: int, split: str, index: int, level: str = 'standard') -> np.random.Generator:
+    """Return the generator of one scene, which depends on these values only.
 
     Raises:
-        ValueError: an unknown split.
+        ValueError: an unknown split or level.
     """
     if split not in SPLITS:
         raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {split!r}')
-    return np.random.default_rng((seed, SPLITS[split], index))
+    number = find_level(level).number
+    return np.random.default_rng((seed, SPLITS[split], index, number) if number else (seed, SPLITS[split], index))
 
 
-def sample_scene(rng: np.random.Generator, min_objects: int = 3, max_objects: int = 6) -> Scene:
-    """Draw a scene; the first two other objects often share the target's shape, colour or both.
+def sample_scene(rng: np.random.Generator, level: Level = LEVELS['standard'], pairs: Pairs = 'all') -> Scene:
+    """Draw a scene; the first few other objects often share the target's shape, colour or both.
 
     Where the objects do not fit, the scene is drawn again.
-
-    Raises:
-        ValueError: fewer than 2 objects are asked for, or the range is empty.
     """
-    if not 2 <= min_objects <= max_objects:
-        raise ValueError(f'a scene needs 2 <= min_objects <= max_objects, got {min_objects} and {max_objects}')
+    fewest, most = level.objects
     while True:
-        count = int(rng.integers(min_objects, max_objects + 1))
-        objects = _place(rng, count)
-        if len(objects) >= min_objects:
+        objects = _place(rng, level, pairs, int(rng.integers(fewest, most + 1)))
+        if len(objects) >= fewest:
             break
     order = rng.permutation(len(objects))
     return Scene(tuple(objects[int(index)] for index in order), int(np.flatnonzero(order == 0)[0]))
 
 
-def _place(rng: np.random.Generator, count: int) -> list[SceneObject]:
+def _place(rng: np.random.Generator, level: Level, pairs: Pairs, count: int) -> list[SceneObject]:
     """Up to ``count`` objects, the target first; gives up after 60 tries."""
     objects: list[SceneObject] = []
     for _ in range(60):
         if len(objects) == count:
             break
         size = 'big' if rng.integers(2) else 'small'
-        low, high = RADII[size]
+        low, high = level.radii(size)
         radius = int(rng.integers(low, high + 1))
         margin = radius + UNITS_PER_PIXEL // 2
         x, y = (int(value) for value in rng.integers(margin, SCENE_SIZE * UNITS_PER_PIXEL - margin + 1, 2))
-        if any(max(abs(x - other.x), abs(y - other.y)) < CLEARANCE * (radius + other.radius) for other in objects):
+        if any(100 * max(abs(x - other.x), abs(y - other.y)) < level.clearance * (radius + other.radius) for other in objects):
             continue
-        shape, colour = SHAPES[rng.integers(len(SHAPES))], COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
-        if 0 < len(objects) < 3:
-            shape, colour = _share_with_target(rng, objects[0], shape, colour)
+        shape, colour = _draw_attributes(rng, level, pairs, objects)
         objects.append(SceneObject(shape, colour, size, x, y, radius))
     return objects
 
 
-def _share_with_target(rng: np.random.Generator, target: SceneObject, shape: str, colour: str) -> tuple[str, str]:
+def _draw_attributes(rng: np.random.Generator, level: Level, pairs: Pairs, objects: list[SceneObject]) -> tuple[str, str]:
+    """Shape and colour of the next object, drawn again until the pair is allowed."""
+    target = objects[0] if objects else None
+    if target is None and pairs == 'held_out':
+        return HELD_OUT[int(rng.integers(len(HELD_OUT)))]
+    while True:
+        shape, colour = SHAPES[rng.integers(len(SHAPES))], COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
+        if target is not None and len(objects) <= level.sharers:
+            shape, colour = _share_with_target(rng, level, target, shape, colour)
+        as_target = target is not None and (shape, colour) == (target.shape, target.colour)
+        if pairs == 'all' or as_target or (shape, colour) not in HELD_OUT:
+            return shape, colour
+
+
+def _share_with_target(rng: np.random.Generator, level: Level, target: SceneObject, shape: str,
+                       colour: str) -> tuple[str, str]:
     draw = int(rng.integers(100))
-    if draw < SHARE_SHAPE:
+    if draw < level.share_shape:
         return target.shape, colour
-    if draw < SHARE_SHAPE + SHARE_COLOUR:
+    if draw < level.share_shape + level.share_colour:
         return shape, target.colour
-    if draw < SHARE_SHAPE + SHARE_COLOUR + SHARE_BOTH:
+    if draw < level.share_shape + level.share_colour + level.share_both:
         return target.shape, target.colour
     return shape, colour

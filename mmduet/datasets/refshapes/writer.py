@@ -1,109 +1,112 @@
-"""RefShapes in RefCOCO's official layout: ``instances.json``, ``refs(unc).p`` and a folder of images."""
+"""RefShapes in RefCOCO's official layout: ``instances.json``, ``refs(unc).p``, a folder of images, and a manifest.
+
+Every byte depends on the arguments only, so that hashes compare across machines.
+"""
+import hashlib
 import json
 import pickle
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from mmduet.datasets.refshapes.expressions import Expression
 from mmduet.datasets.refshapes.generator import make_example
-from mmduet.datasets.refshapes.scene import SCENE_SIZE, SHAPES, Scene
+from mmduet.datasets.refshapes.levels import find_level
+from mmduet.datasets.refshapes.official_layout import ITEMS_OF_A_SCENE, SCENES_OF_A_SPLIT, OfficialLayout, image_name
+from mmduet.datasets.refshapes.png import encode_png
+from mmduet.datasets.refshapes.scene import SCENE_SIZE, SPLITS, Scene
 
 IMAGE_DIR = 'images'
+ANNOTATION_FILES = ('instances.json', 'refs(unc).p')
+MANIFEST = 'manifest.json'
+# What the standard set has; smaller requests are its first scenes.
+STANDARD_COUNTS = {'train': 32000, 'val': 5000, 'testA': 5000, 'testB': 5000, 'heldout': 5000}
 CHUNK = 100
 
 
-def write_official_layout(out: Path, counts: Mapping[str, int], seed: int = 0, size: int = SCENE_SIZE, expressions: int = 1,
-                          workers: int = 1) -> dict[str, int]:
-    """Write scenes and expressions; existing files of the same name are replaced.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What scenes are made from.
+
+    Attributes:
+        seed: the same seed gives the same data whatever the other splits' counts are.
+        level: of difficulty.
+        size: pixels a side.
+        expressions: at most this many expressions of a training scene; other splits have one.
+    """
+
+    seed: int = 0
+    level: str = 'standard'
+    size: int = SCENE_SIZE
+    expressions: int = 1
+
+
+def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe = Recipe(),
+                          workers: int = 1) -> dict[str, Any]:
+    """Write scenes and expressions; existing files of the same name are replaced, the annotations last.
 
     Args:
         out: folder to write to; made if needed.
-        counts: scenes of each split, ``train``, ``val``, ``testA`` or ``testB``.
-        seed: the same seed gives the same data whatever the other splits' counts or the workers are.
-        size: pixels a side.
-        expressions: at most this many expressions of a training scene; other splits have one.
+        counts: scenes of each split.
+        recipe: what they are made from.
         workers: processes; 1 works in this one.
 
     Returns:
-        Expressions written of each split.
+        The manifest: recipe, scenes and expressions of each split, and ``sha256`` of the list ``sha256sum`` prints of all
+        files in the order of their names.
 
     Raises:
-        ValueError: an unknown split or a value out of its range.
+        ValueError: an unknown split or level, or a value out of its range.
     """
+    find_level(recipe.level)
+    if not set(counts) <= set(SPLITS):
+        raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
+    if not 1 <= recipe.expressions <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
+        raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
+                         f'{dict(counts)} and {recipe.expressions}')
     images = out / IMAGE_DIR
     images.mkdir(parents=True, exist_ok=True)
+    for name in (*ANNOTATION_FILES, MANIFEST):
+        (out / name).unlink(missing_ok=True)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
-    work = partial(_write_scene, images=images, seed=seed, size=size, expressions=expressions)
+    work = partial(_write_scene, images=images, recipe=recipe)
+    layout, hashes = OfficialLayout(recipe.size), {}
     if workers > 1:
         # spawn: safe whatever threads the caller has running
         with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
             written = list(pool.map(work, jobs, chunksize=CHUNK))
     else:
         written = [work(job) for job in jobs]
-    layout = _Layout(size)
-    for (split, index), (scene, said) in zip(jobs, written, strict=True):
+    for (split, index), (scene, said, digest) in zip(jobs, written, strict=True):
         layout.add(split, index, scene, said)
-    (out / 'instances.json').write_text(json.dumps(layout.instances()), encoding='utf-8')
-    with (out / 'refs(unc).p').open('wb') as file:
-        pickle.dump(layout.refs, file, protocol=2)
-    return {split: sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts}
+        hashes[f'{IMAGE_DIR}/{image_name(split, index)}'] = digest
+    contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
+    for name, content in zip(ANNOTATION_FILES, contents, strict=True):
+        (out / name).write_bytes(content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+    manifest = {
+        'dataset': 'refshapes', **asdict(recipe), 'scenes': dict(counts),
+        'sentences': {split: sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts},
+        'files': {name: hashes[name] for name in ANNOTATION_FILES}, 'sha256': hash_of_list(hashes),
+    }  # yapf: disable
+    (out / MANIFEST).write_bytes(json.dumps(manifest, indent=2).encode() + b'\n')
+    return manifest
 
 
-def image_name(split: str, index: int) -> str:
-    """File name of a scene."""
-    return f'refshapes_{split}_{index:06d}.png'
+def hash_of_list(hashes: Mapping[str, str]) -> str:
+    """SHA-256 of what ``sha256sum`` prints of files, given by name, in the order of their names' bytes."""
+    lines = (f'{hashes[name]}  {name}\n' for name in sorted(hashes, key=str.encode))
+    return hashlib.sha256(''.join(lines).encode()).hexdigest()
 
 
-def _write_scene(job: tuple[str, int], images: Path, seed: int, size: int,
-                 expressions: int) -> tuple[Scene, tuple[Expression, ...]]:
+def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Scene, tuple[Expression, ...], str]:
+    """Write a picture; returns its scene, expressions and SHA-256."""
     split, index = job
-    example = make_example(seed, split, index, size, expressions if split == 'train' else 1)
-    path = images / image_name(split, index)
-    if not cv2.imwrite(str(path), example.image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]):
-        raise OSError(f'{path} could not be written')
-    return example.scene, example.expressions
-
-
-class _Layout:
-    """Collects the two annotation files; ids count from 1, as COCO's do."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.images: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
-        self.refs: list[dict[str, Any]] = []
-        self.sentences = 0
-
-    def add(self, split: str, index: int, scene: Scene, said: tuple[Expression, ...]) -> None:
-        image_id, first_id = len(self.images) + 1, len(self.annotations) + 1
-        name = image_name(split, index)
-        self.images.append({'id': image_id, 'file_name': name, 'width': self.size, 'height': self.size})
-        for item, (x1, y1, x2, y2) in zip(scene.objects, scene.boxes(self.size).tolist(), strict=True):
-            self.annotations.append({
-                'id': len(self.annotations) + 1, 'image_id': image_id, 'category_id': SHAPES.index(item.shape) + 1,
-                'bbox': [x1, y1, x2 - x1, y2 - y1], 'area': (x2 - x1) * (y2 - y1), 'iscrowd': 0, 'segmentation': [],
-                'colour': item.colour, 'size': item.size,
-            })  # yapf: disable
-        annotation_id = first_id + scene.target
-        sentences = [self._sentence(expression) for expression in said]
-        self.refs.append({
-            'ref_id': len(self.refs) + 1, 'ann_id': annotation_id, 'category_id': SHAPES.index(scene.referent.shape) + 1,
-            'image_id': image_id, 'file_name': f'{name[:-4]}_{annotation_id}.png', 'split': split,
-            'sent_ids': [sentence['sent_id'] for sentence in sentences], 'sentences': sentences,
-        })
-
-    def _sentence(self, expression: Expression) -> dict[str, Any]:
-        self.sentences += 1
-        return {'sent_id': self.sentences, 'sent': expression.text, 'raw': expression.text, 'tokens': list(expression.tokens),
-                'kind': expression.kind}
-
-    def instances(self) -> dict[str, Any]:
-        categories = [{'id': number, 'name': shape, 'supercategory': 'shape'} for number, shape in enumerate(SHAPES, 1)]
-        return {'info': {'description': 'RefShapes'}, 'licenses': [], 'categories': categories, 'images': self.images,
-                'annotations': self.annotations}
+    example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
+    content = encode_png(example.image)
+    (images / image_name(split, index)).write_bytes(content)
+    return example.scene, example.expressions, hashlib.sha256(content).hexdigest()

@@ -60,13 +60,25 @@ def solve(text, objects):
     return [item for item in fitting if WHERE[place](item, [other for other in fitting if other is not item])]
 
 
-@pytest.mark.parametrize('split', ['train', 'val', 'testA', 'testB'])
-def test_every_expression_means_its_target_and_nothing_else(split):
+@pytest.mark.parametrize('level', ['easy', 'standard', 'hard'])
+@pytest.mark.parametrize('split', ['train', 'val', 'testA', 'testB', 'heldout'])
+def test_every_expression_means_its_target_and_nothing_else(split, level):
     for index in range(300):
-        example = make_example(0, split, index, expressions=3)
+        example = make_example(0, split, index, expressions=3, level=level)
         for expression in example.expressions:
             found = solve(expression.text, example.scene.objects)
             assert found == [example.scene.referent], (expression.text, example.scene)
+
+
+def test_a_full_expression_names_colour_and_shape_of_the_target():
+    for index in range(300):
+        example = make_example(0, 'heldout', index)
+        head = example.expressions[0].text
+        for link in BESIDE:
+            head = head.split(link)[0]
+        said = dict(MEANING[word] for word in head.split() if word in MEANING)
+        target = example.scene.referent
+        assert (said['colour'], said['shape']) == (target.colour, target.shape)
 
 
 def test_the_solver_finds_nothing_or_several_where_an_expression_is_wrong():
@@ -116,8 +128,9 @@ def test_no_word_means_two_things():
 def test_phrases_and_captions_are_literal_for_a_seed():
     scene = make_example(0, 'train', 0).scene
     rng = np.random.default_rng(3)
-    assert [region_phrase(rng, item) for item in scene.objects[:3]] == ['the square', 'the crimson disc', 'the big red circle']
-    assert caption(rng, scene) == 'a silver arrow and a pink square and a orange sign'
+    phrases = [region_phrase(rng, item) for item in scene.objects[:3]]
+    assert phrases == ['the circle', 'the crimson disc', 'the small gray circle']
+    assert caption(rng, scene) == 'a crimson circle and a brown circle and a cyan disc'
 
 
 def test_an_expression_reads_as_one_line():

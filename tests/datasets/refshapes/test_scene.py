@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mmduet.datasets.refshapes.levels import HELD_OUT, LEVELS
 from mmduet.datasets.refshapes.scene import SceneObject, sample_scene, scene_rng
 
 
@@ -44,12 +45,47 @@ def test_splits_and_indices_give_different_scenes():
     assert len({scene.objects for scene in first}) == 6
 
 
-@pytest.mark.parametrize('limits', [(1, 3), (5, 4)])
-def test_impossible_numbers_of_objects_are_refused(limits):
-    with pytest.raises(ValueError, match='2 <= min_objects <= max_objects'):
-        sample_scene(np.random.default_rng(0), *limits)
+@pytest.mark.parametrize(('name', 'fewest', 'most'), [('easy', 2, 4), ('hard', 6, 9)])
+def test_a_level_has_its_number_of_objects_its_radii_and_its_clearance(name, fewest, most):
+    level = LEVELS[name]
+    drawn = [sample_scene(scene_rng(5, 'train', index, name), level) for index in range(200)]
+    assert {len(scene.objects) for scene in drawn} == set(range(fewest, most + 1))
+    for scene in drawn:
+        for index, a in enumerate(scene.objects):
+            assert level.radii(a.size)[0] <= a.radius <= level.radii(a.size)[1]
+            assert 8 + a.radius <= min(a.x, a.y) <= max(a.x, a.y) <= 1016 - a.radius
+            assert all(100 * max(abs(a.x - b.x), abs(a.y - b.y)) >= level.clearance * (a.radius + b.radius)
+                       for b in scene.objects[:index])
+
+
+@pytest.mark.parametrize('name', ['easy', 'standard', 'hard'])
+def test_known_pairs_only_means_that_no_object_has_a_held_out_pair(name):
+    for index in range(200):
+        scene = sample_scene(scene_rng(0, 'train', index, name), LEVELS[name], 'known')
+        assert not {(item.shape, item.colour) for item in scene.objects} & set(HELD_OUT)
+
+
+@pytest.mark.parametrize('name', ['easy', 'standard', 'hard'])
+def test_a_held_out_target_is_the_only_news_in_its_scene(name):
+    targets = set()
+    for index in range(200):
+        scene = sample_scene(scene_rng(0, 'heldout', index, name), LEVELS[name], 'held_out')
+        pair = (scene.referent.shape, scene.referent.colour)
+        targets.add(pair)
+        assert {(item.shape, item.colour) for item in scene.objects} & set(HELD_OUT) == {pair}
+    assert targets == set(HELD_OUT)
+
+
+def test_a_level_has_its_own_scenes():
+    draws = {name: scene_rng(0, 'train', 0, name).integers(1 << 30) for name in ('easy', 'standard', 'hard')}
+    assert len(set(draws.values())) == 3
+
+
+def test_an_unknown_level_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="levels easy, standard, hard, not 'harder'"):
+        scene_rng(0, 'train', 0, 'harder')
 
 
 def test_an_unknown_split_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="train, val, testA, testB, region, region_val, not 'test'"):
+    with pytest.raises(ValueError, match="train, val, testA, testB, region, region_val, heldout, not 'test'"):
         scene_rng(0, 'test', 0)
