@@ -1,4 +1,5 @@
 """The canonical annotation file: one JSON object per line, one line per expression."""
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -120,35 +121,48 @@ class AnnotationStore(Sequence[Annotation]):
 
     Args:
         paths: annotation files, read in this order.
+        first: only so many expressions of each file, from its beginning; None for all.
 
     Attributes:
         boxes: (n, 4) official corners, pixels.
         sizes: (n, 2) width and height of each image, pixels.
+        hashes: SHA-256 of the whole file of each split, hexadecimal: what was computed from other annotations is told by it.
 
     Raises:
-        AnnotationError: a file is missing or empty, a line is wrong, or an expression id occurs twice in a split.
+        AnnotationError: a file is missing or empty, has fewer than ``first`` expressions, a line is wrong, or an expression
+            id occurs twice in a split.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], first: int | None = None) -> None:
+        if first is not None and (type(first) is not int or first < 1):
+            raise AnnotationError(f'first must be a positive whole number of expressions, got {first!r}')
         lines: list[bytes] = []
         boxes: list[Box] = []
         sizes: list[tuple[int, int]] = []
         seen: set[tuple[str, str]] = set()
+        self.hashes: dict[str, str] = {}
         for path in map(Path, paths):
-            before = len(lines)
-            for number, line in enumerate(_read_lines(path), 1):
+            before, splits = len(lines), set[str]()
+            content = _read_lines(path)
+            for number, line in enumerate(content, 1):
                 if not line.strip():
                     continue
+                if first is not None and len(lines) - before == first:
+                    break
                 annotation = parse_annotation(line, f'{path}:{number}')
                 key = (annotation.split, annotation.expression_id)
                 if key in seen:
                     raise AnnotationError(f"{path}:{number}: field 'expression_id' repeats {key[1]!r} of split {key[0]!r}")
                 seen.add(key)
+                splits.add(annotation.split)
                 lines.append(line)
                 boxes.append(annotation.box)
                 sizes.append((annotation.width, annotation.height))
             if len(lines) == before:
                 raise AnnotationError(f'{path} is empty: it holds no expression')
+            if first is not None and len(lines) - before < first:
+                raise AnnotationError(f'{path} holds {len(lines) - before} expressions, fewer than the first {first}')
+            self.hashes.update(dict.fromkeys(splits, hashlib.sha256(b'\n'.join(content)).hexdigest()))
         self.boxes = np.array(boxes, dtype=np.float64)
         self.sizes = np.array(sizes, dtype=np.int64)
         self._buffer = np.frombuffer(b''.join(lines), dtype=np.uint8)

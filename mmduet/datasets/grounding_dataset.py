@@ -1,4 +1,5 @@
 """The dataset: one item per expression of a data root."""
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,19 +36,22 @@ class GroundingDataset(Dataset[Item]):
         image_dir: folder of the images, instead of the manifest's.
         test_mode: evaluation instead of training.
         seed: of the augmentation; usually ``EpochSampler`` sets it to the run's.
+        first: only so many expressions of each split, from its beginning, so that a smaller number is part of a larger one;
+            None for all.
 
     Raises:
         DataError: the data root, a split or an annotation is missing or wrong; says where.
     """
 
     def __init__(self, data_root: str | Path, splits: Sequence[str], pipeline: Sequence[dict[str, Any]],
-                 image_dir: str | Path | None = None, test_mode: bool = False, seed: int = 0) -> None:
+                 image_dir: str | Path | None = None, test_mode: bool = False, seed: int = 0,
+                 first: int | None = None) -> None:
         self.data_root = Path(data_root)
         self.test_mode = test_mode
         manifest = _read_manifest(self.data_root)
         self.image_dir = self.data_root / (image_dir or manifest['images'])
         self.metainfo: dict[str, Any] = {'dataset_name': manifest['dataset'], 'splits': list(splits)}
-        self.annotations = AnnotationStore(_find_splits(self.data_root, splits))
+        self.annotations = AnnotationStore(_find_splits(self.data_root, splits), first)
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
         objects = self.data_root / 'annotations' / 'objects.jsonl'
         self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
@@ -85,10 +89,12 @@ class GroundingDataset(Dataset[Item]):
             'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
             'height': annotation.height, 'width': annotation.width, 'text': annotation.expression,
             'expression_id': annotation.expression_id, 'box': np.array(box), 'flip': False, 'split': annotation.split,
-            'dataset_name': self.metainfo['dataset_name'], 'rng': np.random.default_rng([seed, epoch, index]),
+            'dataset_name': self.metainfo['dataset_name'], 'data_hash': self.annotations.hashes[annotation.split],
+            'rng': np.random.default_rng([seed, epoch, index]),
         }
         if self._objects is not None:
-            results['distractors'] = self._objects.others(annotation.image_id, annotation.box)
+            others = self._objects.others(annotation.image_id, annotation.box)
+            results.update(distractors=others, distractor_index=np.arange(len(others)), objects_hash=self._objects.hash)
         return results
 
     def _report_clipped_boxes(self) -> None:
@@ -115,6 +121,9 @@ class ObjectBoxes:
     Args:
         path: ``objects.jsonl``.
 
+    Attributes:
+        hash: SHA-256 of the file, hexadecimal.
+
     Raises:
         AnnotationError: a line does not parse or lacks a field; names file and line.
     """
@@ -122,14 +131,17 @@ class ObjectBoxes:
     def __init__(self, path: Path) -> None:
         self._place: dict[int | str, tuple[int, int]] = {}
         boxes: list[Box] = []
-        with path.open(encoding='utf-8') as file:
+        digest = hashlib.sha256()
+        with path.open('rb') as file:
             for number, line in enumerate(file, 1):
+                digest.update(line)
                 try:
                     record = json.loads(line)
                     self._place[record['image_id']] = (len(boxes), len(boxes) + len(record['boxes']))
                     boxes += [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in record['boxes']]
                 except (ValueError, KeyError, TypeError) as error:
                     raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error!r})') from error
+        self.hash = digest.hexdigest()
         self._boxes: Boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
     def others(self, image_id: int | str, target: Box) -> Boxes:

@@ -4,7 +4,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import read_photo
+from mmduet.datasets.image_io import Photo, read_photo
 from mmduet.registry import TRANSFORMS
 
 
@@ -12,8 +12,20 @@ from mmduet.registry import TRANSFORMS
 class LoadPhoto(BaseTransform):
     """Decode ``img_path`` to ``img``, (h, w, 3) RGB uint8; an ``img`` that is already there is kept.
 
-    Adds ``ori_shape`` (h, w) of the file and ``photo_shape``, the same until a crop changes it.
+    Adds ``ori_shape`` (h, w) of the file, ``photo_shape``, the same until a crop changes it, and ``photo_window``, the xyxy
+    corners of what is seen, in pixels of the file and not mirrored whatever the photo is.
+
+    Args:
+        cache_mb: decoded photos are kept up to so many megabytes (2^20 bytes) and not decoded again; what comes after stays
+            uncached, as dropping one photo for another gains nothing in an order without repeats. Every worker process has
+            a cache of its own. 0 for none.
     """
+
+    def __init__(self, cache_mb: float = 0) -> None:
+        if not cache_mb >= 0:
+            raise ValueError(f'cache_mb must not be negative, got {cache_mb}')
+        self._free = int(cache_mb * 2**20)
+        self._cache: dict[str, Photo] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load one photo.
@@ -21,11 +33,22 @@ class LoadPhoto(BaseTransform):
         Raises:
             ImageError: the file is missing or broken, or has not the ``height`` and ``width`` its annotation says.
         """
-        photo = results['img'] if 'img' in results else read_photo(results['img_path'])
+        photo = results['img'] if 'img' in results else self._read(results['img_path'])
         shape = photo.shape[:2]
         expected = (results.get('height', shape[0]), results.get('width', shape[1]))
         if shape != expected:
             raise ImageError(f'{results["img_path"]} is {shape[1]} x {shape[0]} pixels, its annotation says '
                              f'{expected[1]} x {expected[0]}: boxes would be off')
-        results.update(img=photo, ori_shape=shape, photo_shape=shape)
+        results.update(img=photo, ori_shape=shape, photo_shape=shape, photo_window=(0, 0, shape[1], shape[0]))
         return results
+
+    def _read(self, path: str) -> Photo:
+        """The pixels of a file; those that the cache shares cannot be written to."""
+        if path in self._cache:
+            return self._cache[path]
+        photo = read_photo(path)
+        if photo.nbytes <= self._free:
+            photo.flags.writeable = False
+            self._cache[path] = photo
+            self._free -= photo.nbytes
+        return photo

@@ -1,0 +1,14 @@
+"""The distilled student that every arm is a change of, on the first 8,000 expressions of RefShapes."""
+from mmengine.config import read_base
+
+with read_base():
+    from ...transvg_duet_refshapes import *
+    from .budget import *
+
+train_dataloader['dataset'].update(first=8000)
+# One process and one thread per run: a worker would take the core from the run beside it.
+train_dataloader.update(num_workers=0, persistent_workers=False)
+val_dataloader.update(num_workers=0, persistent_workers=False)
+test_dataloader.update(num_workers=0)
+train_pipeline[0].update(cache_mb=512)
+test_pipeline[0].update(cache_mb=512)

@@ -1,0 +1,1 @@
+"""Experiments of many runs: one training each, their records, and what they show together."""

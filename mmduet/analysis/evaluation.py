@@ -1,0 +1,68 @@
+"""Scores of a student over a whole split or its beginning, by kind of expression where the data set says the kind."""
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from mmduet.evaluation import GroundingMetric
+
+Answers = list[dict[str, Any]]
+KIND_METRICS = (0.5, 0.75)
+DIGITS = 3
+
+
+def first_items(loader: DataLoader[Any], count: int) -> DataLoader[Any]:
+    """A loader of the first ``count`` items, or of all where there are fewer; it shares the data set."""
+    items = Subset(loader.dataset, range(min(count, len(loader.dataset))))  # type: ignore[arg-type]
+    return DataLoader(items, batch_size=loader.batch_size, collate_fn=loader.collate_fn)
+
+
+@torch.no_grad()
+def evaluate(student: Any, loader: DataLoader[Any], metric: GroundingMetric) -> tuple[dict[str, Any], Answers]:
+    """Score a student; it is left in eval mode.
+
+    Returns:
+        Metrics in percent, with ``kinds`` (metrics and ``count`` by kind of expression) where the annotations name kinds; and
+        the answers, sorted by split and expression.
+    """
+    student.eval()
+    metric.results.clear()
+    for batch in loader:
+        metric.process(batch, student.test_step(batch))
+    answers = sorted(metric.results, key=lambda answer: (answer['split'], answer['expression_id']))
+    dataset: Any = loader.dataset
+    size = len(dataset)
+    metrics: dict[str, Any] = {name: round(value, DIGITS) for name, value in metric.evaluate(size).items()}
+    source = getattr(dataset, 'dataset', dataset)
+    kinds = read_kinds(source.data_root, {answer['split'] for answer in answers})
+    if kinds:
+        metrics['kinds'] = score_kinds(answers, kinds)
+    return metrics, answers
+
+
+def read_kinds(data_root: Path, splits: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Kind of every expression that has one, by split and expression_id."""
+    kinds = {}
+    for split in splits:
+        with (Path(data_root) / 'annotations' / f'{split}.jsonl').open(encoding='utf-8') as file:
+            for line in filter(str.strip, file):
+                record = json.loads(line)
+                if record.get('kind') is not None:
+                    kinds[record['split'], record['expression_id']] = str(record['kind'])
+    return kinds
+
+
+def score_kinds(answers: Answers, kinds: dict[tuple[str, str], str]) -> dict[str, dict[str, float]]:
+    """Accuracies in percent, mean IoU in percent, and how many, of each kind."""
+    overlaps: dict[str, list[float]] = {}
+    for answer in answers:
+        kind = kinds.get((answer['split'], answer['expression_id']))
+        if kind is not None:
+            overlaps.setdefault(kind, []).append(answer['iou'])
+    return {kind: {**{f'acc@{threshold:g}': round(100 * sum(iou >= threshold for iou in ious) / len(ious), DIGITS)
+                      for threshold in KIND_METRICS},
+                   'miou': round(100 * sum(ious) / len(ious), DIGITS), 'count': len(ious)}
+            for kind, ious in sorted(overlaps.items())}

@@ -1,0 +1,82 @@
+"""Run jobs side by side, each in a process of its own that starts with everything imported."""
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# Importing takes seconds; the server imports once, and every job starts as a copy of it.
+PRELOADED = ('mmduet.analysis.trial', 'mmduet.analysis.held_out', 'mmduet.models', 'mmduet.datasets', 'mmduet.evaluation',
+             'mmduet.engine', 'mmdet.models', 'open_clip', 'transformers.models.bert.modeling_bert')
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job that ended.
+
+    Attributes:
+        index: its place among the jobs.
+        failed: whether its process ended otherwise than well.
+        log: what it printed.
+    """
+
+    index: int
+    failed: bool
+    log: Path
+
+
+def run_jobs(function: Callable[[Any], Any], jobs: Sequence[tuple[Any, Path]], side_by_side: int) -> Iterator[Finished]:
+    """Call ``function(argument)`` for every job, and yield each as it ends; a failed one does not stop the others.
+
+    Args:
+        function: importable by its name.
+        jobs: the argument, which can be pickled, and the file of the job's log.
+        side_by_side: how many run at a time.
+    """
+    context = get_context('forkserver')
+    context.set_forkserver_preload(list(PRELOADED))
+    waiting = list(enumerate(jobs))[::-1]
+    running: dict[Any, tuple[int, Any]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < side_by_side:
+                index, (argument, log) = waiting.pop()
+                log.parent.mkdir(parents=True, exist_ok=True)
+                process = context.Process(target=_call, args=(function, argument, str(log), str(Path.cwd())))
+                process.start()
+                running[process.sentinel] = (index, process)
+            for sentinel in connection.wait(list(running)):
+                index, process = running.pop(sentinel)
+                process.join()
+                yield Finished(index, process.exitcode != 0, jobs[index][1])
+    finally:
+        for _, process in running.values():
+            process.terminate()
+
+
+def _call(function: Callable[[Any], Any], argument: Any, log: str, folder: str) -> None:
+    """In the process of the job: print to the log alone, compute on one thread, and end with a status."""
+    os.chdir(folder)
+    with open(log, 'w', encoding='utf-8', buffering=1) as file:  # noqa: PTH123 (its descriptor replaces two others)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(1)
+    try:
+        function(argument)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def log_end(path: Path, lines: int = 12) -> str:
+    """The last lines of a log, indented."""
+    text = path.read_text(encoding='utf-8', errors='replace') if path.exists() else ''
+    return '\n'.join(f'    {line}' for line in text.splitlines()[-lines:]) or '    (it printed nothing)'
