@@ -74,12 +74,16 @@ class RandomTargetCrop(BaseTransform):
         if window is None:
             return results
         left, top, width, height = window
+        results['photo_window'] = _crop_window(results, left, top, width, height)
         results['img'] = results['img'][top:top + height, left:left + width]
         results['photo_shape'] = (height, width)
         results['box'] = crop_boxes(results['box'], left, top, width, height)
         if results.get('distractors') is not None:
             kept = crop_boxes(results['distractors'], left, top, width, height)
-            results['distractors'] = kept[_areas(kept) >= 1]
+            visible = _areas(kept) >= 1
+            results['distractors'] = kept[visible]
+            if 'distractor_index' in results:
+                results['distractor_index'] = results['distractor_index'][visible]
         return results
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, int], box: Boxes) -> tuple[int, int, int, int] | None:
@@ -102,6 +106,14 @@ class RandomTargetCrop(BaseTransform):
         most = min(round(side * scale), most)
         drawn = rng.integers(min(least, most), most + 1, size=self.tries)
         return np.clip(np.rint(drawn / scale), 1, side).astype(np.int64)
+
+
+def _crop_window(results: dict[str, Any], left: int, top: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """Corners, in pixels of the file, of a crop of what is seen of it."""
+    x1, y1, x2, _ = results.get('photo_window', (0, 0, results['img'].shape[1], 0))
+    # The right end of the mirrored photo is the left end of the file.
+    start = x2 - left - width if results.get('flip') else x1 + left
+    return start, y1 + top, start + width, y1 + top + height
 
 
 def resized_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:

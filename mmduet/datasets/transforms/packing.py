@@ -13,8 +13,8 @@ from mmduet.datasets.image_io import Photo
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
 
-META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'canvas', 'flip', 'swapped_words', 'dataset_name',
-             'split')
+META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'photo_window', 'canvas', 'flip', 'swapped_words',
+             'dataset_name', 'split', 'data_hash', 'objects_hash')
 
 
 @TRANSFORMS.register_module()
@@ -63,7 +63,8 @@ class PackGroundingInputs(BaseTransform):
     """Pack ``inputs``, the photo as (3, h, w) bytes, and ``data_samples``, a ``DetDataSample`` with words, boxes and canvas.
 
     ``gt_instances.bboxes`` (1, 4) and ``distractors.bboxes`` (n, 4), where the data set has them, are float32 xyxy in pixels
-    of the photo as augmented. Without a box (inference) there is no ``gt_instances``.
+    of the photo as augmented; ``distractors.index`` (n,) are their places in the data set's list, of which a crop leaves some
+    out. Without a box (inference) there is no ``gt_instances``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -73,4 +74,6 @@ class PackGroundingInputs(BaseTransform):
             sample.gt_instances = InstanceData(bboxes=torch.tensor(results['box'][None], dtype=torch.float32))
         if results.get('distractors') is not None:
             sample.distractors = InstanceData(bboxes=torch.tensor(results['distractors'], dtype=torch.float32))
+            if 'distractor_index' in results:
+                sample.distractors.index = torch.from_numpy(results['distractor_index'])
         return {'inputs': to_planes(results['img']), 'data_samples': sample}

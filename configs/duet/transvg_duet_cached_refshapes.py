@@ -1,0 +1,9 @@
+"""The tiny TransVG distilled by DUET from what the tiny CLIP said once, RefShapes: first tools/cache_teacher.py."""
+from mmengine.config import read_base
+
+from mmduet.models.teachers import CachedTeacher
+
+with read_base():
+    from .transvg_duet_refshapes import *
+
+model['teacher'] = dict(type=CachedTeacher, cache='data/teacher_cache/clip_tiny_refshapes', teacher=model['teacher'])

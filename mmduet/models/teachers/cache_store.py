@@ -1,0 +1,237 @@
+"""What a teacher said about a split, on disk: float16 shards with checksums, an index and a manifest.
+
+A cache is a folder with a section ``DATASET/SPLIT`` for every split. A section holds
+
+* ``manifest.json``: which teacher spoke about which data, the shards with their checksums, and whether all are there;
+* ``index.json``: the texts and, by expression, the rows of its photo, crop and texts (see ``CacheIndex``);
+* ``text-00000.f16`` ...: rows of text embeddings, (n, D);
+* ``photo-00000.f16`` ...: for some photos the rows of ``image`` (n, V, D), ``crop`` (m, V, D) and ``similarity`` (k, V, h, w),
+  one after the other, V being 2 where the photo is also there mirrored, else 1.
+
+A shard ends with the SHA-256 of what comes before, so that a run that was stopped knows its finished shards.
+"""
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmduet.datasets.errors import DataError
+
+FORMAT = 1
+MANIFEST, INDEX = 'manifest.json', 'index.json'
+DIGEST_BYTES = 32
+FLOAT = np.dtype('<f2')
+Rows = NDArray[np.float16]
+
+
+class CacheError(DataError):
+    """A cache of a teacher that is not there, not whole, or does not belong to what it is used with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheIndex:
+    """Which rows belong to which expression; E expressions in the order of their rows of similarity.
+
+    Attributes:
+        texts: distinct texts in the order of their rows.
+        ids: (E,) expression ids.
+        photo, crop: (E,) row of the photo and of the crop of the target.
+        text, mirrored_text: (E,) row of the words as they are and as they are with the mirrored photo; -1 where never mirrored.
+        others: (E,) rows of the crops of the other annotated boxes of the photo; None where they are not cached.
+    """
+
+    texts: list[str]
+    ids: list[str]
+    photo: list[int]
+    crop: list[int]
+    text: list[int]
+    mirrored_text: list[int]
+    others: list[list[int]] | None
+
+    def encode(self) -> bytes:
+        """The bytes of ``index.json``."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(',', ':')).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A file of rows.
+
+    Attributes:
+        name: of the file.
+        parts: shape of each array in it, by name, in the order they lie there.
+        sha256: of the arrays, hexadecimal; None before it is written.
+    """
+
+    name: str
+    parts: Mapping[str, tuple[int, ...]]
+    sha256: str | None = None
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the arrays."""
+        return FLOAT.itemsize * sum(int(np.prod(shape)) for shape in self.parts.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.payload + DIGEST_BYTES
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, flush to disk, rename: whoever reads ``path`` finds the old content or all of the new.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written to; nothing is left behind.
+    """
+    fresh = path.with_name(f'{path.name}.{os.getpid()}.new')
+    try:
+        with fresh.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_shard(folder: Path, shard: Shard, arrays: Mapping[str, Any]) -> None:
+    """Write the arrays of a shard and their checksum.
+
+    Raises:
+        OSError: as ``write_atomically``.
+        ValueError: an array has not the shape that the shard says.
+    """
+    pieces = []
+    for name, shape in shard.parts.items():
+        array = np.ascontiguousarray(arrays[name], dtype=FLOAT)
+        if array.shape != tuple(shape):
+            raise ValueError(f'{shard.name}: {name} must have shape {tuple(shape)}, got {array.shape}')
+        pieces.append(array.tobytes())
+    payload = b''.join(pieces)
+    write_atomically(folder / shard.name, payload + hashlib.sha256(payload).digest())
+
+
+def find_checksum(folder: Path, shard: Shard) -> str | None:
+    """SHA-256 of the arrays of a finished shard; None where the file is missing, of another size or not what was written."""
+    try:
+        content = (folder / shard.name).read_bytes()
+    except FileNotFoundError:
+        return None
+    digest = hashlib.sha256(memoryview(content)[:shard.payload]).digest()
+    return digest.hex() if len(content) == shard.size and content[shard.payload:] == digest else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a section.
+
+    Raises:
+        CacheError: there is none, or it is not of this format.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CacheError(f'{folder} holds no cache of a teacher (there is no {MANIFEST})') from error
+    except ValueError as error:
+        raise CacheError(f'{path} is damaged: {error}') from error
+    if manifest.get('format') != FORMAT:
+        raise CacheError(f'{path} has format {manifest.get("format")!r}, this version of mmduet reads {FORMAT}')
+    return manifest
+
+
+def list_shards(manifest: Mapping[str, Any]) -> list[Shard]:
+    """The shards that a manifest names."""
+    return [Shard(name=entry['name'], parts={name: tuple(shape) for name, shape in entry['parts'].items()},
+                  sha256=entry['sha256']) for entry in manifest['shards']]
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any], where: str = 'the cache', here: str = 'the config'
+                ) -> list[str]:
+    """A phrase for each key in which two mappings differ."""
+    return [f'{key} is {there.get(key)!r} in {where} and {wanted.get(key)!r} in {here}'
+            for key in dict.fromkeys([*wanted, *there]) if there.get(key) != wanted.get(key)]
+
+
+class _Table:
+    """Rows of one name over all shards, read from the files' memory maps."""
+
+    def __init__(self, blocks: Sequence[Rows]) -> None:
+        self._blocks = blocks
+        self._starts = np.cumsum([0, *(len(block) for block in blocks)])
+
+    def __getitem__(self, row: int) -> Rows:
+        block = int(np.searchsorted(self._starts, row, side='right')) - 1
+        return self._blocks[block][row - self._starts[block]]
+
+
+class CacheSection:
+    """A whole section, opened for reading; every file is compared with its checksum once, here.
+
+    Args:
+        folder: of the section.
+
+    Attributes:
+        manifest: as on disk.
+        index: as on disk.
+        tables: by ``text``, ``image``, ``crop`` and, where cached, ``similarity``: rows, float16.
+        text_row: row of each text.
+        place: position of each expression id in the index.
+
+    Raises:
+        CacheError: half written, a file is missing, or a bit of it has changed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        if not self.manifest['complete']:
+            shards = list_shards(self.manifest)
+            done = sum((folder / shard.name).exists() for shard in shards)
+            raise CacheError(f'the cache {folder} is half written ({done} of {len(shards)} shards); go on with: '
+                             f'{self.manifest["command"]}')
+        self.index = self._read_index()
+        blocks: dict[str, list[Rows]] = {}
+        for shard in list_shards(self.manifest):
+            for name, rows in self._open(shard).items():
+                blocks.setdefault(name, []).append(rows)
+        self.tables = {name: _Table(rows) for name, rows in blocks.items()}
+        self.text_row = {text: row for row, text in enumerate(self.index.texts)}
+        self.place = {key: position for position, key in enumerate(self.index.ids)}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'CacheSection':
+        return self
+
+    def _read_index(self) -> CacheIndex:
+        try:
+            content = (self.folder / INDEX).read_bytes()
+        except FileNotFoundError as error:
+            raise self._damaged(INDEX, 'is missing') from error
+        if hashlib.sha256(content).hexdigest() != self.manifest['index_sha256']:
+            raise self._damaged(INDEX, 'has not the checksum of the manifest')
+        return CacheIndex(**json.loads(content))
+
+    def _open(self, shard: Shard) -> dict[str, Rows]:
+        path = self.folder / shard.name
+        if not path.exists():
+            raise self._damaged(shard.name, 'is missing')
+        if find_checksum(self.folder, shard) != shard.sha256:
+            raise self._damaged(shard.name, 'has not the checksum of the manifest')
+        flat = np.memmap(path, dtype=FLOAT, mode='r', shape=(shard.payload // FLOAT.itemsize, ))
+        ends = np.cumsum([int(np.prod(shape)) for shape in shard.parts.values()])
+        return {name: part.reshape(shape) for (name, shape), part in
+                zip(shard.parts.items(), np.split(flat, ends[:-1]), strict=True)}
+
+    def _damaged(self, name: str, what: str) -> CacheError:
+        return CacheError(f'{self.folder / name} {what}: the cache is damaged. Mend it with: {self.manifest["command"]}')

@@ -1,0 +1,59 @@
+"""Which teacher a config describes, without building it."""
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmduet.datasets.preparation import sha256_of
+from mmduet.paths import find_file
+from mmduet.registry import MODELS
+
+Identity = dict[str, Any]
+RANDOM, ABSENT = 'random', 'a file that is not here'
+
+
+def identify_teacher(config: Mapping[str, Any]) -> Identity:
+    """All that decides what a teacher of this config says: its arguments, with files replaced by what they hold.
+
+    Args:
+        config: of a ``CLIPTeacher``, say.
+
+    Returns:
+        Plain values by argument, defaults included. ``weights`` stands for ``pretrained``: 'random', a tag, or the SHA-256 of
+        the file; ``model_config`` is the SHA-256 of the file.
+
+    Raises:
+        TypeError: the teacher takes no such argument.
+        FileNotFoundError: there is no such ``model_config``.
+    """
+    arguments = {key: value for key, value in config.items() if key != 'type'}
+    kind: Any = config['type']
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    bound = inspect.signature(kind).bind(**arguments)
+    bound.apply_defaults()
+    identity: Identity = {'type': kind.__name__}
+    for name, value in bound.arguments.items():
+        if name == 'pretrained':
+            identity['weights'] = _identify_weights(value)
+        elif name == 'model_config':
+            identity[name] = None if value is None else _hash_json(find_file(value))
+        else:
+            identity[name] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return identity
+
+
+def _identify_weights(pretrained: str | None) -> str:
+    if pretrained is None:
+        return RANDOM
+    try:
+        return f'SHA-256 {sha256_of(find_file(pretrained))}'
+    except FileNotFoundError:
+        is_tag = not Path(pretrained).suffix and '/' not in pretrained
+        return f'tag {pretrained}' if is_tag else f'{ABSENT} ({Path(pretrained).name})'
+
+
+def _hash_json(path: Path) -> str:
+    """SHA-256 of a JSON file, whatever its layout."""
+    return hashlib.sha256(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,279 @@
+#!/usr/bin/env python
+"""Ask the teacher of a config once about all of its training data, and write down what it says.
+
+    python tools/cache_teacher.py configs/duet/transvg_duet_cached_refcoco.py
+    python tools/cache_teacher.py configs/duet/transvg_duet_refcoco.py --out FOLDER --splits train+val
+    torchrun --nproc_per_node 8 tools/cache_teacher.py CONFIG --launcher pytorch    # shards are divided among the processes
+
+Stopped, by a full disk or otherwise, the same command goes on where it was. docs/teacher_cache.md says what is cached.
+"""
+import argparse
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _common
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+MEGABYTE = 1e6
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _common.add_data_flags(parser)
+    parser.add_argument('--out', help="folder of the cache (default: that of the config's CachedTeacher)")
+    parser.add_argument('--splits', metavar='A+B', help='splits to cache (default: those that the config trains on)')
+    parser.add_argument('--distractors', action='store_true', help='also the crops of the other annotated boxes')
+    parser.add_argument('--redo', action='store_true', help='replace a cache of these splits that is of something else')
+    parser.add_argument('--batch-size', type=int, default=32, help='photos that go through the teacher together')
+    parser.add_argument('--decoders', type=int, default=1, help='threads that decode photos, in each process')
+    parser.add_argument('--seed', type=int, default=0, help='of a teacher with random weights')
+    args = parser.parse_args(arguments)
+    if min(args.batch_size, args.decoders) < 1:
+        parser.error('--batch-size and --decoders must be at least 1')
+    return args
+
+
+def find_teacher(cfg: 'Config', out: str | None) -> tuple[dict[str, Any], Path]:
+    """The config of the teacher to ask, and the folder to write to.
+
+    Raises:
+        ConfigError: the config has no teacher, or no folder is named.
+    """
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.models.teachers import CachedTeacher
+    teacher = cfg.model.get('teacher')
+    if teacher is None:
+        raise ConfigError('the model of this config has no teacher: take one of configs/duet')
+    while 'teacher' in teacher:
+        is_cached = teacher['type'] is CachedTeacher or str(teacher['type']).split('.')[-1] == CachedTeacher.__name__
+        if is_cached and out is None:
+            out = teacher['cache']
+        teacher = teacher['teacher']
+    if out is None:
+        raise ConfigError('say with --out where the cache shall be')
+    return teacher, Path(out)
+
+
+def build_datasets(cfg: 'Config', splits: str | None) -> Iterator[tuple[Any, str]]:
+    """Every split to cache, with the data set that reads it."""
+    from mmengine.registry import DATASETS, DefaultScope
+
+    from mmduet.engine import config_tools
+    nodes = [node for node in config_tools.walk(cfg.train_dataloader) if 'data_root' in node and 'splits' in node]
+    for node in nodes:
+        names = config_tools.parse_splits(splits) if splits is not None else list(node['splits'])
+        for name in names:
+            with DefaultScope.overwrite_default_scope('mmduet'):
+                yield DATASETS.build({**node, 'splits': [name]}), name
+
+
+def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
+    """The teacher on its device.
+
+    Raises:
+        ConfigError: it cannot be asked about single crops and texts.
+    """
+    import torch
+    from mmengine.device import get_device
+    from mmengine.registry import MODELS, DefaultScope
+
+    from mmduet.engine.config_tools import ConfigError
+    torch.manual_seed(seed)
+    with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+        teacher = MODELS.build(config)
+    if not (hasattr(teacher, 'embed_texts') and hasattr(teacher, 'embed_images')):
+        raise ConfigError(f'{type(teacher).__name__} cannot be cached: it has no embed_texts and embed_images')
+    return teacher.to(get_device()).eval()
+
+
+def measure(teacher: Any, mirrored: bool) -> Any:
+    """The geometry of what a teacher says; its grid is found by asking."""
+    import torch
+
+    from mmduet.models.teachers.cache_plan import Geometry
+    blank = torch.zeros(1, 3, *teacher.image_size, device=next(teacher.parameters()).device)
+    try:
+        patches = teacher.embed_images(blank, 1)[1]
+        grid = tuple(patches.shape[2:])
+    except NotImplementedError as error:
+        print(f'no similarity is cached: {error}', flush=True)
+        grid = None
+    return Geometry(embed_dims=teacher.embed_dims, grid=grid, views=2 if mirrored else 1)
+
+
+def hash_weights(teacher: Any) -> str:
+    """SHA-256 of the weights as loaded: what tells two teachers with random weights apart."""
+    import hashlib
+
+    import torch
+    digest = hashlib.sha256()
+    for name, value in teacher.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards: Sequence[Any], command: str,
+                  config: str, redo: bool) -> None:
+    """Write the index and a manifest that says the section is not complete, unless they are there.
+
+    Raises:
+        CacheError: there is a section of something else; names what differs.
+    """
+    import hashlib
+    import shutil
+
+    from mmduet import __version__
+    from mmduet.models.teachers import cache_store
+    content = {**content, 'index_sha256': hashlib.sha256(index).hexdigest(),
+               'shards': [{'name': shard.name, 'parts': {name: list(shape) for name, shape in shard.parts.items()},
+                           'sha256': None} for shard in shards]}
+    if (folder / cache_store.MANIFEST).exists() and not redo:
+        there = cache_store.read_manifest(folder)
+        bare = {**there, 'shards': [{**shard, 'sha256': None} for shard in there['shards']]}
+        found = cache_store.differences({key: bare.get(key) for key in content}, content, 'it', 'this run')
+        if found:
+            names = [text for text in found if not text.startswith(('shards', 'index_sha256'))] or ['the order of its rows']
+            raise cache_store.CacheError(f'{folder} is a cache of something else: {"; ".join(names)}. Take --redo to replace '
+                                         'it, or another --out')
+        return
+    for leftover in folder.glob('*.new'):
+        leftover.unlink()
+    if redo:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {'format': cache_store.FORMAT, 'complete': False, 'made_by': f'mmduet {__version__}', 'config': config,
+                'command': command, **content}
+    write_json(folder / cache_store.INDEX, index)
+    write_manifest(folder, manifest)
+
+
+def write_json(path: Path, content: bytes) -> None:
+    """Write a file atomically; a full disk is the user's matter."""
+    from mmduet.models.teachers.cache_store import CacheError, write_atomically
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise CacheError(f'{path} cannot be written: {error.strerror or error}. Make room and run the same command '
+                         'again') from error
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a section."""
+    import json
+
+    from mmduet.models.teachers.cache_store import MANIFEST
+    write_json(folder / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())
+
+
+def finish_section(folder: Path) -> None:
+    """Write the checksums of the shards into the manifest, and that it is complete.
+
+    Raises:
+        CacheError: a shard is missing or damaged.
+    """
+    from mmduet.models.teachers import cache_store
+    manifest = cache_store.read_manifest(folder)
+    for entry, shard in zip(manifest['shards'], cache_store.list_shards(manifest), strict=True):
+        entry['sha256'] = cache_store.find_checksum(folder, shard)
+        if entry['sha256'] is None:
+            raise cache_store.CacheError(f'{folder / shard.name} was not written: run the same command again')
+    write_manifest(folder, {**manifest, 'complete': True})
+
+
+class Progress:
+    """Lines of progress with the time to go, from the first process."""
+
+    def __init__(self, total: int, active: bool) -> None:
+        self._total = total
+        self._active = active
+        self._start = self._last = time.monotonic()
+        self._written = 0
+
+    def show(self, number: int, written: bool) -> None:
+        """Tell that ``number`` of this process's shards are there, the last of which was ``written`` now or before."""
+        self._written += written
+        now = time.monotonic()
+        if not self._active or (now - self._last < 5 and number < self._total):
+            return
+        self._last = now
+        to_go = (self._total - number) * (now - self._start) / max(self._written, 1)
+        print(f'  {number} of {self._total} shards, {now - self._start:.0f} s, about {to_go:.0f} s to go', flush=True)
+
+
+def write_section(folder: Path, plan: Any, shards: Sequence[Any], teacher: Any, args: argparse.Namespace) -> None:
+    """Write this process's shards: of texts first, as photos are compared with the texts of all."""
+    from mmengine.dist import barrier, get_dist_info
+
+    from mmduet.models.teachers.cache_writer import CacheWriter, share
+    rank, world = get_dist_info()
+    writer = CacheWriter(teacher, plan, folder, args.batch_size, args.decoders)
+    kinds = [share(shards, rank, world, lambda shard, kind=kind: ('text' in shard.parts) == kind) for kind in (True, False)]
+    progress, number = Progress(sum(map(len, kinds)), rank == 0), 0
+    for numbers in kinds:
+        for shard in numbers:
+            written = writer.write(shards, shard)
+            number += 1
+            progress.show(number, written)
+        barrier()
+
+
+def command_of(args: argparse.Namespace, out: Path, split: str) -> str:
+    """The command that makes a section again."""
+    words = ['python', 'tools/cache_teacher.py', args.config, '--out', str(out), '--splits', split]
+    words += ['--distractors'] if args.distractors else []
+    words += ['--data-root', args.data_root] if args.data_root is not None else []
+    words += ['--no-pretrained'] if args.no_pretrained else []
+    words += ['--cfg-options', *args.cfg_options] if args.cfg_options else []
+    return shlex.join(words)
+
+
+def cache(args: argparse.Namespace) -> None:
+    """Write every split that is asked for."""
+    from mmengine.dist import barrier, is_main_process
+
+    from mmduet.models.teachers import cache_plan
+    from mmduet.models.teachers.teacher_identity import identify_teacher
+    cfg = _common.load(args)
+    config, out = find_teacher(cfg, args.out)
+    identity = identify_teacher(config)
+    if args.launcher != 'none':
+        from mmduet.engine.distributed import join_process_group
+        join_process_group(args.launcher)
+    teacher = build_teacher(config, cfg, args.seed)
+    for dataset, split in build_datasets(cfg, args.splits):
+        mirrored = cache_plan.mirrors(dataset)
+        geometry = measure(teacher, mirrored)
+        plan = cache_plan.plan_section(dataset, split, mirrored, args.distractors)
+        shards = cache_plan.lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
+        content = cache_plan.describe_section(plan, split, dataset, geometry, identity)
+        content['loaded_weights_sha256'] = hash_weights(teacher)
+        folder, index = out / content['data']['dataset'] / split, plan.index.encode()
+        if is_main_process():
+            counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
+            size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
+            print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)
+            start_section(folder, content, index, shards, command_of(args, out, split), args.config, args.redo)
+        barrier()
+        write_section(folder, plan, shards, teacher, args)
+        if is_main_process():
+            finish_section(folder)
+            print(f'{folder}: complete', flush=True)
+        barrier()
+
+
+def main() -> None:
+    """Cache."""
+    args = parse_args()
+    _common.set_threads()
+    _common.run(lambda: cache(args))
+
+
+if __name__ == '__main__':
+    main()
