@@ -18,7 +18,7 @@ from mmduet.engine.type_check import naming_unknown_types
 from mmduet.registry import METRICS, RUNNERS
 
 CHECKPOINT = 'last.pth'
-DEFAULTS = {'curve_points': 5, 'curve_expressions': 1000, 'budget_factor': 1.0}
+DEFAULTS = {'curve_points': 5, 'curve_expressions': 500, 'budget_factor': 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

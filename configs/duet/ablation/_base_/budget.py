@@ -26,6 +26,6 @@ visualizer = dict(type=Visualizer, vis_backends=[])
 ablation = dict(
     # Val is looked at so often on its first expressions, and once more, whole, at the end.
     curve_points=5,
-    curve_expressions=1000,
+    curve_expressions=500,
     # Steps of this arm over those of the others.
     budget_factor=1.0)
