@@ -54,7 +54,34 @@ DETR = Layout(
     ignored=('transformer.decoder.', 'class_embed.', 'bbox_embed.', 'query_embed.'),
 )
 
-LAYOUTS = {layout.name: layout for layout in (TRANSVG, DETR)}
+_VERIFIER = 'trans_decoder.decoder.extra_encoder_layers.0.'
+VLTVG = Layout(
+    'vltvg',
+    marks=('backbone.0.body.', 'trans_encoder.', 'trans_decoder.', 'bert_proj.'),
+    prefixes={
+        'backbone.0.body.': 'visual_encoder.backbone.',
+        'input_proj.': 'visual_encoder.input_proj.',
+        'trans_encoder.encoder.': 'visual_encoder.encoder.',
+        'bert.': 'text_encoder.bert.',
+        'bert_proj.': 'text_proj.',
+        f'{_VERIFIER}img2text_attn.': 'verifier.word_attention.',
+        f'{_VERIFIER}text_proj.layers.0.': 'verifier.word_proj.',
+        f'{_VERIFIER}img_proj.layers.0.': 'verifier.cell_proj.',
+        f'{_VERIFIER}tf_scale': 'verifier.scale',
+        f'{_VERIFIER}tf_sigma': 'verifier.sigma',
+        f'{_VERIFIER}img2textcond_attn.': 'verifier.condition_attention.',
+        f'{_VERIFIER}img2img_attn.': 'verifier.context_attention.',
+        f'{_VERIFIER}norm_img.': 'verifier.cell_norm.',
+        f'{_VERIFIER}norm_text_cond_img.': 'verifier.context_norm.',
+        'trans_decoder.decoder.layers.': 'decoder.layers.',
+        'trans_decoder.decoder.norm.': 'decoder.norm.',
+        'trans_decoder.decoder.vis_query_embed.': 'decoder.visual_query.',
+        'trans_decoder.decoder.text_query_embed.': 'decoder.word_query.',
+        'bbox_embed.': 'box_head.',
+    },
+)
+
+LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, DETR)}
 # Counters and tables that some versions of a library store and ours computes.
 COMPUTED = ('num_batches_tracked', 'embeddings.position_ids')
 
@@ -76,10 +103,11 @@ def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
     """Rename a state dict to our keys; tensors are shared, not copied.
 
     Raises:
-        ValueError: keys that the layout does not account for.
+        ValueError: keys that the layout does not account for, or a part of it without any key.
     """
     converted: dict[str, Tensor] = {}
     strangers = []
+    absent = set(layout.prefixes)
     for key, value in weights.items():
         if key.endswith(COMPUTED) or key.startswith(layout.ignored):
             continue
@@ -87,7 +115,10 @@ def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         if prefix is None:
             strangers.append(key)
         else:
+            absent.discard(prefix)
             converted[layout.prefixes[prefix] + key.removeprefix(prefix)] = value
     if strangers:
         raise ValueError(f'{len(strangers)} keys are not {layout.name}\'s: {", ".join(strangers[:5])}')
+    if absent:
+        raise ValueError(f'the {layout.name} checkpoint is not whole: no key begins with {", ".join(sorted(absent)[:5])}')
     return converted

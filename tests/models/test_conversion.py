@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmduet.models.conversion import DETR, TRANSVG, convert, recognise
+from mmduet.models.conversion import DETR, TRANSVG, VLTVG, convert, recognise
 
 WEIGHT = torch.ones(1)
 
@@ -15,6 +15,24 @@ def test_transvg_keys_become_ours():
         'visual_encoder.backbone.x.weight', 'visual_encoder.input_proj.x.weight', 'visual_encoder.encoder.x.weight',
         'text_encoder.bert.x.weight', 'positions.x.weight', 'query_token.x.weight', 'visual_proj.x.weight',
         'text_proj.x.weight', 'fusion.x.weight', 'box_head.x.weight'}
+
+
+def test_vltvg_keys_become_ours():
+    weights = {f'{prefix}x.weight': WEIGHT for prefix in VLTVG.prefixes if not prefix.endswith(('tf_scale', 'tf_sigma'))}
+    extra = 'trans_decoder.decoder.extra_encoder_layers.0.'
+    weights |= {f'{extra}tf_scale': WEIGHT, f'{extra}tf_sigma': WEIGHT, f'{extra}img2img_attn.pos_x': WEIGHT}
+    assert recognise(weights) is VLTVG
+    ours = convert(weights, VLTVG)
+    assert len(ours) == len(weights)
+    assert {'verifier.scale', 'verifier.sigma', 'verifier.context_attention.pos_x', 'verifier.word_proj.x.weight',
+            'text_proj.x.weight', 'text_encoder.bert.x.weight', 'decoder.layers.x.weight', 'decoder.word_query.x.weight',
+            'visual_encoder.encoder.x.weight', 'box_head.x.weight'} <= set(ours)
+
+
+def test_a_checkpoint_without_a_whole_part_is_refused():
+    weights = {f'{prefix}x.weight': WEIGHT for prefix in VLTVG.prefixes if prefix not in ('bbox_embed.', 'bert.')}
+    with pytest.raises(ValueError, match=r'vltvg checkpoint is not whole: no key begins with bbox_embed\., bert\.$'):
+        convert(weights, VLTVG)
 
 
 def test_detr_keeps_backbone_and_encoder_only():
@@ -32,5 +50,5 @@ def test_a_key_that_the_layout_does_not_know_is_named():
 
 
 def test_an_unknown_layout_lists_the_known_ones():
-    with pytest.raises(ValueError, match='unknown checkpoint layout with head, stem; known: transvg, detr'):
+    with pytest.raises(ValueError, match='unknown checkpoint layout with head, stem; known: transvg, vltvg, detr'):
         recognise({'stem.weight': WEIGHT, 'head.weight': WEIGHT})

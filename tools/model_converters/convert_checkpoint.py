@@ -2,6 +2,7 @@
 """Turn a checkpoint of another project into a safetensors file in our layout.
 
 python tools/model_converters/convert_checkpoint.py TransVG_unc_R50.pth checkpoints/transvg_r50_unc.safetensors
+python tools/model_converters/convert_checkpoint.py VLTVG_unc_R50.pth checkpoints/vltvg_r50_unc.safetensors
 python tools/model_converters/convert_checkpoint.py detr-r50-unc.pth checkpoints/detr_r50_unc.safetensors
 """
 import argparse
@@ -16,7 +17,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', type=Path, help='checkpoint of another project (.pth, .pt, .safetensors)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
-    parser.add_argument('--layout', default='auto', choices=['auto', 'transvg', 'detr'], help='whose names the source has')
+    parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', 'transvg', 'vltvg', 'detr'],
+                        help='whose names the source has')
     parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
     return parser.parse_args()
 

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
@@ -14,7 +15,7 @@ from mmduet.registry import MODELS
 
 @MODELS.register_module()
 class BertTextEncoder(nn.Module):
-    """Tokens of an expression from the last layer of a BERT.
+    """Tokens of an expression from the last layer of a BERT, or from the mean of its last few.
 
     The pooler is part of BERT's checkpoints and of no answer, so it is kept and never trained.
 
@@ -23,13 +24,15 @@ class BertTextEncoder(nn.Module):
         vocab: path of another vocabulary; without it and without ``pretrained``, words are hashed to ids.
         max_tokens: L, marks included.
         config: fields of ``transformers.BertConfig`` that differ from BERT-base, for a random BERT.
+        mean_of_last: how many of the last layers are averaged; TransVG reads one, VLTVG four.
 
     Raises:
+        ValueError: BERT has fewer layers than ``mean_of_last``.
         FileNotFoundError: the weights can neither be found nor fetched; says which files, where to put them, how to go on.
     """
 
     def __init__(self, pretrained: str | None = 'bert-base-uncased', vocab: str | None = None, max_tokens: int = 20,
-                 config: dict[str, Any] | None = None) -> None:
+                 config: dict[str, Any] | None = None, mean_of_last: int = 1) -> None:
         super().__init__()
         self.tokenizer = _build_tokenizer(pretrained, vocab, max_tokens, config)
         if pretrained is None:
@@ -41,6 +44,10 @@ class BertTextEncoder(nn.Module):
         self.bert.pooler.requires_grad_(False)
         self.channels: int = self.bert.config.hidden_size
         self.max_tokens = max_tokens
+        layers: int = self.bert.config.num_hidden_layers
+        if not 1 <= mean_of_last <= layers:
+            raise ValueError(f'a BERT of {layers} layers has no mean of its last {mean_of_last}')
+        self.mean_of_last = mean_of_last
 
     def tokenize(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """(B, L') ids and (B, L') padding, True where there is no token, on the model's device; see ``Tokenizer``."""
@@ -50,8 +57,11 @@ class BertTextEncoder(nn.Module):
 
     def forward(self, token_ids: Tensor, padding: Tensor) -> Tensor:
         """Encode (B, L') ids to (B, L', 768) token features; those at padding are meaningless."""
-        hidden: Tensor = self.bert(input_ids=token_ids, attention_mask=(~padding).long()).last_hidden_state
-        return hidden
+        output = self.bert(input_ids=token_ids, attention_mask=(~padding).long(), output_hidden_states=self.mean_of_last > 1)
+        if self.mean_of_last == 1:
+            last: Tensor = output.last_hidden_state
+            return last
+        return torch.stack(output.hidden_states[-self.mean_of_last:]).mean(dim=0)
 
 
 def _build_tokenizer(pretrained: str | None, vocab: str | None, max_tokens: int,

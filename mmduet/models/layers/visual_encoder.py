@@ -53,9 +53,14 @@ class VisualEncoder(nn.Module):
         visual = self.input_proj(self.backbone(inputs)[-1])
         if visual.shape[-2:] != padding.shape[-2:]:
             raise ValueError(f'the visual map is {tuple(visual.shape[-2:])}, its padding mask {tuple(padding.shape[-2:])}: '
-                             'the stride of the student does not fit its backbone')
-        positions = self.positions(padding.int()).to(visual.dtype).flatten(2).transpose(1, 2)
+                             'the stride of the student does not fit its backbone, or the size of the canvas its grid')
+        positions = self.position_tokens(padding).to(visual.dtype)
         tokens = self.encoder(visual.flatten(2).transpose(1, 2), positions, padding.flatten(1) if has_padding else None)
         if self.add_positions:
             tokens = tokens + positions
         return tokens.transpose(1, 2).reshape_as(visual)
+
+    def position_tokens(self, padding: Tensor) -> Tensor:
+        """(B, H * W, C) sine positions of the cells of a (B, H, W) padding mask, counted from the first that is no padding."""
+        positions: Tensor = self.positions(padding.int())
+        return positions.flatten(2).transpose(1, 2)

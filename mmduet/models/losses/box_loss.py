@@ -20,8 +20,12 @@ def box_loss(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """
     if boxes.shape != targets.shape or boxes.dim() != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes and targets must both be (B, 4), got {tuple(boxes.shape)} and {tuple(targets.shape)}')
-    distance = (boxes - targets).abs().sum(dim=1).mean()
-    return distance, (1 - giou_cxcywh(boxes, targets)).mean()
+    distances, overlaps = _box_terms(boxes, targets)
+    return distances.mean(), overlaps.mean()
+
+
+def _box_terms(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    return (boxes - targets).abs().sum(dim=-1), 1 - giou_cxcywh(boxes, targets)
 
 
 @MODELS.register_module()
@@ -29,7 +33,7 @@ class BoxLoss(nn.Module):
     """Weighted ``box_loss`` as ``loss_bbox`` and ``loss_giou``, computed in float32 under any autocast.
 
     Args:
-        l1_weight, giou_weight: 1 and 1 in TransVG, 5 and 2 in VLTVG.
+        l1_weight, giou_weight: 1 and 1 in TransVG.
     """
 
     def __init__(self, l1_weight: float = 1.0, giou_weight: float = 1.0) -> None:
@@ -41,3 +45,37 @@ class BoxLoss(nn.Module):
         """Compare (B, 4) cxcywh boxes with their targets."""
         distance, overlap = box_loss(boxes.float(), targets.float())
         return {'loss_bbox': self.l1_weight * distance, 'loss_giou': self.giou_weight * overlap}
+
+
+@MODELS.register_module()
+class StagedBoxLoss(BoxLoss):
+    """The box loss of every decoding stage, all stages equally weighted (VLTVG, section 3.4).
+
+    Args:
+        l1_weight, giou_weight: 5 and 2 in VLTVG.
+    """
+
+    def __init__(self, l1_weight: float = 5.0, giou_weight: float = 2.0) -> None:
+        super().__init__(l1_weight, giou_weight)
+
+    def forward(self, boxes: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """``loss_bbox`` and ``loss_giou`` of the last stage, ``loss_bbox_0``, ``loss_giou_0`` and on of those before.
+
+        Args:
+            boxes: (S, B, 4) cxcywh boxes of S stages.
+            targets: (B, 4) cxcywh.
+
+        Raises:
+            ValueError: shapes disagree.
+        """
+        if boxes.dim() != 3 or boxes.shape[1:] != targets.shape:
+            raise ValueError(f'boxes must be (S, B, 4) and targets (B, 4), got {tuple(boxes.shape)} and {tuple(targets.shape)}')
+        stages = boxes.shape[0]
+        terms = _box_terms(boxes.float().flatten(0, 1), targets.float().repeat(stages, 1))
+        distance, overlap = (term.view(stages, -1).mean(dim=1) for term in terms)
+        losses = {}
+        for stage in range(stages):
+            name = '' if stage == stages - 1 else f'_{stage}'
+            losses[f'loss_bbox{name}'] = self.l1_weight * distance[stage]
+            losses[f'loss_giou{name}'] = self.giou_weight * overlap[stage]
+        return losses

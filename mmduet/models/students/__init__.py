@@ -1,5 +1,6 @@
 """Grounding students."""
 from mmduet.models.students.transvg import TransVG
 from mmduet.models.students.visual_pretrainer import VisualPretrainer
+from mmduet.models.students.vltvg import VLTVG
 
-__all__ = ['TransVG', 'VisualPretrainer']
+__all__ = ['VLTVG', 'TransVG', 'VisualPretrainer']

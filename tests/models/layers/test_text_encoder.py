@@ -34,6 +34,21 @@ def test_padding_does_not_change_the_words():
     assert torch.allclose(words, encoder(alone, alone_padding)[0, :4], atol=1e-5)
 
 
+def test_the_mean_of_the_last_layers_is_that_of_the_references_layers(folder):
+    encoder = BertTextEncoder(pretrained=str(folder), max_tokens=8, mean_of_last=2).eval()
+    ids, padding = encoder.tokenize(['red dogs'])
+    layers = BertModel.from_pretrained(folder).eval()(input_ids=ids, attention_mask=(~padding).long(),
+                                                      output_hidden_states=True).hidden_states
+    assert len(layers) == 3
+    assert torch.allclose(encoder(ids, padding), (layers[1] + layers[2]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize('count', [0, 3])
+def test_a_mean_of_layers_that_bert_does_not_have_is_refused(count):
+    with pytest.raises(ValueError, match=f'a BERT of 2 layers has no mean of its last {count}'):
+        BertTextEncoder(pretrained=None, config=SMALL, mean_of_last=count)
+
+
 def test_the_pooler_is_kept_and_never_trained():
     encoder = BertTextEncoder(pretrained=None, config=SMALL)
     frozen = [name for name, p in encoder.named_parameters() if not p.requires_grad]

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from mmduet.models.losses.box_loss import BoxLoss, box_loss
+from mmduet.models.losses.box_loss import BoxLoss, StagedBoxLoss, box_loss
 from tests.shared_data import shared
 
 
@@ -52,3 +52,38 @@ def test_half_precision_is_finite_for_empty_boxes(dtype):
 def test_boxes_that_do_not_pair_up_are_refused():
     with pytest.raises(ValueError, match=r'both be \(B, 4\), got \(2, 4\) and \(1, 4\)'):
         box_loss(torch.zeros(2, 4), torch.zeros(1, 4))
+
+
+def test_every_stage_costs_what_it_would_alone():
+    targets = torch.tensor([[0.6, 0.5, 0.2, 0.2], [0.3, 0.3, 0.1, 0.2]])
+    stages = torch.stack([targets + torch.tensor([-0.1, 0, 0, 0]), targets, targets + 0.05])
+    losses = StagedBoxLoss()(stages, targets)
+    assert list(losses) == ['loss_bbox_0', 'loss_giou_0', 'loss_bbox_1', 'loss_giou_1', 'loss_bbox', 'loss_giou']
+    assert losses['loss_bbox_0'].item() == pytest.approx(5 * 0.1)
+    assert [losses['loss_bbox_1'].item(), losses['loss_giou_1'].item()] == pytest.approx([0, 0], abs=1e-6)
+    alone = BoxLoss(l1_weight=5, giou_weight=2)(stages[2], targets)
+    assert {name: losses[name].item() for name in alone} == pytest.approx({k: v.item() for k, v in alone.items()})
+
+
+def test_stages_that_do_not_fit_their_targets_are_refused():
+    with pytest.raises(ValueError, match=r'boxes must be \(S, B, 4\) and targets \(B, 4\), got \(2, 4\) and \(2, 4\)'):
+        StagedBoxLoss()(torch.zeros(2, 4), torch.zeros(2, 4))
+
+
+@pytest.mark.parity
+def test_values_and_gradients_of_the_stages_are_those_of_the_authors_code():
+    cases = json.loads(shared('parity/dev/vltvg_loss.json').read_text())['cases']
+    assert len(cases) == 5
+    for case in cases:
+        boxes = torch.tensor(case['stage_pred'], requires_grad=True)
+        losses = StagedBoxLoss()(boxes, torch.tensor(case['gt']))
+        ours = {name.replace('l1', 'loss_bbox').replace('giou', 'loss_giou'): case['weights'][name] * value
+                for name, value in case['losses'].items()}
+        assert {name: value.item() for name, value in losses.items()} == pytest.approx(ours, rel=1e-5, abs=1e-5), case['name']
+        sum(losses.values()).backward()
+        # The last stage of 'same' is at a tie, where the subgradient is a matter of taste; it is the batch's second box too.
+        expected, got = torch.tensor(case['grad_stage_pred']), boxes.grad
+        tie = {'same': 0, 'batch_of_the_four': 1}.get(case['name'])
+        if tie is not None:
+            expected[-1, tie] = got[-1, tie]
+        assert torch.allclose(got, expected, rtol=1e-5, atol=1e-5), case['name']

@@ -1,0 +1,167 @@
+"""Multi-head attention whose positions enter queries and keys but not values, as in DETR (Carion et al. 2020)."""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmduet.models.layers.dropout import Dropout
+
+
+class Attention(nn.Module):
+    """Projections and mixing that all attentions share.
+
+    Parameters are named and shaped as in ``nn.MultiheadAttention``; the computation is one fused
+    ``scaled_dot_product_attention``, which never stores the attention matrix.
+
+    Args:
+        channels: C.
+        heads: number of heads; divides C.
+        dropout: of the attention weights, in training.
+
+    Raises:
+        ValueError: the heads do not divide the channels.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f'{heads} heads do not divide {channels} channels')
+        reference = nn.MultiheadAttention(channels, heads)
+        self.in_proj_weight = reference.in_proj_weight
+        self.in_proj_bias = reference.in_proj_bias
+        self.out_proj = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out_proj.bias)
+        self.heads = heads
+        self.dropout = Dropout(dropout)
+
+    def project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
+        """(stop - start, B, heads, N, C / heads) projections of (B, N, C) tokens: 0 is the query, 1 the key, 2 the value."""
+        batch, length, channels = tokens.shape
+        rows = slice(start * channels, stop * channels)
+        projected = F.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        return projected.view(batch, length, stop - start, self.heads, -1).permute(2, 0, 3, 1, 4)
+
+    def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
+        """Average the values and project them.
+
+        Args:
+            query: (B, heads, M, D).
+            key: (B, heads, N, D).
+            value: (B, heads, N, C / heads).
+            attend: (B, 1, 1, N) bool, True where a key is real; None for all.
+
+        Returns:
+            (B, M, C).
+        """
+        scale = value.shape[-1]**-0.5
+        rate = self.dropout.rate if self.training else 0.0
+        if rate == 0 or query.device.type != 'cpu':
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attend, dropout_p=rate, scale=scale)
+        else:
+            # With dropout the CPU has no fused kernel either; written out, the mask can be drawn faster.
+            scores = query @ key.transpose(-2, -1) * scale
+            if attend is not None:
+                scores = scores.masked_fill(~attend, -torch.inf)
+            mixed = self.dropout(scores.softmax(dim=-1).to(value.dtype)) @ value
+        projected: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return projected
+
+
+class SelfAttention(Attention):
+    """Attention among the tokens of one sequence; arguments as in ``Attention``."""
+
+    def forward(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
+        """Attend among (B, N, C) tokens; ``attend`` is (B, 1, 1, N) bool, True where a key is real, or None for all."""
+        query, key = self.project(tokens + positions, 0, 2)
+        return self.mix(query, key, self.project(tokens, 2, 3)[0], attend)
+
+
+class CrossAttention(Attention):
+    """Attention of one sequence to another; arguments as in ``Attention``."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
+        """Let (B, M, C) queries attend to (B, N, C) keys and average the values; ``attend`` as in ``SelfAttention``."""
+        if key is value:
+            keys, values = self.project(key, 1, 3)
+        else:
+            keys, values = self.project(key, 1, 2)[0], self.project(value, 2, 3)[0]
+        return self.mix(self.project(query, 0, 1)[0], keys, values, attend)
+
+
+class RelativeGridAttention(Attention):
+    """Attention among the cells of a square map that knows where a key lies relative to its query (VLTVG, section 3.2).
+
+    A key is compared as itself plus the sine embedding of the offset from it to the query, both projected by the key weights.
+    The embedding is that of the vertical and of the horizontal offset side by side, so the offsets add one number per query
+    and row of the map and one per query and column, and no (N, N, C) tensor is needed.
+
+    Args:
+        channels: C; a multiple of 4.
+        heads: number of heads; divides C.
+        dropout: of the attention weights, in training.
+        grid: side of the map, cells.
+    """
+
+    pos_x: Tensor
+    pos_y: Tensor
+    places: Tensor
+
+    def __init__(self, channels: int, heads: int, dropout: float, grid: int) -> None:
+        super().__init__(channels, heads, dropout)
+        self.grid = grid
+        # In the checkpoint, as the authors have them: weights of another grid do not load.
+        self.register_buffer('pos_x', relative_sine_table(grid, channels // 2))
+        self.register_buffer('pos_y', relative_sine_table(grid, channels // 2))
+        rows, columns = torch.eye(grid).repeat_interleave(grid, dim=0), torch.eye(grid).repeat(grid, 1)
+        self.register_buffer('places', torch.cat([rows, columns], dim=1), persistent=False)
+
+    def forward(self, tokens: Tensor, values: Tensor, padding: Tensor | None) -> Tensor:
+        """Attend among (B, N, C) cells, row by row, and average their (B, N, C) values.
+
+        Args:
+            tokens: (B, N, C).
+            values: (B, N, C).
+            padding: (B, N) bool, True around a rectangle of real cells, from whose corner offsets are counted; None where
+                there is none.
+
+        Raises:
+            ValueError: N is not the square of the grid.
+        """
+        batch, cells = tokens.shape[:2]
+        if cells != self.grid**2:
+            raise ValueError(f'{cells} cells for position tables of a map of {self.grid} x {self.grid}: set grid to the side of '
+                             'the map, or take photos of another size')
+        query, key = self.project(tokens, 0, 2)
+        to_rows, to_columns = self._offsets(padding)
+        # Numbers of the offset to every row and column, and ones in each key where its row and column are.
+        by_row = self._compare(query, to_rows, self.pos_y, 0)
+        by_column = self._compare(query, to_columns, self.pos_x, 1)
+        query = torch.cat([query, by_row, by_column], dim=-1)
+        key = torch.cat([key, self.places.to(key.dtype).expand(batch, self.heads, -1, -1)], dim=-1)
+        attend = None if padding is None else ~padding[:, None, None, :]
+        return self.mix(query, key, self.project(values, 2, 3)[0], attend)
+
+    def _offsets(self, padding: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Two (B or 1, N, grid) places in the table: from each row of the map to each cell, and from each column."""
+        real = self.pos_x.new_ones(1, self.grid**2) if padding is None else ~padding
+        real = real.long().unflatten(1, (self.grid, self.grid))
+        y, x = real.cumsum(dim=1), real.cumsum(dim=2)
+        to_rows = y.flatten(1)[:, :, None] - y.amax(dim=2)[:, None]
+        to_columns = x.flatten(1)[:, :, None] - x.amax(dim=1)[:, None]
+        return to_rows + self.grid, to_columns + self.grid
+
+    def _compare(self, query: Tensor, offsets: Tensor, table: Tensor, half: int) -> Tensor:
+        """(B, heads, N, grid) products of the queries with their embedded offsets; ``half`` of the channels is the axis."""
+        weight = self.in_proj_weight.chunk(3)[1].chunk(2, dim=1)[half]
+        embedded = F.linear(table.to(weight.dtype), weight).unflatten(1, (self.heads, -1)).transpose(0, 1)
+        products = query @ embedded.transpose(1, 2).to(query.dtype)
+        return products.gather(3, offsets[:, None].expand(*products.shape[:3], -1))
+
+
+def relative_sine_table(grid: int, channels: int, temperature: float = 10000.0) -> Tensor:
+    """(2 * grid + 1, channels) sine and cosine, in turn, of the offsets -grid ... grid, 2 pi to a whole map."""
+    offsets = torch.arange(-grid, grid + 1, dtype=torch.float64) * (2 * math.pi / grid)
+    waves = temperature**(torch.arange(0, channels, 2, dtype=torch.float64) / channels)
+    angles = offsets[:, None] / waves
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1).float()

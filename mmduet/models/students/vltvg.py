@@ -1,0 +1,209 @@
+"""VLTVG (Yang et al., CVPR 2022): verify every cell of the image by the words, then ask for the object stage by stage."""
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
+from mmduet.models.layers.dropout import Dropout
+from mmduet.models.weights import load_partial_weights
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+
+
+class CellVerifier(nn.Module):
+    """Discriminative features of the cells (section 3.2): where the words fit, and what the words say about the surroundings.
+
+    Args:
+        channels: C.
+        heads: of the three attentions.
+        dropout: of the attention weights.
+        grid: side of the map, cells.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float, grid: int) -> None:
+        super().__init__()
+        self.word_attention = CrossAttention(channels, heads, dropout)
+        self.word_proj = nn.Linear(channels, channels)
+        self.cell_proj = nn.Linear(channels, channels)
+        self.scale = nn.Parameter(torch.tensor([1.0]))
+        self.sigma = nn.Parameter(torch.tensor([0.5]))
+        self.condition_attention = CrossAttention(channels, heads, dropout)
+        self.context_attention = RelativeGridAttention(channels, heads, dropout, grid)
+        self.cell_norm = nn.LayerNorm(channels)
+        self.context_norm = nn.LayerNorm(channels)
+
+    def forward(self, cells: Tensor, cell_padding: Tensor | None, words: Tensor, attend_words: Tensor) -> Tensor:
+        """(B, N, C) verified features of (B, N, C) cells for (B, L, C) words.
+
+        Args:
+            cells: (B, N, C).
+            cell_padding: as in ``RelativeGridAttention``.
+            words: (B, L, C).
+            attend_words: (B, 1, 1, L) bool, True where a word is real.
+        """
+        score = self._score(cells, self.word_attention(cells, words, words, attend_words))
+        condition = self.condition_attention(cells, words, words, attend_words)
+        context = self.context_attention(cells + condition, cells, cell_padding)
+        verified: Tensor = (self.cell_norm(cells) + self.context_norm(context)) * score
+        return verified
+
+    def _score(self, cells: Tensor, words: Tensor) -> Tensor:
+        """(B, N, 1) how well each cell fits the words it attends to, in the precision of the cells."""
+        fit = F.cosine_similarity(self.cell_proj(cells).float(), self.word_proj(words).float(), dim=-1)[..., None]
+        score = self.scale * torch.exp(-(1 - fit)**2 / (2 * self.sigma**2))
+        return score.to(cells.dtype)
+
+
+class StageLayer(nn.Module):
+    """One stage of the decoder: gather words for what is known so far, gather cells for the words, update.
+
+    Args:
+        channels: C.
+        heads: of both attentions.
+        feedforward: hidden width.
+        dropout: of the attention weights.
+        feedforward_dropout: after the hidden layer and after the second.
+    """
+
+    def __init__(self, channels: int, heads: int, feedforward: int, dropout: float, feedforward_dropout: float) -> None:
+        super().__init__()
+        self.word_attn = CrossAttention(channels, heads, dropout)
+        self.img_attn = CrossAttention(channels, heads, dropout)
+        self.ffn = nn.Sequential(nn.Linear(channels, feedforward), nn.ReLU(), Dropout(feedforward_dropout),
+                                 nn.Linear(feedforward, channels), Dropout(feedforward_dropout))
+        self.norm = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
+
+    def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], cells: Tensor, keys: Tensor, attend_cells: Tensor | None,
+                words: Tensor, attend_words: Tensor) -> Tensor:
+        """Update a (B, 1, C) state; ``queries`` are added to what asks words and cells, the rest as in ``StageDecoder``."""
+        said = self.norm[0](self.word_attn(state + queries[0], words, words, attend_words))
+        seen = self.img_attn(said + queries[1], keys, cells, attend_cells)
+        state = self.norm[1](state + seen)
+        updated: Tensor = self.norm[2](state + self.ffn(state))
+        return updated
+
+
+class StageDecoder(nn.Module):
+    """Localise one object over several stages with weights of their own (section 3.3).
+
+    Args:
+        num_stages: S, at least 1.
+        channels: C.
+        heads: of the attentions.
+        feedforward: hidden width of each stage.
+        dropout: of the attention weights.
+        feedforward_dropout: of the two-layer networks; the authors have none.
+    """
+
+    def __init__(self, num_stages: int, channels: int, heads: int = 8, feedforward: int = 2048, dropout: float = 0.1,
+                 feedforward_dropout: float = 0.0) -> None:
+        super().__init__()
+        if num_stages < 1:
+            raise ValueError(f'a decoder needs at least one stage, got {num_stages}')
+        self.layers = nn.ModuleList(StageLayer(channels, heads, feedforward, dropout, feedforward_dropout)
+                                    for _ in range(num_stages))
+        self.norm = nn.LayerNorm(channels)
+        self.visual_query = nn.Embedding(1, channels)
+        self.word_query = nn.Embedding(1, channels)
+
+    def forward(self, cells: Tensor, keys: Tensor, attend_cells: Tensor | None, words: Tensor,
+                attend_words: Tensor) -> list[Tensor]:
+        """S states of (B, C).
+
+        Args:
+            cells: (B, N, C), what is gathered.
+            keys: (B, N, C), by which it is found.
+            attend_cells: (B, 1, 1, N) bool, True where a cell is real; None for all.
+            words: (B, L, C).
+            attend_words: (B, 1, 1, L) bool, True where a word is real.
+        """
+        queries = self.visual_query.weight.to(words.dtype), self.word_query.weight.to(words.dtype)
+        state = words.new_zeros(words.shape[0], 1, words.shape[2])
+        states = []
+        for layer in self.layers:
+            state = layer(state, queries, cells, keys, attend_cells, words, attend_words)
+            states.append(self.norm(state)[:, 0])
+        return states
+
+
+@MODELS.register_module()
+class VLTVG(BaseGrounder):
+    """Visual branch, text branch, verification of the cells, a decoder of several stages and a box head on each.
+
+    Padding of the canvas is attended to like the photo, as the authors' data pipeline has it: their masks are empty.
+
+    Args:
+        visual_encoder: config of a ``VisualEncoder``; its channels are C.
+        text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
+        decoder: config of a ``StageDecoder`` without its channels; the verifier has the same heads and dropout.
+        box_head: config of a ``BoxHead``, without its channels.
+        box_loss: config of a ``StagedBoxLoss``.
+        data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
+        pretrained: file of VLTVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
+    """
+
+    def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
+                 pretrained: str | None = None) -> None:
+        super().__init__(data_preprocessor)
+        self.visual_encoder = MODELS.build(visual_encoder)
+        self.text_encoder = MODELS.build(text_encoder)
+        channels: int = self.visual_encoder.channels
+        self.text_proj = nn.Linear(self.text_encoder.channels, channels)
+        self.verifier = CellVerifier(channels, decoder.get('heads', 8), decoder.get('dropout', 0.1), grid)
+        self.decoder = StageDecoder(channels=channels, **decoder)
+        self.box_head = MODELS.build({'channels': channels, **box_head})
+        self.box_loss = MODELS.build(box_loss)
+        self.grid = grid
+        for part in (self.verifier, self.decoder.layers):
+            for parameter in part.parameters():
+                if parameter.dim() > 1:
+                    nn.init.xavier_uniform_(parameter)
+        if pretrained is not None:
+            load_partial_weights(self, pretrained)
+
+    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+        """See ``BaseGrounder.extract``.
+
+        ``visual`` is the map of the visual encoder, which verification and decoder read and no word has touched; ``query`` is
+        the state of the last stage. ``visual_padding`` says where the canvas is empty, though the network does not look.
+        """
+        padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
+        padding = padding.to(inputs.device, non_blocking=True)
+        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
+        features = self.encode(inputs, torch.zeros_like(padding), token_ids, text_padding, has_padding=False)
+        return replace(features, visual_padding=padding)
+
+    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
+               has_padding: bool = True) -> GroundingFeatures:
+        """Run the network.
+
+        Args:
+            inputs: (B, 3, S, S) normalised canvases.
+            visual_padding: (B, grid, grid) bool, True where a cell is not to be attended to.
+            token_ids: (B, L') int64, L' at most L.
+            text_padding: (B, L') bool, True where there is no token.
+            has_padding: False if ``visual_padding`` is known to be all False.
+        """
+        visual = self.visual_encoder(inputs, visual_padding, has_padding)
+        cells = visual.flatten(2).transpose(1, 2)
+        words = self.text_proj(self.text_encoder(token_ids, text_padding))
+        attend_words = ~text_padding[:, None, None, :]
+        cell_padding = visual_padding.flatten(1)
+        attend_cells = ~cell_padding[:, None, None, :] if has_padding else None
+        verified = self.verifier(cells, cell_padding if has_padding else None, words, attend_words)
+        keys = verified + self.visual_encoder.position_tokens(visual_padding).to(verified.dtype)
+        states = self.decoder(cells, keys, attend_cells, words, attend_words)
+        boxes = torch.stack([self.box_head(state, verified, cell_padding) for state in states]).sigmoid()
+        return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding, text=words,
+                                 text_padding=text_padding)
+
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+        """``loss_bbox`` and ``loss_giou`` of the last stage and those of the others; see ``BaseGrounder.loss``."""
+        losses: dict[str, Tensor] = self.box_loss(features.boxes, stack_targets(samples, features.boxes.device))
+        return losses
