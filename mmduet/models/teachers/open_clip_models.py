@@ -167,9 +167,11 @@ def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> Path:
         hub = tag.get('hf_hub', '')
         folder = f'{hub}open_clip_model.safetensors' if hub.endswith('/') else hub
         sources = ' or '.join(filter(None, [folder and f'https://huggingface.co/{folder}', tag.get('url', '')]))
+        far = open_clip.get_model_config(name)['text_cfg'].get('hf_tokenizer_name')
+        tokenizer = f', with tokenizer.json and tokenizer_config.json of https://huggingface.co/{far} beside it' if far else ''
         raise RuntimeError(
             f'the weights {pretrained!r} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). Get {sources} '
-            'elsewhere, put it anywhere, and set `teacher.pretrained` to its path (--cfg-options '
+            f'elsewhere, put it anywhere{tokenizer}, and set `teacher.pretrained` to its path (--cfg-options '
             'model.teacher.pretrained=FILE); or run with --no-pretrained for random weights.') from error
 
 

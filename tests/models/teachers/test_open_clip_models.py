@@ -96,6 +96,16 @@ def test_weights_that_cannot_be_fetched_are_named_with_ways_out(monkeypatch):
         build_open_clip('ViT-B-16', 'openai')
 
 
+def test_weights_that_need_a_tokenizer_beside_them_are_named_with_it(monkeypatch):
+    def fail(cfg):
+        raise FileNotFoundError('no route to host')
+
+    monkeypatch.setattr(open_clip_models, 'download_pretrained', fail)
+    with pytest.raises(RuntimeError, match=r'SigLIP2/open_clip_model.safetensors elsewhere, put it anywhere, with tokenizer.json '
+                                           r'and tokenizer_config.json of https://huggingface.co/timm/ViT-B-16-SigLIP2 beside'):
+        build_open_clip('ViT-B-16-SigLIP2', 'webli')
+
+
 def test_a_file_of_another_architecture_is_refused_with_keys_and_shapes(tmp_path):
     path, _ = save_weights(tmp_path, vision_cfg=dict(VIT, layers=3, patch_size=16))
     with pytest.raises(ValueError, match=r'not hold tiny_vit: 12 unexpected \(visual.transformer.resblocks.2.*; 2 of another '

@@ -1,0 +1,7 @@
+"""MobileCLIP2-S0, a convolutional tower at 256 px: 512 dimensions, as many as the head has unless told otherwise.
+
+Its patches are 8 x 8 cells. Other members, tag ``dfndr2b``: MobileCLIP2-S2 and -B (512), -S3, -S4 and -L-14 (768).
+"""
+from mmduet.models.teachers import CLIPTeacher
+
+teacher = dict(type=CLIPTeacher, model='MobileCLIP2-S0', pretrained='dfndr2b', context=1.2, precision='bfloat16')

@@ -1,0 +1,11 @@
+"""TransVG-R50 distilled by DUET from MobileCLIP2-S0, RefCOCO (unc split)."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from .._base_.duet_head import duet_head
+    from .._base_.teachers.mobileclip2_s0 import teacher
+    from ..transvg.transvg_refcoco import *
+
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

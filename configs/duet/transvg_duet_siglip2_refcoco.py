@@ -1,0 +1,12 @@
+"""TransVG-R50 distilled by DUET from SigLIP2 ViT-B/16, RefCOCO (unc split)."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from .._base_.duet_head import duet_head
+    from .._base_.teachers.siglip2_vit_b16 import teacher
+    from ..transvg.transvg_refcoco import *
+
+duet_head.update(embed_dims=768)
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)
