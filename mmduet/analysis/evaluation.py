@@ -17,7 +17,8 @@ DIGITS = 3
 def first_items(loader: DataLoader[Any], count: int) -> DataLoader[Any]:
     """A loader of the first ``count`` items, or of all where there are fewer; it shares the data set."""
     items = Subset(loader.dataset, range(min(count, len(loader.dataset))))  # type: ignore[arg-type]
-    return DataLoader(items, batch_size=loader.batch_size, collate_fn=loader.collate_fn)
+    # A generator of its own: without one every pass draws from that of the training.
+    return DataLoader(items, batch_size=loader.batch_size, collate_fn=loader.collate_fn, generator=torch.Generator())
 
 
 @torch.no_grad()

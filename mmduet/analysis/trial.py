@@ -1,5 +1,6 @@
 """One run of an experiment: an arm's config with a seed, trained and evaluated, and the record of it."""
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,8 @@ def resolve(trial: Trial) -> Config:
     set_steps(cfg, trial.steps)
     cfg.randomness = {'seed': trial.seed}
     cfg.work_dir = trial.work_dir
+    # MMEngine keeps loggers by this name for the life of the process.
+    cfg.experiment_name = f'{trial.arm}_{uuid.uuid4().hex}'
     return cfg
 
 

@@ -87,3 +87,23 @@ def test_the_store_joins_files_and_is_indexed_from_both_ends(tmp_path):
     np.testing.assert_array_equal(store.sizes, [[40, 30], [40, 30], [9, 30]])
     with pytest.raises(IndexError, match='expression 3 of 3'):
         store[3]
+
+
+def test_the_first_expressions_of_each_file_are_a_part_of_more(tmp_path):
+    paths = [write_lines(tmp_path / f'{split}.jsonl', [line(expression_id=str(k), split=split) for k in range(5)] + ['\n'])
+             for split in ('train', 'val')]
+    ids = {first: [(a.split, a.expression_id) for a in AnnotationStore(paths, first)] for first in (1, 3, 5)}
+    assert ids[1] == [('train', '0'), ('val', '0')]
+    assert ids[3][:3] == [('train', '0'), ('train', '1'), ('train', '2')]
+    assert ids[5] == [(a.split, a.expression_id) for a in AnnotationStore(paths)]
+    assert len(AnnotationStore(paths, 3).boxes) == len(AnnotationStore(paths, 3).sizes) == 6
+
+
+@pytest.mark.parametrize(('first', 'message'), [
+    (0, 'first must be a positive whole number of expressions, got 0'), (-2, 'positive whole number'),
+    (2.0, 'positive whole number'), (True, 'positive whole number'),
+    (3, r'train\.jsonl holds 2 expressions, fewer than the first 3')])
+def test_a_number_of_first_expressions_that_makes_no_sense_is_refused(tmp_path, first, message):
+    path = write_lines(tmp_path / 'train.jsonl', [line(), line(expression_id='2')])
+    with pytest.raises(AnnotationError, match=message):
+        AnnotationStore([path], first)

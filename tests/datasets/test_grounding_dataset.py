@@ -189,3 +189,19 @@ def test_the_description_holds_no_pixels(tmp_path):
     results = build(make_data_root(tmp_path)).describe(0)
     assert 'img' not in results
     np.testing.assert_array_equal(results['box'], [4.5, 5.25, 20.0, 25.5])
+
+
+def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
+    root = make_data_root(tmp_path, [line(expression_id=str(k), expression=f'left cup {"abc"[k]}') for k in range(3)])
+    pipeline = [dict(type=LoadPhoto, cache_mb=1), dict(type=RandomFlip, prob=0.5), dict(type=ResizeLongSide, sides=[32]),
+                dict(type=PlaceOnCanvas, size=32), dict(type=PackGroundingInputs)]
+    whole, part = GroundingDataset(root, ['train'], pipeline, seed=3), GroundingDataset(root, ['train'], pipeline, seed=3, first=2)
+    assert (len(whole), len(part)) == (3, 2)
+    for index in range(2):
+        assert torch.equal(whole[index]['inputs'], part[index]['inputs'])
+        assert whole[index]['data_samples'].text == part[index]['data_samples'].text
+
+
+def test_more_first_expressions_than_there_are_is_refused(tmp_path):
+    with pytest.raises(DataError, match='holds 1 expressions, fewer than the first 2'):
+        GroundingDataset(make_data_root(tmp_path), ['train'], [], first=2)

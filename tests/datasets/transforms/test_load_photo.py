@@ -23,3 +23,41 @@ def test_pixels_that_are_there_already_are_kept():
     results = LoadPhoto()({'img': pixels, 'img_path': 'memory'})
     assert results['img'] is pixels
     assert results['ori_shape'] == (5, 7)
+
+
+def load(transform, path):
+    return transform({'img_path': str(path)})['img']
+
+
+def test_a_cached_photo_is_decoded_once_and_cannot_be_written_to(tmp_path):
+    pixels = write_photo(tmp_path / 'a.png')
+    transform = LoadPhoto(cache_mb=1)
+    first = load(transform, tmp_path / 'a.png')
+    (tmp_path / 'a.png').unlink()
+    assert load(transform, tmp_path / 'a.png') is first
+    np.testing.assert_array_equal(first, pixels)
+    with pytest.raises(ValueError, match='read-only'):
+        first[0] = 0
+
+
+def test_photos_beyond_the_bound_are_decoded_each_time(tmp_path):
+    for name in 'ab':
+        write_photo(tmp_path / f'{name}.png', seed=ord(name))
+    # A photo has 40 * 30 * 3 = 3600 bytes: one fits, two do not.
+    transform = LoadPhoto(cache_mb=7000 / 2**20)
+    kept = [load(transform, tmp_path / f'{name}.png') for name in 'ab']
+    assert load(transform, tmp_path / 'a.png') is kept[0]
+    assert load(transform, tmp_path / 'b.png') is not kept[1]
+    np.testing.assert_array_equal(load(transform, tmp_path / 'b.png'), kept[1])
+
+
+def test_without_a_cache_a_photo_belongs_to_the_caller(tmp_path):
+    write_photo(tmp_path / 'a.png')
+    photo = load(LoadPhoto(), tmp_path / 'a.png')
+    photo[0] = 0
+
+
+@pytest.mark.parametrize('size', [-1, float('nan')])
+def test_a_negative_cache_is_refused(size):
+    with pytest.raises(ValueError, match='cache_mb must not be negative'):
+        LoadPhoto(cache_mb=size)
