@@ -101,8 +101,8 @@ def test_weights_that_need_a_tokenizer_beside_them_are_named_with_it(monkeypatch
         raise FileNotFoundError('no route to host')
 
     monkeypatch.setattr(open_clip_models, 'download_pretrained', fail)
-    with pytest.raises(RuntimeError, match=r'SigLIP2/open_clip_model.safetensors elsewhere, put it anywhere, with '
-                                           r'tokenizer.json and tokenizer_config.json of https://huggingface.co/timm/ViT-B-16-SigLIP2 beside'):
+    with pytest.raises(RuntimeError, match=r'SigLIP2/open_clip_model.safetensors elsewhere, put it anywhere, with tokenizer.'
+                                           r'json and tokenizer_config.json of https://huggingface.co/timm/ViT-B-16-SigLIP2 b'):
         build_open_clip('ViT-B-16-SigLIP2', 'webli')
 
 
