@@ -130,8 +130,8 @@ class RelativeGridAttention(Attention):
         """
         batch, cells = tokens.shape[:2]
         if cells != self.grid**2:
-            raise ValueError(f'{cells} cells for position tables of a map of {self.grid} x {self.grid}: set grid to the side of '
-                             'the map, or take photos of another size')
+            raise ValueError(f'{cells} cells for position tables of a map of {self.grid} x {self.grid}: set grid to the side '
+                             'of the map, or take photos of another size')
         query, key = self.project(tokens, 0, 2)
         to_rows, to_columns = self._offsets(padding)
         # Numbers of the offset to every row and column, and ones in each key where its row and column are.
