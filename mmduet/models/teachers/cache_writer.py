@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmduet.datasets.errors import ImageError
 from mmduet.datasets.image_io import Photo, read_photo
-from mmduet.models.teachers.cache_plan import PHOTOS_PER_SHARD, TEXTS_PER_SHARD, CachePlan
+from mmduet.models.teachers.cache_plan import CachePlan
 from mmduet.models.teachers.cache_store import CacheError, Rows, Shard, find_checksum, write_shard
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
 
@@ -53,8 +53,12 @@ class CacheWriter:
         shard = shards[number]
         if find_checksum(self._folder, shard) is not None:
             return False
-        texts = [shard for shard in shards if 'text' in shard.parts]
-        arrays = self._say_texts(number) if number < len(texts) else self._see_photos(shard, number - len(texts), texts)
+        kind = 'text' if 'text' in shard.parts else 'image'
+        first = sum(before.parts[kind][0] for before in shards[:number] if kind in before.parts)
+        if kind == 'text':
+            arrays = self._say_texts(self._plan.index.texts[first:first + shard.parts['text'][0]])
+        else:
+            arrays = self._see_photos(shard, first, [other for other in shards if 'text' in other.parts])
         try:
             write_shard(self._folder, shard, arrays)
         except OSError as error:
@@ -63,8 +67,7 @@ class CacheWriter:
                              f'{len(shards)} shards are written and stay: make room and run the same command again') from error
         return True
 
-    def _say_texts(self, number: int) -> dict[str, Numbers]:
-        texts = self._plan.index.texts[number * TEXTS_PER_SHARD:(number + 1) * TEXTS_PER_SHARD]
+    def _say_texts(self, texts: Sequence[str]) -> dict[str, Numbers]:
         # Texts of a length go together, as a batch costs what its longest costs.
         order = sorted(range(len(texts)), key=lambda position: (len(texts[position].split()), texts[position]))
         rows = np.empty((len(texts), self._teacher.embed_dims), np.float32)
@@ -73,8 +76,7 @@ class CacheWriter:
             rows[chosen] = self._teacher.embed_texts([texts[position] for position in chosen]).cpu().numpy()
         return {'text': rows}
 
-    def _see_photos(self, shard: Shard, number: int, texts: Sequence[Shard]) -> dict[str, Numbers]:
-        first = number * PHOTOS_PER_SHARD
+    def _see_photos(self, shard: Shard, first: int, texts: Sequence[Shard]) -> dict[str, Numbers]:
         photos = range(first, first + shard.parts['image'][0])
         arrays = {name: np.zeros(shape, np.float32) for name, shape in shard.parts.items()}
         crop_start, expression_start = (ends[first - 1] if first else 0
@@ -86,7 +88,7 @@ class CacheWriter:
                 end = self._plan.crop_ends[batch[-1]] - crop_start
                 arrays['crop'][end - len(crops):end, view] = crops.cpu().numpy()
                 if patches is not None:
-                    start = (self._plan.expression_ends[batch[0] - 1] if batch[0] else 0)
+                    start = self._plan.expression_ends[batch[0] - 1] if batch[0] else 0
                     end = self._plan.expression_ends[batch[-1]]
                     arrays['similarity'][start - expression_start:end - expression_start, view] = \
                         self._compare(range(start, end), batch[0], patches, bool(view), texts)

@@ -214,8 +214,8 @@ class _Entry:
 
     def _missing(self, what: str, flags: str = '') -> CacheError:
         name = self._sample.get('expression_id')
-        return CacheError(f'the cache {self._section.folder} has no entry for expression {name!r}: {what} was not cached; add it '
-                          f'with: {self._section.manifest["command"]}{flags} --redo')
+        return CacheError(f'the cache {self._section.folder} has no entry for expression {name!r}: {what} was not cached; '
+                          f'add it with: {self._section.manifest["command"]}{flags} --redo')
 
 
 def _stack(rows: list[Floats], device: torch.device) -> Tensor:

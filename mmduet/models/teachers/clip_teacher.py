@@ -20,7 +20,7 @@ PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': t
 class CLIPTeacher(nn.Module):
     """CLIP's view of a batch: expressions, target crops, photos and patches in one space.
 
-    Frozen and always in eval mode. It computes in its own precision whatever the autocast around it, and answers in float32.
+    Frozen and always in eval mode; PyTorch's generator is left as it was. It computes in its own precision whatever the autocast around it, and answers in float32.
 
     Args:
         model: name of the architecture in open_clip or in ``model_config``.
@@ -46,7 +46,9 @@ class CLIPTeacher(nn.Module):
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
         if context <= 0:
             raise ValueError(f'context must be positive, got {context}')
-        built = build_open_clip(model, pretrained, model_config)
+        # A head that is built after it must start as it does beside a teacher that draws nothing.
+        with torch.random.fork_rng(devices=[]):
+            built = build_open_clip(model, pretrained, model_config)
         self.clip = built.clip.to(PRECISIONS[precision]).requires_grad_(False)
         self.tokenize = built.tokenize
         self.embed_dims = built.embed_dims

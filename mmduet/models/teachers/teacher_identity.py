@@ -39,6 +39,8 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
             identity['weights'] = _identify_weights(value)
         elif name == 'model_config':
             identity[name] = None if value is None else _hash_json(find_file(value))
+        elif isinstance(value, Mapping) and 'type' in value:
+            identity[name] = identify_teacher(value)
         else:
             identity[name] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     return identity

@@ -155,6 +155,14 @@ def test_a_tower_without_dense_reading_teaches_all_but_patches(tmp_path):
         teacher(images(), SAMPLES, BOXES, {'patches'})
 
 
+def test_building_it_leaves_the_generator_as_it_was(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    CLIPTeacher('tiny_vit', model_config=write_clip_config(tmp_path))
+    assert torch.equal(torch.rand(2), expected)
+
+
 def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match='float32, bfloat16, float16'):
         build(tmp_path, precision='int8')
