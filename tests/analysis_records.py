@@ -10,8 +10,8 @@ FIRST_BATCHES = ('aa', 'bb', 'cc')
 
 def make_record(arm: str, seed: int, score: float, **changes: Any) -> dict[str, Any]:
     """A record with Acc@0.5 ``score``, Acc@0.75 half of it and mIoU 10."""
-    record = {'arm': arm, 'seed': seed, 'train_size': None, 'config_hash': f'config of {arm}', 'data_hash': 'data', 'budget': 100,
-              'steps': 100, 'student_hash': f'student {seed}', 'order': list(FIRST_BATCHES), 'step_cpu_ms': 80.0,
+    record = {'arm': arm, 'seed': seed, 'train_size': None, 'config_hash': f'config of {arm}', 'data_hash': 'data',
+              'budget': 100, 'steps': 100, 'student_hash': f'student {seed}', 'order': list(FIRST_BATCHES), 'step_cpu_ms': 80.0,
               'checkpoint_hash': f'{arm} {seed}', 'val': {'acc@0.5': score, 'acc@0.75': score / 2, 'miou': 10.0}}
     return {**record, **changes}
 

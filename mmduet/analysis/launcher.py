@@ -4,15 +4,17 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, forkserver, get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mmduet.paths import PACKAGE_PARENT
+
 # Importing takes seconds; the server imports once, and every job starts as a copy of it.
 PRELOADED = ('mmduet.analysis.trial', 'mmduet.analysis.held_out', 'mmduet.models', 'mmduet.datasets', 'mmduet.evaluation',
-             'mmduet.engine', 'mmdet.models', 'open_clip', 'transformers.models.bert.modeling_bert')
+             'mmduet.engine', 'mmdet.models', 'open_clip', 'transformers.models.bert.modeling_bert', 'yapf.yapflib.yapf_api')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,7 @@ def run_jobs(function: Callable[[Any], Any], jobs: Sequence[tuple[Any, Path]], s
         jobs: the argument, which can be pickled, and the file of the job's log.
         side_by_side: how many run at a time.
     """
-    context = get_context('forkserver')
-    context.set_forkserver_preload(list(PRELOADED))
+    context = _start_server()
     waiting = list(enumerate(jobs))[::-1]
     running: dict[Any, tuple[int, Any]] = {}
     try:
@@ -57,6 +58,25 @@ def run_jobs(function: Callable[[Any], Any], jobs: Sequence[tuple[Any, Path]], s
     finally:
         for _, process in running.values():
             process.terminate()
+
+
+def _start_server() -> Any:
+    """The context of processes that start as copies of a server; the server imports what it can, where it can.
+
+    It does not take over the search path of this process, only the environment's, which may be relative.
+    """
+    context = get_context('forkserver')
+    context.set_forkserver_preload(list(PRELOADED))
+    before = os.environ.get('PYTHONPATH')
+    os.environ['PYTHONPATH'] = os.pathsep.join([str(PACKAGE_PARENT), *sys.path])
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ['PYTHONPATH']
+        else:
+            os.environ['PYTHONPATH'] = before
+    return context
 
 
 def _call(function: Callable[[Any], Any], argument: Any, log: str, folder: str) -> None:

@@ -111,6 +111,8 @@ def set_steps(cfg: Config, steps: int | None) -> None:
         for key in ('begin', 'end'):
             if key in schedule:
                 schedule[key] = round(schedule[key] * cfg.train_cfg.max_iters / written)
+        if 'end' in schedule:
+            schedule['end'] = max(schedule['end'], schedule.get('begin', 0) + 1)
 
 
 def identify(cfg: Config) -> dict[str, str]:

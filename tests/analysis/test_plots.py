@@ -9,7 +9,8 @@ SVG = '{http://www.w3.org/2000/svg}'
 
 
 @pytest.mark.parametrize(('low', 'high', 'expected'), [
-    (0, 17, [0, 5, 10, 15, 20]), (-12.8, 3, [-15, -10, -5, 0, 5]), (0, 0.9, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (0, 7, [0, 1, 2, 3, 4, 5, 6, 7]),
+    (0, 17, [0, 5, 10, 15, 20]), (-12.8, 3, [-15, -10, -5, 0, 5]), (0, 0.9, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    (0, 7, [0, 1, 2, 3, 4, 5, 6, 7]),
 ])
 def test_ticks_are_round_and_cover_the_range(low, high, expected):
     assert nice_ticks(low, high) == pytest.approx(expected)
@@ -26,7 +27,7 @@ def test_an_interval_lies_where_its_numbers_say():
     ticks = {line.text: float(line.get('x')) for line in root.iter(f'{SVG}text') if line.text in ('+0', '+10')}
     assert float(dots[0].get('cx')) == pytest.approx(ticks['+10'], abs=0.1)
     assert (dots[0].get('fill'), dots[1].get('fill')) == (BLUE, GREY)
-    interval = [line for line in root.iter(f'{SVG}line') if line.get('stroke') == BLUE][0]
+    interval = next(line for line in root.iter(f'{SVG}line') if line.get('stroke') == BLUE)
     # 4.302653 / sqrt(3) on either side.
     scale = (ticks['+10'] - float(dots[1].get('cx'))) / 10
     assert float(interval.get('x2')) - float(interval.get('x1')) == pytest.approx(2 * 2.484138 * scale, abs=0.3)

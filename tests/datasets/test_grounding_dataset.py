@@ -195,7 +195,7 @@ def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
     root = make_data_root(tmp_path, [line(expression_id=str(k), expression=f'left cup {"abc"[k]}') for k in range(3)])
     pipeline = [dict(type=LoadPhoto, cache_mb=1), dict(type=RandomFlip, prob=0.5), dict(type=ResizeLongSide, sides=[32]),
                 dict(type=PlaceOnCanvas, size=32), dict(type=PackGroundingInputs)]
-    whole, part = GroundingDataset(root, ['train'], pipeline, seed=3), GroundingDataset(root, ['train'], pipeline, seed=3, first=2)
+    whole, part = (GroundingDataset(root, ['train'], pipeline, seed=3, first=first) for first in (None, 2))
     assert (len(whole), len(part)) == (3, 2)
     for index in range(2):
         assert torch.equal(whole[index]['inputs'], part[index]['inputs'])

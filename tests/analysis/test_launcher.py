@@ -1,0 +1,55 @@
+import os
+import sys
+import time
+
+import pytest
+import torch
+
+from mmduet.analysis.launcher import log_end, run_jobs
+
+
+def note(argument):
+    """A job: print, say where it runs, and fail where it is told to."""
+    print('job', argument['name'], 'in', os.getpid(), 'of', torch.get_num_threads(), 'thread')
+    print('a warning', file=sys.stderr)
+    time.sleep(argument.get('seconds', 0))
+    if argument.get('fails'):
+        raise ValueError('told to fail')
+    if argument.get('dies'):
+        os.kill(os.getpid(), 9)
+
+
+def jobs(tmp_path, *arguments):
+    return [(argument, tmp_path / argument['name'] / 'train.log') for argument in arguments]
+
+
+def test_every_job_has_a_process_of_one_thread_and_a_log(tmp_path):
+    done = list(run_jobs(note, jobs(tmp_path, {'name': 'a'}, {'name': 'b'}), 2))
+    assert sorted((each.index, each.failed) for each in done) == [(0, False), (1, False)]
+    logs = [(tmp_path / name / 'train.log').read_text() for name in 'ab']
+    assert 'job a in ' in logs[0] and 'of 1 thread' in logs[0] and 'a warning' in logs[0]
+    processes = {log.split(' in ')[1].split()[0] for log in logs}
+    assert len(processes) == 2 and str(os.getpid()) not in processes
+
+
+@pytest.mark.parametrize('how', ['fails', 'dies'])
+def test_a_job_that_fails_stops_no_other(tmp_path, how):
+    done = list(run_jobs(note, jobs(tmp_path, {'name': 'a', how: True}, {'name': 'b'}), 1))
+    assert [(each.index, each.failed) for each in done] == [(0, True), (1, False)]
+    if how == 'fails':
+        assert log_end(done[0].log, 1) == '    ValueError: told to fail'
+
+
+def test_jobs_left_behind_are_ended(tmp_path):
+    running = run_jobs(note, jobs(tmp_path, {'name': 'a'}, {'name': 'slow', 'seconds': 60}), 2)
+    assert next(running).index == 0
+    began = time.perf_counter()
+    running.close()
+    assert time.perf_counter() - began < 10
+
+
+def test_the_end_of_a_log_is_shown(tmp_path):
+    path = tmp_path / 'log'
+    assert log_end(path) == '    (it printed nothing)'
+    path.write_text('one\ntwo\nthree\n')
+    assert log_end(path, 2) == '    two\n    three'
