@@ -1,4 +1,4 @@
-# Sourced by dist_train.sh and dist_test.sh.
+# Sourced by dist_train.sh, dist_test.sh and dist_cache_teacher.sh.
 tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # run_distributed N SCRIPT ARGUMENTS...

@@ -3,7 +3,7 @@
 
     python tools/cache_teacher.py configs/duet/transvg_duet_cached_refcoco.py
     python tools/cache_teacher.py configs/duet/transvg_duet_refcoco.py --out FOLDER --splits train+val
-    torchrun --nproc_per_node 8 tools/cache_teacher.py CONFIG --launcher pytorch    # shards are divided among the processes
+    tools/dist_cache_teacher.sh CONFIG 8        # eight processes divide the shards among them
 
 Stopped, by a full disk or otherwise, the same command goes on where it was. docs/teacher_cache.md says what is cached.
 """
@@ -134,6 +134,8 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
     content = {**content, 'index_sha256': hashlib.sha256(index).hexdigest(),
                'shards': [{'name': shard.name, 'parts': {name: list(shape) for name, shape in shard.parts.items()},
                            'sha256': None} for shard in shards]}
+    for leftover in folder.glob('*.new'):
+        leftover.unlink()
     if (folder / cache_store.MANIFEST).exists() and not redo:
         there = cache_store.read_manifest(folder)
         bare = {**there, 'shards': [{**shard, 'sha256': None} for shard in there['shards']]}
@@ -143,8 +145,6 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
             raise cache_store.CacheError(f'{folder} is a cache of something else: {"; ".join(names)}. Take --redo to replace '
                                          'it, or another --out')
         return
-    for leftover in folder.glob('*.new'):
-        leftover.unlink()
     if redo:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -234,38 +234,42 @@ def command_of(args: argparse.Namespace, out: Path, split: str) -> str:
     return shlex.join(words)
 
 
-def cache(args: argparse.Namespace) -> None:
-    """Write every split that is asked for."""
+def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: str, out: Path, args: argparse.Namespace) -> None:
+    """Write one split into its folder in ``out``; ``config`` is the teacher's."""
     from mmengine.dist import barrier, is_main_process
 
     from mmduet.models.teachers import cache_plan
     from mmduet.models.teachers.teacher_identity import identify_teacher
+    mirrored = cache_plan.mirrors(dataset)
+    geometry = measure(teacher, mirrored)
+    plan = cache_plan.plan_section(dataset, split, mirrored, args.distractors)
+    shards = cache_plan.lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
+    content = cache_plan.describe_section(plan, split, dataset, geometry, identify_teacher(config))
+    content['loaded_weights_sha256'] = hash_weights(teacher)
+    folder, index = out / content['data']['dataset'] / split, plan.index.encode()
+    if is_main_process():
+        counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
+        size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
+        print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)
+        start_section(folder, content, index, shards, command_of(args, out, split), args.config, args.redo)
+    barrier()
+    write_section(folder, plan, shards, teacher, args)
+    if is_main_process():
+        finish_section(folder)
+        print(f'{folder}: complete', flush=True)
+    barrier()
+
+
+def cache(args: argparse.Namespace) -> None:
+    """Write every split that is asked for."""
     cfg = _common.load(args)
     config, out = find_teacher(cfg, args.out)
-    identity = identify_teacher(config)
     if args.launcher != 'none':
         from mmduet.engine.distributed import join_process_group
         join_process_group(args.launcher)
     teacher = build_teacher(config, cfg, args.seed)
     for dataset, split in build_datasets(cfg, args.splits):
-        mirrored = cache_plan.mirrors(dataset)
-        geometry = measure(teacher, mirrored)
-        plan = cache_plan.plan_section(dataset, split, mirrored, args.distractors)
-        shards = cache_plan.lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
-        content = cache_plan.describe_section(plan, split, dataset, geometry, identity)
-        content['loaded_weights_sha256'] = hash_weights(teacher)
-        folder, index = out / content['data']['dataset'] / split, plan.index.encode()
-        if is_main_process():
-            counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
-            size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
-            print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)
-            start_section(folder, content, index, shards, command_of(args, out, split), args.config, args.redo)
-        barrier()
-        write_section(folder, plan, shards, teacher, args)
-        if is_main_process():
-            finish_section(folder)
-            print(f'{folder}: complete', flush=True)
-        barrier()
+        cache_split(teacher, config, dataset, split, out, args)
 
 
 def main() -> None:

@@ -77,7 +77,8 @@ class DistilledGrounder(BaseModel):
         needs: frozenset[str] = self.head.needs
         if not needs:
             return TeacherTargets()
-        images = self.data_preprocessor.to_unit_range(inputs, samples)
+        reads = getattr(self.teacher, 'reads_images', True)
+        images = self.data_preprocessor.to_unit_range(inputs, samples) if reads else inputs
         targets: TeacherTargets = self.teacher(images, samples, stack_targets(samples, inputs.device), needs)
         return targets
 

@@ -157,11 +157,17 @@ def list_shards(manifest: Mapping[str, Any]) -> list[Shard]:
                   sha256=entry['sha256']) for entry in manifest['shards']]
 
 
-def differences(there: Mapping[str, Any], wanted: Mapping[str, Any], where: str = 'the cache', here: str = 'the config'
-                ) -> list[str]:
-    """A phrase for each key in which two mappings differ."""
-    return [f'{key} is {there.get(key)!r} in {where} and {wanted.get(key)!r} in {here}'
-            for key in dict.fromkeys([*wanted, *there]) if there.get(key) != wanted.get(key)]
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any], where: str = 'the cache',
+                here: str = 'the config') -> list[str]:
+    """A phrase for each key in which two mappings, or mappings inside them, differ."""
+    found = []
+    for key in dict.fromkeys([*wanted, *there]):
+        first, second = there.get(key), wanted.get(key)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found += [f'{key}.{phrase}' for phrase in differences(first, second, where, here)]
+        elif first != second:
+            found.append(f'{key} is {first!r} in {where} and {second!r} in {here}')
+    return found
 
 
 class _Table:

@@ -20,7 +20,8 @@ PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': t
 class CLIPTeacher(nn.Module):
     """CLIP's view of a batch: expressions, target crops, photos and patches in one space.
 
-    Frozen and always in eval mode; PyTorch's generator is left as it was. It computes in its own precision whatever the autocast around it, and answers in float32.
+    Frozen and always in eval mode; PyTorch's generator is left as it was. It computes in its own precision whatever the
+    autocast around it, and answers in float32.
 
     Args:
         model: name of the architecture in open_clip or in ``model_config``.

@@ -86,7 +86,7 @@ def test_a_damaged_or_missing_file_is_refused_by_name(tmp_path, name):
 def test_a_shard_of_another_run_is_refused_though_it_is_whole(tmp_path):
     folder = make_section(tmp_path)
     write_shard(folder, SHARD, {'image': IMAGE + 1, 'crop': CROP})
-    with pytest.raises(CacheError, match='photo-00000.f16 has not the checksum'):
+    with pytest.raises(CacheError, match=r'photo-00000\.f16 has not the checksum'):
         CacheSection(folder)
 
 
@@ -122,3 +122,5 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeyp
 def test_differences_name_key_and_both_values():
     assert differences({'context': 1.2, 'same': 0}, {'context': 1.5, 'same': 0, 'mean': None}) == [
         'context is 1.2 in the cache and 1.5 in the config']
+    assert differences({'data': {'split': 'a', 'x': 1}}, {'data': {'split': 'b', 'x': 1}}, 'it', 'this run') == [
+        "data.split is 'a' in it and 'b' in this run"]

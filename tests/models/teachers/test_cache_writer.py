@@ -129,8 +129,8 @@ def test_a_full_disk_stops_in_a_sentence_and_the_run_goes_on_afterwards(tmp_path
 def test_a_broken_photo_and_a_text_that_is_not_written_yet_are_named(tmp_path, teacher, job):
     plan, shards = job
     writer = CacheWriter(teacher, plan, tmp_path)
-    with pytest.raises(CacheError, match='text-00000.f16 was not written'):
+    with pytest.raises(CacheError, match=r'text-00000\.f16 was not written'):
         writer.write(shards, 2)
     Path(plan.photos[0]).write_bytes(b'')
-    with pytest.raises(ImageError, match='train_0.png is empty'):
+    with pytest.raises(ImageError, match=r'train_0\.png is empty'):
         writer.write(shards, 2)

@@ -196,7 +196,7 @@ def test_a_flipped_bit_is_refused(copied):
 
 def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_that_adds_it(copied, tmp_path):
     root, cache = copied
-    with pytest.raises(CacheError, match='holds no cache of a teacher; make it with: python tools/cache_teacher.py'):
+    with pytest.raises(CacheError, match=r'holds no cache of a teacher; make it with: python tools/cache_teacher\.py'):
         build(root, tmp_path / 'nowhere').init_weights()
     assert build(root, tmp_path / 'nowhere').embed_dims is None
     shutil.rmtree(cache / 'tiny/val')

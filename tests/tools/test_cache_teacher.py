@@ -1,0 +1,119 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmduet.datasets.errors import DataError
+from mmduet.engine.config_tools import ConfigError
+from mmduet.models.teachers import cache_plan
+from mmduet.models.teachers.cache_store import CacheError, CacheSection
+from tests.load_tool import load_tool
+from tests.shared_data import ROOT
+from tests.tiny_cache import CONFIG, make_cache_root, write_cache
+
+tool = load_tool('cache_teacher')
+CACHED = str(ROOT / 'configs/duet/transvg_duet_cached_refshapes.py')
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return make_cache_root(tmp_path_factory.mktemp('tool') / 'root')
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(cache_plan, 'TEXTS_PER_SHARD', 3)
+    monkeypatch.setattr(cache_plan, 'PHOTOS_PER_SHARD', 2)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
+    cache = write_cache(root, tmp_path / 'cache', '--splits', 'train+val')
+    printed = capsys.readouterr().out
+    assert f'{cache}/tiny/train: 12 expressions, 4 texts, 6 photos, 12 crops; 0.0 MB in 2 shards' in printed
+    assert '2 of 2 shards' in printed and 's to go' in printed and f'{cache}/tiny/val: complete' in printed
+    manifest = CacheSection(cache / 'tiny/train').manifest
+    assert manifest['config'] == CONFIG and manifest['command'] == (
+        f'python tools/cache_teacher.py {CONFIG} --out {cache} --splits train --data-root {root}')
+    assert (manifest['teacher']['context'], manifest['teacher']['precision'], manifest['grid']) == (1.2, 'float32', [8, 8])
+    assert len(manifest['loaded_weights_sha256']) == 64
+    assert all(len(shard['sha256']) == 64 for shard in manifest['shards'])
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(root, tmp_path, small_shards, monkeypatch):
+    whole = contents(write_cache(root, tmp_path / 'cache') / 'tiny/train')
+    folder = tmp_path / 'cache/tiny/train'
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest.update(complete=False, shards=[{**shard, 'sha256': None} for shard in manifest['shards']])
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    (folder / 'photo-00001.f16').unlink()
+    (folder / 'photo-00002.f16.77.new').write_bytes(b'torn')
+    kept = (folder / 'photo-00000.f16').stat().st_mtime_ns
+    write_cache(root, tmp_path / 'cache')
+    assert contents(folder) == whole and (folder / 'photo-00000.f16').stat().st_mtime_ns == kept
+
+
+def test_a_cache_of_something_else_is_not_overwritten_unasked(root, tmp_path):
+    cache = write_cache(root, tmp_path / 'cache')
+    before = contents(cache / 'tiny/train')
+    with pytest.raises(CacheError, match=r'is a cache of something else: teacher.context is 1.2 in it and 1.4 in this '
+                       'run. Take --redo to replace it, or another --out'):
+        write_cache(root, cache, '--cfg-options', 'model.teacher.context=1.4')
+    assert contents(cache / 'tiny/train') == before
+    write_cache(root, cache, '--redo', '--cfg-options', 'model.teacher.context=1.4')
+    assert CacheSection(cache / 'tiny/train').manifest['teacher']['context'] == 1.4
+
+
+def test_random_weights_are_told_apart_by_what_they_are(root, tmp_path):
+    cache = write_cache(root, tmp_path / 'cache', '--no-pretrained', '--seed', '1')
+    write_cache(root, cache, '--no-pretrained', '--seed', '1')
+    with pytest.raises(CacheError, match='loaded_weights_sha256'):
+        write_cache(root, cache, '--no-pretrained', '--seed', '2')
+
+
+def test_two_processes_write_the_bytes_of_one(root, tmp_path):
+    one = write_cache(root, tmp_path / 'one')
+    environ = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
+    done = subprocess.run(['bash', str(ROOT / 'tools/dist_cache_teacher.sh'), CONFIG, '2', '--data-root', str(root), '--out',
+                           str(tmp_path / 'two')], env=environ, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = contents(one / 'tiny/train'), contents(tmp_path / 'two/tiny/train')
+    assert first.keys() == second.keys()
+    assert all(first[name] == second[name] for name in first if name != 'manifest.json')
+    assert json.loads(second['manifest.json'])['shards'] == json.loads(first['manifest.json'])['shards']
+
+
+def test_the_folder_and_the_teacher_come_from_a_config_with_a_cache(root):
+    from mmduet.engine.config_tools import load_config
+    cfg = load_config(CACHED)
+    teacher, out = tool.find_teacher(cfg, None)
+    assert teacher['model'] == 'clip_tiny_refshapes' and str(out) == 'data/teacher_cache/clip_tiny_refshapes'
+    assert str(tool.find_teacher(cfg, 'elsewhere')[1]) == 'elsewhere'
+
+
+def test_configs_without_a_teacher_or_a_folder_are_refused(root):
+    with pytest.raises(ConfigError, match='has no teacher'):
+        tool.cache(tool.parse_args([str(ROOT / 'tests/tiny_config.py'), '--out', 'x']))
+    with pytest.raises(ConfigError, match='--out'):
+        tool.cache(tool.parse_args([CONFIG]))
+    with pytest.raises(DataError, match='no split'):
+        write_cache(root, root / 'x', '--splits', 'nonsense')
+    with pytest.raises(SystemExit):
+        tool.parse_args([CONFIG, '--batch-size', '0'])
+
+
+def test_a_teacher_without_dense_reading_is_cached_without_similarity(root, tmp_path, capsys, monkeypatch):
+    from mmduet.models.teachers import clip_teacher
+
+    def no_reader(visual):
+        raise NotImplementedError('no dense reading is known of this')
+
+    monkeypatch.setattr(clip_teacher, 'find_dense_reader', no_reader)
+    section = CacheSection(write_cache(root, tmp_path / 'cache') / 'tiny/train')
+    assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['grid'] is None
+    assert 'no similarity is cached: no dense reading is known' in capsys.readouterr().out
