@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.models import DistilledGrounder
 from mmduet.structures import TeacherTargets
 from tests.load_tool import load_tool
@@ -61,6 +62,27 @@ def test_a_distilled_model_is_timed_beside_its_plain_student(tmp_path, quick_u):
     table = benchmark.format_report(report)
     assert 'teacher and head add' in table
     assert 'plain step, without data' in table
+
+
+def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, capsys, quick_u):
+    config = str(ROOT / 'tests/tiny_cached_config.py')
+    out = tmp_path / 'b.json'
+    flags = ['--steps', '2', '--threads', '1', '--teacher-cache', '--json', str(out), '--cfg-options']
+    monkeypatch.setattr('sys.argv', ['benchmark.py', config, *flags, 'default_scope=mmduet'])
+    monkeypatch.setattr(benchmark, 'PHOTOS', 6)
+    benchmark.main()
+    report = json.loads(out.read_text())
+    phases = {f'{arm}{name}' for arm in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}
+    assert {*phases, 'plain step', 'data'} <= set(report['phases'])
+    assert report['phases']['cached teacher']['seconds'] < report['phases']['teacher']['seconds']
+    assert report['overhead_with_cached_teacher'] < report['overhead_of_distillation']
+    printed = capsys.readouterr().out
+    assert '6 photos' in printed and 'teacher, cached teacher' in printed and 'with a cached teacher they add' in printed
+
+
+def test_a_plain_config_has_no_teacher_to_cache(tmp_path, quick_u):
+    with pytest.raises(ConfigError, match='no teacher'):
+        benchmark.prepare(benchmark.parse_args([CONFIG, '--teacher-cache']), tmp_path)
 
 
 def test_a_plain_model_has_no_teacher_and_bf16_is_said(tmp_path, quick_u):

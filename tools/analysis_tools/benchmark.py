@@ -5,7 +5,8 @@
 
 u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 with two threads, measured between the steps of
 the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
-the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn.
+the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
+with --teacher-cache, and for a config with a CachedTeacher, also with what the teacher said cached before the first step.
 Without --data-root, photos of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
 """
 import argparse
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _common
+import cache_teacher
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 U_THREADS = 2
 PHOTOS = 16
 WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
+ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
 PHASES = ('data', 'preprocess', 'student forward', 'teacher', 'head', 'backward', 'optimizer')
 
 
@@ -43,6 +46,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=5, help='timed steps, after one that is not')
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision of the training steps')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--json', type=Path, help='also write the figures there')
     args = parser.parse_args(arguments)
@@ -137,10 +141,9 @@ def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterato
         yield batch
 
 
-def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, plain: bool) -> None:
-    """One training step, phase by phase; ``plain`` leaves teacher and head out."""
+def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, prefix: str) -> None:
+    """One training step, phase by phase, whose names begin with ``prefix``; ``PLAIN`` leaves teacher and head out."""
     student = getattr(model, 'student', model)
-    prefix = 'plain ' if plain else ''
     with clock.phase(f'{prefix}step'):
         with clock.phase(f'{prefix}preprocess'):
             data = model.data_preprocessor(batch, True)
@@ -149,10 +152,10 @@ def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, plai
             with clock.phase(f'{prefix}student forward'):
                 features = student.extract(inputs, samples)
                 losses = student.loss(features, samples)
-            if not plain:
-                with clock.phase('teacher'):
+            if prefix != PLAIN:
+                with clock.phase(f'{prefix}teacher'):
                     targets = model.ask_teacher(inputs, samples)
-                with clock.phase('head'):
+                with clock.phase(f'{prefix}head'):
                     losses = {**losses, **model.head(features, targets, samples)}
         with clock.phase(f'{prefix}backward'):
             optim.backward(optim.scale_loss(sum(losses.values())))
@@ -168,8 +171,31 @@ def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
         model.test_step(batch)
 
 
-def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -> None:
-    """Take the timed steps after one that is not timed."""
+@contextlib.contextmanager
+def taught_by(model: Any, teacher: Any) -> Iterator[None]:
+    """Let another teacher teach a distilled model for a while; None for its own."""
+    own = getattr(model, 'teacher', None)
+    if teacher is not None:
+        model.teacher = teacher
+    try:
+        yield
+    finally:
+        if teacher is not None:
+            model.teacher = own
+
+
+def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) -> Any:
+    """Ask the model's teacher about all training data, and return a teacher that answers from what it said."""
+    from mmduet.models.teachers import CachedTeacher
+    teacher = cfg.model.teacher
+    flags = cache_teacher.parse_args([args.config, '--out', str(out)])
+    for dataset, split in cache_teacher.build_datasets(cfg, None):
+        cache_teacher.cache_split(model.teacher, teacher, dataset, split, out, flags)
+    return CachedTeacher(out, teacher)
+
+
+def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock, cached: Any = None) -> None:
+    """Take the timed steps after one that is not timed; with a ``cached`` teacher, in turn with the model's own."""
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DATASETS, DefaultScope
     with DefaultScope.overwrite_default_scope('mmduet'):
@@ -182,9 +208,10 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
             clock.forget()
         if optim is not None:
             model.train()
-            for plain in (False, True) if distilled else (True, ):
+            for arm in ((ONLINE, *([CACHED] if cached is not None else []), PLAIN) if distilled else (PLAIN, )):
                 clock.measure_u()
-                train_step(model, next(batches), optim, clock, plain)
+                with taught_by(model, cached if arm == CACHED else None):
+                    train_step(model, next(batches), optim, clock, arm)
         model.eval()
         clock.measure_u()
         batch = next(singles)
@@ -207,9 +234,10 @@ def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, 
                               'peak_memory_gb': peak / 1e9}
     if step in medians:
         report['samples_per_second'] = args.batch_size / medians[step]['seconds']
-    if 'step' in medians:
-        ratios = [whole / plain for whole, plain in zip(clock.units['step'], clock.units['plain step'], strict=True)]
-        report['overhead_of_distillation'] = statistics.median(ratios) - 1
+    for arm, name in ((ONLINE, 'overhead_of_distillation'), (CACHED, 'overhead_with_cached_teacher')):
+        if f'{arm}step' in medians:
+            ratios = [whole / plain for whole, plain in zip(clock.units[f'{arm}step'], clock.units['plain step'], strict=True)]
+            report[name] = statistics.median(ratios) - 1
     return report
 
 
@@ -219,12 +247,15 @@ def format_report(report: Mapping[str, Any]) -> str:
     distilled = 'step' in medians
     rows = [(name, f'plain {name}' if f'plain {name}' in medians and not distilled else name) for name in PHASES]
     rows += [('step, without data', 'step'), ('plain step, without data', 'plain step'),
+             *((f'{name}, cached teacher', f'cached {name}') for name in ('teacher', 'head', 'backward', 'step')),
              ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone')]
     lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, {report["threads"]} threads, '
              f'{report["device"]}, medians of {report["steps"]} steps', f'{"phase":28}{"seconds":>10}{"u":>9}']
     lines += [f'{title:28}{medians[name]["seconds"]:10.3f}{medians[name]["u"]:9.2f}' for title, name in rows if name in medians]
     if 'overhead_of_distillation' in report:
         lines.append(f'teacher and head add {100 * report["overhead_of_distillation"]:.0f} % to the plain step')
+    if 'overhead_with_cached_teacher' in report:
+        lines.append(f'with a cached teacher they add {100 * report["overhead_with_cached_teacher"]:.0f} % to the plain step')
     if 'samples_per_second' in report:
         lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
     lines.append(f'peak memory {report["peak_memory_gb"]:.2f} GB; u = {report["u_seconds"]:.3f} s')
@@ -240,6 +271,12 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     cfg = _common.load(args)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
+    if 'teacher' in cfg.model and 'cache' in cfg.model.teacher:
+        # The data are made up, or the cache is of others: what the teacher says is cached anew.
+        args.teacher_cache = True
+        cfg.model.teacher = cfg.model.teacher.teacher
+    if args.teacher_cache and 'teacher' not in cfg.model:
+        raise config_tools.ConfigError('--teacher-cache needs a distilled config: the model of this one has no teacher')
     if args.amp is not None:
         config_tools.check_precision(args.amp)
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
@@ -267,8 +304,10 @@ def main() -> None:
             MMLogger.get_current_instance().setLevel('WARNING')
             model.init_weights()
             device = get_device()
+            model = model.to(device)
+            cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)
-            run_rounds(model.to(device), cfg, args, clock)
+            run_rounds(model, cfg, args, clock, cached)
         report = summarise(args, clock, device)
         print(format_report(report))
         if args.json is not None:
