@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from mmduet.models.conversion import DETR, TRANSVG, VLTVG, convert, recognise
+from mmduet.models.weights import require_fit
+from mmduet.registry import MODELS
+from tests.tiny_vltvg import tiny_vltvg_config
 
 WEIGHT = torch.ones(1)
 
@@ -27,6 +30,15 @@ def test_vltvg_keys_become_ours():
     assert {'verifier.scale', 'verifier.sigma', 'verifier.context_attention.pos_x', 'verifier.word_proj.x.weight',
             'text_proj.x.weight', 'text_encoder.bert.x.weight', 'decoder.layers.x.weight', 'decoder.word_query.x.weight',
             'visual_encoder.encoder.x.weight', 'box_head.x.weight'} <= set(ours)
+
+
+def test_a_checkpoint_with_half_a_part_is_refused_by_the_model():
+    model = MODELS.build(tiny_vltvg_config())
+    weights = model.state_dict()
+    weights['decoder.layers.9.norm.1.bias'] = weights.pop('decoder.layers.2.norm.1.bias')
+    with pytest.raises(ValueError, match=r'does not fit VLTVG: 1 missing \(decoder\.layers\.2\.norm\.1\.bias\); '
+                                         r'1 unexpected \(decoder\.layers\.9\.norm\.1\.bias\)'):
+        require_fit(model, weights, 'theirs.pth')
 
 
 def test_a_checkpoint_without_a_whole_part_is_refused():

@@ -2,14 +2,16 @@ import argparse
 import subprocess
 import sys
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmduet.models.conversion import TRANSVG
+from mmduet.models.conversion import TRANSVG, VLTVG
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT
 from tests.tiny_transvg import tiny_transvg_config
+from tests.tiny_vltvg import tiny_vltvg_config
 
 TOOL = ROOT / 'tools/model_converters/convert_checkpoint.py'
 
@@ -18,9 +20,9 @@ def _run(*arguments):
     return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
-def _authors_checkpoint(model, path):
-    """Write a model as the authors of TransVG store theirs."""
-    theirs = {ours: prefix for prefix, ours in TRANSVG.prefixes.items()}
+def _authors_checkpoint(model, path, layout=TRANSVG):
+    """Write a model as the authors of TransVG, or of VLTVG, store theirs."""
+    theirs = {ours: prefix for prefix, ours in layout.prefixes.items()}
     weights = {}
     for key, value in model.state_dict().items():
         ours = next(prefix for prefix in sorted(theirs, key=len, reverse=True) if key.startswith(prefix))
@@ -28,14 +30,15 @@ def _authors_checkpoint(model, path):
     torch.save({'model': weights, 'epoch': 89, 'args': argparse.Namespace(lr=1e-4), 'val_accu': 0.8}, path)
 
 
-def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path):
+@pytest.mark.parametrize(('config', 'layout'), [(tiny_transvg_config, TRANSVG), (tiny_vltvg_config, VLTVG)])
+def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path, config, layout):
     torch.manual_seed(0)
-    model = MODELS.build(tiny_transvg_config())
-    _authors_checkpoint(model, tmp_path / 'theirs.pth')
+    model = MODELS.build(config())
+    _authors_checkpoint(model, tmp_path / 'theirs.pth', layout)
     run = _run(tmp_path / 'theirs.pth', tmp_path / 'new/ours.safetensors')
     assert run.returncode == 0, run.stderr
-    assert '(transvg)' in run.stdout
-    other = MODELS.build(tiny_transvg_config())
+    assert f'({layout.name})' in run.stdout
+    other = MODELS.build(config())
     load_partial_weights(other, tmp_path / 'new/ours.safetensors')
     counters = {key for key in model.state_dict() if key.endswith('num_batches_tracked')}
     assert load_file(tmp_path / 'new/ours.safetensors').keys() == model.state_dict().keys() - counters
@@ -48,6 +51,15 @@ def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_wr
     run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', full_size)
     assert run.returncode == 1
     assert 'does not fit TransVG' in run.stderr
+    assert not (tmp_path / 'ours.safetensors').exists()
+
+
+def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
+    _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
+    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', ROOT / 'configs/vltvg/vltvg_refshapes.py')
+    assert run.returncode == 1
+    assert 'does not fit VLTVG' in run.stderr and ' unexpected (fusion.' in run.stderr
+    assert 'It is a transvg checkpoint; no config of configs/transvg fits it' in run.stderr
     assert not (tmp_path / 'ours.safetensors').exists()
 
 

@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check_against(config_file: str, weights: dict, source: Path) -> None:
+def check_against(config_file: str | Path, weights: dict, source: Path) -> None:
     """Refuse weights whose parts do not fit the model of a config; nothing of the model is fetched or allocated."""
     import torch
     from mmengine.config import Config
@@ -37,6 +37,23 @@ def check_against(config_file: str, weights: dict, source: Path) -> None:
     with torch.device('meta'):
         model = MODELS.build(config.model)
     require_fit(getattr(model, 'student', model), weights, source)
+
+
+def fitting_configs(layout: str, weights: dict, source: Path) -> str:
+    """The sentence that says which configs of a layout's folder fit the weights."""
+    repository = Path(__file__).resolve().parents[2]
+    folder = repository / 'configs' / layout
+    if not folder.is_dir():  # of weights that only start a student
+        return f'It is a {layout} checkpoint.'
+    fitting = []
+    for file in sorted(folder.glob('*.py')):
+        try:
+            check_against(file, weights, source)
+        except ValueError:
+            continue
+        fitting.append(str(file.relative_to(repository)))
+    fits = f'{", ".join(fitting)} would fit it' if fitting else f'no config of configs/{layout} fits it'
+    return f'It is a {layout} checkpoint; {fits}.'
 
 
 def main() -> int:
@@ -53,7 +70,10 @@ def main() -> int:
         layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
         weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}
         if arguments.config:
-            check_against(arguments.config, weights, arguments.source)
+            try:
+                check_against(arguments.config, weights, arguments.source)
+            except ValueError as error:
+                raise ValueError(f'{error}. {fitting_configs(layout.name, weights, arguments.source)}') from error
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1

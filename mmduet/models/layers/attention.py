@@ -90,7 +90,7 @@ class CrossAttention(Attention):
 
 
 class RelativeGridAttention(Attention):
-    """Attention among the cells of a square map that knows where a key lies relative to its query (VLTVG, section 3.2).
+    """Attention among the cells of a square map that knows where a key lies relative to its query (VLTVG).
 
     A key is compared as itself plus the sine embedding of the offset from it to the query, both projected by the key weights.
     The embedding is that of the vertical and of the horizontal offset side by side, so the offsets add one number per query

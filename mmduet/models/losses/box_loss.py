@@ -49,7 +49,7 @@ class BoxLoss(nn.Module):
 
 @MODELS.register_module()
 class StagedBoxLoss(BoxLoss):
-    """The box loss of every decoding stage, all stages equally weighted (VLTVG, section 3.4).
+    """The box loss of every decoding stage, all stages equally weighted (VLTVG).
 
     Args:
         l1_weight, giou_weight: 5 and 2 in VLTVG.

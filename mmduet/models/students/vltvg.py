@@ -15,7 +15,7 @@ from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
 
 
 class CellVerifier(nn.Module):
-    """Discriminative features of the cells (section 3.2): where the words fit, and what the words say about the surroundings.
+    """Discriminative features of the cells: where the words fit, and what the words say about the surroundings.
 
     Args:
         channels: C.
@@ -88,7 +88,7 @@ class StageLayer(nn.Module):
 
 
 class StageDecoder(nn.Module):
-    """Localise one object over several stages with weights of their own (section 3.3).
+    """Localise one object over several stages with weights of their own.
 
     Args:
         num_stages: S, at least 1.
