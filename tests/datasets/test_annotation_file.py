@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,13 @@ def test_a_number_of_first_expressions_that_makes_no_sense_is_refused(tmp_path, 
     path = write_lines(tmp_path / 'train.jsonl', [line(), line(expression_id='2')])
     with pytest.raises(AnnotationError, match=message):
         AnnotationStore([path], first)
+
+
+def test_a_hash_tells_the_file_of_a_split_whatever_part_of_it_is_read(tmp_path):
+    records = [line(), line(expression_id='2', expression='the cup')]
+    path = write_lines(tmp_path / 'train.jsonl', records)
+    other = write_lines(tmp_path / 'val.jsonl', [line(split='val')])
+    hashes = AnnotationStore([path, other]).hashes
+    assert hashes == {'train': hashlib.sha256(path.read_bytes()).hexdigest(),
+                      'val': hashlib.sha256(other.read_bytes()).hexdigest()}
+    assert AnnotationStore([path], first=1).hashes == {'train': hashes['train']}

@@ -174,3 +174,33 @@ def test_boxes_stay_fractional():
     results = make_results(box=(10.25, 20.5, 110.75, 80.125))
     results = RandomFlip(prob=1)(RandomTargetCrop(prob=0)(results))
     np.testing.assert_array_equal(results['box'], [529.25, 20.5, 629.75, 80.125])
+
+
+@pytest.mark.parametrize('mirrored_first', [False, True])
+def test_the_window_says_which_part_of_the_file_is_seen_whatever_the_order(mirrored_first):
+    flip, crop = RandomFlip(prob=1.0), RandomTargetCrop(prob=1.0, min_kept=1.0)
+    seen = 0
+    for seed in range(20):
+        whole = make_results(seed, box=(300.0, 200.0, 340.0, 230.0))
+        whole['photo_window'] = (0, 0, 640, 480)
+        before = whole['img'].copy()
+        results = crop(crop(flip(whole))) if mirrored_first else flip(crop(crop(whole)))
+        x1, y1, x2, y2 = results['photo_window']
+        np.testing.assert_array_equal(results['img'], before[y1:y2, x1:x2][:, ::-1])
+        seen += (x2 - x1, y2 - y1) != (640, 480)
+    assert seen > 15
+
+
+def test_distractors_keep_their_numbers_when_a_crop_leaves_some_out():
+    left_out = 0
+    for seed in range(20):
+        results = make_results(seed, box=(300.0, 200.0, 340.0, 230.0))
+        results['distractor_index'] = np.arange(2)
+        before = results['distractors'].copy()
+        results = RandomTargetCrop(prob=1.0, short_sides=[600], min_kept=0.99)(results)
+        assert len(results['distractors']) == len(results['distractor_index'])
+        x1, y1, x2, y2 = results.get('photo_window', (0, 0, 640, 480))
+        for box, number in zip(results['distractors'], results['distractor_index'], strict=True):
+            np.testing.assert_allclose(box, crop_boxes(before[number], x1, y1, x2 - x1, y2 - y1))
+        left_out += len(results['distractors']) < 2
+    assert left_out > 5

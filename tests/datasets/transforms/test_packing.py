@@ -102,3 +102,11 @@ def test_canvases_and_boxes_equal_those_of_the_authors(name):
         assert box.tolist() == pytest.approx(case['box_canvas'], abs=1e-6), case['key']
         seen += 1
     assert seen >= 6
+
+
+def test_a_sample_says_which_part_of_which_data_it_shows(tmp_path):
+    photo = write_photo(tmp_path / 'a.png')
+    _, sample = pack(photo, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]),
+                     distractor_index=np.array([5]), data_hash='abc', objects_hash='def')
+    assert sample.photo_window == (0, 0, 40, 30) and sample.distractors.index.tolist() == [5]
+    assert (sample.data_hash, sample.objects_hash) == ('abc', 'def')

@@ -1,6 +1,7 @@
 import copy
 import json
 import shutil
+import uuid
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmduet.datasets import EpochSampler, RandomFlip, RandomTargetCrop, grounding_collate
 from mmduet.models.teachers import ShuffledTeacher
 from mmduet.models.teachers.cache_store import CacheError
-from mmduet.registry import MODELS
+from mmduet.registry import MODELS, RUNNERS
 from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
 
 ALL = frozenset({'text', 'region', 'image', 'similarity', 'distractors'})
@@ -109,6 +110,26 @@ def test_training_with_it_agrees_with_training_with_the_teacher(made):
     assert cached == pytest.approx(online, rel=5e-3) and len(set(online)) == 6
     for name, value in weights.items():
         torch.testing.assert_close(other_weights[name], value, atol=5e-3, rtol=0)
+
+
+def run(root, cache, folder, **changes):
+    cfg = load_config(root, cache)
+    cfg.merge_from_dict(changes)
+    cfg.work_dir, cfg.experiment_name = str(folder), uuid.uuid4().hex
+    cfg.train_cfg.update(max_iters=2, val_interval=10)
+    cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None, test_dataloader=None, test_cfg=None, test_evaluator=None)
+    runner = RUNNERS.build(cfg)
+    runner.train()
+    return runner
+
+
+def test_a_runner_trains_with_it_and_refuses_a_wrong_cache_before_the_first_step(made, tmp_path):
+    root, cache = made
+    assert run(root, cache, tmp_path / 'right').iter == 2
+    with pytest.raises(CacheError, match='holds no cache of a teacher'):
+        run(root, tmp_path / 'nowhere', tmp_path / 'none')
+    with pytest.raises(CacheError, match=r'context is 1\.2 in the cache and 1\.3'):
+        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.context': 1.3})
 
 
 def test_it_builds_no_teacher_and_keeps_no_state(made):
