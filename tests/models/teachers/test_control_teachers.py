@@ -1,8 +1,11 @@
+from dataclasses import fields
+
 import pytest
 import torch
 
 from mmduet.models.base_grounder import stack_targets
 from mmduet.models.teachers import CLIPTeacher, ShuffledTeacher, UntrainedTeacher
+from mmduet.structures import TeacherTargets
 from tests.distill_batch import make_samples
 from tests.tiny_clip_config import write_clip_config
 
@@ -59,3 +62,24 @@ def test_an_untrained_teacher_reads_no_weights(clip_config):
     assert ask(teacher, 2).text.shape == (2, 16)
     nested = UntrainedTeacher(dict(type=ShuffledTeacher, teacher={**clip_config, 'pretrained': 'no.safetensors'}))
     assert nested.embed_dims == 16
+
+
+class SpokenTargets(torch.nn.Module):
+    """Says what it was given."""
+
+    def __init__(self, targets):
+        super().__init__()
+        self.targets = targets
+
+    def forward(self, images, samples, boxes, needs):
+        return self.targets
+
+
+def test_whatever_a_teacher_can_say_moves_together():
+    generator = torch.Generator().manual_seed(0)
+    said = {'text': torch.rand(3, 4, generator=generator), 'similarity': torch.rand(3, 2, 2, generator=generator),
+            'distractors': torch.rand(3, 5, 4, generator=generator)}
+    assert set(said) <= {field.name for field in fields(TeacherTargets)}
+    shuffled = ShuffledTeacher(SpokenTargets(TeacherTargets(**said)))(None, [0, 1, 2], None, frozenset(said))
+    for name, value in said.items():
+        assert torch.equal(getattr(shuffled, name), value[[2, 0, 1]])
