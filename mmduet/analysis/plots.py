@@ -5,7 +5,9 @@ from html import escape
 
 from mmduet.analysis.statistics import Estimate
 
-ROW, LABEL, PANEL, GAP, TOP, BOTTOM = 22, 190, 300, 30, 44, 34
+ROW, PANEL, GAP, TOP, BOTTOM = 22, 300, 30, 44, 34
+# Pixels of a letter of a label, at most.
+LETTER = 7
 BLUE, GREY = '#1f5fa8', '#9aa0a6'
 
 
@@ -34,15 +36,16 @@ def draw_gains(panels: Mapping[str, Mapping[str, Estimate]], title: str) -> str:
     arms = list(dict.fromkeys(arm for gains in panels.values() for arm in gains))
     if not arms:
         raise ValueError('there is no difference to draw')
-    width = LABEL + len(panels) * (PANEL + GAP)
+    label = LETTER * max(map(len, arms)) + 20
+    width = label + len(panels) * (PANEL + GAP)
     height = TOP + ROW * len(arms) + BOTTOM
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
              'font-family="sans-serif" font-size="12">', f'<rect width="{width}" height="{height}" fill="white"/>',
              f'<text x="8" y="18" font-size="13" font-weight="bold">{escape(title)}</text>']
     for row, arm in enumerate(arms):
-        parts.append(f'<text x="{LABEL - 10}" y="{TOP + ROW * row + 15}" text-anchor="end">{escape(arm)}</text>')
+        parts.append(f'<text x="{label - 10}" y="{TOP + ROW * row + 15}" text-anchor="end">{escape(arm)}</text>')
     for column, (name, gains) in enumerate(panels.items()):
-        parts += _draw_panel(LABEL + column * (PANEL + GAP), name, arms, gains)
+        parts += _draw_panel(label + column * (PANEL + GAP), name, arms, gains)
     return '\n'.join([*parts, '</svg>', ''])
 
 

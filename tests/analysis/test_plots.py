@@ -36,3 +36,10 @@ def test_an_interval_lies_where_its_numbers_say():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match='no difference'):
         draw_gains({'Acc@0.5': {}}, 'empty')
+
+
+def test_a_long_name_has_room():
+    name = 'full[model.head.semantic.relation_weight=0.25]'
+    root = ElementTree.fromstring(draw_gains({'mIoU': {name: estimate([1.0, 2.0])}}, 'Minus plain'))
+    label = next(text for text in root.iter(f'{SVG}text') if text.text == name)
+    assert float(label.get('x')) >= 6.5 * len(name)

@@ -6,4 +6,5 @@ from mmduet.models.teachers import UntrainedTeacher
 with read_base():
     from ._base_.distilled import *
 
-model['teacher'] = dict(type=UntrainedTeacher, teacher=model['teacher'])
+# Without the cache, if there is one: that holds what the trained teacher said.
+model['teacher'] = dict(type=UntrainedTeacher, teacher=model['teacher'].get('teacher', model['teacher']))
