@@ -113,3 +113,19 @@ def test_bad_settings_are_refused():
 def test_samplers_are_built_from_configs():
     sampler = TASK_UTILS.build(dict(type='mmduet.SLASampler', candidates=dict(randoms=4), negatives=2, location_share=0.5))
     assert (sampler.candidates.count, sampler.negatives, sampler.location_share) == (20, 2, 0.5)
+
+
+def test_relative_semantics_of_a_teacher_of_little_spread_draw_like_those_of_a_wide_one():
+    def narrow(candidates):
+        return 0.6 + 0.05 * left_reads_best(candidates)
+
+    wide, relative = (draw(SLASampler(relative=True), semantics=read) for read in (left_reads_best, narrow))
+    torch.testing.assert_close(relative.negatives, wide.negatives)
+    torch.testing.assert_close(relative.positive_weight, wide.positive_weight, atol=1e-4, rtol=0)
+    assert not torch.equal(draw(SLASampler(), semantics=narrow).negatives, wide.negatives)
+
+
+def test_relative_semantics_that_are_all_equal_leave_the_location():
+    regions = draw(SLASampler(relative=True), semantics=lambda candidates: torch.full(candidates.shape[:2], 0.5))
+    assert torch.isfinite(regions.positive_weight).all()
+    torch.testing.assert_close(regions.positive_weight.sum(dim=1), torch.ones(2))
