@@ -1,5 +1,5 @@
 """How well a CLIP reads regions: the right one of 80 prompts, and the target among a scene's true boxes."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
@@ -12,24 +12,29 @@ class RegionRetrievalMetric(BaseMetric):
     """Percentages over regions (``crop``, ``dense``) and over expressions by kind (``crop_attribute``, ...).
 
     Reads the predictions of ``CLIPPretrainer``. ``crop`` embeds the crop of a region, ``dense`` pools the map of the scene.
+    ``crop_grounding`` and ``dense_grounding`` are over the expressions of all kinds.
+
+    Args:
+        groups: labels to report apart, by name: ``{'arrow': [70, 71]}`` adds ``crop_arrow`` and ``dense_arrow``.
     """
 
     default_prefix = 'retrieval'
 
+    def __init__(self, groups: Mapping[str, Sequence[int]] | None = None) -> None:
+        super().__init__()
+        self.groups = dict(groups or {})
+
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep what is right and what is counted of each scene."""
         for sample in data_samples:
-            labels = sample['labels']
-            row = {
-                'crop': ([labels[item] for item in sample['cropped']], sample['crop_labels']),
-                'dense': (labels, sample['dense_labels']),
-                f'crop_{sample["kind"]}': ([sample['target']], [sample['crop_choice']]),
-                f'dense_{sample["kind"]}': ([sample['target']], [sample['dense_choice']]),
-            }
-            self.results.append({
-                name: (sum(a == b for a, b in zip(truth, answer, strict=True)), len(truth))
-                for name, (truth, answer) in row.items()
-            })
+            labels, row = sample['labels'], {}
+            for reading, truth in (('crop', [labels[item] for item in sample['cropped']]), ('dense', labels)):
+                read = list(zip(truth, sample[f'{reading}_labels'], strict=True))
+                chosen = [(sample['target'], sample[f'{reading}_choice'])]
+                row.update({reading: read, f'{reading}_{sample["kind"]}': chosen, f'{reading}_grounding': chosen})
+                for group, members in self.groups.items():
+                    row[f'{reading}_{group}'] = [pair for pair in read if pair[0] in members]
+            self.results.append({name: (sum(a == b for a, b in pairs), len(pairs)) for name, pairs in row.items()})
 
     def compute_metrics(self, results: list[dict[str, tuple[int, int]]]) -> dict[str, float]:
         """Return percentages by name, in alphabetical order."""

@@ -14,10 +14,19 @@ def run(monkeypatch, *arguments):
 
 def test_the_shipped_weights_are_measured_on_the_scenes_of_the_config(monkeypatch, capsys):
     assert run(monkeypatch, '--scenes', '30') == 0
-    first, *rows = capsys.readouterr().out.strip().splitlines()
+    first, head, *rows = capsys.readouterr().out.strip().splitlines()
     assert first.endswith('on 30 scenes of seed 101, split region_val')
     figures = {row.split()[0]: float(row.split()[1]) for row in rows}
     assert figures['retrieval/crop'] > 95
+    assert head.split() == ['upright', 'mirrored']
+    assert {'retrieval/crop_grounding', 'retrieval/dense_arrow'} < set(figures)
+
+
+def test_expressions_are_also_grounded_with_no_box_given(monkeypatch, capsys):
+    assert run(monkeypatch, '--scenes', '2', '--search', '1') == 0
+    name, _, scenes, *values = capsys.readouterr().out.strip().splitlines()[-1].replace(',', ' ,').split()
+    assert (name, scenes) == ('search/acc@0.5', '1')
+    assert {float(value) for value in values[1:]} <= {0.0, 100.0}
 
 
 def test_weights_that_are_not_there_are_named(monkeypatch, capsys):

@@ -1,5 +1,5 @@
 """Regions of RefShapes scenes with phrases: what the tiny CLIP is trained on."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from mmduet.datasets.refshapes.expressions import caption, region_phrase
 from mmduet.datasets.refshapes.generator import Example, make_example
 from mmduet.datasets.refshapes.scene import COLOUR_NAMES, SHAPES, SPLITS, scene_rng
+from mmduet.datasets.transforms.direction_words import swap_sides
 from mmduet.registry import DATASETS
 
 
@@ -46,6 +47,16 @@ def region_prompts() -> tuple[str, ...]:
     return tuple(f'a {colour} {shape}' for shape in SHAPES for colour in COLOUR_NAMES)
 
 
+def mirrored(sample: RegionSample) -> RegionSample:
+    """The same scene seen in a mirror: boxes on the other side, left and right exchanged in the words."""
+    def flip(boxes: Tensor) -> Tensor:
+        return torch.cat([1 - boxes[:, :1], boxes[:, 1:]], dim=1)
+
+    return replace(sample, boxes=flip(sample.boxes), crop_boxes=flip(sample.crop_boxes),
+                   phrases=tuple(swap_sides(phrase)[0] for phrase in sample.phrases),
+                   expression=swap_sides(sample.expression)[0])
+
+
 @DATASETS.register_module()
 class RefShapesRegionDataset(Dataset[dict[str, Any]]):
     """Scenes with crops, phrases and captions, made when they are asked for; every index is another scene.
@@ -60,16 +71,18 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
         crops: at most this many objects of a scene are cropped; 0 crops all.
         jitter: crops move by up to half of it times their size, and their size varies by up to it.
         expression_rate: how often the target's phrase is its referring expression.
+        mirror: how often a scene is mirrored as ``RandomFlip`` mirrors photos: boxes too, and left and right change places in
+            the words. The scenes themselves are the same whatever this is.
 
     Raises:
         ValueError: an unknown split, or a number out of its range.
     """
 
     def __init__(self, length: int, image_size: int = 64, seed: int = 100, split: str = 'region', crops: int = 0,
-                 jitter: float = 0.0, expression_rate: float = 0.6) -> None:
-        if length < 1 or crops < 0 or not 0 <= jitter < 1 or not 0 <= expression_rate <= 1:
-            raise ValueError('RefShapesRegionDataset needs length >= 1, crops >= 0, 0 <= jitter < 1 and '
-                             f'0 <= expression_rate <= 1, got {length}, {crops}, {jitter} and {expression_rate}')
+                 jitter: float = 0.0, expression_rate: float = 0.6, mirror: float = 0.0) -> None:
+        if length < 1 or crops < 0 or not 0 <= jitter < 1 or not 0 <= expression_rate <= 1 or not 0 <= mirror <= 1:
+            raise ValueError('RefShapesRegionDataset needs length >= 1, crops >= 0, 0 <= jitter < 1, 0 <= expression_rate <= 1 '
+                             f'and 0 <= mirror <= 1, got {length}, {crops}, {jitter}, {expression_rate} and {mirror}')
         if split not in SPLITS:
             raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {split!r}')
         self.length = length
@@ -79,6 +92,7 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
         self.crops = crops
         self.jitter = jitter
         self.expression_rate = expression_rate
+        self.mirror = mirror
 
     def __len__(self) -> int:
         return self.length
@@ -88,8 +102,12 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
             raise IndexError(f'scene {index} of {self.length}')
         example = make_example(self.seed, self.split, index, self.image_size)
         # Own numbers, so that the scene does not depend on how it is cropped and described.
-        sample = self._describe(scene_rng(self.seed + 1, self.split, index), example)
-        return {'inputs': torch.from_numpy(np.ascontiguousarray(example.image.transpose(2, 0, 1))), 'data_samples': sample}
+        rng, image = scene_rng(self.seed + 1, self.split, index), example.image
+        sample = self._describe(rng, example)
+        # Drawn last, so that nothing else depends on it.
+        if rng.random() < self.mirror:
+            sample, image = mirrored(sample), image[:, ::-1]
+        return {'inputs': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), 'data_samples': sample}
 
     def _describe(self, rng: np.random.Generator, example: Example) -> RegionSample:
         scene, expression = example.scene, example.expressions[0]

@@ -84,7 +84,9 @@ class CLIPPretrainer(BaseModel):
         """Crops (sum of k, D) and regions (sum of n, D) in the order of the samples, scenes (B, D); unit norm."""
         scenes = torch.stack(inputs).float() / 255
         count, device = len(scenes), scenes.device
-        pictures = torch.cat([scenes, self._cut(scenes, samples)])
+        index = torch.cat([torch.full((len(sample.cropped), ), number) for number, sample in enumerate(samples)])
+        crops = self.cut(scenes, torch.cat([sample.crop_boxes for sample in samples]), index)
+        pictures = torch.cat([scenes, crops])
         embeddings, dense = self.read(self.clip.visual, (pictures - self.mean) / self.std, count)
         most = max(len(sample.phrases) for sample in samples)
         boxes = torch.stack([F.pad(sample.boxes, (0, 0, 0, most - len(sample.boxes))) for sample in samples]).to(device)
@@ -93,13 +95,20 @@ class CLIPPretrainer(BaseModel):
         embeddings = F.normalize(embeddings, dim=-1)
         return {'scenes': embeddings[:count], 'crops': embeddings[count:], 'regions': F.normalize(regions, dim=-1)}
 
-    def _cut(self, scenes: Tensor, samples: list[RegionSample]) -> Tensor:
-        """Cut and resize as the teacher will."""
+    def cut(self, scenes: Tensor, boxes: Tensor, index: Tensor) -> Tensor:
+        """Cut and resize as the teacher will.
+
+        Args:
+            scenes: (B, 3, S, S) RGB in [0, 1].
+            boxes: (K, 4) cxcywh in [0, 1].
+            index: (K,) scene of each box.
+
+        Returns:
+            (K, 3, h, w) RGB in [0, 1].
+        """
         height, width = scenes.shape[2:]
-        index = torch.cat([torch.full((len(sample.cropped), ), number) for number, sample in enumerate(samples)])
-        boxes = torch.cat([sample.crop_boxes for sample in samples]).to(scenes.device)
         windows = torch.tensor([0, 0, width, height], device=scenes.device).expand(len(boxes), 4)
-        corners = enlarge_within(boxes, windows, height, self.context)
+        corners = enlarge_within(boxes.to(scenes.device), windows, height, self.context)
         return crop_and_resize(scenes[index.to(scenes.device)], corners, self.image_size, self.interpolation)
 
     def _loss(self, embeddings: dict[str, Tensor], samples: list[RegionSample]) -> dict[str, Tensor]:

@@ -36,6 +36,35 @@ def test_a_training_item_crops_one_jittered_object_and_is_the_same_every_time():
         assert torch.equal(dataset[index]['data_samples'].crop_boxes, sample.crop_boxes)
 
 
+def test_a_mirrored_scene_has_its_boxes_on_the_other_side_and_its_sides_exchanged():
+    upright = RefShapesRegionDataset(60, crops=1, jitter=0.25)
+    mirror = RefShapesRegionDataset(60, crops=1, jitter=0.25, mirror=1)
+    sides = {'left': 'right', 'right': 'left', 'leftmost': 'rightmost', 'rightmost': 'leftmost'}
+    exchanged = 0
+    for index in range(60):
+        before, after = upright[index], mirror[index]
+        assert torch.equal(before['inputs'].flip(2), after['inputs'])
+        old, new = before['data_samples'], after['data_samples']
+        for name in ('boxes', 'crop_boxes'):
+            first, second = getattr(old, name), getattr(new, name)
+            assert torch.equal(second[:, 0], 1 - first[:, 0])
+            assert torch.equal(second[:, 1:], first[:, 1:])
+        for first, second in zip((*old.phrases, old.expression), (*new.phrases, new.expression), strict=True):
+            assert [sides.get(word, word) for word in first.split()] == second.split()
+        exchanged += old.expression != new.expression
+        assert (old.caption, old.kind, old.target) == (new.caption, new.kind, new.target)
+        assert torch.equal(old.labels, new.labels)
+    assert exchanged > 10
+
+
+def test_half_of_the_scenes_are_mirrored_and_the_others_are_as_without():
+    upright = RefShapesRegionDataset(200, crops=1, jitter=0.25)
+    half = RefShapesRegionDataset(200, crops=1, jitter=0.25, mirror=0.5)
+    same = sum(torch.equal(upright[index]['data_samples'].crop_boxes, half[index]['data_samples'].crop_boxes)
+               for index in range(200))
+    assert 75 < same < 125
+
+
 def test_about_six_in_ten_targets_are_named_by_their_expression():
     dataset = RefShapesRegionDataset(300)
     samples = [dataset[index]['data_samples'] for index in range(300)]
@@ -48,7 +77,8 @@ def test_it_ends_where_it_says():
     assert len(list(dataset)) == len(dataset) == 2
 
 
-@pytest.mark.parametrize('wrong', [{'length': 0}, {'crops': -1}, {'jitter': 1.0}, {'expression_rate': 2.0}])
+@pytest.mark.parametrize('wrong', [{'length': 0}, {'crops': -1}, {'jitter': 1.0}, {'expression_rate': 2.0},
+                                   {'mirror': 1.5}])
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match='needs length >= 1'):
         RefShapesRegionDataset(**{'length': 1, **wrong})
