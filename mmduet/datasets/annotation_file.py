@@ -28,6 +28,8 @@ class Annotation:
         split: ``'train'``, ``'val'``, ``'testA'``, ...
         ref_id, ann_id: ids of the referred object, None where the source has none.
         category: name of the object's class, None where the source has none.
+        kind: what sort of expression it is, where the source says (RefShapes: attribute, superlative, relation); evaluation
+            reports by it.
     """
 
     expression_id: str
@@ -41,6 +43,7 @@ class Annotation:
     ref_id: int | str | None = None
     ann_id: int | str | None = None
     category: str | None = None
+    kind: str | None = None
 
 
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
@@ -71,6 +74,8 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
             return name, f'must be a positive whole number, got {record[name]!r}'
     if type(record['image_id']) not in (int, str):
         return 'image_id', f'must be a whole number or text, got {record["image_id"]!r}'
+    if not isinstance(record.get('kind'), str | None):
+        return 'kind', f'must be text or null, got {record["kind"]!r}'
     box = record['box']
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
         return 'box', f'must be four finite numbers x1, y1, x2, y2, got {box!r}'
@@ -109,7 +114,8 @@ def write_annotations(path: str | Path, annotations: Iterable[Annotation]) -> in
     count = 0
     with Path(path).open('w', encoding='utf-8') as file:
         for annotation in annotations:
-            file.write(json.dumps(asdict(annotation), ensure_ascii=False) + '\n')
+            record = {name: value for name, value in asdict(annotation).items() if name != 'kind' or value is not None}
+            file.write(json.dumps(record, ensure_ascii=False) + '\n')
             count += 1
     return count
 

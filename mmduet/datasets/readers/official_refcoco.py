@@ -50,7 +50,8 @@ def read_official_refcoco(source: Path, split_by: str) -> SourceData:
             annotations.append(Annotation(
                 expression_id=str(sentence_id), image=image.file_names[0], image_id=image_id, width=image.width,
                 height=image.height, expression=text, box=boxes[ann_id], split=_get(ref, 'split', where),
-                ref_id=_get(ref, 'ref_id', where), ann_id=ann_id, category=categories[ann_id]))
+                ref_id=_get(ref, 'ref_id', where), ann_id=ann_id, category=categories[ann_id],
+                kind=sentence.get('kind')))
     return SourceData(images=images, annotations=annotations, blank=blank, files=[refs_file, instances_file])
 
 

@@ -102,3 +102,9 @@ def test_the_real_boxes_equal_those_of_another_conversion():
         assert annotation.expression == ' '.join(record['expression'].split())
         assert annotation.box == pytest.approx(record['bbox'], abs=1e-6)
         assert (annotation.width, annotation.height) == (record['width'], record['height'])
+
+
+def test_the_kind_of_an_expression_is_kept_where_the_source_says_it(tmp_path):
+    said = reference(0, 5, 'val', ['left cup', 'cup'])
+    said['sentences'][0]['kind'] = 'relation'
+    assert [a.kind for a in read_official_refcoco(write_official(tmp_path, [said]), 'unc').annotations] == ['relation', None]
