@@ -132,3 +132,18 @@ def test_a_decoder_without_a_stage_and_a_mean_of_more_layers_than_there_are_is_r
     config['text_encoder']['mean_of_last'] = 3
     with pytest.raises(ValueError, match='BERT of 2 layers has no mean of its last 3'):
         MODELS.build(config)
+
+
+def test_bfloat16_trains_and_answers_as_float32_does(tiny):
+    data = tiny.data_preprocessor(make_batch())
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = tiny(**data, mode='loss')
+        sum(losses.values()).backward()
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
+    tiny.eval()
+    with torch.no_grad():
+        exact = tiny(**data, mode='tensor').boxes
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = tiny(**data, mode='tensor').boxes
+    assert torch.allclose(exact, rounded.float(), atol=0.02)
