@@ -7,7 +7,6 @@ import numpy as np
 from mmengine.config import Config
 
 from mmduet.datasets import GroundingDataset, grounding_collate
-from mmduet.models.teachers import CachedTeacher
 from mmduet.registry import MODELS
 from tests.load_tool import load_tool
 from tests.tiny_data import write_lines, write_photo
@@ -52,7 +51,8 @@ def load_config(root: Path, cache: Path | None = None, **teacher: Any) -> Any:
     cfg.train_dataloader.dataset.data_root = str(root)
     cfg.model.teacher.update(teacher)
     if cache is not None:
-        cfg.model['teacher'] = dict(type=CachedTeacher, cache=str(cache), teacher=cfg.model.teacher)
+        # By name: MMEngine 0.10.7 cannot print a class that was put into a config later.
+        cfg.model['teacher'] = dict(type='mmduet.CachedTeacher', cache=str(cache), teacher=cfg.model.teacher)
     return cfg
 
 
