@@ -119,3 +119,13 @@ def gains_against(rows: Sequence[Row], other: str) -> dict[str, dict[str, Estima
     """Differences to one arm by title of the metric and by arm; empty where there is none."""
     compared = [row for row in rows if other in row.gains]
     return {title: {row.arm: row.gains[other][name] for row in compared} for name, title in METRICS.items()} if compared else {}
+
+
+def label_curves(records: Sequence[Record], split: str = VAL, metric: str = 'acc@0.5') -> dict[str, dict[int, Estimate]]:
+    """Estimate over the seeds of each arm at each number of training expressions; only arms with two numbers or more."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for record in records:
+        if record['train_size'] is not None:
+            found.setdefault(record['arm'], {}).setdefault(record['train_size'], []).append(scores(record, split)[metric])
+    return {arm: {size: estimate(values) for size, values in sorted(points.items())} for arm, points in found.items()
+            if len(points) > 1}

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from mmduet.analysis.runs import RunError
-from mmduet.analysis.tables import compare, format_gain, format_kinds, format_table, gains_against
+from mmduet.analysis.tables import compare, format_gain, format_kinds, format_table, gains_against, label_curves
 from tests.analysis_records import make_record
 
 RECORDS = [make_record('plain', 0, 40.0), make_record('plain', 1, 44.0), make_record('plain', 2, 42.0),
@@ -74,3 +74,12 @@ def test_kinds_are_averaged_over_seeds():
     records = [make_record('full', seed, 1.0, val={'kinds': kind}) for seed, kind in enumerate(kinds)]
     assert format_kinds(records).splitlines()[-1] == '| full | 65.0 | 20.0 |'
     assert format_kinds(RECORDS) == ''
+
+
+def test_a_label_curve_is_over_sizes_that_were_asked_for_and_needs_two():
+    records = [make_record('plain', 0, 10.0, train_size=1000), make_record('plain', 1, 14.0, train_size=1000),
+               make_record('plain', 0, 30.0, train_size=2000), make_record('plain', 0, 99.0),
+               make_record('full', 0, 20.0, train_size=1000)]
+    curves = label_curves(records)
+    assert {arm: {size: point.mean for size, point in points.items()} for arm, points in curves.items()} == {
+        'plain': {1000: 12.0, 2000: 30.0}}

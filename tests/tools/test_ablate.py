@@ -111,6 +111,7 @@ def test_sizes_and_sweeps_are_arms_of_their_own(run, tmp_path):
     assert {(record['arm'], record['train_size'], record['steps']) for record in records(tmp_path / 'r/runs.jsonl')} == {
         (f'plain[model.dropout={value}]', size, 3) for value in ('0.0', '0.4') for size in (4, 8)}
     assert 'val, 3 steps, 4 expressions' in out and 'val, 3 steps, 8 expressions' in out
+    assert (tmp_path / 'r/runs_labels.svg').exists()
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [

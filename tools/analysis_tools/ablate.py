@@ -198,7 +198,7 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
 
     With a plan, of its runs that fit it; without, of all records, or of the arms that were named.
     """
-    from mmduet.analysis import plots, tables
+    from mmduet.analysis import curves, plots, tables
     from mmduet.analysis.plan import key_of
     from mmduet.analysis.runs import latest, read_records, record_key
     records = latest(read_records(out)[0])
@@ -224,6 +224,14 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
                 figure.parent.mkdir(parents=True, exist_ok=True)
                 figure.write_text(plots.draw_gains(gains, f'Minus {args.against[0]}, {title}'), encoding='utf-8')
                 print(f'drawn in {figure}')
+    for split in splits:
+        lines = tables.label_curves(records, split)
+        if lines:
+            figure = figure_path(args, out, split, None)
+            figure = figure.with_name(f'{figure.stem}_labels.svg')
+            figure.write_text(curves.draw_curves(lines, f'{split}, by number of training expressions', 'Acc@0.5, %'),
+                              encoding='utf-8')
+            print(f'drawn in {figure}')
 
 
 def figure_path(args: argparse.Namespace, out: Path, split: str, size: int | None) -> Path:

@@ -14,9 +14,10 @@ test_pipeline = [
     dict(type=PackGroundingInputs),
 ]
 train_pipeline = [test_pipeline[0], dict(type=RandomFlip, prob=0.5), *test_pipeline[1:]]
-train_dataloader.update(batch_size=32, num_workers=1)
+train_dataloader.update(batch_size=16, num_workers=1)
 val_dataloader.update(batch_size=64, num_workers=1)
 test_dataloader.update(batch_size=64, num_workers=1)
-train_dataloader['dataset'].update(data_root=data_root, splits=['train'], pipeline=train_pipeline)
+# The standard set has 32,000; figures without a word on size are for the first 8,000.
+train_dataloader['dataset'].update(data_root=data_root, splits=['train'], first=8000, pipeline=train_pipeline)
 val_dataloader['dataset'].update(data_root=data_root, splits=['val'], pipeline=test_pipeline)
 test_dataloader['dataset'].update(data_root=data_root, splits=['val'], pipeline=test_pipeline)

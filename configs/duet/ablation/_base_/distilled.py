@@ -5,9 +5,6 @@ with read_base():
     from ...transvg_duet_cached_refshapes import *
     from .budget import *
 
-# Half the batch and twice the steps of the quick recipe: more learnt of the same expressions, in about the same time.
-train_dataloader.update(batch_size=16)
-train_dataloader['dataset'].update(first=8000)
 # One process and one thread per run: a worker would take the core from the run beside it.
 train_dataloader.update(num_workers=0, persistent_workers=False)
 val_dataloader.update(num_workers=0, persistent_workers=False)

@@ -1,0 +1,8 @@
+"""The distilled tiny VLTVG that every arm is a change of, with the data, the teacher and the budget of the ablation of TransVG."""
+from mmengine.config import read_base
+
+with read_base():
+    from ...ablation._base_.distilled import *
+    from ...vltvg_duet_refshapes import model as vltvg
+
+model['student'] = vltvg['student']
