@@ -35,6 +35,8 @@ class DUETHead(nn.Module):
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
         own_projector: give the contrast a region projector of its own instead of the one that meets the teacher's space.
         stop_gradient: the contrast moves the anchor towards the sampled regions, not them towards it.
+        read_crops: the sampler reads the semantics of the target and of the other annotated boxes from their crops, which
+            CLIP understands better than patches; those of other candidates from patches, as ever.
         warmup_steps: all losses of the head grow linearly to full weight over so many training calls; 0 for none.
 
     Raises:
@@ -43,8 +45,9 @@ class DUETHead(nn.Module):
 
     def __init__(self, channels: int, embed_dims: int, semantic: Config | None = None, region: Config | None = None,
                  anchor: Config | None = None, sampler: Config | None = None, own_projector: bool = False,
-                 stop_gradient: bool = False, warmup_steps: int = 0) -> None:
+                 stop_gradient: bool = False, read_crops: bool = False, warmup_steps: int = 0) -> None:
         super().__init__()
+        self.read_crops = read_crops
         self.embed_dims = embed_dims
         self.stop_gradient = stop_gradient
         self.warmup_steps = warmup_steps
@@ -74,7 +77,9 @@ class DUETHead(nn.Module):
         """Names of the ``TeacherTargets`` that the head reads."""
         semantic = self.semantic_loss.needs if self.semantic_loss is not None else frozenset()
         reads = self.sampler is not None and self.sampler.reads_semantics
-        return semantic | (frozenset({'similarity'}) if reads else frozenset())
+        if not reads:
+            return semantic
+        return semantic | ({'similarity', 'text', 'region', 'distractors'} if self.read_crops else {'similarity'})
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, samples: Samples) -> dict[str, Tensor]:
         """``loss_text``, ``loss_region``, ``loss_image``, ``loss_relation``, ``loss_contrast``: those that are active."""
@@ -117,22 +122,35 @@ class DUETHead(nn.Module):
         """Draw the regions of this call; (B, 4) ``boxes`` are the targets, cxcywh on the canvas.
 
         Raises:
-            ValueError: the sampler reads semantics, and the teacher gave no similarity.
+            ValueError: the sampler reads semantics, and the teacher did not give what tells it.
         """
         if self.sampler is None:
             raise RuntimeError('this head has no sampler')
         similarity = targets.similarity
         if self.sampler.reads_semantics and similarity is None:
             raise ValueError(f'{type(self.sampler).__name__} needs the similarity map of the teacher')
+        crops = self._compare_crops(targets) if self.sampler.reads_semantics and self.read_crops else None
 
         def semantics(candidates: Tensor) -> Tensor:
             assert similarity is not None  # checked above; for the type checker
-            return (1 + pool_regions(similarity.float()[:, None], candidates)[..., 0]) / 2
+            reading = pool_regions(similarity.float()[:, None], candidates)[..., 0]
+            if crops is not None:
+                # The sampler's candidates are the target, drawn boxes, and the distractors.
+                drawn = reading[:, 1:reading.shape[1] - crops.shape[1] + 1]
+                reading = torch.cat([crops[:, :1], drawn, crops[:, 1:]], dim=1)
+            return (1 + reading) / 2
 
         canvases = [sample.canvas for sample in samples]
         windows = stack_windows(canvases, boxes.device)
         return self.sampler.sample(boxes, windows, canvases[0].size, self.calls, semantics,
                                    _stack_distractors(samples, boxes.device))
+
+    def _compare_crops(self, targets: TeacherTargets) -> Tensor:
+        """(B, 1 + n) cosines of the expression with the crops of the target and of the n other annotated boxes."""
+        if targets.text is None or targets.region is None or targets.distractors is None:
+            raise ValueError('read_crops needs text, region and distractors of the teacher')
+        seen = torch.cat([targets.region[:, None], targets.distractors], dim=1)
+        return torch.einsum('bnd,bd->bn', seen.float(), targets.text.float())
 
     def _warm_up(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         share = min(1.0, (self.calls + 1) / self.warmup_steps) if self.warmup_steps else 1.0

@@ -93,6 +93,21 @@ def test_semantics_of_a_candidate_are_read_from_the_teachers_similarity_over_the
     assert regions.negatives[0, 0, 0] < 1 / 3
 
 
+def test_crops_tell_the_semantics_of_annotated_boxes_if_asked():
+    # To the patches all reads alike; of the crops only that of the second sample's distractor reads like the words.
+    text = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    targets = TeacherTargets(text=text, region=text, similarity=-torch.ones(2, 3, 3),
+                             distractors=torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]]]))
+    head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3), read_crops=True)
+    assert head.needs >= {'similarity', 'text', 'region', 'distractors'}
+    samples = make_samples(2, distractors=True)
+    regions = head.sample_regions(targets, stack_targets(samples, 'cpu'), samples)
+    expected = torch.tensor([30.0 * 1.6, 8 + 10 * 1.6, 12 * 1.6, 10 * 1.6]) / 64
+    torch.testing.assert_close(regions.negatives[1, 0], expected)
+    with pytest.raises(ValueError, match='read_crops needs text, region and distractors'):
+        head.sample_regions(replace(targets, distractors=None), stack_targets(samples, 'cpu'), samples)
+
+
 def test_distractors_may_be_drawn_and_their_number_may_differ():
     head = build(sampler=dict(type=RandomSampler, candidates=dict(jitters=0, near_misses=0, randoms=0)))
     samples = make_samples(3, distractors=True)
