@@ -17,8 +17,6 @@ import resource
 import statistics
 import sys
 import tempfile
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _common
 import cache_teacher
+from _clock import Clock
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-U_THREADS = 2
 PHOTOS = 16
 WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
 ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
@@ -53,61 +51,6 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if min(args.batch_size, args.steps, args.threads) < 1:
         parser.error('--batch-size, --steps and --threads must be at least 1')
     return args
-
-
-class Clock:
-    """Seconds by name, and their ratio to the u before and after; waits for the device at every reading."""
-
-    def __init__(self, device: str, threads: int) -> None:
-        import torch
-        import torchvision
-        self._device = device
-        self._threads = threads
-        self._network = torchvision.models.resnet50(weights=None).eval().to(device)
-        self._input = torch.rand(1, 3, 640, 640, device=device)
-        self.seconds: dict[str, list[float]] = defaultdict(list)
-        self.units: dict[str, list[float]] = defaultdict(list)
-        self._u: float | None = None
-        self._pending: list[tuple[str, float]] = []
-
-    def measure_u(self) -> None:
-        """Time one forward pass of the reference network, and relate to it what was timed since the one before."""
-        import torch
-        torch.set_num_threads(U_THREADS)
-        with torch.inference_mode():
-            start = self._now()
-            self._network(self._input)
-            u = self._now() - start
-        torch.set_num_threads(self._threads)
-        self.seconds['u'].append(u)
-        around = u if self._u is None else (self._u + u) / 2
-        for name, seconds in self._pending:
-            self.units[name].append(seconds / around)
-        self._u, self._pending = u, []
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time what is done inside."""
-        start = self._now()
-        yield
-        self.add(name, self._now() - start)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Record a time that was measured elsewhere."""
-        self.seconds[name].append(seconds)
-        self._pending.append((name, seconds))
-
-    def forget(self) -> None:
-        """Drop what the warm-up recorded."""
-        self.seconds.clear()
-        self.units.clear()
-        self._pending.clear()
-
-    def _now(self) -> float:
-        import torch
-        if self._device == 'cuda':
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
 
 def make_data_root(folder: Path) -> Path:

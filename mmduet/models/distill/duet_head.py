@@ -35,8 +35,6 @@ class DUETHead(nn.Module):
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
         own_projector: give the contrast a region projector of its own instead of the one that meets the teacher's space.
         stop_gradient: the contrast moves the anchor towards the sampled regions, not them towards it.
-        read_crops: the sampler reads the semantics of the target and of the other annotated boxes from their crops, which
-            CLIP understands better than patches; those of other candidates from patches, as ever.
         warmup_steps: all losses of the head grow linearly to full weight over so many training calls; 0 for none.
 
     Raises:
@@ -45,9 +43,8 @@ class DUETHead(nn.Module):
 
     def __init__(self, channels: int, embed_dims: int, semantic: Config | None = None, region: Config | None = None,
                  anchor: Config | None = None, sampler: Config | None = None, own_projector: bool = False,
-                 stop_gradient: bool = False, read_crops: bool = False, warmup_steps: int = 0) -> None:
+                 stop_gradient: bool = False, warmup_steps: int = 0) -> None:
         super().__init__()
-        self.read_crops = read_crops
         self.embed_dims = embed_dims
         self.stop_gradient = stop_gradient
         self.warmup_steps = warmup_steps
@@ -76,10 +73,9 @@ class DUETHead(nn.Module):
     def needs(self) -> frozenset[str]:
         """Names of the ``TeacherTargets`` that the head reads."""
         semantic = self.semantic_loss.needs if self.semantic_loss is not None else frozenset()
-        reads = self.sampler is not None and self.sampler.reads_semantics
-        if not reads:
+        if self.sampler is None or not self.sampler.reads_semantics:
             return semantic
-        return semantic | ({'similarity', 'text', 'region', 'distractors'} if self.read_crops else {'similarity'})
+        return semantic | ({'similarity', 'text', 'region', 'distractors'} if self.sampler.read_crops else {'similarity'})
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, samples: Samples) -> dict[str, Tensor]:
         """``loss_text``, ``loss_region``, ``loss_image``, ``loss_relation``, ``loss_contrast``: those that are active."""
@@ -129,7 +125,7 @@ class DUETHead(nn.Module):
         similarity = targets.similarity
         if self.sampler.reads_semantics and similarity is None:
             raise ValueError(f'{type(self.sampler).__name__} needs the similarity map of the teacher')
-        crops = self._compare_crops(targets) if self.sampler.reads_semantics and self.read_crops else None
+        crops = self._compare_crops(targets) if self.sampler.reads_semantics and self.sampler.read_crops else None
 
         def semantics(candidates: Tensor) -> Tensor:
             assert similarity is not None  # checked above; for the type checker

@@ -33,6 +33,8 @@ class RegionSampler(ABC):
         temperature: of the draw; a high one draws uniformly.
         relative: stretch the semantics of an image's candidates to [0, 1]. Teachers differ in how far their similarities
             spread; the raw ones of a CLIP lie within about a tenth, and the temperature then levels them.
+        read_crops: the semantics of the target and of the other annotated boxes are read from their crops, which a CLIP
+            understands better than patches; those of the other candidates from patches, as ever.
         seed: >= 0.
     """
 
@@ -43,6 +45,7 @@ class RegionSampler(ABC):
     negative_iou: float = 0.4
     temperature: float = 0.1
     relative: bool = False
+    read_crops: bool = False
     seed: int = 0
     reads_semantics: ClassVar[bool]
 

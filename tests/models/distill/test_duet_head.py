@@ -98,7 +98,7 @@ def test_crops_tell_the_semantics_of_annotated_boxes_if_asked():
     text = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     targets = TeacherTargets(text=text, region=text, similarity=-torch.ones(2, 3, 3),
                              distractors=torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]]]))
-    head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3), read_crops=True)
+    head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3, read_crops=True))
     assert head.needs >= {'similarity', 'text', 'region', 'distractors'}
     samples = make_samples(2, distractors=True)
     regions = head.sample_regions(targets, stack_targets(samples, 'cpu'), samples)
