@@ -1,6 +1,6 @@
 """The base of every student."""
 from abc import ABCMeta, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmdet.structures import DetDataSample
@@ -18,7 +18,13 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
 
     Args:
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
+
+    Attributes:
+        visual_reads_text: whether the words have a say in how the image is encoded. A student that declares False encodes an
+            image alike for all its expressions, so that once is enough.
     """
+
+    visual_reads_text: ClassVar[bool] = True
 
     def __init__(self, data_preprocessor: dict[str, Any]) -> None:
         super().__init__(data_preprocessor=data_preprocessor)

@@ -28,7 +28,7 @@ class Layout:
 
 TRANSVG = Layout(
     'transvg',
-    marks=('visumodel.', 'textmodel.', 'vl_transformer.'),
+    marks=('visumodel.backbone.0.body.', 'textmodel.', 'vl_transformer.'),
     prefixes={
         'visumodel.backbone.0.body.': 'visual_encoder.backbone.',
         'visumodel.input_proj.': 'visual_encoder.input_proj.',
@@ -81,7 +81,43 @@ VLTVG = Layout(
     },
 )
 
-LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, DETR)}
+CLIP_VG = Layout(
+    'clip_vg',
+    marks=('clip.visual.', 'clip.transformer.', 'ml_visu_proj.', 'vl_transformer.'),
+    prefixes={
+        'clip.visual.': 'visual_encoder.tower.',
+        'clip.token_embedding.': 'text_encoder.tower.token_embedding.',
+        'clip.positional_embedding': 'text_encoder.tower.positional_embedding',
+        'clip.transformer.': 'text_encoder.tower.transformer.',
+        'clip.ln_final.': 'text_encoder.tower.ln_final.',
+        'clip.text_projection': 'text_encoder.tower.text_projection',
+        'ml_visu_proj.': 'visual_proj.',
+        'text_proj.': 'text_proj.',
+        'reg_token.': 'query_token.',
+        'vl_pos_embed.': 'positions.',
+        'vl_transformer.encoder.': 'fusion.',
+        'bbox_embed.': 'box_head.',
+    },
+    # The towers a second time under other names, what makes CLIP's embeddings of whole photos, a layer that nothing reads.
+    ignored=('image_encoder_clip_vg.', 'text_encoder_clip_vg.', 'clip.visual.ln_post.', 'clip.visual.proj', 'clip.logit_scale',
+             'visu_proj.'),
+)
+
+OPEN_CLIP = Layout(
+    'open_clip',
+    marks=('visual.conv1.', 'visual.transformer.', 'token_embedding.', 'transformer.resblocks.'),
+    prefixes={
+        'visual.': 'visual_encoder.tower.',
+        'token_embedding.': 'text_encoder.tower.token_embedding.',
+        'positional_embedding': 'text_encoder.tower.positional_embedding',
+        'transformer.': 'text_encoder.tower.transformer.',
+        'ln_final.': 'text_encoder.tower.ln_final.',
+        'text_projection': 'text_encoder.tower.text_projection',
+    },
+    ignored=('visual.ln_post.', 'visual.proj', 'logit_scale', 'input_resolution', 'context_length', 'vocab_size'),
+)
+
+LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, CLIP_VG, DETR, OPEN_CLIP)}
 # Counters and tables that some versions of a library store and ours computes.
 COMPUTED = ('num_batches_tracked', 'embeddings.position_ids')
 

@@ -1,7 +1,7 @@
 """Weights from files: read without executing anything, moved into a model with a report of what did not fit."""
 import argparse
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -62,18 +62,25 @@ def require_fit(model: nn.Module, weights: Mapping[str, Tensor], path: str | Pat
             for what, keys in (('missing', missing), ('unexpected', unexpected), ('of another shape', mismatched)) if keys))
 
 
-def load_partial_weights(model: nn.Module, path: str | Path) -> None:
+def load_partial_weights(model: nn.Module, path: str | Path,
+                         rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None) -> None:
     """Load what a file has for a model; whole top-level parts may be missing, a part may not be half there.
+
+    Args:
+        model: to load into; weights of half precision become those of its own.
+        path: of the file.
+        rename: applied to what the file holds, where that may have another layout than ours.
 
     Raises:
         FileNotFoundError: no such file; says how to make it or to run without.
         ValueError: names and shapes of a part disagree.
     """
     try:
-        weights = read_weights(path)
+        weights: Mapping[str, Tensor] = read_weights(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{error}. Make it with tools/model_converters/convert_checkpoint.py, '
                                 'or run with --no-pretrained for random weights.') from error
+    weights = rename(weights) if rename else weights
     require_fit(model, weights, path)
     model.load_state_dict(weights, strict=False)
     parts = sorted({key.split('.')[0] for key in weights})

@@ -1,4 +1,4 @@
-"""Expressions to token ids, in BERT's frame: ``[CLS] tokens [SEP]``, zero padding."""
+"""Expressions to token ids between two marks (BERT's ``[CLS] tokens [SEP]``, for one), zero padding."""
 import re
 import zlib
 from abc import ABCMeta, abstractmethod
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
+from open_clip.tokenizer import SimpleTokenizer
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
@@ -83,6 +84,23 @@ class WordPieceTokenizer(Tokenizer):
         """See ``Tokenizer.encode``."""
         ids: list[int] = self.pieces.encode(expression).ids
         return ids
+
+
+class CLIPTokenizer(Tokenizer):
+    """CLIP's byte pairs, lower case, in CLIP's frame ``<start> tokens <end>``; its vocabulary comes with open_clip.
+
+    Args:
+        max_tokens, multiple: as in ``Tokenizer``.
+    """
+
+    def __init__(self, max_tokens: int, multiple: int = 8) -> None:
+        super().__init__(max_tokens, multiple)
+        self.pairs = SimpleTokenizer()
+        self.vocab_size: int = self.pairs.vocab_size
+
+    def encode(self, expression: str) -> list[int]:
+        """See ``Tokenizer.encode``."""
+        return [self.pairs.sot_token_id, *self.pairs.encode(expression), self.pairs.eot_token_id]
 
 
 class HashingTokenizer(Tokenizer):

@@ -1,6 +1,7 @@
 """Grounding students."""
+from mmduet.models.students.clip_vg import CLIPVG
 from mmduet.models.students.transvg import TransVG
 from mmduet.models.students.visual_pretrainer import VisualPretrainer
 from mmduet.models.students.vltvg import VLTVG
 
-__all__ = ['VLTVG', 'TransVG', 'VisualPretrainer']
+__all__ = ['CLIPVG', 'VLTVG', 'TransVG', 'VisualPretrainer']

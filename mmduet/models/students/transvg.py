@@ -1,10 +1,10 @@
 """TransVG (Deng et al., ICCV 2021): fuse visual and text tokens with a learnt token, read the box from it."""
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
@@ -29,6 +29,8 @@ class TransVG(BaseGrounder):
         pretrained: file of TransVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
 
+    visual_reads_text = False
+
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
                  pretrained: str | None = None) -> None:
@@ -38,9 +40,8 @@ class TransVG(BaseGrounder):
         channels: int = fusion['channels']
         self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
-        self.max_tokens: int = self.text_encoder.max_tokens
         self.query_token = nn.Embedding(1, channels)
-        self.positions = nn.Embedding(1 + self.max_tokens + grid * grid, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + grid * grid, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.box_loss = MODELS.build(box_loss)
@@ -72,21 +73,12 @@ class TransVG(BaseGrounder):
         cells = self.visual_proj(visual.flatten(2).transpose(1, 2))
         words = self.text_proj(self.text_encoder(token_ids, text_padding))
         cell_padding = visual_padding.flatten(1)
-        query, fused_cells = self.fuse(cells, cell_padding, words, text_padding)
+        query, fused_cells = fuse_tokens(self.fusion, self.query_token, self.positions, cells, cell_padding, words,
+                                         text_padding)
         boxes = self.box_head(query, fused_cells, cell_padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
                                  visual=cells.transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
                                  visual_padding=visual_padding)
-
-    def fuse(self, cells: Tensor, cell_padding: Tensor, words: Tensor, word_padding: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend over (B, N, C) cells and (B, L', C) words; return the (B, C) token of the answer and the (B, N, C) cells."""
-        batch, length = words.shape[:2]
-        token = self.query_token.weight.to(words.dtype).expand(batch, 1, -1)
-        table = self.positions.weight
-        positions = torch.cat([table[:1 + length], table[1 + self.max_tokens:]])[None]
-        padding = torch.cat([word_padding.new_zeros(batch, 1), word_padding, cell_padding], dim=1)
-        fused = self.fusion(torch.cat([token, words, cells], dim=1), positions, padding)
-        return fused[:, 0], fused[:, 1 + length:]
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""

@@ -147,6 +147,8 @@ class VLTVG(BaseGrounder):
         pretrained: file of VLTVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
 
+    visual_reads_text = False
+
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
                  pretrained: str | None = None) -> None:

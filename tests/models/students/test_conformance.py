@@ -6,10 +6,11 @@ import mmduet.models.students as students
 from mmduet.models import BaseGrounder
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures
+from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 from tests.tiny_vltvg import tiny_vltvg_config
 
-TINY = {'TransVG': tiny_transvg_config, 'VLTVG': tiny_vltvg_config}
+TINY = {'CLIPVG': tiny_clip_vg_config, 'TransVG': tiny_transvg_config, 'VLTVG': tiny_vltvg_config}
 
 
 @pytest.fixture(params=sorted(TINY))

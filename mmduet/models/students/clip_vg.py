@@ -1,0 +1,106 @@
+"""CLIP-VG (Xiao et al., TMM 2023): fuse the tokens of a frozen CLIP, read from several depths, and read a box from them."""
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.conversion import OPEN_CLIP, convert
+from mmduet.models.layers.token_fusion import fuse_tokens
+from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.models.weights import load_partial_weights
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+
+
+@MODELS.register_module()
+class CLIPVG(BaseGrounder):
+    """CLIP's two towers, a transformer over ``[token, words, class token, patches]`` and a box head on the token.
+
+    The towers are frozen but for the positions of the patches. Neither reads the other: ``visual`` is the projected patches
+    of all levels, which no word has touched.
+
+    Args:
+        visual_encoder: config of a ``CLIPVisualEncoder``.
+        text_encoder: config of a ``CLIPTextEncoder``; its ``max_tokens`` is L.
+        fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
+        box_head: config of a ``BoxHead``, without its channels.
+        box_loss: config of a ``BoxLoss``.
+        data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        pretrained: file of CLIP-VG weights in our layout, of its towers alone, or of a CLIP as open_clip stores it. None for
+            random.
+    """
+
+    visual_reads_text = False
+
+    def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any],
+                 pretrained: str | None = None) -> None:
+        super().__init__(data_preprocessor)
+        self.visual_encoder = MODELS.build(visual_encoder)
+        self.text_encoder = MODELS.build(text_encoder)
+        channels: int = fusion['channels']
+        self.grid: int = self.visual_encoder.grid
+        self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
+        self.text_proj = nn.Linear(self.text_encoder.channels, channels)
+        self.query_token = nn.Embedding(1, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + 1 + self.grid**2, channels)
+        self.fusion = TransformerEncoder(**fusion)
+        self.box_head = MODELS.build({'channels': channels, **box_head})
+        self.box_loss = MODELS.build(box_loss)
+        if pretrained is not None:
+            load_partial_weights(self, pretrained, accept_open_clip)
+
+    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+        """See ``BaseGrounder.extract``."""
+        padding = rounded_padding(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
+        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
+        return self.encode(inputs, padding.to(inputs.device, non_blocking=True), token_ids, text_padding)
+
+    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor) -> GroundingFeatures:
+        """Run the network.
+
+        Args:
+            inputs: (B, 3, S, S) normalised canvases.
+            visual_padding: (B, grid, grid) bool, True where the patch is padding.
+            token_ids: (B, L') int64, L' at most L.
+            text_padding: (B, L') bool, True where there is no token.
+        """
+        cells = self.visual_proj(self.visual_encoder(inputs))
+        words = self.text_proj(self.text_encoder(token_ids))
+        patch_padding = visual_padding.flatten(1)
+        cell_padding = F.pad(patch_padding, (1, 0), value=False)
+        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, cells, cell_padding, words, text_padding)
+        boxes = self.box_head(query, fused[:, 1:], patch_padding).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
+                                 visual=cells[:, 1:].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
+                                 visual_padding=visual_padding)
+
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+        """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""
+        boxes = features.boxes[-1]
+        losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
+        return losses
+
+
+def rounded_padding(windows: Tensor, size: int, cells: int) -> Tensor:
+    """Padding of the cells as CLIP-VG has it: the pixel mask resized bilinearly, half a pixel's worth rounded down to none.
+
+    Args:
+        windows: (B, 4) from ``stack_windows``.
+        size: side of the canvas, pixels.
+        cells: side of the grid.
+
+    Returns:
+        (B, cells, cells) bool, True where the cell is padding.
+    """
+    pixels = padding_mask(windows, size)[:, None].float()
+    shares = F.interpolate(pixels, size=(cells, cells), mode='bilinear', align_corners=False, antialias=True)
+    return torch.round(shares[:, 0]).bool()
+
+
+def accept_open_clip(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Rename a CLIP's weights to our towers'; leave others as they are."""
+    return convert(weights, OPEN_CLIP) if OPEN_CLIP.fits(weights) else weights
