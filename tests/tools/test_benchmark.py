@@ -42,7 +42,7 @@ class MatchingHead(nn.Module):
 def quick_u(monkeypatch):
     """A reference network of one layer: what is tested is the bookkeeping."""
     monkeypatch.setattr('torchvision.models.resnet50', lambda weights: nn.Conv2d(3, 1, 1))
-    monkeypatch.setattr(benchmark, 'U_THREADS', 1)
+    monkeypatch.setattr('_clock.U_THREADS', 1)
 
 
 def run(tmp_path, model, *flags):
