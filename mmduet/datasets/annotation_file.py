@@ -30,6 +30,8 @@ class Annotation:
         category: name of the object's class, None where the source has none.
         kind: what sort of expression it is, where the source says (RefShapes: attribute, superlative, relation); evaluation
             reports by it.
+        boxes: official corners of each of several boxes that are all right (Flickr30K Entities under the protocol *any*); None
+            where ``box`` is the only one.
     """
 
     expression_id: str
@@ -44,9 +46,12 @@ class Annotation:
     ann_id: int | str | None = None
     category: str | None = None
     kind: str | None = None
+    boxes: tuple[Box, ...] | None = None
 
 
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
+# Left out of a line where they are None.
+RARE = ('kind', 'boxes')
 KNOWN = tuple(field.name for field in fields(Annotation))
 
 
@@ -76,11 +81,23 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
         return 'image_id', f'must be a whole number or text, got {record["image_id"]!r}'
     if not isinstance(record.get('kind'), str | None):
         return 'kind', f'must be text or null, got {record["kind"]!r}'
-    box = record['box']
+    problem = _box_problem(record['box'])
+    if problem is not None:
+        return 'box', problem
+    boxes = record.get('boxes')
+    if boxes is None:
+        return None
+    if not isinstance(boxes, list) or not boxes:
+        return 'boxes', f'must be null or a list of boxes, got {boxes!r}'
+    problem = next((found for box in boxes if (found := _box_problem(box))), None)
+    return None if problem is None else ('boxes', problem)
+
+
+def _box_problem(box: Any) -> str | None:
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-        return 'box', f'must be four finite numbers x1, y1, x2, y2, got {box!r}'
+        return f'must be four finite numbers x1, y1, x2, y2, got {box!r}'
     if box[2] < box[0] or box[3] < box[1]:
-        return 'box', f'must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?'
+        return f'must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?'
     return None
 
 
@@ -105,6 +122,8 @@ def parse_annotation(line: str | bytes, where: str) -> Annotation:
         raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')
     known = {name: record[name] for name in KNOWN if name in record}
     known['box'] = tuple(float(value) for value in record['box'])
+    if known.get('boxes') is not None:
+        known['boxes'] = tuple(tuple(float(value) for value in box) for box in known['boxes'])
     known['expression'] = clean_expression(record['expression'])
     return Annotation(**known)
 
@@ -114,7 +133,7 @@ def write_annotations(path: str | Path, annotations: Iterable[Annotation]) -> in
     count = 0
     with Path(path).open('w', encoding='utf-8') as file:
         for annotation in annotations:
-            record = {name: value for name, value in asdict(annotation).items() if name != 'kind' or value is not None}
+            record = {name: value for name, value in asdict(annotation).items() if name not in RARE or value is not None}
             file.write(json.dumps(record, ensure_ascii=False) + '\n')
             count += 1
     return count

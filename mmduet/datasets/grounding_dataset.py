@@ -92,6 +92,8 @@ class GroundingDataset(Dataset[Item]):
             'dataset_name': self.metainfo['dataset_name'], 'data_hash': self.annotations.hashes[annotation.split],
             'rng': np.random.default_rng([seed, epoch, index]),
         }
+        if self.test_mode and annotation.boxes is not None:
+            results['accepted_boxes'] = np.array(annotation.boxes)
         if self._objects is not None:
             others = self._objects.others(annotation.image_id, annotation.box)
             results.update(distractors=others, distractor_index=np.arange(len(others)), objects_hash=self._objects.hash)
@@ -155,7 +157,8 @@ def _read_manifest(data_root: Path) -> dict[str, Any]:
     path = data_root / 'manifest.json'
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'))
-        return {'dataset': manifest['dataset'], 'images': manifest['images']}
+        name, protocol = manifest['dataset'], manifest.get('protocol')
+        return {'dataset': f'{name} ({protocol})' if protocol else name, 'images': manifest['images']}
     except FileNotFoundError as error:
         raise DataError(f'{data_root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and '
                         'name it with --data-root') from error

@@ -1,21 +1,44 @@
-"""From an official source and a folder of images to a data root that ``GroundingDataset`` reads."""
+"""From a source and a folder of images to a data root that ``GroundingDataset`` reads."""
 import hashlib
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
 from mmduet.datasets.errors import DataError, ImageError
 from mmduet.datasets.image_io import read_photo
-from mmduet.datasets.readers import DatasetSpec, SourceData
+from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData, SourceImage
+from mmduet.datasets.readers.source_data import UNKNOWN_SIZE
 
 Counts = tuple[int, int, int]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareOptions:
+    """What may be chosen when a source is read.
+
+    Attributes:
+        layout: which to read, where a source has several; None for the only one.
+        protocol: how several boxes of a phrase are scored; None for the data set's default.
+        splits: only these; empty for all.
+        check_images: decode every image and compare its size.
+        workers: threads that open images.
+    """
+
+    layout: str | None = None
+    protocol: str | None = None
+    splits: tuple[str, ...] = ()
+    check_images: bool = False
+    workers: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +79,32 @@ def index_images(folder: Path) -> dict[str, str]:
 
 
 def count_by_split(annotations: Iterable[Annotation]) -> dict[str, Counts]:
-    """Images, references and expressions of each split, in order of appearance."""
+    """Images, references and expressions of each split, in order of appearance.
+
+    Where a source does not number its references, the boxes of an image stand for them.
+    """
     images: dict[str, set[int | str]] = {}
-    references: dict[str, set[int | str | None]] = {}
+    references: dict[str, set[object]] = {}
     expressions: Counter[str] = Counter()
     for annotation in annotations:
+        reference = (annotation.image_id, annotation.box) if annotation.ref_id is None else annotation.ref_id
         images.setdefault(annotation.split, set()).add(annotation.image_id)
-        references.setdefault(annotation.split, set()).add(annotation.ref_id)
+        references.setdefault(annotation.split, set()).add(reference)
         expressions[annotation.split] += 1
     return {split: (len(images[split]), len(references[split]), expressions[split]) for split in images}
 
 
-def match_images(source: SourceData, images: Path, check_images: bool = False, workers: int = 2) -> PreparedData:
+def match_images(source: SourceData, images: Path, check_images: bool = False, workers: int = 2,
+                 progress: Progress | None = None) -> PreparedData:
     """Find the file of each image and leave out, by name, the expressions that have none.
 
     Args:
         source: what a reader returned.
         images: folder of the images.
-        check_images: also decode every image and compare its size with the source.
-        workers: threads that decode.
+        check_images: also decode every image and compare its size with the source. Otherwise an image is opened only where
+            the source does not say its size, and not decoded.
+        workers: threads that open images.
+        progress: called with how many images of how many were opened.
     """
     there = index_images(images)
     used = dict.fromkeys(annotation.image_id for annotation in source.annotations)
@@ -82,34 +112,73 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
     missing: list[str] = []
     for image_id in used:
         candidates = source.images[image_id].file_names
-        name = next((there[candidate] for candidate in candidates if candidate in there), None)
+        name = next((found for candidate in candidates if (found := _find_image(candidate, there, images))), None)
         if name is None:
             missing.append(' or '.join(candidates))
         else:
             names[image_id] = name
+    opened = [image_id for image_id in names if check_images or source.images[image_id].width == UNKNOWN_SIZE]
+    results = open_images([(images / names[image_id], source.images[image_id]) for image_id in opened], check_images, workers,
+                          progress)
+    sizes = {image_id: (image.width, image.height) for image_id, image in source.images.items()}
     broken: list[str] = []
-    if check_images:
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            tasks = {image_id: pool.submit(find_image_problem, images / name, source.images[image_id].width,
-                                           source.images[image_id].height) for image_id, name in names.items()}
-        problems = {image_id: problem for image_id, task in tasks.items() if (problem := task.result())}
-        broken = list(problems.values())
-        names = {image_id: name for image_id, name in names.items() if image_id not in problems}
-    kept = [replace(annotation, image=names[annotation.image_id])
+    for image_id, result in zip(opened, results, strict=True):
+        if isinstance(result, str):
+            broken.append(result)
+            del names[image_id]
+        else:
+            sizes[image_id] = result
+    kept = [replace(annotation, image=names[annotation.image_id], width=sizes[annotation.image_id][0],
+                    height=sizes[annotation.image_id][1])
             for annotation in source.annotations if annotation.image_id in names]
     return PreparedData(annotations=kept, source_counts=count_by_split(source.annotations), counts=count_by_split(kept),
                         missing=missing, broken=broken, odd_boxes=find_odd_boxes(kept))
 
 
-def find_image_problem(path: Path, width: int, height: int) -> str | None:
-    """What keeps an image file from being used, as a sentence; None for a good one of ``width`` x ``height`` pixels."""
+def _find_image(name: str, there: Mapping[str, str], images: Path) -> str | None:
+    """Path relative to the image folder of a file name, or of a path in that folder."""
+    if '/' not in name:
+        return there.get(name)
+    return name if not Path(name).is_absolute() and '..' not in Path(name).parts and (images / name).is_file() else None
+
+
+def open_images(files: Sequence[tuple[Path, SourceImage]], decode: bool, workers: int,
+                progress: Progress | None = None) -> list[tuple[int, int] | str]:
+    """(width, height) of each image file, or what is wrong with it as a sentence.
+
+    Args:
+        files: path, and what its annotation says of it.
+        decode: read all of a file instead of its header.
+        workers: threads.
+        progress: called with how many of how many are done.
+    """
+    def look(path: Path, image: SourceImage) -> tuple[int, int] | str:
+        size = read_size(path, decode)
+        if isinstance(size, tuple) and image.width != UNKNOWN_SIZE and size != (image.width, image.height):
+            return f'{path} is {size[0]} x {size[1]} pixels, its annotation says {image.width} x {image.height}'
+        return size
+
+    results: list[tuple[int, int] | str] = []
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for result in pool.map(look, *zip(*files, strict=True)) if files else ():
+            results.append(result)
+            if progress is not None:
+                progress(len(results), len(files))
+    return results
+
+
+def read_size(path: Path, decode: bool) -> tuple[int, int] | str:
+    """(width, height) of an image file, EXIF rotation ignored, or what is wrong with it as a sentence."""
     try:
-        photo = read_photo(path)
-    except ImageError as error:
-        return str(error)
-    if photo.shape[:2] != (height, width):
-        return f'{path} is {photo.shape[1]} x {photo.shape[0]} pixels, its annotation says {width} x {height}'
-    return None
+        if decode:
+            height, width = read_photo(path).shape[:2]
+            return width, height
+        with Image.open(path) as image:
+            return image.size
+    except (ImageError, UnidentifiedImageError) as error:
+        return str(error) if isinstance(error, ImageError) else f'{path} is no image'
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f'{path} is truncated or broken: {error}'
 
 
 def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
@@ -147,12 +216,17 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
         raise DataError(f'{final} exists, but {out} has no manifest.json, so this tool did not make it: choose another --out')
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for split in prepared.counts:
-        write_annotations(fresh / f'{split}.jsonl', (a for a in prepared.annotations if a.split == split))
-    _write_objects(fresh / 'objects.jsonl', prepared.annotations, source)
-    manifest = out / 'manifest.json.new'
-    manifest.write_text(json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
+    manifest, made_here = out / 'manifest.json.new', not out.exists()
+    try:
+        fresh.mkdir(parents=True)
+        for split in prepared.counts:
+            write_annotations(fresh / f'{split}.jsonl', (a for a in prepared.annotations if a.split == split))
+        _write_objects(fresh / 'objects.jsonl', prepared.annotations, source)
+        manifest.write_text(json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
+    except BaseException:
+        shutil.rmtree(out if made_here else fresh, ignore_errors=True)
+        manifest.unlink(missing_ok=True)
+        raise
     if final.exists():
         final.rename(old)
     manifest.replace(out / 'manifest.json')
@@ -185,6 +259,9 @@ def _manifest(out: Path, name: str, prepared: PreparedData, source: SourceData, 
         'blank_expressions': len(source.blank),
         'sources': {path.resolve().as_posix(): sha256_of(path) for path in source.files},
         **({'source': dict(source.about)} if source.about else {}),
+        **({'layout': source.layout} if source.layout else {}),
+        **({'protocol': source.protocol} if source.protocol else {}),
+        'collection': CATALOG[name].collection if name in CATALOG else name,
         'made_by': f'mmduet {__version__}',
     }
 
@@ -198,12 +275,25 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def prepare(spec: DatasetSpec, source: Path, images: Path, check_images: bool = False,
-            workers: int = 2) -> tuple[SourceData, PreparedData]:
+def prepare(spec: DatasetSpec, source: Path, images: Path, options: PrepareOptions | None = None,
+            progress: Progress | None = None) -> tuple[SourceData, PreparedData]:
     """Read a source and match it with its images; writes nothing.
 
     Raises:
-        DataError: the source cannot be read or the image folder does not exist.
+        DataError: the source cannot be read, its layout is unclear, an expression id occurs twice in a split, or the image
+            folder does not exist.
     """
-    data = spec.read(spec.locate(source))
-    return data, match_images(data, images, check_images, workers)
+    options = options or PrepareOptions()
+    data = spec.read(source, options.layout, options.protocol)
+    if options.splits:
+        known = list(dict.fromkeys(annotation.split for annotation in data.annotations))
+        absent = [split for split in options.splits if split not in known]
+        if absent:
+            raise DataError(f'{source} has no split {absent[0]!r}, only {", ".join(known)}')
+        data = replace(data, annotations=[a for a in data.annotations if a.split in options.splits])
+    twice = Counter((annotation.split, annotation.expression_id) for annotation in data.annotations)
+    (split, number), count = twice.most_common(1)[0]
+    if count > 1:
+        raise DataError(f'{source}: expression {number} occurs {count} times in split {split}: ids must differ, and no file '
+                        'may be there twice')
+    return data, match_images(data, images, options.check_images, options.workers, progress)

@@ -1,7 +1,7 @@
 """When a predicted box counts: our rule, and the two that the authors of the students use."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ class Answer:
         ori_shape: (h, w) of the original photo.
         canvas_box: (4,) predicted cxcywh box in [0, 1] of the canvas, as the student gave it; None where nobody kept it.
         canvas: where the photo lies on its canvas; None likewise.
+        accepted: (n, 4) corners of boxes any of which is right, pixels of the original photo; None where only ``target`` is.
     """
 
     box: Tensor
@@ -29,15 +30,17 @@ class Answer:
     ori_shape: tuple[int, int]
     canvas_box: Tensor | None = None
     canvas: Canvas | None = None
+    accepted: Tensor | None = None
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> 'Answer':
         """Read a predicted sample in the dict form in which MMEngine's evaluator passes it."""
         predicted = sample['pred_instances']
-        canvas_boxes = predicted.get('canvas_boxes')
+        canvas_boxes, accepted = predicted.get('canvas_boxes'), sample.get('accepted_boxes')
         return cls(box=predicted['bboxes'][0].detach().cpu(), target=sample['gt_instances']['bboxes'][0].cpu(),
                    ori_shape=tuple(sample['ori_shape'][:2]), canvas=sample.get('canvas'),
-                   canvas_box=None if canvas_boxes is None else canvas_boxes[0].detach().cpu())
+                   canvas_box=None if canvas_boxes is None else canvas_boxes[0].detach().cpu(),
+                   accepted=None if accepted is None else torch.as_tensor(accepted))
 
 
 class EvaluationRule(metaclass=ABCMeta):
@@ -48,7 +51,12 @@ class EvaluationRule(metaclass=ABCMeta):
         """(4,) corners of prediction and target, in the frame and precision of the rule."""
 
     def overlap(self, answer: Answer) -> Tensor:
-        """Scalar IoU in [0, 1], in the rule's precision; 0 for boxes without area and for a prediction that is nan."""
+        """Scalar IoU in [0, 1], in the rule's precision; 0 for boxes without area and for a prediction that is nan.
+
+        Where several boxes are right, the best of their IoUs.
+        """
+        if answer.accepted is not None:
+            return torch.stack([self.overlap(replace(answer, target=box, accepted=None)) for box in answer.accepted]).max()
         predicted, target = self.corners(answer)
         return iou_xyxy(predicted, target).nan_to_num(0.0)
 

@@ -6,12 +6,13 @@ from PIL import Image
 from mmduet.datasets import GroundingDataset, LoadPhoto, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
 from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import (
+    PrepareOptions,
     count_by_split,
-    find_image_problem,
     find_odd_boxes,
     index_images,
     match_images,
     prepare,
+    read_size,
     sha256_of,
     write_data_root,
 )
@@ -75,10 +76,12 @@ def test_checked_images_that_are_broken_or_of_another_size_are_named(source, ima
     assert prepared.annotations == []
 
 
-def test_a_good_image_has_no_problem_and_an_empty_one_is_named(tmp_path, images):
-    assert find_image_problem(images / 'COCO_train2014_000000000005.jpg', 40, 30) is None
+@pytest.mark.parametrize('decode', [True, False])
+def test_the_size_of_an_image_is_read_or_what_is_wrong_with_it(tmp_path, images, decode):
+    assert read_size(images / 'COCO_train2014_000000000005.jpg', decode) == (40, 30)
     (tmp_path / 'empty.jpg').touch()
-    assert find_image_problem(tmp_path / 'empty.jpg', 40, 30) == f'{tmp_path}/empty.jpg is empty (zero bytes)'
+    assert read_size(tmp_path / 'empty.jpg', decode) == f'{tmp_path}/empty.jpg is {"empty (zero bytes)" if decode else "no image"}'
+    assert str(tmp_path / 'gone.jpg') in read_size(tmp_path / 'gone.jpg', decode)
 
 
 def test_a_file_in_the_folder_itself_wins_over_one_in_a_sub_folder(tmp_path):

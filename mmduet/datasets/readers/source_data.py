@@ -1,9 +1,20 @@
-"""What every reader of an official layout returns."""
-from collections.abc import Mapping
+"""What every reader returns, and what readers share: boxes, names of images and of splits, errors that say where."""
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, Box
+from mmduet.datasets.errors import DataError
+
+# Of an image whose size a source does not say; read from the file when images are matched.
+UNKNOWN_SIZE = 0
+# Makes corners of the same box equal whatever layout they come from: x + width carries the noise of one addition.
+BOX_DECIMALS = 6
+_IMAGE_NUMBER = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?(\d+)\.(?:jpe?g|png)', re.IGNORECASE)
+_COCO_NAME = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?\d{12}\.jpg')
+_SPLITS = {name.lower(): name for name in ('train', 'val', 'trainval', 'test', 'testA', 'testB')} | {'validation': 'val'}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +22,7 @@ class SourceImage:
     """An image that a source speaks of.
 
     Attributes:
-        width, height: pixels, as the source has them.
+        width, height: pixels, as the source has them; ``UNKNOWN_SIZE`` where it does not say.
         file_names: names the file may go by, the likeliest first.
         boxes: corners of every annotated object, the referred ones among them.
         categories: class name of each box.
@@ -26,14 +37,16 @@ class SourceImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceData:
-    """Everything an official source says, before anybody looked for its images.
+    """Everything a source says, before anybody looked for its images.
 
     Attributes:
         images: by image id.
-        annotations: one per expression; ``image`` is only the likeliest file name.
+        annotations: one per expression; ``image`` is only the likeliest file name, width and height may be ``UNKNOWN_SIZE``.
         blank: a sentence for each expression without words, which has nothing to ground.
         files: the files that were read.
         about: what else the source says of itself, for the manifest; plain values.
+        layout: name of the layout; empty where no choice was made.
+        protocol: how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box.
     """
 
     images: dict[int | str, SourceImage]
@@ -41,3 +54,162 @@ class SourceData:
     blank: list[str]
     files: list[Path]
     about: Mapping[str, object] = field(default_factory=dict)
+    layout: str = ''
+    protocol: str = ''
+
+
+@dataclass(slots=True)
+class SourceBuilder:
+    """Collects expressions of a layout that has one record for each.
+
+    Attributes:
+        images, annotations, blank: as in ``SourceData``.
+    """
+
+    images: dict[int | str, SourceImage] = field(default_factory=dict)
+    annotations: list[Annotation] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+
+    def add_image(self, file_name: str, size: tuple[int, int] = (UNKNOWN_SIZE, UNKNOWN_SIZE),
+                  image_id: int | str | None = None) -> int | str:
+        """Note an image, once.
+
+        Args:
+            file_name: as the source has it.
+            size: (width, height), pixels.
+            image_id: the number in the file name if None.
+
+        Returns:
+            Its id.
+
+        Raises:
+            DataError: the name is no text or the sizes are no whole numbers.
+        """
+        if not isinstance(file_name, str) or not file_name.strip():
+            raise DataError(f'an image must have a file name, got {file_name!r}')
+        image_id = image_id_of(file_name) if image_id is None else image_id
+        if image_id not in self.images:
+            if any(type(side) is not int or side < 0 for side in size):
+                raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
+            names = image_file_names(image_id, file_name)
+            self.images[image_id] = SourceImage(width=size[0], height=size[1], file_names=names)
+        return image_id
+
+    def add(self, where: str, image_id: int | str, text: str, annotation: Mapping[str, Any]) -> None:
+        """Note an expression, and its box among the objects of its image; one without words is only counted.
+
+        Args:
+            where: file and line or record, for the sentence about a blank expression.
+            image_id: from ``add_image``.
+            text: the expression.
+            annotation: the other fields of ``Annotation``: expression_id, box, split, and those that the source has.
+
+        Raises:
+            DataError: the expression is no text.
+        """
+        if not isinstance(text, str):
+            raise DataError(f'{where}: the expression must be text, got {text!r}')
+        if not text.strip():
+            self.blank.append(f'{where}: expression {annotation["expression_id"]} is blank')
+            return
+        image = self.images[image_id]
+        self.annotations.append(Annotation(
+            image=image.file_names[0], image_id=image_id, width=image.width, height=image.height,
+            expression=' '.join(text.split()), **annotation))
+        box = annotation['box']
+        if box not in image.boxes:
+            image.boxes.append(box)
+            image.categories.append(annotation.get('category'))
+
+    def finish(self, files: Sequence[Path], **about: object) -> SourceData:
+        """What was collected from these files.
+
+        Raises:
+            DataError: nothing was.
+        """
+        if not self.annotations:
+            raise DataError(f'{files[0] if files else "the source"} holds no expression')
+        return SourceData(images=self.images, annotations=self.annotations, blank=self.blank, files=list(files), about=about)
+
+
+def get_field(record: Any, name: str, where: str) -> Any:
+    """A field of a record.
+
+    Raises:
+        DataError: the record is no mapping or lacks the field; says where.
+    """
+    if not isinstance(record, dict) or name not in record:
+        raise DataError(f'{where}: field {name!r} is missing')
+    return record[name]
+
+
+def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float, float]:
+    try:
+        a, b, c, d = (float(value) for value in box)
+    except (TypeError, ValueError) as error:
+        raise DataError(f'{where}: bbox must be four numbers {names}, got {box!r}') from error
+    if not all(abs(value) < 1e9 for value in (a, b, c, d)):
+        raise DataError(f'{where}: bbox must be finite, got {box!r}')
+    return a, b, c, d
+
+
+def corners_of_xywh(box: Any, where: str) -> Box:
+    """(x, y, width, height) to corners.
+
+    Raises:
+        DataError: not four finite numbers, or a negative size; says where.
+    """
+    x, y, width, height = _four_numbers(box, 'x, y, width, height', where)
+    if width < 0 or height < 0:
+        raise DataError(f'{where}: bbox has a negative size: {box!r}; it must be x, y, width, height')
+    return round(x, BOX_DECIMALS), round(y, BOX_DECIMALS), round(x + width, BOX_DECIMALS), round(y + height, BOX_DECIMALS)
+
+
+def corners_of_xyxy(box: Any, where: str) -> Box:
+    """(x1, y1, x2, y2), checked and rounded.
+
+    Raises:
+        DataError: not four finite numbers, or x2 < x1 or y2 < y1, which x, y, width, height often gives; says where.
+    """
+    x1, y1, x2, y2 = (round(value, BOX_DECIMALS) for value in _four_numbers(box, 'x1, y1, x2, y2', where))
+    if x2 < x1 or y2 < y1:
+        raise DataError(f'{where}: bbox must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?')
+    return x1, y1, x2, y2
+
+
+def image_id_of(file_name: str) -> int | str:
+    """The number in the name of an image of COCO, IAPR TC-12 or Flickr30k; any other name is its own id."""
+    name = PurePosixPath(file_name).name
+    match = _IMAGE_NUMBER.fullmatch(name)
+    return int(match[1]) if match else file_name
+
+
+def image_id_of_coco(file_name: str) -> int | str:
+    """The number in the name of an image of COCO; any other name is its own id."""
+    name = PurePosixPath(file_name).name
+    return image_id_of(name) if _COCO_NAME.fullmatch(name) else file_name
+
+
+def image_file_names(image_id: int | str, file_name: str) -> tuple[str, ...]:
+    """Names an image goes by: the source's own and, for COCO, those of the 2014 and of the 2017 release."""
+    name = PurePosixPath(file_name).name
+    names = [name] if isinstance(image_id, int) else [file_name]
+    if isinstance(image_id, int) and _COCO_NAME.fullmatch(name):
+        names += [f'COCO_train2014_{image_id:012d}.jpg', f'{image_id:012d}.jpg']
+    return tuple(dict.fromkeys(names))
+
+
+def split_of_name(stem: str) -> str | None:
+    """The split that a file's name ends in, as ``REC_refcoco_unc_testA``; None where it ends in none."""
+    return _SPLITS.get(re.split(r'[_\-.]', stem)[-1].lower())
+
+
+def split_of_word(word: Any, where: str) -> str:
+    """A split as sources call it (``validation``, ``testa``) by our name.
+
+    Raises:
+        DataError: the word is no text, or blank.
+    """
+    if not isinstance(word, str) or not word.strip():
+        raise DataError(f'{where}: the split must be a word such as train or val, got {word!r}')
+    return _SPLITS.get(word.lower(), word)

@@ -14,7 +14,7 @@ from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
 
 META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'photo_window', 'canvas', 'flip', 'swapped_words',
-             'dataset_name', 'split', 'data_hash', 'objects_hash')
+             'dataset_name', 'split', 'data_hash', 'objects_hash', 'accepted_boxes')
 
 
 @TRANSFORMS.register_module()

@@ -1,0 +1,214 @@
+"""What may be wrong with a prepared data root, found before anybody trains on it; every finding names file, line and id."""
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmduet.datasets.annotation_file import Annotation, parse_annotation
+from mmduet.datasets.errors import AnnotationError, DataError
+from mmduet.datasets.preparation import Progress, count_by_split, find_odd_boxes, index_images, open_images
+from mmduet.datasets.readers import CATALOG, SourceImage
+from mmduet.datasets.readers.source_data import image_file_names
+
+COUNT_NAMES = ('images', 'references', 'expressions')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is wrong, or only worth knowing.
+
+    Attributes:
+        kind: what sort of thing, in words; findings of a kind are shown together.
+        where: ``file:line``, or the file.
+        expression_id: of the expression it is about; empty where it is about none.
+        message: what is wrong.
+        fatal: whether the data should not be used as they are.
+    """
+
+    kind: str
+    where: str
+    message: str
+    expression_id: str = ''
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        about = f' expression {self.expression_id}:' if self.expression_id else ''
+        return f'{self.where}:{about} {self.message}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A good line of an annotation file and where it stands."""
+
+    where: str
+    annotation: Annotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What may be chosen of a check.
+
+    Attributes:
+        splits: only these; empty for all that were published and all that are there.
+        decode: decode every image instead of only looking for it.
+        workers: threads that open images.
+    """
+
+    splits: tuple[str, ...] = ()
+    decode: bool = True
+    workers: int = 4
+
+
+def check_data_root(root: Path, options: CheckOptions | None = None, progress: Progress | None = None) -> list[Finding]:
+    """Everything that is wrong with a data root, the gravest kinds first.
+
+    Lines that parse, ids that are unique, counts as published, boxes with area and inside, images that are there, decode and
+    have their size, expressions said twice of a box or once of several, and images of more than one split.
+
+    Raises:
+        DataError: it is no data root.
+    """
+    options = options or CheckOptions()
+    manifest = read_manifest(root)
+    findings: list[Finding] = []
+    lines: list[Line] = []
+    for path in annotation_files(root):
+        if not options.splits or path.stem in options.splits:
+            lines += _read(path, findings)
+    findings += _check_counts(root / 'manifest.json', manifest, lines, options.splits)
+    findings += _check_boxes(lines)
+    findings += _check_repeats(lines)
+    findings += _check_splits(lines, manifest)
+    findings += _check_images(root / manifest['images'], lines, options, progress)
+    return sorted(findings, key=lambda finding: not finding.fatal)
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """The manifest of a data root.
+
+    Raises:
+        DataError: there is none, or it lacks what every manifest has.
+    """
+    path = root / 'manifest.json'
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        return {**manifest, 'dataset': str(manifest['dataset']), 'images': str(manifest['images'])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{root} is no data root of tools/prepare_dataset.py: manifest.json is missing or broken '
+                        f'({error})') from error
+
+
+def annotation_files(root: Path) -> list[Path]:
+    """Files of the splits, by name."""
+    return sorted(path for path in (root / 'annotations').glob('*.jsonl') if path.stem != 'objects')
+
+
+def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
+    """Good lines of a file; the others become findings."""
+    seen: dict[str, int] = {}
+    with path.open('rb') as file:
+        for number, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            where = f'{path}:{number}'
+            try:
+                annotation = parse_annotation(text, where)
+            except AnnotationError as error:
+                findings.append(Finding(kind='lines that cannot be read', where=where,
+                                        message=str(error).removeprefix(f'{where}: ')))
+                continue
+            first = seen.setdefault(annotation.expression_id, number)
+            if first != number:
+                findings.append(Finding(kind='expression ids that repeat', where=where, expression_id=annotation.expression_id,
+                                        message=f'line {first} has the same id'))
+            if annotation.split != path.stem:
+                findings.append(Finding(kind='lines in the wrong file', where=where, expression_id=annotation.expression_id,
+                                        message=f'its split is {annotation.split}, the file is that of {path.stem}'))
+            yield Line(where=where, annotation=annotation)
+
+
+def _check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], splits: Sequence[str]) -> Iterator[Finding]:
+    spec = CATALOG.get(manifest['dataset'])
+    published = spec.published_for(manifest.get('layout', '')) if spec else {}
+    counts = count_by_split(line.annotation for line in lines)
+    numbered = {split: all(line.annotation.ref_id is not None for line in lines if line.annotation.split == split)
+                for split in counts}
+    for split in splits or [*dict.fromkeys([*published, *counts])]:
+        found = counts.get(split, (0, 0, 0))
+        for name, number, known in zip(COUNT_NAMES, found, published.get(split, (None, None, None)), strict=True):
+            if known is not None and number != known:
+                # Boxes stand for references that a source does not number, and two references may share one.
+                counted = name != 'references' or numbered.get(split, True)
+                yield Finding(kind='counts that are not the published ones', where=str(path), fatal=counted,
+                              message=f'{split} has {number:,} {name}, published are {known:,} ({number - known:+,})')
+        said = manifest.get('splits', {}).get(split)
+        if said is not None and said != dict(zip(COUNT_NAMES, found, strict=True)):
+            yield Finding(kind='files changed since they were prepared', where=str(path),
+                          message=f'{split} has {" / ".join(map(str, found))} {" / ".join(COUNT_NAMES)}, the manifest says '
+                                  f'{" / ".join(map(str, said.values()))}')
+
+
+def _check_boxes(lines: Sequence[Line]) -> Iterator[Finding]:
+    for line in lines:
+        annotation = line.annotation
+        for problem in find_odd_boxes([annotation]):
+            x1, y1, x2, y2 = annotation.box
+            misses = x2 <= x1 or y2 <= y1 or x1 >= annotation.width or y1 >= annotation.height or x2 <= 0 or y2 <= 0
+            kind = 'boxes without area or outside their image' if misses else 'boxes that stick out of their image'
+            yield Finding(kind=kind, where=line.where, expression_id=annotation.expression_id, message=problem, fatal=misses)
+
+
+def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
+    first: dict[tuple[str, int | str, str], Line] = {}
+    for line in lines:
+        annotation = line.annotation
+        key = (annotation.split, annotation.image_id, annotation.expression.lower())
+        earlier = first.setdefault(key, line)
+        if earlier is line:
+            continue
+        same = earlier.annotation.box == annotation.box
+        yield Finding(
+            kind='expressions said twice of a box' if same else 'expressions said of several boxes of an image',
+            where=line.where, expression_id=annotation.expression_id, fatal=False,
+            message=f'{annotation.expression!r} is also {"said of this box" if same else "said of another box"} by expression '
+                    f'{earlier.annotation.expression_id} ({earlier.where})')
+
+
+def _check_splits(lines: Sequence[Line], manifest: dict[str, Any]) -> Iterator[Finding]:
+    spec = CATALOG.get(manifest['dataset'])
+    by_design = spec is not None and spec.shares_images
+    first: dict[int | str, dict[str, Line]] = {}
+    for line in lines:
+        splits = first.setdefault(line.annotation.image_id, {})
+        if line.annotation.split in splits:
+            continue
+        for earlier in splits.values():
+            reason = ', as the makers of the data set split objects' if by_design else ''
+            yield Finding(kind='images of several splits', where=line.where, expression_id=line.annotation.expression_id,
+                          fatal=not by_design, message=f'image {line.annotation.image} is also in split '
+                          f'{earlier.annotation.split} ({earlier.where}){reason}')
+        splits[line.annotation.split] = line
+
+
+def _check_images(folder: Path, lines: Sequence[Line], options: CheckOptions, progress: Progress | None) -> Iterator[Finding]:
+    users: dict[str, Line] = {}
+    for line in lines:
+        users.setdefault(line.annotation.image, line)
+    missing = [name for name in users if not (folder / name).is_file()]
+    there = index_images(folder) if missing and folder.is_dir() else {}
+    for name in missing:
+        known = image_file_names(users[name].annotation.image_id, name)
+        other = next((there[candidate] for candidate in known if candidate in there), None)
+        hint = f'; it is there as {other}, so prepare the data again' if other else ''
+        yield _of_image('images that are missing', users[name], f'image {folder / name} does not exist{hint}')
+    present = [name for name in users if name not in set(missing)]
+    files = [(folder / name, SourceImage(width=users[name].annotation.width, height=users[name].annotation.height,
+                                         file_names=(name, ))) for name in present]
+    for name, result in zip(present, open_images(files, options.decode, options.workers, progress), strict=True):
+        if isinstance(result, str):
+            yield _of_image('images that cannot be used', users[name], result)
+
+
+def _of_image(kind: str, line: Line, message: str) -> Finding:
+    return Finding(kind=kind, where=line.where, expression_id=line.annotation.expression_id, message=message)

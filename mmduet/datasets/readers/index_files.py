@@ -1,0 +1,73 @@
+"""The TransVG family's index files, ``<key>/<key>_<split>.pth``: a list with a tuple for each expression.
+
+RefCOCO family and ReferItGame: (image file, segmentation file, box, phrase, attributes); Flickr30K Entities: (image file, box,
+phrase). The box is (x, y, width, height) in the RefCOCO family and corners in the other two. Nothing says how large an image
+is, and references have no numbers.
+"""
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers.source_data import (
+    SourceBuilder,
+    SourceData,
+    corners_of_xywh,
+    corners_of_xyxy,
+    split_of_name,
+)
+from mmduet.datasets.readers.source_files import SourceFiles
+from mmduet.datasets.readers.target import Target
+
+
+def find_index(files: SourceFiles, target: Target) -> list[Path]:
+    """Index files of the data set, one for each split; that of train and val together only where those are not there."""
+    found: dict[str, Path] = {}
+    for path in files.named('.pth'):
+        split = split_of_name(path.stem)
+        if split is not None and target.accepts_key(path.stem.rpartition('_')[0], path, files.root):
+            if split in found:
+                raise DataError(f'{found[split]} and {path} are both of split {split}: name the folder of one of them')
+            found[split] = path
+    if 'train' in found:
+        found.pop('trainval', None)
+    return list(found.values())
+
+
+def read_index(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
+    """Read index files.
+
+    Raises:
+        DataError: a file is torn or holds anything but plain values, an entry has another form, or a box is impossible.
+    """
+    builder = SourceBuilder()
+    corners = corners_of_xywh if target.family.startswith('refcoco') else corners_of_xyxy
+    length = 3 if target.family == 'flickr30k' else 5
+    for path in paths:
+        split = split_of_name(path.stem) or ''
+        entries = _load(path)
+        for number, entry in enumerate(entries):
+            where = f'{path}: entry {number}'
+            if not isinstance(entry, tuple | list) or len(entry) != length:
+                raise DataError(f'{where}: must hold {length} values, got {entry!r:.80}; is it of {target.name}?')
+            image, box, phrase = (entry[0], entry[1], entry[2]) if length == 3 else (entry[0], entry[2], entry[3])
+            if not isinstance(image, str) or not isinstance(phrase, str):
+                raise DataError(f'{where}: image file and phrase must be text, got {image!r:.40} and {phrase!r:.40}')
+            builder.add(where, builder.add_image(image), phrase, {
+                'expression_id': f'{split}_{number}', 'box': corners(box, where), 'split': split})
+    return builder.finish(paths)
+
+
+def _load(path: Path) -> list[Any]:
+    try:
+        entries = torch.load(path, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError) as error:
+        # A file that asks for a class is not opened; the first line names the reason, the rest is advice to open it anyway.
+        reason = next((line for line in str(error).splitlines() if 'GLOBAL' in line), str(error).partition('\n')[0])
+        raise DataError(f'{path} is torn, or holds more than lists, tuples, text and numbers and is not opened '
+                        f'({reason})') from error
+    if not isinstance(entries, list) or not entries:
+        raise DataError(f'{path} must hold a list of expressions, got {type(entries).__name__}')
+    return entries

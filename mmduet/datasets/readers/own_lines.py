@@ -1,0 +1,58 @@
+"""A user's own data: one JSON line per expression with ``image``, ``expression`` and ``box``.
+
+``box`` is x1, y1, x2, y2 in pixels of the image file, 0-based. ``split`` may be left out where the file is named after it. Ids
+and sizes are optional: an expression without an ``expression_id`` goes by file and line, an image without ``image_id`` by its
+name, and sizes are read from the images.
+"""
+from pathlib import Path
+
+from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers.shikra_jsonl import first_record, parse_line
+from mmduet.datasets.readers.source_data import (
+    UNKNOWN_SIZE,
+    SourceBuilder,
+    SourceData,
+    corners_of_xyxy,
+    get_field,
+    image_id_of_coco,
+    split_of_name,
+    split_of_word,
+)
+from mmduet.datasets.readers.source_files import SourceFiles, read_lines
+from mmduet.datasets.readers.target import Target
+
+_FIELDS = ('image', 'expression', 'box')
+_OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')
+
+
+def find_own(files: SourceFiles, target: Target) -> list[Path]:
+    """Files whose lines have the fields."""
+    return [path for path in files.named('.jsonl') if path.name != 'objects.jsonl'
+            and any(name in first_record(path) for name in _FIELDS)]
+
+
+def read_own(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
+    """Read all files.
+
+    Raises:
+        DataError: a line does not parse, lacks a field, or has an impossible box; names file, line and field.
+    """
+    builder = SourceBuilder()
+    for path in paths:
+        for number, line in enumerate(read_lines(path), 1):
+            if not line.strip():
+                continue
+            where = f'{path}:{number}'
+            record = parse_line(line, where)
+            texts = {name: get_field(record, name, where) for name in ('image', 'expression')}
+            for name, text in texts.items():
+                if not isinstance(text, str):
+                    raise DataError(f'{where}: field {name!r} must be text, got {text!r}')
+            split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
+            size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
+            image_id = builder.add_image(texts['image'], size, record.get('image_id', image_id_of_coco(texts['image'])))
+            builder.add(where, image_id, texts['expression'], {
+                'expression_id': str(record.get('expression_id', f'{path.stem}:{number}')), 'split': split,
+                'box': corners_of_xyxy(get_field(record, 'box', where), where),
+                **{name: record.get(name) for name in _OPTIONAL}})
+    return builder.finish(paths)

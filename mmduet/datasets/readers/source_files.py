@@ -1,0 +1,150 @@
+"""The files of a source: a folder, one file or a zip archive, listed once, each parsed at most once, none of them run."""
+import json
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers.source_data import SourceData
+
+SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
+DEPTH = 4
+MOST_BYTES = 16 * 2**30
+SHOWN = 8
+
+
+class SourceFiles:
+    """Files that a layout may look at.
+
+    Args:
+        root: a folder, or one file.
+        given: what the user named, where ``root`` is the content of an archive; messages speak of it.
+
+    Attributes:
+        paths: files of the suffixes that annotations have, by path.
+    """
+
+    def __init__(self, root: Path, given: Path | None = None) -> None:
+        self.root = root
+        self.given = given or root
+        self.paths = [root] if root.is_file() else sorted(_walk(root, DEPTH))
+        self._parsed: dict[Path, Any] = {}
+
+    def named(self, *suffixes: str) -> list[Path]:
+        """Files whose name ends in one of the suffixes."""
+        return [path for path in self.paths if path.name.endswith(suffixes)]
+
+    def json(self, path: Path) -> Any:
+        """Content of a JSON file.
+
+        Raises:
+            DataError: it does not parse; names it.
+        """
+        if path not in self._parsed:
+            self._parsed[path] = read_json(path)
+        return self._parsed[path]
+
+    def describe(self) -> str:
+        """What is there, in a few names."""
+        if not self.paths:
+            return f'{self.given} holds no annotation file ({", ".join(SUFFIXES)})'
+        names = [str(path.relative_to(self.root)) if path != self.root else path.name for path in self.paths[:SHOWN]]
+        return f'{self.given} holds: {", ".join(names)}{", ..." if len(self.paths) > SHOWN else ""}'
+
+    def name_archive(self, text: str) -> str:
+        """A message in which the archive stands for the folder it was unpacked to."""
+        return text if self.given == self.root else text.replace(str(self.root), str(self.given))
+
+    def restore(self, data: SourceData) -> SourceData:
+        """What was read, with the archive for the files unpacked from it."""
+        if self.given == self.root:
+            return data
+        return replace(data, files=[self.given], blank=[self.name_archive(text) for text in data.blank])
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        DataError: it cannot be read or does not parse; names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path}: not valid JSON: {error}') from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, without their ends.
+
+    Raises:
+        DataError: it cannot be read or is not UTF-8; names it.
+    """
+    try:
+        return path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f'{path} cannot be read as text: {error}') from error
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            if depth > 1 and not entry.name.startswith('.'):
+                yield from _walk(Path(entry.path), depth - 1)
+        elif entry.name.endswith(SUFFIXES):
+            yield Path(entry.path)
+
+
+@contextmanager
+def open_source(source: Path) -> Iterator[SourceFiles]:
+    """The files of a folder, a file or a zip archive; an archive is unpacked to a folder that is gone afterwards.
+
+    Raises:
+        DataError: there is no such source, or the archive is torn or refused by ``unpack``.
+    """
+    if not source.exists():
+        raise DataError(f'{source} does not exist: no such folder or file')
+    if source.suffix.lower() != '.zip':
+        yield SourceFiles(source)
+        return
+    with tempfile.TemporaryDirectory(prefix='mmduet_') as folder:
+        unpack(source, Path(folder))
+        files = SourceFiles(Path(folder), given=source)
+        try:
+            yield files
+        except DataError as error:
+            raise type(error)(files.name_archive(str(error))) from error
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack the annotation files of a zip archive, and nothing else, into a folder.
+
+    Raises:
+        DataError: no zip or torn; a member's name leads out of the folder, is absolute or a link; or the members are larger
+            together than any archive of these data sets. Names the archive and the member.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = file.infolist()
+            for member in members:
+                parts = PurePosixPath(member.filename.replace('\\', '/'))
+                if parts.is_absolute() or '..' in parts.parts or ':' in parts.parts[0]:
+                    raise DataError(f'{archive}: refuses {member.filename!r}, which would be written outside its folder')
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    raise DataError(f'{archive}: refuses {member.filename!r}, which is a link')
+            wanted = [m for m in members if m.filename.endswith(SUFFIXES) and not m.filename.startswith('__MACOSX')]
+            size = sum(member.file_size for member in wanted)
+            if size > min(MOST_BYTES, shutil.disk_usage(folder).free):
+                raise DataError(f'{archive}: refuses to unpack {size:,} bytes, more than any of these data sets or the disk '
+                                'has')
+            for member in wanted:
+                file.extract(member, folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise DataError(f'{archive} is torn or no zip archive ({error})') from error
