@@ -1,5 +1,6 @@
 """Checkpoints of other projects, key by key, to our names."""
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,12 +15,14 @@ class Layout:
         marks: a checkpoint has this layout if every mark begins one of its keys.
         prefixes: their prefix to ours; the first that fits is used.
         ignored: prefixes of keys that our model has no place for, by design.
+        finish: where prefixes do not say all, maps one of our keys and its tensor to the final ones.
     """
 
     name: str
     marks: tuple[str, ...]
     prefixes: Mapping[str, str]
     ignored: tuple[str, ...] = ()
+    finish: Callable[[str, Tensor], tuple[str, Tensor]] | None = None
 
     def fits(self, weights: Mapping[str, Tensor]) -> bool:
         """Whether a state dict has this layout."""
@@ -117,7 +120,64 @@ OPEN_CLIP = Layout(
     ignored=('visual.ln_post.', 'visual.proj', 'logit_scale', 'input_resolution', 'context_length', 'vocab_size'),
 )
 
-LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, CLIP_VG, DETR, OPEN_CLIP)}
+# Names of the first Swin, and of QRNet's gates in it, to those of MMDetection 3 and ours.
+_SWIN_NAMES = (
+    (re.compile(r'^backbone\.layers\.(\d+)\.qdatt\.'), r'stage_gates.\1.'),
+    (re.compile(r'^pool_gates\.(\d+)\.qdatt\.'), r'pool_gates.\1.'),
+    (re.compile(r'\.ChannelGate\.mlp\.0\.decoder\.'), '.channel_hidden.'),
+    (re.compile(r'\.ChannelGate\.mlp\.2\.decoder\.'), '.channel_out.'),
+    (re.compile(r'\.SpatialGate\.spatial\.decoder\.'), '.spatial.'),
+    (re.compile(r'^((?:stage|pool)_gates\..*\.)decoder\.'), r'\1factor.'),
+    (re.compile(r'^((?:stage|pool)_gates\..*\.)V$'), r'\1basis'),
+    (re.compile(r'^laterals\.(\d+)\.conv\.'), r'laterals.\1.'),
+    (re.compile(r'^backbone\.patch_embed\.proj\.'), 'backbone.patch_embed.projection.'),
+    (re.compile(r'^(backbone\.layers\..*)\.attn\.'), r'\1.attn.w_msa.'),
+    (re.compile(r'^(backbone\.layers\..*)\.mlp\.fc1\.'), r'\1.ffn.layers.0.0.'),
+    (re.compile(r'^(backbone\.layers\..*)\.mlp\.fc2\.'), r'\1.ffn.layers.1.'),
+    (re.compile(r'^backbone\.layers\.'), 'backbone.stages.'),
+)
+
+
+def _modernise_swin(key: str, value: Tensor) -> tuple[str, Tensor]:
+    """Give a tensor of the first Swin its name in MMDetection 3, and the numbers of patch merging their order there."""
+    merging = re.match(r'backbone\.layers\.\d+\.downsample\.', key)
+    for pattern, name in _SWIN_NAMES:
+        key = pattern.sub(name, key)
+    if merging:
+        # Merged patches came one after the other, column by column; now channel by channel, row by row.
+        value = value.view(*value.shape[:-1], 2, 2, -1).movedim(-1, -3).transpose(-1, -2).flatten(-3)
+    return key, value
+
+
+QRNET = Layout(
+    'qrnet',
+    marks=('visumodel.backbone.layers.', 'visumodel.neck.fpn_down.', 'textmodel.', 'scale_embed.'),
+    prefixes={
+        'visumodel.backbone.': 'backbone.',
+        'visumodel.neck.lateral_convs.': 'laterals.',
+        'visumodel.neck.fpn_down.': 'pool_gates.',
+        'textmodel.bert.': 'text_encoder.bert.',
+        'vl_pos_embed.': 'positions.',
+        'scale_embed.': 'levels.',
+        'reg_token.': 'query_token.',
+        'visu_proj.': 'visual_proj.',
+        'text_proj.': 'text_proj.',
+        'vl_transformer.encoder.': 'fusion.',
+        'bbox_embed.': 'box_head.',
+    },
+    ignored=('visumodel.rpn_head.', ),
+    finish=_modernise_swin,
+)
+
+SWIN_MASK_RCNN = Layout(
+    'swin_mask_rcnn',
+    marks=('backbone.patch_embed.', 'backbone.norm0.', 'neck.lateral_convs.', 'roi_head.'),
+    prefixes={'backbone.': 'backbone.', 'neck.lateral_convs.': 'laterals.'},
+    ignored=('neck.fpn_convs.', 'rpn_head.', 'roi_head.'),
+    finish=_modernise_swin,
+)
+
+LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, QRNET, CLIP_VG, DETR, SWIN_MASK_RCNN, OPEN_CLIP)}
 # Counters and tables that some versions of a library store and ours computes.
 COMPUTED = ('num_batches_tracked', 'embeddings.position_ids')
 
@@ -152,7 +212,9 @@ def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
             strangers.append(key)
         else:
             absent.discard(prefix)
-            converted[layout.prefixes[prefix] + key.removeprefix(prefix)] = value
+            ours = layout.prefixes[prefix] + key.removeprefix(prefix)
+            ours, value = layout.finish(ours, value) if layout.finish else (ours, value)
+            converted[ours] = value
     if strangers:
         raise ValueError(f'{len(strangers)} keys are not {layout.name}\'s: {", ".join(strangers[:5])}')
     if absent:

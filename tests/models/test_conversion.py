@@ -62,5 +62,5 @@ def test_a_key_that_the_layout_does_not_know_is_named():
 
 
 def test_an_unknown_layout_lists_the_known_ones():
-    with pytest.raises(ValueError, match='unknown checkpoint layout with head, stem; known: transvg, vltvg, clip_vg'):
+    with pytest.raises(ValueError, match='unknown checkpoint layout with head, stem; known: transvg, vltvg, qrnet'):
         recognise({'stem.weight': WEIGHT, 'head.weight': WEIGHT})

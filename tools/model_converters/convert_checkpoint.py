@@ -3,7 +3,11 @@
 
 python tools/model_converters/convert_checkpoint.py TransVG_unc_R50.pth checkpoints/transvg_r50_unc.safetensors
 python tools/model_converters/convert_checkpoint.py VLTVG_unc_R50.pth checkpoints/vltvg_r50_unc.safetensors
+python tools/model_converters/convert_checkpoint.py CLIP_VG_unc.pth checkpoints/clip_vg_unc.safetensors
+python tools/model_converters/convert_checkpoint.py QRNet_unc.pth checkpoints/qrnet_unc.safetensors
 python tools/model_converters/convert_checkpoint.py detr-r50-unc.pth checkpoints/detr_r50_unc.safetensors
+python tools/model_converters/convert_checkpoint.py mask_rcnn_swin_small.pth checkpoints/mask_rcnn_swin_small.safetensors
+python tools/model_converters/convert_checkpoint.py open_clip_model.safetensors checkpoints/clip_vit_b16.safetensors
 """
 import argparse
 import sys
@@ -11,13 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+LAYOUT_NAMES = ('transvg', 'vltvg', 'qrnet', 'clip_vg', 'detr', 'swin_mask_rcnn', 'open_clip')
+
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', type=Path, help='checkpoint of another project (.pth, .pt, .safetensors)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
-    parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', 'transvg', 'vltvg', 'detr'],
+    parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', *LAYOUT_NAMES],
                         help='whose names the source has')
     parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
     return parser.parse_args()

@@ -1,0 +1,12 @@
+"""The tiny QRNet distilled by DUET from the tiny CLIP, RefShapes."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from .._base_.duet_head import duet_head
+    from .._base_.teachers.clip_tiny_refshapes import teacher
+    from ..qrnet.qrnet_refshapes import *
+
+duet_head.update(channels=64, embed_dims=64)
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

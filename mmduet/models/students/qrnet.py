@@ -1,0 +1,157 @@
+"""QRNet (Ye et al., CVPR 2022): a backbone that looks for what the expression asks, then TransVG's fusion and box head."""
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.layers.query_gates import QueryGate
+from mmduet.models.layers.token_fusion import fuse_tokens
+from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.models.weights import load_partial_weights
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+
+
+@MODELS.register_module()
+class QRNet(BaseGrounder):
+    """Text branch, a Swin gated by it after every stage, a pyramid gated on its way down, fusion and a box head.
+
+    There is no map without text in it, by design: from the first stage on, the expression decides which channels and cells
+    count. ``visual`` is the finer of the two levels that the fusion reads, projected: what the gated backbone and pyramid made
+    of the photo for this expression. A distillation of it teaches the modulated map.
+
+    Args:
+        backbone: config of MMDetection's ``SwinTransformer`` with an output at every stage.
+        text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L, its first token the query of the gates.
+        fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
+        box_head: config of a ``BoxHead``, without its channels.
+        box_loss: config of a ``BoxLoss``.
+        data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        grid: side of the map of the last stage, cells; even. The canvas is ``grid * stride`` pixels wide.
+        rank: of the dynamic layers of the gates.
+        pretrained: file of QRNet weights in our layout; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
+            None for random.
+
+    Raises:
+        ValueError: an odd grid.
+    """
+
+    visual_reads_text = True
+    backbone: Any
+
+    def __init__(self, backbone: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any], box_head: dict[str, Any],
+                 box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20, rank: int = 30,
+                 pretrained: str | None = None) -> None:
+        super().__init__(data_preprocessor)
+        if grid % 2:
+            raise ValueError(f'the grid is halved for the last level of the pyramid, so it must be even, got {grid}')
+        self.backbone = _build_backbone(backbone)
+        self.text_encoder = MODELS.build(text_encoder)
+        widths, channels, asked = self.backbone.num_features, fusion['channels'], self.text_encoder.channels
+        self.stage_gates = nn.ModuleList(QueryGate(width, asked, rank=rank) for width in widths)
+        self.laterals = nn.ModuleList(nn.Conv2d(width, channels, kernel_size=1) for width in widths)
+        self.pool_gates = nn.ModuleList(QueryGate(channels, asked, rank=rank) for _ in widths[1:])
+        # One row for every level of the pyramid, of which the last two are read.
+        self.levels = nn.Embedding(len(widths) + 1, channels)
+        self.visual_proj = nn.Linear(channels, channels)
+        self.text_proj = nn.Linear(asked, channels)
+        self.query_token = nn.Embedding(1, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + grid**2 + (grid // 2)**2, channels)
+        self.fusion = TransformerEncoder(**fusion)
+        self.box_head = MODELS.build({'channels': channels, **box_head})
+        self.box_loss = MODELS.build(box_loss)
+        self.grid = grid
+        self.image_size = grid * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
+        if pretrained is not None:
+            load_partial_weights(self, pretrained)
+
+    def init_weights(self) -> None:
+        """Do nothing: weights are there since construction, and MMDetection's Swin would draw its own anew."""
+
+    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+        """See ``BaseGrounder.extract``."""
+        windows, size = stack_windows([sample.canvas for sample in samples]), inputs.shape[-1]
+        fine, coarse = (padding_mask(windows, size, cells).to(inputs.device, non_blocking=True)
+                        for cells in (self.grid, self.grid // 2))
+        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
+        return self.encode(inputs, fine, coarse, token_ids, text_padding)
+
+    def encode(self, inputs: Tensor, visual_padding: Tensor, coarse_padding: Tensor, token_ids: Tensor,
+               text_padding: Tensor) -> GroundingFeatures:
+        """Run the network.
+
+        Args:
+            inputs: (B, 3, S, S) normalised canvases.
+            visual_padding: (B, grid, grid) bool, True where the cell is padding.
+            coarse_padding: (B, grid / 2, grid / 2) bool, the same for the last level.
+            token_ids: (B, L') int64, L' at most L.
+            text_padding: (B, L') bool, True where there is no token.
+
+        Raises:
+            ValueError: canvases of another size than the grid stands for.
+        """
+        if tuple(inputs.shape[-2:]) != (self.image_size, self.image_size):
+            raise ValueError(f'canvases of {tuple(inputs.shape[-2:])} px for a grid of {self.grid} cells, which takes '
+                             f'{self.image_size} px: set grid to the side of the canvas divided by the stride of the backbone')
+        text = self.text_encoder(token_ids, text_padding)
+        fine, coarse = self.pyramid(self.look(inputs, text[:, 0]), text[:, 0])[-2:]
+        tokens = [level.flatten(2).transpose(1, 2) + scale
+                  for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
+        cells = self.visual_proj(torch.cat(tokens, dim=1))
+        words = self.text_proj(text)
+        cell_padding = torch.cat([visual_padding.flatten(1), coarse_padding.flatten(1)], dim=1)
+        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, cells, cell_padding, words, text_padding)
+        count = self.grid**2
+        boxes = self.box_head(query, fused[:, :count], cell_padding[:, :count]).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
+                                 visual=cells[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
+                                 visual_padding=visual_padding)
+
+    def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
+        """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
+        backbone = self.backbone
+        tokens, shape = backbone.patch_embed(inputs)
+        tokens = backbone.drop_after_pos(tokens)
+        maps = []
+        for number, (stage, gate) in enumerate(zip(backbone.stages, self.stage_gates, strict=True)):
+            for block in stage.blocks:
+                tokens = block(tokens, shape)
+            tokens = gate(tokens, query)
+            normed = getattr(backbone, f'norm{number}')(tokens)
+            maps.append(normed.transpose(1, 2).unflatten(2, shape))
+            if stage.downsample is not None:
+                tokens, shape = stage.downsample(tokens, shape)
+        return maps
+
+    def pyramid(self, maps: list[Tensor], query: Tensor) -> list[Tensor]:
+        """(B, C, H_i, W_i) levels, one for every map and one of half the last: coarse added to fine, then back, gated."""
+        levels = [lateral(level) for lateral, level in zip(self.laterals, maps, strict=True)]
+        for fine, coarse in reversed(list(pairwise(range(len(levels))))):
+            levels[fine] = levels[fine] + F.interpolate(levels[coarse], size=levels[fine].shape[-2:], mode='nearest')
+        for number, gate in enumerate(self.pool_gates):
+            level = levels[number]
+            gated = gate(level.flatten(2).transpose(1, 2), query).transpose(1, 2).unflatten(2, level.shape[2:])
+            levels[number + 1] = levels[number + 1] + F.avg_pool2d(gated, kernel_size=2)
+        levels.append(F.max_pool2d(levels[-1], kernel_size=1, stride=2))
+        return levels
+
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+        """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""
+        boxes = features.boxes[-1]
+        losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
+        return losses
+
+
+def _build_backbone(config: dict[str, Any]) -> Any:
+    """Build MMDetection's Swin with its own random weights, on the CPU where weights are not wanted (the meta device).
+
+    It reads the numbers of its drop path from a tensor at construction, which has none on that device.
+    """
+    device = torch.get_default_device()
+    with torch.device('cpu' if device.type == 'meta' else device):
+        backbone = MODELS.build(config)
+    backbone.init_weights()
+    return backbone

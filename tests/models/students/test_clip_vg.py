@@ -1,0 +1,173 @@
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from safetensors.torch import save_file
+
+from mmduet.models.conversion import CLIP_VG, OPEN_CLIP, convert, recognise
+from mmduet.models.students.clip_vg import rounded_padding
+from mmduet.registry import MODELS
+from tests.shared_data import ROOT, shared
+from tests.tiny_clip_vg import tiny_clip_vg_config
+from tests.tiny_transvg import make_batch
+
+
+@pytest.fixture(scope='module')
+def full_size():
+    config = Config.fromfile(ROOT / 'configs/_base_/models/clip_vg_vit_b16.py').model
+    config.pretrained = None
+    return MODELS.build(config).eval()
+
+
+@pytest.fixture
+def tiny():
+    torch.manual_seed(0)
+    return MODELS.build(tiny_clip_vg_config())
+
+
+def test_trained_parameters_of_the_full_size_are_those_of_the_authors_without_an_unused_layer(full_size):
+    # The authors' 21,832,964 have a projection of 262,656 in them that nothing reads.
+    trained = {name: p.numel() for name, p in full_size.named_parameters() if p.requires_grad}
+    assert sum(trained.values()) == 21_832_964 - 262_656
+    assert [name for name in trained if '.tower.' in name] == ['visual_encoder.tower.positional_embedding']
+
+
+@pytest.mark.parity
+def test_boxes_and_maps_are_those_of_the_authors_code(full_size):
+    kit_path = shared('parity/dev/clipvg_vitb16_224_L77.json').with_suffix('')
+    sys.path.insert(0, str(shared('parity')))
+    import compare_kit
+
+    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
+    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
+    windows = torch.tensor([[left, top, left + width, top + height]
+                            for top, left, height, width in kit['input_spec']['valid']])
+    got = {}
+
+    def keep(**names):
+        return lambda module, arguments, output: got.update({name: pick(arguments, output) for name, pick in names.items()})
+
+    hooks = [
+        full_size.visual_encoder.tower.conv1.register_forward_hook(keep(patches=lambda a, out: out)),
+        full_size.visual_encoder.register_forward_hook(keep(visual_levels=lambda a, out: out)),
+        full_size.text_encoder.register_forward_hook(keep(text=lambda a, out: out)),
+        full_size.fusion.register_forward_hook(keep(fusion_in=lambda a, out: a[0], fusion_out=lambda a, out: out,
+                                                    fusion_mask=lambda a, out: a[2])),
+        full_size.box_head.register_forward_hook(keep(reg_out=lambda a, out: a[0], box_logits=lambda a, out: out))]
+    padding, text_padding = rounded_padding(windows, 224, 14), inputs['token_mask'] == 0
+    with torch.no_grad():
+        features = full_size.encode(inputs['image'], padding, inputs['ids'], text_padding)
+    for hook in hooks:
+        hook.remove()
+    rows = compare_kit.compare(kit, expected, {**got, 'boxes': features.boxes[-1]})
+    assert {name for name, *_ in rows} == set(kit['outputs'])
+    assert [row for row in rows if not row[-1]] == []
+    with torch.no_grad():
+        short = full_size.encode(inputs['image'], padding, inputs['ids'][:, :32], text_padding[:, :32])
+    assert torch.allclose(short.boxes, features.boxes, atol=1e-5)
+
+
+def test_padding_is_that_of_the_resized_pixel_mask_rounded_half_to_none():
+    # Half of the second row is padding: none. One pixel more: all of it. A window of two axes is rounded as a product.
+    windows = torch.tensor([[0, 12, 32, 32], [0, 13, 32, 32], [8, 8, 32, 32], [12, 12, 32, 32]])
+    padding = rounded_padding(windows, 32, 4)
+    assert padding[:, :, 3].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    assert padding[2].int().tolist() == [[1, 1, 1, 1], [1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    assert padding[3, 1].int().tolist() == [1, 1, 0, 0]
+
+
+def test_the_visual_map_knows_no_words_as_the_student_declares(tiny):
+    tiny.eval()
+    data = tiny.data_preprocessor(make_batch())
+    with torch.no_grad():
+        before = tiny(**data, mode='tensor')
+        for sample in data['data_samples']:
+            sample.set_metainfo({'text': 'a small cat'})
+        after = tiny(**data, mode='tensor')
+    assert not tiny.visual_reads_text
+    assert before.visual.shape == (2, 32, 8, 8)
+    assert torch.equal(before.visual, after.visual)
+    assert not torch.allclose(before.boxes, after.boxes, atol=1e-5)
+
+
+def test_one_batch_is_overfitted_by_what_is_not_frozen(tiny):
+    torch.manual_seed(0)
+    before = {name: p.clone() for name, p in tiny.named_parameters()}
+    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
+    data = tiny.data_preprocessor(make_batch())
+    first = None
+    for _ in range(40):
+        losses = tiny(**data, mode='loss')
+        loss = sum(losses.values())
+        first = first if first is not None else loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert sorted(losses) == ['loss_bbox', 'loss_giou']
+    assert loss.item() < 0.25 * first
+    frozen = {name for name, p in tiny.named_parameters() if torch.equal(p, before[name])}
+    assert frozen == {name for name in before if '.tower.' in name} - {'visual_encoder.tower.positional_embedding'}
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_it_starts_from_a_clip_as_open_clip_stores_it_in_full_or_half_precision(tiny, tmp_path, dtype):
+    theirs = {ours: prefix for prefix, ours in OPEN_CLIP.prefixes.items()}
+    weights = {}
+    for key, value in tiny.state_dict().items():
+        ours = next((prefix for prefix in sorted(theirs, key=len, reverse=True) if key.startswith(prefix)), None)
+        if ours is not None:
+            weights[f'module.{theirs[ours]}{key.removeprefix(ours)}'] = value.to(dtype)
+    weights |= {'module.visual.proj': torch.ones(24, 16), 'module.logit_scale': torch.ones(())}
+    torch.save({'epoch': 32, 'state_dict': weights}, tmp_path / 'clip.pt')
+    torch.manual_seed(1)
+    other = MODELS.build(tiny_clip_vg_config(pretrained=str(tmp_path / 'clip.pt')))
+    towers = [key for key in tiny.state_dict() if '.tower.' in key]
+    assert all(torch.equal(other.state_dict()[key], tiny.state_dict()[key].to(dtype).float()) for key in towers)
+    assert {p.dtype for p in other.parameters()} == {torch.float32}
+
+
+def test_the_tiny_recipe_starts_from_the_clip_that_ships_with_the_package():
+    config = Config.fromfile(ROOT / 'configs/_base_/models/clip_vg_tiny.py').model
+    student = MODELS.build(config)
+    features = student(**student.data_preprocessor(make_batch()), mode='tensor')
+    assert features.visual.shape == (2, 64, 8, 8)
+
+
+def test_towers_of_another_size_are_refused_with_names_and_shapes(tiny, tmp_path):
+    save_file(dict(tiny.state_dict()), tmp_path / 'ours.safetensors')
+    config = tiny_clip_vg_config(pretrained=str(tmp_path / 'ours.safetensors'))
+    config['visual_encoder']['patch_size'] = 16
+    with pytest.raises(ValueError, match=r'does not fit CLIPVG: .* of another shape \(positions\.weight \(78, 32\) for \(30, 32\)'):
+        MODELS.build(config)
+
+
+def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
+    data = tiny.data_preprocessor(make_batch())
+    data['data_samples'][0].set_metainfo({'text': ' \t '})
+    with pytest.raises(ValueError, match='has no token'):
+        tiny(**data, mode='tensor')
+
+
+def test_the_second_names_of_the_towers_and_what_nothing_reads_are_left_out():
+    one = torch.ones(1)
+    weights = {f'{prefix}x' if prefix.endswith('.') else prefix: one for prefix in CLIP_VG.prefixes}
+    weights |= {key: one for key in ('image_encoder_clip_vg.conv1.weight', 'text_encoder_clip_vg.ln_final.bias',
+                                     'clip.visual.ln_post.bias', 'clip.visual.proj', 'clip.logit_scale', 'visu_proj.bias')}
+    assert recognise(weights) is CLIP_VG
+    assert len(convert(weights, CLIP_VG)) == len(CLIP_VG.prefixes)
+
+
+def test_bfloat16_trains_and_answers_as_float32_does(tiny):
+    data = tiny.data_preprocessor(make_batch())
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = tiny(**data, mode='loss')
+        sum(losses.values()).backward()
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
+    tiny.eval()
+    with torch.no_grad():
+        exact = tiny(**data, mode='tensor').boxes
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = tiny(**data, mode='tensor').boxes
+    assert torch.allclose(exact, rounded.float(), atol=0.02)
