@@ -1,0 +1,131 @@
+#!/usr/bin/env python
+"""Make a page and a JSON that say how good predictions are, where they fail, and whether one system is better than another.
+
+    python tools/test.py CONFIG CHECKPOINT --splits val --out a.jsonl
+    python tools/analysis_tools/report.py a.jsonl --ann data/refcoco_unc/annotations/val.jsonl
+    python tools/analysis_tools/report.py a.jsonl b.jsonl --names plain,distilled --ann data/refcoco_unc/annotations/val.jsonl
+    python tools/analysis_tools/report.py boxes.csv --boxes xywh --ann val.jsonl --images photos --out boxes.html
+
+Predictions may come from any system: JSON lines or a JSON list of {"expression_id", "split", "box", "score"}, or plain boxes,
+one per expression in the order of the annotations, as JSON lines, JSON or CSV. Each further file is compared with the first.
+Photos and other annotated objects are taken from the data root of --ann where it has them. docs/evaluation.md has more.
+"""
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _common
+
+FORMATS = ('xyxy', 'xywh')
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('predictions', nargs='+', type=Path, metavar='PRED', help='.jsonl, .json or .csv, one file per system')
+    parser.add_argument('--ann', nargs='+', type=Path, required=True, metavar='FILE', help='annotations, in our JSON lines')
+    parser.add_argument('--images', type=Path, metavar='DIR', help="photos (default: as the data root's manifest says)")
+    parser.add_argument('--objects', type=Path, metavar='FILE',
+                        help='other annotated objects (default: objects.jsonl beside the annotations)')
+    parser.add_argument('--out', type=Path, default=Path('report.html'),
+                        help='the page; the JSON has the same name (default: %(default)s)')
+    parser.add_argument('--names', type=_names, metavar='A,B', help='of the systems (default: names of the files)')
+    parser.add_argument('--boxes', type=_formats, metavar='xyxy|xywh',
+                        help='corners, or corner and size, in pixels: for all files, or one for each, joined by commas')
+    parser.add_argument('--allow-no-box', action='store_true', help='take null and nan for "no box found", which is a miss')
+    parser.add_argument('--title', help='heading of the page')
+    parser.add_argument('--draws', type=_positive, default=1000, help='of the bootstrap (default: %(default)s)')
+    parser.add_argument('--cases', type=_positive, default=16, metavar='N', help='in each gallery (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
+    args = parser.parse_args(arguments)
+    for name in ('names', 'boxes'):
+        given = getattr(args, name)
+        if given and len(given) != len(args.predictions) and (name == 'names' or len(given) != 1):
+            parser.error(f'--{name} has {len(given)} entries for {len(args.predictions)} files of predictions')
+    if args.names and len(set(args.names)) < len(args.names):
+        parser.error('--names must differ from one another')
+    if args.out.suffix.lower() not in ('.html', '.htm'):
+        parser.error(f'--out must end in .html, got {args.out}')
+    return args
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(',')
+    if not all(names):
+        raise argparse.ArgumentTypeError(f'must be names joined by commas, got {text!r}')
+    return names
+
+
+def _formats(text: str) -> list[str]:
+    formats = text.split(',')
+    if not set(formats) <= set(FORMATS):
+        raise argparse.ArgumentTypeError(f'must be {" or ".join(FORMATS)}, got {text!r}')
+    return formats
+
+
+def name_systems(paths: Sequence[Path]) -> list[str]:
+    """Names of files without their ends, with as much of the folders, or a number, as tells them apart."""
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [f'{path.resolve().parent.name}/{path.stem}' for path in paths]
+    seen = Counter(names)
+    return [name if seen[name] == 1 else f'{name} ({number})' for number, name in enumerate(names, 1)]
+
+
+def find_images(annotations: Path) -> Path | None:
+    """The folder of photos that the manifest of a data root names; None where there is none."""
+    root = annotations.resolve().parent.parent
+    try:
+        folder = json.loads((root / 'manifest.json').read_text(encoding='utf-8'))['images']
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+    return root / folder if (root / folder).is_dir() else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the report."""
+    args = parse_args(arguments)
+    _common.set_threads()
+
+    def make() -> None:
+        from mmduet.analysis.report.cases import read_cases
+        from mmduet.analysis.report.files import write_together
+        from mmduet.analysis.report.gallery import Album, choose_groups
+        from mmduet.analysis.report.page import draw_page
+        from mmduet.analysis.report.predictions import read_predictions
+        from mmduet.analysis.report.sections import TITLES
+        from mmduet.analysis.report.summary import summarise
+        from mmduet.datasets.errors import DataError
+        if args.images is not None and not args.images.is_dir():
+            raise DataError(f'the image folder {args.images} does not exist')
+        cases = read_cases(args.ann, args.objects)
+        names = args.names or name_systems(args.predictions)
+        formats = (args.boxes or [None]) * (len(names) if not args.boxes or len(args.boxes) == 1 else 1)
+        systems = [read_predictions(path, cases, name, box_format, args.allow_no_box)
+                   for path, name, box_format in zip(args.predictions, names, formats, strict=True)]
+        summary = summarise(cases, systems, args.draws, args.seed)
+        album = Album(args.images or find_images(args.ann[0]))
+        page = draw_page(summary, choose_groups(summary, args.cases, args.seed), album, args.title or ' and '.join(names))
+        figures = json.dumps(summary.figures, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
+        write_together({args.out: page, args.out.with_suffix('.json'): figures})
+        for system in summary.figures['systems']:
+            values = ', '.join(f'{TITLES[name]} {figure["value"]:.2f}' for name, figure in system['metrics'].items())
+            print(f'{system["name"]}: {values}')
+        print(f'wrote {args.out} ({len(page) / 1e6:.1f} MB) and {args.out.with_suffix(".json")}')
+
+    _common.run(make)
+
+
+if __name__ == '__main__':
+    main()
