@@ -4,7 +4,7 @@ from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.errors import AnnotationError, DataError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_photo, read_photo
-from mmduet.datasets.samplers import EpochSampler
+from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
 from mmduet.datasets.transforms import (
     ColorJitter,
     LoadPhoto,
@@ -18,6 +18,6 @@ from mmduet.datasets.transforms import (
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop',
-    'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
+    'ImageError', 'ImageOrderSampler', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip',
+    'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
 ]

@@ -1,5 +1,9 @@
-"""The order of the training items."""
+"""The order of the items, in training and in evaluation."""
+from collections.abc import Iterator
+
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_dist_info
+from torch.utils.data import Sampler
 
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.registry import DATA_SAMPLERS
@@ -32,3 +36,35 @@ class EpochSampler(DefaultSampler):
         """Order and augmentations of another epoch."""
         super().set_epoch(epoch)
         self.dataset.set_epoch(epoch)
+
+
+@DATA_SAMPLERS.register_module()
+class ImageOrderSampler(Sampler[int]):
+    """Evaluation: the expressions of a photo come one after another, on one rank, so that it is encoded once for all.
+
+    Photos keep the order of their first expressions, and expressions that of the data set. Each rank gets a row of whole
+    photos with about as many expressions as the others; nothing is repeated, so ranks may differ by a few.
+
+    Args:
+        dataset: a ``GroundingDataset``.
+        seed: taken, and not needed: the runner passes it to every sampler.
+    """
+
+    def __init__(self, dataset: GroundingDataset, seed: int | None = None) -> None:
+        by_image: dict[str, list[int]] = {}
+        for index, annotation in enumerate(dataset.annotations):
+            by_image.setdefault(annotation.image, []).append(index)
+        rank, world = get_dist_info()
+        self.indices: list[int] = []
+        placed = 0
+        for indices in by_image.values():
+            # The rank in whose share the middle of the photo's expressions lies.
+            if (2 * placed + len(indices)) * world // (2 * len(dataset)) == rank:
+                self.indices += indices
+            placed += len(indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)

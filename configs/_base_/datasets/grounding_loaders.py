@@ -1,7 +1,5 @@
 """Loaders and evaluators of any grounding data set; a data set's config says where it lies and which splits it has."""
-from mmengine.dataset import DefaultSampler
-
-from mmduet.datasets import EpochSampler, GroundingDataset, grounding_collate
+from mmduet.datasets import EpochSampler, GroundingDataset, ImageOrderSampler, grounding_collate
 from mmduet.evaluation import GroundingMetric
 
 train_dataloader = dict(
@@ -17,14 +15,14 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type=DefaultSampler, shuffle=False),
+    sampler=dict(type=ImageOrderSampler),
     collate_fn=dict(type=grounding_collate),
     dataset=dict(type=GroundingDataset, test_mode=True),
 )
 test_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    sampler=dict(type=DefaultSampler, shuffle=False),
+    sampler=dict(type=ImageOrderSampler),
     collate_fn=dict(type=grounding_collate),
     dataset=dict(type=GroundingDataset, test_mode=True),
 )

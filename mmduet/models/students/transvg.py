@@ -1,9 +1,11 @@
 """TransVG (Deng et al., ICCV 2021): fuse visual and text tokens with a learnt token, read the box from it."""
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.image_sharing import SharedImages, share_images
 from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -56,10 +58,11 @@ class TransVG(BaseGrounder):
         padding = padding_mask(stack_windows(canvases), size, self.grid).to(inputs.device, non_blocking=True)
         has_padding = any(canvas.width < size or canvas.height < size for canvas in canvases)
         token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        return self.encode(inputs, padding, token_ids, text_padding, has_padding)
+        shared = SharedImages() if self.training else share_images(inputs, samples)
+        return self.encode(inputs, padding, token_ids, text_padding, has_padding, shared)
 
     def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               has_padding: bool = True) -> GroundingFeatures:
+               has_padding: bool = True, shared: SharedImages = SharedImages()) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -68,8 +71,9 @@ class TransVG(BaseGrounder):
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
             has_padding: False if ``visual_padding`` is known to be all False.
+            shared: canvases that several expressions look at are encoded once.
         """
-        visual = self.visual_encoder(inputs, visual_padding, has_padding)
+        visual = shared.encode(partial(self.visual_encoder, has_padding=has_padding), inputs, visual_padding)
         cells = self.visual_proj(visual.flatten(2).transpose(1, 2))
         words = self.text_proj(self.text_encoder(token_ids, text_padding))
         cell_padding = visual_padding.flatten(1)

@@ -1,5 +1,6 @@
 """VLTVG (Yang et al., CVPR 2022): verify every cell of the image by the words, then ask for the object stage by stage."""
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.image_sharing import SharedImages, share_images
 from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
 from mmduet.models.layers.dropout import Dropout
 from mmduet.models.weights import load_partial_weights
@@ -178,11 +180,12 @@ class VLTVG(BaseGrounder):
         padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
         padding = padding.to(inputs.device, non_blocking=True)
         token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        features = self.encode(inputs, torch.zeros_like(padding), token_ids, text_padding, has_padding=False)
+        shared = SharedImages() if self.training else share_images(inputs, samples)
+        features = self.encode(inputs, torch.zeros_like(padding), token_ids, text_padding, has_padding=False, shared=shared)
         return replace(features, visual_padding=padding)
 
     def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               has_padding: bool = True) -> GroundingFeatures:
+               has_padding: bool = True, shared: SharedImages = SharedImages()) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -191,8 +194,9 @@ class VLTVG(BaseGrounder):
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
             has_padding: False if ``visual_padding`` is known to be all False.
+            shared: canvases that several expressions look at are encoded once.
         """
-        visual = self.visual_encoder(inputs, visual_padding, has_padding)
+        visual = shared.encode(partial(self.visual_encoder, has_padding=has_padding), inputs, visual_padding)
         cells = visual.flatten(2).transpose(1, 2)
         words = self.text_proj(self.text_encoder(token_ids, text_padding))
         attend_words = ~text_padding[:, None, None, :]
