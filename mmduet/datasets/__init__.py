@@ -4,6 +4,7 @@ from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.errors import AnnotationError, DataError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_photo, read_photo
+from mmduet.datasets.joint_dataset import JointDataset
 from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
 from mmduet.datasets.transforms import (
     ColorJitter,
@@ -18,6 +19,7 @@ from mmduet.datasets.transforms import (
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'ImageOrderSampler', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip',
-    'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
+    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip',
+    'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo',
+    'write_annotations',
 ]

@@ -26,6 +26,9 @@ class SharedImages:
         return function(*(tensor[self.first.to(tensor.device)] for tensor in tensors))[self.owner.to(tensors[0].device)]
 
 
+UNSHARED = SharedImages()
+
+
 def share_images(inputs: Tensor, samples: Sequence[Any]) -> SharedImages:
     """Find the expressions whose canvases are equal: of one photo by their names, and pixel by pixel.
 
@@ -34,7 +37,8 @@ def share_images(inputs: Tensor, samples: Sequence[Any]) -> SharedImages:
         samples: the data samples of the expressions.
     """
     places: dict[tuple[Any, ...], int] = {}
-    owner, first = [], []
+    owner: list[int] = []
+    first: list[int] = []
     for number, sample in enumerate(samples):
         key = (sample.get('img_path', number), sample.canvas)
         # Names alone would trust the caller; a look at the pixels is cheap beside an encoder.
@@ -43,5 +47,5 @@ def share_images(inputs: Tensor, samples: Sequence[Any]) -> SharedImages:
             first.append(number)
         owner.append(places[key])
     if len(first) == len(samples):
-        return SharedImages()
+        return UNSHARED
     return SharedImages(torch.tensor(first), torch.tensor(owner))

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
-from mmduet.models.image_sharing import SharedImages, share_images
+from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
 from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -58,11 +58,11 @@ class TransVG(BaseGrounder):
         padding = padding_mask(stack_windows(canvases), size, self.grid).to(inputs.device, non_blocking=True)
         has_padding = any(canvas.width < size or canvas.height < size for canvas in canvases)
         token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        shared = SharedImages() if self.training else share_images(inputs, samples)
+        shared = UNSHARED if self.training else share_images(inputs, samples)
         return self.encode(inputs, padding, token_ids, text_padding, has_padding, shared)
 
     def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               has_padding: bool = True, shared: SharedImages = SharedImages()) -> GroundingFeatures:
+               has_padding: bool = True, shared: SharedImages = UNSHARED) -> GroundingFeatures:
         """Run the network.
 
         Args:

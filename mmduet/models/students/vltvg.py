@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
-from mmduet.models.image_sharing import SharedImages, share_images
+from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
 from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
 from mmduet.models.layers.dropout import Dropout
 from mmduet.models.weights import load_partial_weights
@@ -180,12 +180,12 @@ class VLTVG(BaseGrounder):
         padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
         padding = padding.to(inputs.device, non_blocking=True)
         token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        shared = SharedImages() if self.training else share_images(inputs, samples)
+        shared = UNSHARED if self.training else share_images(inputs, samples)
         features = self.encode(inputs, torch.zeros_like(padding), token_ids, text_padding, has_padding=False, shared=shared)
         return replace(features, visual_padding=padding)
 
     def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               has_padding: bool = True, shared: SharedImages = SharedImages()) -> GroundingFeatures:
+               has_padding: bool = True, shared: SharedImages = UNSHARED) -> GroundingFeatures:
         """Run the network.
 
         Args:
