@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,9 @@ def data_root(tmp_path_factory):
 
 @pytest.mark.parametrize(('config', 'terms'), [('transvg/transvg_refshapes.py', ()),
                                                ('duet/transvg_duet_refshapes.py', DUET_TERMS),
-                                               ('duet/vltvg_duet_refshapes.py', ('loss_bbox_0', *DUET_TERMS))])
+                                               ('duet/vltvg_duet_refshapes.py', ('loss_bbox_0', *DUET_TERMS)),
+                                               ('duet/clip_vg_duet_refshapes.py', DUET_TERMS),
+                                               ('duet/qrnet_duet_refshapes.py', DUET_TERMS)])
 def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
     log = _run(ROOT / 'tools/train.py', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
                '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1', 'train_dataloader.dataset.first=70')
@@ -35,7 +38,8 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
         assert f'{term}: ' in log
     checkpoint = (tmp_path / 'last_checkpoint').read_text().strip()
     # Whatever trained it, the plain config tests it: a distilled checkpoint gives its student.
-    plain = ROOT / 'configs' / ('vltvg/vltvg_refshapes.py' if 'vltvg' in config else 'transvg/transvg_refshapes.py')
+    student = Path(config).name.replace('_duet', '').removesuffix('_refshapes.py')
+    plain = ROOT / f'configs/{student}/{student}_refshapes.py'
     table = _run(ROOT / 'tools/test.py', plain, checkpoint, '--data-root', data_root, '--work-dir', tmp_path / 'test',
                  '--show-dir', tmp_path / 'pictures')
     assert 'acc@0.5' in table and 'miou' in table

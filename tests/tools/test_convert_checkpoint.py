@@ -6,10 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmduet.models.conversion import TRANSVG, VLTVG
+from mmduet.models.conversion import CLIP_VG, LAYOUTS, TRANSVG, VLTVG
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
+from tests.load_tool import load_tool
 from tests.shared_data import ROOT
+from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import tiny_transvg_config
 from tests.tiny_vltvg import tiny_vltvg_config
 
@@ -30,7 +32,8 @@ def _authors_checkpoint(model, path, layout=TRANSVG):
     torch.save({'model': weights, 'epoch': 89, 'args': argparse.Namespace(lr=1e-4), 'val_accu': 0.8}, path)
 
 
-@pytest.mark.parametrize(('config', 'layout'), [(tiny_transvg_config, TRANSVG), (tiny_vltvg_config, VLTVG)])
+@pytest.mark.parametrize(('config', 'layout'), [(tiny_transvg_config, TRANSVG), (tiny_vltvg_config, VLTVG),
+                                                  (tiny_clip_vg_config, CLIP_VG)])
 def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path, config, layout):
     torch.manual_seed(0)
     model = MODELS.build(config())
@@ -61,6 +64,10 @@ def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
     assert 'does not fit VLTVG' in run.stderr and ' unexpected (fusion.' in run.stderr
     assert 'It is a transvg checkpoint; no config of configs/transvg fits it' in run.stderr
     assert not (tmp_path / 'ours.safetensors').exists()
+
+
+def test_every_layout_can_be_named_on_the_command_line():
+    assert tuple(LAYOUTS) == load_tool('model_converters/convert_checkpoint').LAYOUT_NAMES
 
 
 def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):

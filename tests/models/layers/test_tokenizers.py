@@ -1,7 +1,8 @@
+import open_clip
 import pytest
 import torch
 
-from mmduet.models.layers.tokenizers import HashingTokenizer, WordPieceTokenizer
+from mmduet.models.layers.tokenizers import CLIPTokenizer, HashingTokenizer, WordPieceTokenizer
 from tests.shared_data import shared
 
 
@@ -61,3 +62,23 @@ def test_a_limit_without_room_for_a_token_is_refused():
     with pytest.raises(ValueError, match='room for one token and two marks, got 2'):
         HashingTokenizer(vocab_size=30522, max_tokens=2)
     assert isinstance(HashingTokenizer(vocab_size=30522, max_tokens=3)(['dog'])[0], torch.Tensor)
+
+
+def test_ids_of_clip_are_those_of_open_clip_without_case():
+    tokenizer = CLIPTokenizer(max_tokens=77)
+    ids, padding = tokenizer(['A Zebra in the middle', 'left'])
+    expected = open_clip.tokenize(['a zebra in the middle', 'left'])
+    assert ids.shape == (2, 8)
+    assert torch.equal(ids, expected[:, :8])
+    assert padding.tolist() == [[False] * 7 + [True], [False] * 3 + [True] * 5]
+    assert tokenizer.vocab_size == 49408
+
+
+def test_a_long_expression_keeps_the_end_mark_of_clip():
+    ids, _ = CLIPTokenizer(max_tokens=10)(['red ' * 20])
+    assert torch.equal(ids, open_clip.tokenize(['red ' * 20], context_length=10))
+
+
+def test_clip_refuses_an_expression_of_which_cleaning_leaves_nothing():
+    with pytest.raises(ValueError, match='has no token'):
+        CLIPTokenizer(max_tokens=77)(['red ball', ' \n '])

@@ -138,7 +138,8 @@ def test_towers_of_another_size_are_refused_with_names_and_shapes(tiny, tmp_path
     save_file(dict(tiny.state_dict()), tmp_path / 'ours.safetensors')
     config = tiny_clip_vg_config(pretrained=str(tmp_path / 'ours.safetensors'))
     config['visual_encoder']['patch_size'] = 16
-    with pytest.raises(ValueError, match=r'does not fit CLIPVG: .* of another shape \(positions\.weight \(78, 32\) for \(30, 32\)'):
+    said = r'does not fit CLIPVG: 3 of another shape \(positions\.weight \(78, 32\) for \(30, 32\)'
+    with pytest.raises(ValueError, match=said):
         MODELS.build(config)
 
 
@@ -152,8 +153,8 @@ def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
 def test_the_second_names_of_the_towers_and_what_nothing_reads_are_left_out():
     one = torch.ones(1)
     weights = {f'{prefix}x' if prefix.endswith('.') else prefix: one for prefix in CLIP_VG.prefixes}
-    weights |= {key: one for key in ('image_encoder_clip_vg.conv1.weight', 'text_encoder_clip_vg.ln_final.bias',
-                                     'clip.visual.ln_post.bias', 'clip.visual.proj', 'clip.logit_scale', 'visu_proj.bias')}
+    weights |= dict.fromkeys(('image_encoder_clip_vg.conv1.weight', 'text_encoder_clip_vg.ln_final.bias',
+                              'clip.visual.ln_post.bias', 'clip.visual.proj', 'clip.logit_scale', 'visu_proj.bias'), one)
     assert recognise(weights) is CLIP_VG
     assert len(convert(weights, CLIP_VG)) == len(CLIP_VG.prefixes)
 

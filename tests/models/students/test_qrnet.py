@@ -1,0 +1,172 @@
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmduet.models.conversion import convert, recognise
+from mmduet.registry import MODELS
+from mmduet.structures import padding_mask
+from tests.shared_data import ROOT, shared
+from tests.tiny_qrnet import tiny_qrnet_config
+from tests.tiny_transvg import make_batch
+
+
+@pytest.fixture(scope='module')
+def full_size():
+    config = Config.fromfile(ROOT / 'configs/_base_/models/qrnet_swin_s.py').model
+    config.pretrained = config.text_encoder.pretrained = None
+    return MODELS.build(config).eval()
+
+
+@pytest.fixture
+def tiny():
+    torch.manual_seed(0)
+    return MODELS.build(tiny_qrnet_config())
+
+
+def move_gates(model):
+    """Give every gate an opinion; at the start all are one half."""
+    with torch.no_grad():
+        for gate in [*model.stage_gates, *model.pool_gates]:
+            for layer in (gate.channel_hidden, gate.channel_out, gate.spatial):
+                layer.basis.normal_()
+
+
+def test_parameters_of_the_full_size_are_those_of_the_authors_without_their_unused_head(full_size):
+    # The authors' 273,320,893 have a region proposal head of 593,935 in them, which nothing reads.
+    assert sum(p.numel() for p in full_size.parameters()) == 273_320_893 - 593_935
+
+
+@pytest.mark.parity
+def test_boxes_and_maps_are_those_of_the_authors_code(full_size, monkeypatch):
+    kit_path = shared('parity/dev/qrnet_swins_640_L20.json').with_suffix('')
+    sys.path.insert(0, str(shared('parity')))
+    import compare_kit
+
+    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
+    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
+    windows = torch.tensor([[left, top, left + width, top + height]
+                            for top, left, height, width in kit['input_spec']['valid']])
+    got = {}
+
+    def keep(**names):
+        return lambda module, arguments, output: got.update({name: pick(arguments, output) for name, pick in names.items()})
+
+    hooks = [
+        full_size.text_encoder.register_forward_hook(keep(text=lambda a, out: out)),
+        full_size.stage_gates[0].register_forward_hook(keep(stage1_gated=lambda a, out: out)),
+        full_size.backbone.norm1.register_forward_hook(
+            keep(swin_stage2=lambda a, out: out.transpose(1, 2).unflatten(2, (80, 80)))),
+        full_size.backbone.norm3.register_forward_hook(
+            keep(swin_stage4=lambda a, out: out.transpose(1, 2).unflatten(2, (20, 20)))),
+        full_size.visual_proj.register_forward_hook(keep(tokens=lambda a, out: a[0])),
+        full_size.fusion.register_forward_hook(keep(fusion_in=lambda a, out: a[0], fusion_out=lambda a, out: out,
+                                                    fusion_mask=lambda a, out: a[2])),
+        full_size.box_head.register_forward_hook(keep(reg_out=lambda a, out: a[0], box_logits=lambda a, out: out))]
+    with torch.no_grad():
+        features = full_size.encode(inputs['image'], padding_mask(windows, 640, 20), padding_mask(windows, 640, 10),
+                                    inputs['ids'], inputs['token_mask'] == 0)
+        fine, coarse = got.pop('tokens').split([400, 100], dim=1)
+        levels = full_size.levels.weight
+        got['neck_20'] = (fine - levels[-2]).transpose(1, 2).unflatten(2, (20, 20))
+        got['neck_10'] = (coarse - levels[-1]).transpose(1, 2).unflatten(2, (10, 10))
+    for hook in hooks:
+        hook.remove()
+    rows = compare_kit.compare(kit, expected, {**got, 'boxes': features.boxes[-1]})
+    assert {name for name, *_ in rows} == set(kit['outputs'])
+    assert [row for row in rows if not row[-1]] == []
+
+
+def test_padded_text_does_not_change_the_boxes(tiny):
+    tiny.eval()
+    move_gates(tiny)
+    data = tiny.data_preprocessor(make_batch())
+    paddings = torch.zeros(2, 8, 8, dtype=bool), torch.zeros(2, 4, 4, dtype=bool)
+    ids, text_padding = tiny.text_encoder.tokenize([sample.text for sample in data['data_samples']])
+    with torch.no_grad():
+        short = tiny.encode(data['inputs'], *paddings, ids, text_padding).boxes
+        padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
+        longer = tiny.encode(data['inputs'], *paddings, *padded).boxes
+    assert torch.allclose(short, longer, atol=1e-5)
+
+
+def test_the_visual_map_is_another_for_another_expression_as_the_student_declares(tiny):
+    tiny.eval()
+    move_gates(tiny)
+    data = tiny.data_preprocessor(make_batch())
+    with torch.no_grad():
+        before = tiny(**data, mode='tensor').visual
+        for sample in data['data_samples']:
+            sample.set_metainfo({'text': 'a small cat'})
+        after = tiny(**data, mode='tensor').visual
+    assert tiny.visual_reads_text
+    assert before.shape == (2, 64, 8, 8)
+    assert not torch.allclose(before, after, atol=1e-4)
+
+
+def test_every_gate_starts_at_one_half_whatever_is_asked(tiny):
+    tokens, query = torch.randn(2, 5, 32), torch.randn(2, 32)
+    assert torch.allclose(tiny.stage_gates[0](tokens, query), tokens / 4)
+
+
+def test_what_a_runner_calls_before_training_does_not_draw_the_weights_anew(tiny):
+    before = {key: value.clone() for key, value in tiny.state_dict().items()}
+    tiny.init_weights()
+    assert all(torch.equal(value, before[key]) for key, value in tiny.state_dict().items())
+
+
+def test_one_batch_is_overfitted_and_the_gates_take_part(tiny):
+    torch.manual_seed(0)
+    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
+    data = tiny.data_preprocessor(make_batch())
+    first = None
+    for _ in range(40):
+        losses = tiny(**data, mode='loss')
+        loss = sum(losses.values())
+        first = first if first is not None else loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert sorted(losses) == ['loss_bbox', 'loss_giou']
+    assert loss.item() < 0.25 * first
+    moved = [layer.basis for gate in [*tiny.stage_gates, *tiny.pool_gates] for layer in (gate.channel_out, gate.spatial)]
+    assert all(basis.abs().sum() > 0 for basis in moved)
+
+
+def test_canvases_of_another_size_than_the_grid_are_refused_and_an_odd_grid_too(tiny):
+    with pytest.raises(ValueError, match=r'canvases of \(96, 96\) px for a grid of 8 cells, which takes 64 px: set grid'):
+        tiny.encode(torch.zeros(1, 3, 96, 96), None, None, torch.tensor([[101, 1200, 102]]), torch.zeros(1, 3, dtype=bool))
+    with pytest.raises(ValueError, match='it must be even, got 5'):
+        MODELS.build(tiny_qrnet_config(grid=5))
+
+
+def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
+    data = tiny.data_preprocessor(make_batch())
+    data['data_samples'][0].set_metainfo({'text': ' \t '})
+    with pytest.raises(ValueError, match='has no token'):
+        tiny(**data, mode='tensor')
+
+
+def test_bfloat16_trains_and_answers_as_float32_does(tiny):
+    data = tiny.data_preprocessor(make_batch())
+    move_gates(tiny)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = tiny(**data, mode='loss')
+        sum(losses.values()).backward()
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
+    tiny.eval()
+    with torch.no_grad():
+        exact = tiny(**data, mode='tensor').boxes
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = tiny(**data, mode='tensor').boxes
+    assert torch.allclose(exact, rounded.float(), atol=0.03)
+
+
+def test_it_can_be_built_without_memory_for_its_weights():
+    with torch.device('meta'):
+        model = MODELS.build(tiny_qrnet_config())
+    assert model.positions.weight.is_meta
+    assert isinstance(model.backbone, nn.Module)
