@@ -101,10 +101,20 @@ def test_predictions_alone_are_timed_on_data_of_ones_own(tmp_path, quick_u):
     assert len(clock.seconds['prediction']) == 2
 
 
+def test_expressions_about_one_photo_are_timed_alone_and_together(tmp_path, quick_u):
+    report, clock = run(tmp_path, TinyGrounder(), '--predict-only', '--expressions', '3')
+    assert len(clock.seconds['expressions one by one']) == len(clock.seconds['expressions together']) == 2
+    ratios = [alone / shared for alone, shared in zip(clock.units['expressions one by one'],
+                                                      clock.units['expressions together'], strict=True)]
+    assert report['throughput_of_sharing'] == pytest.approx(sum(ratios) / 2)
+    assert f'are answered {sum(ratios) / 2:.1f} times as fast together' in benchmark.format_report(report)
+
+
 def test_the_phases_sum_to_the_step(tmp_path, quick_u):
     _, clock = run(tmp_path, TinyGrounder())
     parts = sum(clock.seconds[f'plain {name}'][0] for name in ('preprocess', 'student forward', 'backward', 'optimizer'))
-    assert parts == pytest.approx(clock.seconds['plain step'][0], rel=0.2)
+    # What lies between the phases is next to nothing, unless the machine turns to something else just then.
+    assert 0.3 * clock.seconds['plain step'][0] < parts <= clock.seconds['plain step'][0]
 
 
 def test_a_ratio_is_taken_to_the_u_before_and_after(quick_u):

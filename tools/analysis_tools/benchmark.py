@@ -11,6 +11,7 @@ Without --data-root, photos of 640 x 480 pixels and expressions of three or four
 """
 import argparse
 import contextlib
+import copy
 import itertools
 import json
 import resource
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PHOTOS = 16
 WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
 ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
+ONE_BY_ONE, TOGETHER = 'expressions one by one', 'expressions together'
 PHASES = ('data', 'preprocess', 'student forward', 'teacher', 'head', 'backward', 'optimizer')
 
 
@@ -45,11 +47,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision of the training steps')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
+    parser.add_argument('--expressions', type=int, default=0, metavar='N',
+                        help='also time the answers to N expressions about a photo, one by one and together')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--json', type=Path, help='also write the figures there')
     args = parser.parse_args(arguments)
-    if min(args.batch_size, args.steps, args.threads) < 1:
-        parser.error('--batch-size, --steps and --threads must be at least 1')
+    if min(args.batch_size, args.steps, args.threads) < 1 or args.expressions < 0:
+        parser.error('--batch-size, --steps and --threads must be at least 1, and --expressions not negative')
     return args
 
 
@@ -114,6 +118,20 @@ def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
         model.test_step(batch)
 
 
+def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Clock) -> None:
+    """Answer expressions about one photo one by one, and in one batch, where a student may encode the photo once."""
+    import torch
+    samples = [copy.deepcopy(batch['data_samples'][0]) for _ in range(count)]
+    for sample, words in zip(samples, itertools.cycle(itertools.product(*WORDS)), strict=False):
+        sample.set_metainfo({'text': ' '.join(words)})
+    with torch.no_grad():
+        with clock.phase(ONE_BY_ONE):
+            for sample in samples:
+                model.test_step({'inputs': batch['inputs'], 'data_samples': [sample]})
+        with clock.phase(TOGETHER):
+            model.test_step({'inputs': batch['inputs'] * count, 'data_samples': samples})
+
+
 @contextlib.contextmanager
 def taught_by(model: Any, teacher: Any) -> Iterator[None]:
     """Let another teacher teach a distilled model for a while; None for its own."""
@@ -161,6 +179,8 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
         predict(model, batch, clock, 'prediction')
         if distilled:
             predict(model.student, batch, clock, 'prediction, student alone')
+        if args.expressions:
+            predict_expressions(model, batch, args.expressions, clock)
         clock.measure_u()
 
 
@@ -181,6 +201,9 @@ def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, 
         if f'{arm}step' in medians:
             ratios = [whole / plain for whole, plain in zip(clock.units[f'{arm}step'], clock.units['plain step'], strict=True)]
             report[name] = statistics.median(ratios) - 1
+    if TOGETHER in medians:
+        ratios = [alone / shared for alone, shared in zip(clock.units[ONE_BY_ONE], clock.units[TOGETHER], strict=True)]
+        report['throughput_of_sharing'] = statistics.median(ratios)
     return report
 
 
@@ -191,7 +214,8 @@ def format_report(report: Mapping[str, Any]) -> str:
     rows = [(name, f'plain {name}' if f'plain {name}' in medians and not distilled else name) for name in PHASES]
     rows += [('step, without data', 'step'), ('plain step, without data', 'plain step'),
              *((f'{name}, cached teacher', f'cached {name}') for name in ('teacher', 'head', 'backward', 'step')),
-             ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone')]
+             ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone'),
+             (ONE_BY_ONE, ONE_BY_ONE), (TOGETHER, TOGETHER)]
     lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, {report["threads"]} threads, '
              f'{report["device"]}, medians of {report["steps"]} steps', f'{"phase":28}{"seconds":>10}{"u":>9}']
     lines += [f'{title:28}{medians[name]["seconds"]:10.3f}{medians[name]["u"]:9.2f}' for title, name in rows if name in medians]
@@ -199,6 +223,8 @@ def format_report(report: Mapping[str, Any]) -> str:
         lines.append(f'teacher and head add {100 * report["overhead_of_distillation"]:.0f} % to the plain step')
     if 'overhead_with_cached_teacher' in report:
         lines.append(f'with a cached teacher they add {100 * report["overhead_with_cached_teacher"]:.0f} % to the plain step')
+    if 'throughput_of_sharing' in report:
+        lines.append(f'expressions about one photo are answered {report["throughput_of_sharing"]:.1f} times as fast together')
     if 'samples_per_second' in report:
         lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
     lines.append(f'peak memory {report["peak_memory_gb"]:.2f} GB; u = {report["u_seconds"]:.3f} s')
