@@ -2,10 +2,12 @@ import pytest
 from mmengine.config import Config
 
 from mmduet.engine.config_tools import drop_pretrained, walk
+from mmduet.engine.pretraining import kept_out, stated_excludes
 from mmduet.models import BaseGrounder, DistilledGrounder
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT
 
+BUILT: dict[str, str] = {}
 LEAVES = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 
 
@@ -31,13 +33,43 @@ def test_leaf_parses_dumps_and_reloads_to_the_same(path, tmp_path):
 def test_leaf_builds_its_model_with_random_weights(path):
     config = Config.fromfile(path)
     drop_pretrained(config)
+    # Leaves that differ by their data alone have one model, which is built once.
+    key = repr(config.model.to_dict())
+    if key in BUILT:
+        assert 'duet' not in path.stem or 'duet' in BUILT[key]
+        return
     model = MODELS.build(config.model)
     if 'duet' in path.stem:
         assert isinstance(model, DistilledGrounder)
         assert isinstance(model.student, BaseGrounder)
-        assert {key.split('.')[0] for key in model.state_dict()} == {'student', 'head'}
+        assert {name.split('.')[0] for name in model.state_dict()} == {'student', 'head'}
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert trainable > 0
+    BUILT[key] = path.stem
+
+
+@pytest.mark.parametrize(('name', 'tokens', 'epochs', 'weights'), [
+    ('refcoco', 20, 90, 'unc'), ('refcocoplus', 20, 180, 'unc'), ('refcocog_umd', 40, 90, 'gref'),
+    ('refcocog_google', 40, 90, 'gref'), ('referit', 20, 90, 'referit'), ('flickr30k', 20, 90, 'referit')])
+def test_every_data_set_has_its_length_of_query_schedule_and_weights(name, tokens, epochs, weights):
+    plain = Config.fromfile(ROOT / f'configs/transvg/transvg_{name}.py')
+    distilled = Config.fromfile(ROOT / f'configs/duet/transvg_duet_{name}.py')
+    for config, student in ((plain, plain.model), (distilled, distilled.model.student)):
+        assert student.text_encoder.max_tokens == tokens
+        assert student.pretrained == f'checkpoints/detr_r50_{weights}.safetensors'
+        assert config.train_cfg.max_epochs == epochs
+        assert config.train_dataloader.dataset.data_root == config.test_dataloader.dataset.data_root
+        assert name in config.train_dataloader.dataset.data_root
+    assert kept_out(stated_excludes(plain), plain.train_dataloader.dataset.data_root.removeprefix('data/')) == (
+        'unknown' if name == 'flickr30k' else 'yes')
+    assert stated_excludes(distilled) is None
+
+
+def test_joint_training_excludes_what_any_of_its_data_sets_is_tested_on():
+    joint = Config.fromfile(ROOT / 'configs/transvg/transvg_joint.py').train_dataloader.dataset
+    roots = {'data/refcoco_unc', 'data/refcocoplus_unc', 'data/refcocog_umd', 'data/referit', 'data/flickr30k'}
+    assert {part.data_root for part in joint.datasets} == {part.data_root for part in joint.exclude} == roots
+    assert all(part.splits == ['train'] for part in joint.datasets)
 
 
 @pytest.mark.parametrize('path', [path for path in LEAVES if 'pretraining' not in path.parts and 'clip' not in path.parts],

@@ -72,8 +72,8 @@ def progress_bar(title: str) -> Callable[[int, int], None] | None:
     def draw(done: int, total: int) -> None:
         if done % 100 == 0 or done == total:
             filled = 40 * done // total
-            end = '\n' if done == total else ''
-            print(f'\r{title} [{"#" * filled}{"." * (40 - filled)}] {done:,} of {total:,}', end=end, file=sys.stderr, flush=True)
+            bar = f'\r{title} [{"#" * filled}{"." * (40 - filled)}] {done:,} of {total:,}'
+            print(bar, end='\n' if done == total else '', file=sys.stderr, flush=True)
 
     return draw
 

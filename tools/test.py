@@ -47,16 +47,25 @@ def main() -> None:
     _common.set_threads()
 
     def test() -> None:
+        from mmduet.datasets.readers import CATALOG
+        from mmduet.engine.checkpoint import read_checkpoint
         from mmduet.engine.config_tools import walk
+        from mmduet.engine.pretraining import describe_pretraining
         from mmduet.engine.type_check import naming_unknown_types
-        cfg = _common.load_for_test(args)
+        trained, cfg = _common.load(args), _common.load_for_test(args)
         splits = [name for node in walk(cfg.test_dataloader) for name in node.get('splits', [])]
         runner = _common.build_runner(cfg)
         with naming_unknown_types(cfg):
             metrics = runner.test()
         if runner.rank == 0:
+            meta = read_checkpoint(args.checkpoint)['meta']
             print(f'\n{args.checkpoint}, {len(runner.test_dataloader.dataset)} expressions')
             print(format_table(metrics, '+'.join(splits) or 'test'))
+            name = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('dataset_name', 'the test data')
+            print(describe_pretraining(meta, trained, name))
+            spec = CATALOG.get(name.partition(' ')[0])
+            if spec is not None and spec.warning:
+                print(f'warning: {spec.warning}')
 
     _common.run(test)
 

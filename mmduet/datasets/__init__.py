@@ -19,7 +19,7 @@ from mmduet.datasets.transforms import (
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur', 'RandomFlip',
-    'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo',
+    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur',
+    'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo',
     'write_annotations',
 ]

@@ -30,6 +30,7 @@ from mmduet.engine.checkpoint import (
     write_checkpoint,
 )
 from mmduet.engine.distributed import join_process_group
+from mmduet.engine.pretraining import KEY, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
 from mmduet.engine.resume import resume_candidates
 from mmduet.registry import RUNNERS
@@ -180,6 +181,7 @@ class GroundingRunner(Runner):
         if hasattr(loader.dataset, 'metainfo'):
             meta.update(dataset_meta=to_plain(loader.dataset.metainfo))
         meta['cfg'] = self.message_hub.get_info('cfg') or self.cfg.pretty_text
+        meta[KEY] = stated_excludes(self.cfg)
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
                                       'message_hub': to_plain(self.message_hub.state_dict())}
         if save_optimizer:

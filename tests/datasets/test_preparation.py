@@ -6,7 +6,6 @@ from PIL import Image
 from mmduet.datasets import GroundingDataset, LoadPhoto, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
 from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import (
-    PrepareOptions,
     count_by_split,
     find_odd_boxes,
     index_images,
@@ -80,7 +79,8 @@ def test_checked_images_that_are_broken_or_of_another_size_are_named(source, ima
 def test_the_size_of_an_image_is_read_or_what_is_wrong_with_it(tmp_path, images, decode):
     assert read_size(images / 'COCO_train2014_000000000005.jpg', decode) == (40, 30)
     (tmp_path / 'empty.jpg').touch()
-    assert read_size(tmp_path / 'empty.jpg', decode) == f'{tmp_path}/empty.jpg is {"empty (zero bytes)" if decode else "no image"}'
+    problem = 'empty (zero bytes)' if decode else 'no image'
+    assert read_size(tmp_path / 'empty.jpg', decode) == f'{tmp_path}/empty.jpg is {problem}'
     assert str(tmp_path / 'gone.jpg') in read_size(tmp_path / 'gone.jpg', decode)
 
 

@@ -2,8 +2,10 @@ import json
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 
-from mmduet.evaluation import OriginalPixelsRule, TransVGRule, VLTVGRule
+from mmduet.evaluation import GroundingMetric, OriginalPixelsRule, TransVGRule, VLTVGRule
 from mmduet.evaluation.rules import Answer, clip_corners, transvg_target
 from mmduet.structures import Canvas
 from tests.shared_data import shared
@@ -97,3 +99,29 @@ def test_all_hits_of_the_vltvg_kit_agree_at_every_threshold():
         assert {name: int(rule.is_hit(overlap, float(name))) for name in case['hits']} == case['hits'], case
         seen += 1
     assert seen == 200
+
+
+@pytest.mark.parametrize('rule', [OriginalPixelsRule(), VLTVGRule()])
+def test_where_several_boxes_are_right_the_best_overlap_counts(rule):
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    answer = Answer(box=torch.tensor([20.0, 20, 30, 25]), target=boxes[0], ori_shape=(40, 40), accepted=boxes)
+    assert rule.overlap(answer).item() == 0.5
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(('name', 'rule'), [('transvg', TransVGRule), ('vltvg', VLTVGRule)])
+def test_the_metric_counts_the_hits_of_the_kits(name, rule):
+    cases, samples = [], []
+    for number, (case, given) in enumerate(kit_answers(name)):
+        sample = DetDataSample(metainfo={'expression_id': str(number), 'split': 'val', 'ori_shape': given.ori_shape,
+                                         'canvas': given.canvas})
+        sample.gt_instances = InstanceData(bboxes=given.target[None])
+        sample.pred_instances = InstanceData(bboxes=given.box[None], canvas_boxes=given.canvas_box[None])
+        cases.append(case)
+        samples.append(sample)
+    hits = [case.get('hits', {'0.5': case.get('hit')}) for case in cases]
+    metric = GroundingMetric(thresholds=[float(threshold) for threshold in hits[0]], rule=dict(type=rule))
+    metric.process(None, samples)
+    metrics = metric.evaluate(200)
+    for threshold in hits[0]:
+        assert metrics[f'acc@{float(threshold):g}'] == pytest.approx(sum(int(one[threshold]) for one in hits) / 2)

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmduet.datasets import read_annotations
+from mmduet.datasets import GroundingDataset, read_annotations
 from tests.shared_data import ROOT, shared
-from tests.tiny_data import reference, write_official, write_photo
+from tests.tiny_data import reference, write_lines, write_official, write_photo
+from tests.tiny_sources import write_entities, write_index, write_shikra
 
 TOOL = ROOT / 'tools' / 'prepare_dataset.py'
 
@@ -96,3 +97,94 @@ def test_the_real_photos_give_fifty_expressions(run, tmp_path):
     folder = tmp_path / 'photos' / 'annotations'
     counts = {split: len(read_annotations(folder / f'{split}.jsonl')) for split in ('testA', 'testB')}
     assert counts == {'testA': 36, 'testB': 14}
+
+
+def test_a_check_ends_with_one_where_something_is_wrong_and_names_it(run, tmp_path, official):
+    arguments = ('refshapes', '--source', official, '--out', tmp_path / 'root')
+    done = run(*arguments, '--check')
+    assert done.returncode == 0, done.stdout
+    assert '0 errors' in done.stdout
+    (official / 'images' / 'COCO_train2014_000000000006.jpg').unlink()
+    again = run('refshapes', '--check', '--out', tmp_path / 'root')
+    assert again.returncode == 1
+    assert 'ERROR: images that are missing' in again.stdout
+    assert 'val.jsonl:1: expression 20: image' in again.stdout
+    other = run('refcoco_unc', '--check', '--out', tmp_path / 'root')
+    assert f'{tmp_path}/root holds refshapes, not refcoco_unc' in other.stderr
+
+
+def test_only_the_splits_asked_for_are_written_and_checked(run, tmp_path, official):
+    done = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'val', '--check')
+    assert done.returncode == 1
+    assert 'val has 1 expressions, published are 10,834 (-10,833)' in done.stdout
+    assert 'train' not in done.stdout
+    assert sorted(path.name for path in (tmp_path / 'root/annotations').iterdir()) == ['objects.jsonl', 'val.jsonl']
+    absent = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'testA')
+    assert "has no split 'testA', only train, val" in absent.stderr
+
+
+def test_sizes_that_a_source_does_not_say_are_read_from_the_images(run, tmp_path):
+    write_index(tmp_path / 'source')
+    for image_id in (5, 6):
+        write_photo(tmp_path / 'photos' / f'{image_id:012d}.jpg', width=40 + image_id)
+    done = run('refcoco_unc', '--source', tmp_path / 'source', '--images', tmp_path / 'photos', '--out', tmp_path / 'root')
+    assert done.returncode == 0, done.stderr
+    assert 'layout index' in done.stdout
+    first = read_annotations(tmp_path / 'root/annotations/train.jsonl')[0]
+    assert (first.image, first.width, first.height) == ('000000000005.jpg', 45, 30)
+
+
+def test_data_of_a_users_own_are_one_line_per_expression(run, tmp_path):
+    write_photo(tmp_path / 'images' / 'mugs' / 'a.png')
+    write_lines(tmp_path / 'mine.jsonl', [
+        {'image': 'mugs/a.png', 'expression': 'red cup', 'box': [1, 2, 30, 20], 'split': 'train'}])
+    done = run('own', '--source', tmp_path / 'mine.jsonl', '--out', tmp_path / 'root', '--check')
+    assert done.returncode == 0, done.stdout + done.stderr
+    first = read_annotations(tmp_path / 'root/annotations/train.jsonl')[0]
+    assert (first.expression_id, first.image, first.width) == ('mine:1', 'mugs/a.png', 40)
+
+
+def test_the_protocol_is_named_in_the_manifest_and_in_every_result(run, tmp_path):
+    write_entities(tmp_path / 'source')
+    for name in ('5', '6'):
+        write_photo(tmp_path / 'photos' / f'{name}.jpg')
+    for protocol, count in (('merged', 0), ('any', 2)):
+        root = tmp_path / protocol
+        done = run('flickr30k', '--source', tmp_path / 'source', '--images', tmp_path / 'photos', '--out', root,
+                   '--protocol', protocol)
+        assert done.returncode == 0, done.stderr
+        assert f'layout entities, protocol {protocol}' in done.stdout
+        assert 'phrases without box: 1' in done.stdout
+        assert sum(a.boxes is not None for a in read_annotations(root / 'annotations/train.jsonl')) == count
+        assert GroundingDataset(root, ['train'], []).metainfo['dataset_name'] == f'flickr30k ({protocol})'
+    assert 'accepted_boxes' in GroundingDataset(root, ['train'], [], test_mode=True)[0]
+
+
+def test_nothing_half_written_is_left_where_writing_fails(tmp_path, official, monkeypatch):
+    from mmduet.datasets import preparation
+    spec = preparation.CATALOG['refcoco_unc']
+    source, prepared = preparation.prepare(spec, official, official / 'images')
+
+    def disk_full(path, annotations):
+        path.write_text('{"half": ')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(preparation, 'write_annotations', disk_full)
+    for out in (tmp_path / 'new', official):
+        with pytest.raises(OSError, match='No space'):
+            preparation.write_data_root(out, 'refcoco_unc', prepared, source, official / 'images')
+    assert not (tmp_path / 'new').exists()
+    assert sorted(path.name for path in official.iterdir()) == ['images', 'instances.json', 'refs(unc).p']
+
+
+def test_a_file_that_is_there_twice_is_refused(run, tmp_path):
+    write_shikra(tmp_path / 'a')
+    write_shikra(tmp_path / 'b')
+    (tmp_path / 'images').mkdir()
+    done = run('refcoco_unc', '--source', tmp_path)
+    assert 'expression 1 occurs 2 times in split train' in done.stderr
+
+
+def test_source_or_check_is_needed(run):
+    with pytest.raises(SystemExit):
+        run('refcoco_unc')

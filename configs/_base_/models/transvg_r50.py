@@ -6,6 +6,8 @@ from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers import BertTextEncoder, BoxHead, FrozenBatchNorm2d, VisualEncoder
 from mmduet.models.losses import BoxLoss
 
+# Data sets none of whose val and test images the pretrained weights have seen; every score names it.
+pretrain_excludes = ['refcoco_unc', 'refcocoplus_unc']
 model = dict(
     type=TransVG,
     # DETR's backbone and encoder, trained on COCO without the validation and test images of RefCOCO.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.errors import DataError
-from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData, split_of_name
+from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData
 from mmduet.datasets.readers.source_files import SourceFiles, read_lines
 from mmduet.datasets.readers.target import Target
 
@@ -50,7 +50,7 @@ def read_entities(files: SourceFiles, paths: list[Path], target: Target) -> Sour
             if name := line.strip():
                 if name not in sentences or name not in annotations:
                     raise DataError(f'{path}:{number}: image {name} has no Sentences/*.txt or Annotations/*.xml')
-                _read_image(builder, skipped, sentences[name], annotations[name], split_of_name(path.stem) or '', target)
+                _read_image(builder, skipped, sentences[name], annotations[name], path.stem, target)
     return builder.finish(paths, phrases_without_box=skipped['without box'], phrases_not_visual=skipped['not visual'])
 
 
@@ -65,8 +65,9 @@ def _read_image(builder: SourceBuilder, skipped: Counter[str], text: Path, xml: 
             own = boxes[chain]
             several = target.protocol == 'any' and len(own) > 1
             builder.add(f'{text}:{row + 1}', image_id, words, {
-                'expression_id': f'{xml.stem}_{row}_{place}', 'split': split, 'ref_id': f'{xml.stem}_{chain}', 'category': types,
-                'box': max(own, key=_area) if several else union(own), 'boxes': tuple(own) if several else None})
+                'expression_id': f'{xml.stem}_{row}_{place}', 'split': split, 'ref_id': f'{xml.stem}_{chain}',
+                'category': types, 'box': max(own, key=_area) if several else union(own),
+                'boxes': tuple(own) if several else None})
 
 
 def union(boxes: list[Box]) -> Box:

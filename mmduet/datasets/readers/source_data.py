@@ -88,9 +88,9 @@ class SourceBuilder:
         if not isinstance(file_name, str) or not file_name.strip():
             raise DataError(f'an image must have a file name, got {file_name!r}')
         image_id = image_id_of(file_name) if image_id is None else image_id
+        if any(type(side) is not int or side < 0 for side in size):
+            raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
         if image_id not in self.images:
-            if any(type(side) is not int or side < 0 for side in size):
-                raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
             names = image_file_names(image_id, file_name)
             self.images[image_id] = SourceImage(width=size[0], height=size[1], file_names=names)
         return image_id

@@ -1,0 +1,177 @@
+"""Images that a model saw in training, or its backbone before, among those it is tested on.
+
+An image is known by its collection and number, so that the same photo of COCO is found under the names of 2014 and 2017 and in
+whatever data set it stands.
+"""
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmduet.datasets.annotation_file import parse_annotation
+from mmduet.datasets.checking import annotation_files, read_manifest
+from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers import CATALOG
+from mmduet.datasets.readers.source_data import image_id_of_coco
+
+ImageKey = tuple[str, int | str]
+COCO = 'coco'
+# What is never trained on; trainval is train.
+HELD_OUT = ('val', 'test', 'testA', 'testB', 'heldout')
+
+
+@dataclass(slots=True)
+class Use:
+    """Where an image stands in a split: the first line, and how many expressions are of it."""
+
+    where: str
+    name: str
+    expressions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Images of a held-out split that were seen.
+
+    Attributes:
+        seen_in: what saw them.
+        dataset, split: the held-out split.
+        images, expressions: how many were seen.
+        all_images, all_expressions: how many the split has.
+        examples: ``file:line`` and name of the first few.
+    """
+
+    seen_in: str
+    dataset: str
+    split: str
+    images: int
+    expressions: int
+    all_images: int
+    all_expressions: int
+    examples: tuple[str, ...] = ()
+
+
+def image_key(image_id: int | str, file_name: str, collection: str) -> ImageKey:
+    """What tells an image from all others, in any data set."""
+    number = image_id_of_coco(file_name)
+    return (COCO, number) if isinstance(number, int) else (collection, image_id)
+
+
+def collection_of(root: Path) -> str:
+    """Where the images of a data root come from: its manifest's word, or the catalog's, or the data set's own name."""
+    manifest = read_manifest(root)
+    name = manifest['dataset']
+    return str(manifest.get('collection') or (CATALOG[name].collection if name in CATALOG else name))
+
+
+def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use]]:
+    """Images of some splits of a data root, by split.
+
+    Raises:
+        DataError: it is no data root, has no such split, or a line cannot be read.
+    """
+    collection = collection_of(root)
+    found: dict[str, dict[ImageKey, Use]] = {}
+    files = {path.stem: path for path in annotation_files(root)}
+    for split in splits:
+        if split not in files:
+            raise DataError(f'{root} has no split {split!r}, only {", ".join(files) or "none"}')
+        uses = found.setdefault(split, {})
+        with files[split].open('rb') as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    annotation = parse_annotation(line, f'{files[split]}:{number}')
+                    key = image_key(annotation.image_id, annotation.image, collection)
+                    use = uses.setdefault(key, Use(f'{files[split]}:{number}', annotation.image))
+                    use.expressions += 1
+    return found
+
+
+def held_out_splits(root: Path) -> list[str]:
+    """Splits of a data root that nobody trains on."""
+    return [path.stem for path in annotation_files(root) if path.stem in HELD_OUT]
+
+
+def held_out_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
+    """Images of held-out splits of several data roots.
+
+    Args:
+        sources: each a mapping of ``data_root`` and, unless all of ``HELD_OUT`` are meant, ``held_out``, names of splits.
+
+    Raises:
+        DataError: a source is no data root or has no such split.
+    """
+    keys: set[ImageKey] = set()
+    for source in sources:
+        root = Path(source['data_root'])
+        for uses in images_of(root, source.get('held_out') or held_out_splits(root)).values():
+            keys.update(uses)
+    return keys
+
+
+def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
+    """Images that a list names: numbers or file names, one per line or in a JSON list, or ``images`` of a COCO file.
+
+    Args:
+        path: the list.
+        collection: where bare numbers count.
+
+    Raises:
+        DataError: the file cannot be read or holds no ids; names it and the line.
+    """
+    try:
+        text = path.read_text(encoding='utf-8')
+        entries = json.loads(text) if path.suffix == '.json' else text.split()
+        if isinstance(entries, dict):
+            entries = [image['id'] for image in entries['images']]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{path} is no list of image ids ({type(error).__name__}: {error})') from error
+    keys: set[ImageKey] = set()
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, int | str) or isinstance(entry, bool):
+            raise DataError(f'{path}: entry {number} is no image id: {entry!r}')
+        known = int(entry) if str(entry).isdecimal() else entry
+        keys.add(image_key(known, str(entry), collection))
+    if not keys:
+        raise DataError(f'{path} names no image')
+    return keys
+
+
+def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[str, set[ImageKey]]:
+    """Images that the dataset of a training config sees, by data root and splits; what a joint one excludes is left out.
+
+    Args:
+        dataset: the config of a ``GroundingDataset`` or a ``JointDataset``.
+        anchor: folder that relative data roots start from.
+
+    Raises:
+        DataError: a data root is missing or has no such split.
+    """
+    parts = dataset.get('datasets') or [dataset]
+    excluded = held_out_images([{**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ())])
+    seen: dict[str, set[ImageKey]] = {}
+    for part in parts:
+        uses = images_of(anchor / part['data_root'], part['splits'])
+        seen[f'{part["data_root"]}:{"+".join(part["splits"])}'] = {key for split in uses.values() for key in split} - excluded
+    return seen
+
+
+def find_overlaps(seen: Mapping[str, set[ImageKey]], roots: Sequence[Path], examples: int = 3) -> list[Overlap]:
+    """What of the held-out splits of some data roots was seen; one entry for each pair, also where nothing was.
+
+    Raises:
+        DataError: a root is no data root.
+    """
+    overlaps: list[Overlap] = []
+    for root in roots:
+        name = read_manifest(root)['dataset']
+        for split, uses in images_of(root, held_out_splits(root)).items():
+            total = sum(use.expressions for use in uses.values())
+            for source, keys in seen.items():
+                common = [use for key, use in uses.items() if key in keys]
+                overlaps.append(Overlap(
+                    seen_in=source, dataset=name, split=split, images=len(common), all_images=len(uses),
+                    expressions=sum(use.expressions for use in common), all_expressions=total,
+                    examples=tuple(f'{use.name} ({use.where})' for use in common[:examples])))
+    return overlaps

@@ -1,0 +1,31 @@
+import pytest
+
+from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers import find_dataset
+from tests.tiny_data import write_lines
+
+GOOD = {'image': 'a/1.jpg', 'expression': 'red  cup', 'box': [1, 2, 3.5, 4], 'split': 'train'}
+
+
+def test_three_fields_are_enough_and_images_of_two_folders_stay_apart(tmp_path):
+    path = write_lines(tmp_path / 'val.jsonl', [{**GOOD, 'split': None}, {**GOOD, 'image': 'b/1.jpg'}])
+    data = find_dataset('own').read(path)
+    assert [(a.expression_id, a.image_id, a.split, a.box) for a in data.annotations] == [
+        ('val:1', 'a/1.jpg', 'val', (1, 2, 3.5, 4)), ('val:2', 'b/1.jpg', 'train', (1, 2, 3.5, 4))]
+    assert data.annotations[0].expression == 'red cup'
+
+
+def test_images_of_coco_are_known_by_their_number(tmp_path):
+    path = write_lines(tmp_path / 'x.jsonl', [{**GOOD, 'image': 'train2017/000000000025.jpg'}])
+    assert find_dataset('own').read(path).annotations[0].image_id == 25
+
+
+@pytest.mark.parametrize(('line', 'message'), [
+    ('{"image": ', 'not valid JSON'), ({'image': 'a.jpg', 'box': [1, 2, 3, 4]}, "field 'expression' is missing"),
+    ({**GOOD, 'box': [3, 2, 1, 4]}, 'is it x, y, width, height'), ({**GOOD, 'box': [1, 2, 3]}, 'four numbers'),
+    ({**GOOD, 'expression': 7}, "field 'expression' must be text"), ({**GOOD, 'width': '40'}, 'must be whole numbers')])
+def test_a_bad_line_is_named_by_its_number(tmp_path, line, message):
+    path = write_lines(tmp_path / 'mine.jsonl', [GOOD, line])
+    with pytest.raises(DataError, match=message) as error:
+        find_dataset('own').read(path)
+    assert 'mine.jsonl:2' in str(error.value) or 'a/1.jpg' in str(error.value)

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from mmduet.datasets.checking_leaks import (
+    find_overlaps,
+    held_out_images,
+    image_key,
+    images_of,
+    read_seen_ids,
+    training_images,
+)
+from mmduet.datasets.errors import DataError
+from tests.tiny_data import line, make_data_root
+
+
+def coco(number, split, release=2014, expression_id='1'):
+    name = f'COCO_train2014_{number:012d}.jpg' if release == 2014 else f'train2017/{number:012d}.jpg'
+    return line(image=name, image_id=number, split=split, expression_id=expression_id)
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """Two data sets of COCO photos; image 2 is in the training split of the first and in test of the second."""
+    first = make_data_root(tmp_path / 'first', [coco(1, 'train'), coco(2, 'train', expression_id='2'), coco(3, 'val')])
+    second = make_data_root(tmp_path / 'second', [coco(4, 'train', 2017), coco(3, 'train', 2017, '2'), coco(2, 'test', 2017),
+                                                  coco(2, 'test', 2017, '2'), coco(9, 'test', 2017, '3')])
+    return first, second
+
+
+def test_a_photo_is_the_same_under_the_names_of_both_releases():
+    assert image_key(25, 'COCO_train2014_000000000025.jpg', 'coco') == image_key('x', 'val2017/000000000025.jpg', 'own')
+    assert image_key(25, '25.jpg', 'iaprtc12') == ('iaprtc12', 25)
+
+
+def test_overlap_of_training_with_the_test_of_another_data_set_is_counted_with_its_place(roots):
+    first, second = roots
+    overlaps = find_overlaps({'first:train': set(images_of(first, ['train'])['train'])}, [first, second])
+    assert [(o.split, o.images, o.all_images, o.expressions, o.all_expressions) for o in overlaps] == [
+        ('val', 0, 1, 0, 1), ('test', 1, 2, 2, 3)]
+    assert overlaps[1].examples == (f'train2017/000000000002.jpg ({second}/annotations/test.jsonl:1)', )
+
+
+def test_joint_training_is_clean_once_held_out_images_are_excluded(roots):
+    parts = [{'data_root': str(root), 'splits': ['train']} for root in roots]
+    leaky = training_images({'datasets': parts})
+    assert sum(overlap.images for overlap in find_overlaps(leaky, roots)) == 2
+    clean = training_images({'datasets': parts, 'exclude': [{'data_root': str(root)} for root in roots]})
+    assert sum(overlap.images for overlap in find_overlaps(clean, roots)) == 0
+    assert [len(keys) for keys in clean.values()] == [1, 1]
+
+
+def test_only_the_named_splits_are_held_out(roots):
+    assert held_out_images([{'data_root': roots[1], 'held_out': ['train']}]) == {('coco', 4), ('coco', 3)}
+    with pytest.raises(DataError, match="has no split 'testA', only test, train"):
+        held_out_images([{'data_root': roots[1], 'held_out': ['testA']}])
+
+
+@pytest.mark.parametrize(('name', 'text'), [
+    ('ids.txt', '2\n3\n'), ('ids.txt', 'COCO_train2014_000000000002.jpg\n000000000003.jpg\n'), ('ids.json', '[2, "3"]'),
+    ('ids.json', json.dumps({'images': [{'id': 2}, {'id': 3}]}))])
+def test_a_list_of_images_that_a_backbone_saw_is_read_in_every_form(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_seen_ids(tmp_path / name) == {('coco', 2), ('coco', 3)}
+
+
+@pytest.mark.parametrize(('text', 'message'), [('', 'is no list'), ('{}', 'is no list'), ('[1.5]', 'entry 1 is no image id'),
+                                               ('[]', 'names no image')])
+def test_a_list_that_is_none_is_named(tmp_path, text, message):
+    (tmp_path / 'ids.json').write_text(text)
+    with pytest.raises(DataError, match=rf'ids\.json.*{message}|names no image'):
+        read_seen_ids(tmp_path / 'ids.json')

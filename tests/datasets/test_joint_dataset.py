@@ -1,0 +1,45 @@
+import pytest
+
+from mmduet.datasets import EpochSampler, GroundingDataset, JointDataset
+from mmduet.datasets.errors import DataError
+from tests.tiny_data import line, make_data_root
+
+
+@pytest.fixture
+def roots(tmp_path):
+    first = make_data_root(tmp_path / 'a', [line(image_id=1), line(expression_id='2', image_id=1, split='val')])
+    other = make_data_root(tmp_path / 'b', [line(image='000000000005.jpg', image_id=5),
+                                            line(expression_id='2', image='000000000006.jpg', image_id=6)])
+    held = make_data_root(tmp_path / 'c', [line(image='COCO_train2014_000000000006.jpg', image_id=6, split='test')])
+    return first, other, held
+
+
+def parts(*roots):
+    return [dict(type=GroundingDataset, data_root=root, splits=['train'], pipeline=[]) for root in roots]
+
+
+def test_data_sets_follow_each_other_and_held_out_photos_are_gone_whatever_their_name(roots):
+    first, other, held = roots
+    assert len(JointDataset(parts(first, other))) == 3
+    joint = JointDataset(parts(first, other), exclude=[dict(data_root=held)])
+    assert [joint[k]['img_id'] for k in range(len(joint))] == [1, 5]
+    assert joint.metainfo == {'dataset_name': 'tiny+tiny', 'splits': ['train', 'train']}
+
+
+def test_seed_and_epoch_reach_every_part(roots):
+    joint = JointDataset(parts(*roots[:2]))
+    sampler = EpochSampler(joint, seed=7)
+    first = [joint[k]['rng'].random() for k in range(3)]
+    sampler.set_epoch(1)
+    second = [joint[k]['rng'].random() for k in range(3)]
+    sampler.set_epoch(0)
+    assert [joint[k]['rng'].random() for k in range(3)] == first
+    assert not set(first) & set(second)
+    assert len(set(first)) == 3
+
+
+def test_nothing_to_train_on_is_refused(roots):
+    with pytest.raises(DataError, match='at least one'):
+        JointDataset([])
+    with pytest.raises(DataError, match='nothing is left'):
+        JointDataset(parts(roots[0]), exclude=[dict(data_root=roots[0], held_out=['train'])])

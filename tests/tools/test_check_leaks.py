@@ -1,0 +1,47 @@
+import pytest
+
+from tests.load_tool import load_tool
+from tests.tiny_data import line, make_data_root
+
+tool = load_tool('analysis_tools/check_leaks')
+
+
+@pytest.fixture
+def roots(tmp_path):
+    train = make_data_root(tmp_path / 'a', [line(image='COCO_train2014_000000000002.jpg', image_id=2)])
+    test = make_data_root(tmp_path / 'b', [line(image='000000000002.jpg', image_id=2, split='testA'),
+                                           line(image='000000000003.jpg', image_id=3, split='val')])
+    return train, test
+
+
+def test_shared_images_are_counted_by_split_and_end_with_one(roots, capsys):
+    train, test = roots
+    assert tool.main(['--train', str(train), '--test', str(test)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (f'{train} and tiny testA: 1 of 1 images, 1 of 1 expressions, such as 000000000002.jpg '
+                        f'({test}/annotations/testA.jsonl:1)')
+    assert lines[1] == f'{train} and tiny val: 0 of 1 images, 0 of 1 expressions'
+    assert lines[2] == '1 of 2 pairs share images'
+
+
+def test_ids_that_a_backbone_saw_are_checked_alone(roots, tmp_path, capsys):
+    (tmp_path / 'seen.txt').write_text('77\n')
+    assert tool.main(['--seen-ids', str(tmp_path / 'seen.txt'), '--test', str(roots[1])]) == 0
+    assert 'no image is shared (2 pairs)' in capsys.readouterr().out
+
+
+def test_a_config_is_checked_for_what_it_trains_on(roots, tmp_path, capsys):
+    train, test = roots
+    for name, exclude, code in (('leaky', '[]', 1), ('clean', f'[dict(data_root={str(test)!r})]', 0)):
+        other = make_data_root(tmp_path / 'more', [line(image='000000000008.jpg', image_id=8)])
+        (tmp_path / f'{name}.py').write_text(
+            f'train_dataloader = dict(dataset=dict(datasets=[dict(data_root={str(train)!r}, splits=["train"]), '
+            f'dict(data_root={str(other)!r}, splits=["train"])], exclude={exclude}))\n')
+        assert tool.main(['--config', str(tmp_path / f'{name}.py'), '--test', str(test)]) == code
+
+
+def test_a_wrong_root_is_a_sentence(tmp_path, capsys):
+    assert tool.main(['--train', str(tmp_path), '--test', str(tmp_path)]) == 1
+    assert 'is no data root' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main([])
