@@ -12,6 +12,8 @@ from torch import distributed
 from mmduet.evaluation import GroundingMetric, TransVGRule, VLTVGRule
 from mmduet.structures import Canvas
 
+# Every remainder of a division by as many ranks as are tested.
+COUNTS = (12, 13, 14, 15, 16)
 THRESHOLDS = ['acc@0.25', 'acc@0.3', 'acc@0.5', 'acc@0.6', 'acc@0.7', 'acc@0.75', 'acc@0.8', 'acc@0.9']
 
 
@@ -124,7 +126,7 @@ def rank_of_samples(rank, world, count):
 def evaluate_on_rank(rank, world, address, results):
     torch.set_num_threads(1)
     distributed.init_process_group('gloo', init_method=f'file://{address}', rank=rank, world_size=world)
-    for count in (12, 13, 16):
+    for count in COUNTS:
         for batch in (1, 3, 8):
             samples = [predicted(k, (37 * k) % 101) for k in rank_of_samples(rank, world, count)]
             results[(rank, count, batch)] = score(samples, size=count, batch=batch)
@@ -138,6 +140,6 @@ def test_any_number_of_ranks_reports_what_one_process_does(tmp_path, world):
         # Forked children need not import everything again, which would take most of a minute.
         mp.start_processes(evaluate_on_rank, (world, str(tmp_path / 'meeting'), results), nprocs=world, start_method='fork')
         gathered = dict(results)
-    assert len(gathered) == 9 * world
+    assert len(gathered) == 3 * len(COUNTS) * world
     for (_, count, _), metrics in gathered.items():
         assert metrics == score([predicted(k, (37 * k) % 101) for k in range(count)])

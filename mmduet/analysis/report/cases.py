@@ -61,11 +61,17 @@ class Cases:
         """How many images there are."""
         return len(self.objects)
 
+    def right_boxes(self, index: int) -> Floats:
+        """(k, 4) corners of the boxes any of which is right: the target alone, where the data set names no others."""
+        boxes = self.annotations[index].boxes
+        return self.targets[index:index + 1] if boxes is None else np.array(boxes, dtype=np.float64)
+
     def others(self, index: int) -> Objects:
-        """The annotated objects of an expression's image, without its target."""
+        """The annotated objects of an expression's image, without its target or targets."""
         objects = self.objects[self.images[index]]
-        keep = overlap_pairs(self.targets[index], objects.boxes) < SAME_OBJECT
-        return Objects(objects.boxes[keep], tuple(name for name, kept in zip(objects.categories, keep, strict=True) if kept))
+        same = overlap_pairs(self.right_boxes(index)[:, None], objects.boxes[None]) >= SAME_OBJECT
+        keep = np.flatnonzero(~np.any(same, axis=0))
+        return Objects(objects.boxes[keep], tuple(objects.categories[number] for number in keep))
 
 
 def read_cases(paths: Sequence[Path], objects_path: Path | None = None) -> Cases:

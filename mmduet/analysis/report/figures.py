@@ -34,9 +34,9 @@ def draw_curve(systems: Sequence[Mapping[str, Any]]) -> str:
         colour = f's{number % COLOURS}'
         points = system['curve']
         line = ' '.join(f'{_x(point["threshold"]):.1f},{_y(point["value"] / 100):.1f}' for point in points)
-        if all(point['low'] is not None for point in points):
-            edge = [(point['threshold'], point['high']) for point in points]
-            edge += [(point['threshold'], point['low']) for point in reversed(points)]
+        if any(point['low'] is not None for point in points):
+            edge = [(point['threshold'], _end(point, 'high')) for point in points]
+            edge += [(point['threshold'], _end(point, 'low')) for point in reversed(points)]
             band = ' '.join(f'{_x(threshold):.1f},{_y(value / 100):.1f}' for threshold, value in edge)
             parts.append(f'<polygon class="band {colour}" points="{band}"/>')
         parts.append(f'<polyline class="line {colour}" points="{line}"><title>{escape(str(system["name"]))}</title></polyline>')
@@ -56,6 +56,11 @@ def draw_interval(figure: Mapping[str, float | None], overall: float, low: float
     if value is not None:
         parts.append(f'<line class="tick {colour}" x1="{place(value)}" x2="{place(value)}" y1="1.5" y2="10.5"/>')
     return f'<svg class="interval" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def _end(point: Mapping[str, Any], side: str) -> float:
+    """An end of an interval; where there is none, the value."""
+    return float(point['value'] if point[side] is None else point[side])
 
 
 def _x(fraction: float) -> float:

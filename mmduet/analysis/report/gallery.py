@@ -116,9 +116,10 @@ def draw_card(index: int, summary: Summary, album: Album) -> str:
     annotation = summary.cases.annotations[index]
     lines = [_caption(number, system, index, len(summary.systems) > 1) for number, system in enumerate(summary.systems)]
     identity = f'{annotation.split} {annotation.expression_id}'
+    image = escape(annotation.image).replace('_', '_<wbr>')
     return (f'<figure class="card">{_picture(index, summary, album)}<figcaption>'
             f'<p class="words">{escape(annotation.expression)}</p>{"".join(lines)}'
-            f'<p class="id">{escape(identity)} · {escape(annotation.image)}</p></figcaption></figure>')
+            f'<p class="id">{escape(identity)}<span class="wide"> · {image}</span></p></figcaption></figure>')
 
 
 def _caption(number: int, system: System, index: int, named: bool) -> str:
@@ -139,7 +140,7 @@ def _picture(index: int, summary: Summary, album: Album) -> str:
     blocks = ' class="blocks"' if max(width, height) <= SMALL else ''
     inside = f'<rect class="blank" width="{width}" height="{height}"/>' if photo is None else \
         f'<image{blocks} href="{photo}" width="{width}" height="{height}" preserveAspectRatio="none"/>'
-    boxes = [_box(annotation.box, 'target')]
+    boxes = [_box(box, 'target') for box in summary.cases.right_boxes(index).tolist()]
     for number, system in enumerate(summary.systems):
         box = clip_boxes(system.predictions.boxes[index:index + 1], summary.cases.sizes[index:index + 1])[0]
         if not np.isnan(box).any():

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
+# Means of equal values differ in their last digits.
+SAME = 1e-9
 # So many draws are worked on at once: a matrix of draws x images, 60 MB for 30,000 images.
 CHUNK = 250
 
@@ -16,7 +18,7 @@ class Interval:
 
     Attributes:
         value: over all expressions.
-        low, high: percentiles of the draws; both nan where there are fewer than two photos.
+        low, high: percentiles of the draws; both nan where draws cannot say: fewer than two photos, or all draws alike.
     """
 
     value: float
@@ -79,9 +81,12 @@ class ImageBootstrap:
 
 
 def make_interval(value: float, draws: Floats) -> Interval:
-    """The percentiles of draws that hold the middle 95 %; draws that are nan are left out."""
+    """The percentiles of draws that hold the middle 95 %; draws that are nan are left out.
+
+    Where all draws are alike, as for two expressions that are both right, there is no interval rather than one without width.
+    """
     draws = draws[~np.isnan(draws)]
-    if not len(draws):
+    if not len(draws) or np.ptp(draws) <= SAME:
         return Interval(value, float('nan'), float('nan'))
     low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(value, float(low), float(high))

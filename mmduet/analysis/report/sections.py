@@ -35,7 +35,8 @@ def interval(figure: Figure, sign: bool = False) -> str:
 
 def chance(p: float, draws: int) -> str:
     """A probability, which draws cannot show to be smaller than one in so many."""
-    return f'p ≤ {1 / (draws + 1):.2g}' if p <= 1.001 / (draws + 1) else f'p = {p:.2g}'
+    text = f'p ≤ {1 / (draws + 1):.1g}' if p <= 1.001 / (draws + 1) else f'p = {p:.2g}'
+    return text.replace(' ', '\N{NO-BREAK SPACE}')
 
 
 def key(index: int, name: str) -> str:

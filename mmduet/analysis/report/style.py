@@ -72,6 +72,6 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; } .card svg { height: 160px; }
   .card p { font-size: 0.8125rem; } .card p.words { font-size: 0.9375rem; } .card figcaption { padding: 8px 9px 10px; }
   main { padding: 20px 16px 48px; } h1 { font-size: 1.45rem; } th, td { padding-left: 10px; }
-  td { font-size: 0.9375rem; } .wide { display: none; } .lead { font-size: 1.0625rem; } h2 { margin-top: 40px; } }
+  td, tbody th { font-size: 0.9375rem; } .wide { display: none; } .lead { font-size: 1.0625rem; } h2 { margin-top: 40px; } }
 @media print { nav { display: none; } .card { break-inside: avoid; } }
 """

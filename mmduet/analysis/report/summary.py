@@ -28,6 +28,8 @@ DIGITS = 4
 # Recorded IoUs of the same boxes by the same rule differ by rounding alone.
 SAME_IOU = 1e-3
 MANY_OUTSIDE = 0.2
+# The bootstrap's intervals are too narrow for so few.
+FEW_IMAGES = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +90,17 @@ def summarise(cases: Cases, predictions: Sequence[Predictions], draws: int = 100
         'systems': [_describe(system, cases, bootstrap) for system in systems],
         'slices': _slices(cases, systems, bootstrap),
         'comparisons': [_compare(systems[0], system, cases, bootstrap, seed) for system in systems[1:]],
-        'notes': [note for system in systems for note in _notes(system, cases)],
+        'notes': _notes_on_size(cases) + [note for system in systems for note in _notes(system, cases)],
     }
     return Summary(figures=figures, systems=systems, cases=cases)
 
 
 def _score(predictions: Predictions, cases: Cases) -> System:
     overlaps = score_boxes(predictions.boxes, cases.targets, cases.sizes)
+    for index, annotation in enumerate(cases.annotations):
+        if annotation.boxes is not None:  # the best of the boxes that are right, as all rules have it
+            box, size = predictions.boxes[index:index + 1], cases.sizes[index:index + 1]
+            overlaps[index] = score_boxes(box, cases.right_boxes(index), size).max()
     return System(predictions=predictions, overlaps=overlaps, outcomes=find_outcomes(predictions.boxes, overlaps, cases))
 
 
@@ -158,6 +164,11 @@ def _compare(first: System, second: System, cases: Cases, bootstrap: ImageBootst
 def _key(cases: Cases, index: int) -> dict[str, str]:
     annotation = cases.annotations[index]
     return {'split': annotation.split, 'expression_id': annotation.expression_id}
+
+
+def _notes_on_size(cases: Cases) -> list[str]:
+    few = cases.image_count < FEW_IMAGES
+    return [f'There are only {cases.image_count} photos: the intervals are rough.'] if few else []
 
 
 def _notes(system: System, cases: Cases) -> list[str]:

@@ -46,6 +46,10 @@ def test_one_photo_has_no_interval():
     assert math.isnan(make_interval(1.0, np.array([np.nan])).low)
 
 
+def test_draws_that_are_all_alike_say_nothing_of_the_width():
+    assert math.isnan(ImageBootstrap(np.arange(3)).intervals(np.full((3, 1), 100.0))[0].high)
+
+
 def test_the_same_seed_gives_the_same_draws_and_another_others():
     values, images = np.random.default_rng(0).random((50, 1)), np.arange(50)
     one, two, other = (ImageBootstrap(images, 50, seed).means(values)[1] for seed in (3, 3, 4))

@@ -34,6 +34,14 @@ def test_histogram_and_outcomes_count_every_expression_once(summary):
     assert (summary.figures['systems'][0]['histogram'][0], summary.figures['systems'][0]['histogram'][-1]) == (1, 2)
 
 
+def test_where_several_boxes_are_right_the_best_overlap_counts(tmp_path):
+    cases = make_cases(tmp_path, boxes=[[0, 0, 5, 5], [10, 10, 20, 15]])
+    summary = summarise(cases, [predict(tmp_path, cases, 'some', SOME)], draws=10)
+    assert summary.systems[0].overlaps.tolist() == [1, 0, 1, 1]
+    assert cases.right_boxes(3).tolist() == [[0, 0, 5, 5], [10, 10, 20, 15]]
+    assert cases.others(0).categories == ('cup', 'dog')
+
+
 def test_flips_are_named_both_ways(summary):
     compared = summary.figures['comparisons'][0]
     assert compared['gained'] == [{'split': 'val', 'expression_id': '2'}]
@@ -62,7 +70,8 @@ def test_a_reader_is_told_of_absent_boxes_boxes_outside_and_scores_by_another_ru
     records[0].update(iou=0.4)
     records[1].update(iou=0.0, box=[30, 10, 60, 40])
     path = write_lines(tmp_path / 'p.jsonl', records)
-    notes = summarise(cases, [read_predictions(path, cases, 'odd', None, True)], draws=10).figures['notes']
+    few, *notes = summarise(cases, [read_predictions(path, cases, 'odd', None, True)], draws=10).figures['notes']
+    assert few == 'There are only 3 photos: the intervals are rough.'
     assert notes[0] == 'odd gave no box for 1 expressions; they count as misses.'
     assert 'another IoU than this report for 1 expressions, by up to 0.600' in notes[1]
     assert '25 % of the boxes of odd reach beyond their photo' in notes[2]
