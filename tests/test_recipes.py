@@ -9,6 +9,11 @@ from tests.shared_data import ROOT
 DUET_TERMS = ('loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast')
 
 
+def slow(config):
+    """A distilled recipe whose losses the tests of its student look at in one process."""
+    return pytest.param(config, DUET_TERMS, marks=pytest.mark.slow)
+
+
 def _run(*arguments):
     run = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
@@ -29,8 +34,7 @@ def data_root(tmp_path_factory):
 @pytest.mark.parametrize(('config', 'terms'), [('transvg/transvg_refshapes.py', ()),
                                                ('duet/transvg_duet_refshapes.py', DUET_TERMS),
                                                ('duet/vltvg_duet_refshapes.py', ('loss_bbox_0', *DUET_TERMS)),
-                                               ('duet/clip_vg_duet_refshapes.py', DUET_TERMS),
-                                               ('duet/qrnet_duet_refshapes.py', DUET_TERMS)])
+                                               slow('duet/clip_vg_duet_refshapes.py'), slow('duet/qrnet_duet_refshapes.py')])
 def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
     log = _run(ROOT / 'tools/train.py', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
                '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1', 'train_dataloader.dataset.first=70')
