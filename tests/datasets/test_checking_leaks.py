@@ -11,6 +11,9 @@ from mmduet.datasets.checking_leaks import (
     training_images,
 )
 from mmduet.datasets.errors import DataError
+from mmduet.datasets.preparation import PreparedData, count_by_split, write_data_root
+from mmduet.datasets.readers import find_dataset
+from tests.shared_data import shared
 from tests.tiny_data import line, make_data_root
 
 
@@ -70,3 +73,15 @@ def test_a_list_that_is_none_is_named(tmp_path, text, message):
     (tmp_path / 'ids.json').write_text(text)
     with pytest.raises(DataError, match=rf'ids\.json.*{message}|names no image'):
         read_seen_ids(tmp_path / 'ids.json')
+
+
+def test_real_images_of_refcoco_val_are_in_refcocog_test(tmp_path):
+    family = shared('data/refcoco_family/val_test')
+    roots = []
+    for name in ('refcoco_unc', 'refcocog_umd'):
+        source = find_dataset(name).read(family)
+        prepared = PreparedData(annotations=source.annotations, counts=count_by_split(source.annotations), source_counts={})
+        roots.append(tmp_path / name)
+        write_data_root(roots[-1], name, prepared, source, tmp_path)
+    overlaps = find_overlaps({'val': set(images_of(roots[0], ['val'])['val'])}, [roots[1]])
+    assert {(o.split, o.images, o.all_images) for o in overlaps} == {('test', 123, 2600), ('val', 62, 1300)}

@@ -144,6 +144,18 @@ def test_data_of_a_users_own_are_one_line_per_expression(run, tmp_path):
     assert (first.expression_id, first.image, first.width) == ('mine:1', 'mugs/a.png', 40)
 
 
+def test_the_example_of_the_documentation_is_good_data(run, tmp_path):
+    text = (ROOT / 'docs/data.md').read_text().split('```json\n')[1].split('```')[0]
+    (tmp_path / 'mine.jsonl').write_text(text)
+    for name in ('kitchen/01.png', 'garden/07.png'):
+        photo = write_photo(tmp_path / 'photos' / name, width=320, height=320)
+        assert photo.shape == (320, 320, 3)
+        (tmp_path / 'photos' / name).rename((tmp_path / 'photos' / name).with_suffix('.jpg'))
+    done = run('own', '--source', tmp_path / 'mine.jsonl', '--images', tmp_path / 'photos', '--out', tmp_path / 'root', '--check')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'wrote 3 expressions' in done.stdout
+
+
 def test_the_protocol_is_named_in_the_manifest_and_in_every_result(run, tmp_path):
     write_entities(tmp_path / 'source')
     for name in ('5', '6'):
