@@ -6,10 +6,12 @@ from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers import BertTextEncoder, BoxHead
 from mmduet.models.losses import BoxLoss
 
+# Data sets none of whose val and test images the pretrained weights have seen; every score names it.
+pretrain_excludes = ['refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google']
 model = dict(
     type=QRNet,
-    # Backbone and lateral convolutions of a Mask R-CNN, trained on COCO without the validation and test images of RefCOCO.
-    pretrained='checkpoints/mask_rcnn_swin_small_unc.safetensors',
+    # Backbone and lateral convolutions of a Mask R-CNN, trained on COCO without the val and test images of these.
+    pretrained='checkpoints/mask_rcnn_swin_small_refcoco.safetensors',
     data_preprocessor=dict(type=GroundingDataPreprocessor),
     backbone=dict(type=SwinTransformer, embed_dims=96, depths=(2, 2, 18, 2), num_heads=(3, 6, 12, 24), window_size=7,
                   drop_path_rate=0.2),

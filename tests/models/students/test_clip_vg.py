@@ -3,6 +3,7 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import CosineAnnealingLR
 from safetensors.torch import save_file
 
 from mmduet.models.conversion import CLIP_VG, OPEN_CLIP, convert, recognise
@@ -183,3 +184,23 @@ def test_the_tiny_recipe_of_duet_has_all_its_terms_and_they_reach_the_student():
     sum(losses[name] for name in distilled).backward()
     assert model.student.visual_proj.weight.grad.abs().sum() > 0
     assert model.student.query_token.weight.grad.abs().sum() > 0
+
+
+def test_the_recipe_anneals_one_rate_by_a_cosine_at_224_pixels_and_never_mirrors():
+    config = Config.fromfile(ROOT / 'configs/clip_vg/clip_vg_refcoco.py')
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.optim_wrapper.optimizer.lr)
+    scheduler = config.param_scheduler[0]
+    cosine = CosineAnnealingLR(optimizer, T_max=scheduler.T_max, eta_min=scheduler.eta_min)
+    rates = []
+    for _ in range(config.train_cfg.max_epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        cosine.step()
+    assert rates[0] == pytest.approx(2.5e-4) and rates[55] == pytest.approx(1.25e-4) and 0 < rates[-1] < 1e-6
+    assert config.optim_wrapper.get('paramwise_cfg') is None and config.optim_wrapper.get('clip_grad') is None
+    names = [step.type.__name__ for step in config.train_dataloader.dataset.pipeline]
+    assert names == ['LoadPhoto', 'RandomTargetCrop', 'ResizeLongSide', 'ColorJitter', 'PlaceOnCanvas', 'PackGroundingInputs']
+    assert config.train_dataloader.batch_size == 64
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        steps = {step.type.__name__: step for step in loader.dataset.pipeline}
+        assert steps['PlaceOnCanvas'].size == 224 and max(steps['ResizeLongSide'].sides) == 224

@@ -5,6 +5,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from mmduet.engine import GroundingOptimWrapperConstructor
+from mmduet.engine.config_tools import drop_pretrained
 from mmduet.models.conversion import convert, recognise
 from mmduet.registry import MODELS
 from mmduet.structures import padding_mask
@@ -181,3 +183,19 @@ def test_the_tiny_recipe_of_duet_has_all_its_terms_and_they_reach_the_student():
     sum(losses[name] for name in distilled).backward()
     assert model.student.visual_proj.weight.grad.abs().sum() > 0
     assert model.student.query_token.weight.grad.abs().sum() > 0
+
+
+def test_the_recipe_trains_gates_at_the_full_rate_and_what_is_pretrained_at_a_tenth():
+    config = Config.fromfile(ROOT / 'configs/qrnet/qrnet_refcoco.py')
+    drop_pretrained(config)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    wrapper = dict(optimizer=config.optim_wrapper.optimizer)
+    groups = GroundingOptimWrapperConstructor(wrapper, config.optim_wrapper.paramwise_cfg).groups(model)
+    rates = {id(parameter): group['lr'] for group in groups for parameter in group['params']}
+    slow = {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad and rates[id(p)] < 5e-5}
+    fast = {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad and rates[id(p)] > 5e-5}
+    assert [group['lr'] for group in groups] == pytest.approx([1e-4, 1e-5])
+    assert slow == {'backbone', 'laterals', 'text_encoder'}
+    assert {'stage_gates', 'pool_gates', 'fusion', 'levels', 'box_head'} <= fast
+    assert config.train_cfg.max_epochs == 180 and config.param_scheduler[0].milestones == [60]
