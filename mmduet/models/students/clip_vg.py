@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
 from mmduet.models.conversion import OPEN_CLIP, convert
+from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
 from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -57,9 +58,11 @@ class CLIPVG(BaseGrounder):
         """See ``BaseGrounder.extract``."""
         padding = rounded_padding(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
         token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        return self.encode(inputs, padding.to(inputs.device, non_blocking=True), token_ids, text_padding)
+        shared = UNSHARED if self.training else share_images(inputs, samples)
+        return self.encode(inputs, padding.to(inputs.device, non_blocking=True), token_ids, text_padding, shared)
 
-    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor) -> GroundingFeatures:
+    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
+               shared: SharedImages = UNSHARED) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -67,8 +70,9 @@ class CLIPVG(BaseGrounder):
             visual_padding: (B, grid, grid) bool, True where the patch is padding.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
+            shared: canvases that several expressions look at are encoded once.
         """
-        cells = self.visual_proj(self.visual_encoder(inputs))
+        cells = self.visual_proj(shared.encode(self.visual_encoder, inputs))
         words = self.text_proj(self.text_encoder(token_ids))
         patch_padding = visual_padding.flatten(1)
         cell_padding = F.pad(patch_padding, (1, 0), value=False)

@@ -55,6 +55,22 @@ def test_a_batch_of_two_equals_two_of_one(student):
     assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
 
 
+def test_expressions_of_a_photo_are_answered_together_as_alone_and_share_what_no_word_has_touched(student):
+    student.eval()
+    batch, more = make_batch(), make_batch()['data_samples'][0]
+    more.set_metainfo({'text': 'a cup', 'expression_id': 'c'})
+    data = student.data_preprocessor({'inputs': [*batch['inputs'], batch['inputs'][0]],
+                                      'data_samples': [*batch['data_samples'], more]})
+    encoded = []
+    if not student.visual_reads_text:
+        student.visual_encoder.register_forward_pre_hook(lambda module, arguments: encoded.append(len(arguments[0])))
+    with torch.no_grad():
+        together = student(**data, mode='tensor').boxes
+        assert encoded == ([] if student.visual_reads_text else [2])
+        alone = [student(data['inputs'][k:k + 1], data['data_samples'][k:k + 1]).boxes for k in range(3)]
+    assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
+
+
 def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it(student):
     student.eval()
     with torch.no_grad():
