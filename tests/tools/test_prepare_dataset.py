@@ -151,7 +151,8 @@ def test_the_example_of_the_documentation_is_good_data(run, tmp_path):
         photo = write_photo(tmp_path / 'photos' / name, width=320, height=320)
         assert photo.shape == (320, 320, 3)
         (tmp_path / 'photos' / name).rename((tmp_path / 'photos' / name).with_suffix('.jpg'))
-    done = run('own', '--source', tmp_path / 'mine.jsonl', '--images', tmp_path / 'photos', '--out', tmp_path / 'root', '--check')
+    arguments = ('own', '--source', tmp_path / 'mine.jsonl', '--images', tmp_path / 'photos', '--out', tmp_path / 'root')
+    done = run(*arguments, '--check')
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'wrote 3 expressions' in done.stdout
 

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.load_tool import load_tool
+from tests.tiny_data import line, make_data_root
+
+tool = load_tool('analysis_tools/browse_dataset')
+
+
+def test_samples_are_drawn_before_and_after_with_the_words_of_the_mirror(tmp_path, capsys):
+    root = make_data_root(tmp_path / 'root', [line(expression_id=str(k)) for k in range(5)])
+    assert tool.main(['configs/transvg/transvg_refshapes.py', '--data-root', str(root), '--out', str(tmp_path / 'x/y.png'),
+                      '--count', '3', '--split', 'train']) == 1
+    assert 'fewer than the first 8000' in capsys.readouterr().err
+    assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'x/y.png'),
+                      '--count', '3']) == 0
+    assert '3 samples of 5' in capsys.readouterr().out
+    picture = np.asarray(Image.open(tmp_path / 'x/y.png'))
+    assert picture.shape[1] == 2 * (2 * tool.TILE + 3 * tool.GAP) + tool.GAP
+    assert (picture == tool.GREEN).all(-1).sum() > 1000
+
+
+def test_the_target_is_drawn_where_it_is():
+    tile = np.asarray(tool.draw_tile(np.zeros((180, 360, 3), np.uint8), [100, 50, 200, 90], 'a cup'))
+    rows, columns = np.nonzero((tile == tool.GREEN).all(-1))
+    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (100, 50, 200, 90)
+
+
+def test_a_data_root_that_is_not_there_is_a_sentence(tmp_path, capsys):
+    assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(tmp_path / 'gone')]) == 1
+    assert 'there is no data root' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main(['x.py', '--count', '0'])
