@@ -56,8 +56,9 @@ def lead(figures: Figures) -> str:
     systems, parts = figures['systems'], []
     for index, system in enumerate(systems):
         main = system['metrics'][MAIN]
+        known = 'no interval' if main['low'] is None else f'95 % interval {interval(main)}'
         parts.append(f'<p class="lead">{key(index, system["name"])} finds <strong>{number(main["value"])} %</strong> of the '
-                     f'targets (IoU at least 0.5; 95 % interval {interval(main)}).</p>')
+                     f'targets (IoU at least 0.5; {known}).</p>')
     for comparison in figures['comparisons']:
         parts.append(f'<p class="lead">{verdict(comparison, figures["permutations"])}</p>')
     weak = ['' if not (found := weaknesses(figures, index)) else
@@ -71,7 +72,8 @@ def verdict(comparison: Figures, permutations: int) -> str:
     main = comparison['metrics'][MAIN]
     first, second = escape(comparison['first']), escape(comparison['second'])
     low, high, p = main['low'], main['high'], main['p']
-    figures = f'{TITLES[MAIN]} (95 % interval {interval(main, sign=True)}; {chance(p, permutations)})'
+    known = '' if low is None else f'95 % interval {interval(main, sign=True)}; '
+    figures = f'{TITLES[MAIN]} ({known}{chance(p, permutations)})'
     if low is None or p >= CHANCE or low <= 0 <= high:
         return (f'<strong>No difference beyond chance</strong> between {second} and {first}: '
                 f'{number(main["value"], sign=True)} points of {figures}.')
