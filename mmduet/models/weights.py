@@ -26,7 +26,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     path = find_file(path)
     try:
         if path.suffix == '.safetensors':
-            return load_file(path)
+            return {key.removeprefix('module.'): value for key, value in load_file(path).items()}
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:

@@ -27,6 +27,14 @@ def test_an_authors_checkpoint_with_namespace_wrapping_and_module_prefix_is_read
     assert torch.equal(weights['body.weight'], torch.ones(2, 2))
 
 
+def test_a_safetensors_file_with_module_prefix_and_half_precision_becomes_the_model_in_its_own(tmp_path):
+    halves = {f'module.{key}': value.half() for key, value in TENSORS.items()}
+    save_file(halves, tmp_path / 'theirs.safetensors')
+    model = Model()
+    load_partial_weights(model, tmp_path / 'theirs.safetensors')
+    assert torch.equal(model.body.weight, torch.ones(2, 2)) and model.body.weight.dtype == torch.float32
+
+
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / 'evil.pth'
     torch.save({'model': TENSORS, 'extra': fractions.Fraction(1, 2)}, path)
