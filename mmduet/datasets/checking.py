@@ -140,7 +140,8 @@ def _check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], s
             if known is not None and number != known:
                 # Boxes stand for references that a source does not number, and two references may share one.
                 counted = name != 'references' or numbered.get(split, True)
-                yield Finding(kind='counts that are not the published ones', where=str(path), fatal=counted,
+                kind = 'counts that are not the published ones' if counted else 'counts of references, told by their boxes'
+                yield Finding(kind=kind, where=str(path), fatal=counted,
                               message=f'{split} has {number:,} {name}, published are {known:,} ({number - known:+,})')
         said = manifest.get('splits', {}).get(split)
         if said is not None and said != dict(zip(COUNT_NAMES, found, strict=True)):
