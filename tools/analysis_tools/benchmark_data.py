@@ -43,8 +43,8 @@ def write_phrases(root: Path, count: int) -> None:
             image = 1000000000 + number // 14
             file.write(json.dumps({
                 'expression_id': f'{image}_{number % 5}_{number % 14}', 'image': f'{image}.jpg', 'image_id': image,
-                'width': 500, 'height': 375, 'expression': 'a man in a red shirt', 'box': [12.0, 30.0, 212.0, 130.0], 'split': 'train',
-                'ref_id': f'{image}_{number}', 'ann_id': None, 'category': 'people'}) + '\n')
+                'width': 500, 'height': 375, 'expression': 'a man in a red shirt', 'box': [12.0, 30.0, 212.0, 130.0],
+                'split': 'train', 'ref_id': f'{image}_{number}', 'ann_id': None, 'category': 'people'}) + '\n')
     (root / 'manifest.json').write_text(json.dumps({'dataset': 'made-up', 'images': 'images'}))
 
 
