@@ -57,6 +57,7 @@ def test_our_checkpoints_load_with_weights_only_and_no_allow_list(whole):
     assert checkpoint['meta']['epoch'] == 2
     assert checkpoint['meta']['iter'] == 12
     assert checkpoint['meta']['batches_per_epoch'] == 6
+    assert checkpoint['meta']['pretrain_excludes'] is None
     assert len(checkpoint['random_states']) == 1
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,21 @@ def test_the_table_has_a_column_for_each_split():
     text = tool.format_table({'acc@0.5': 50.0, 'miou': 40.126, 'val/acc@0.5': 100.0, 'testA/acc@0.5': 0.0}, 'val+testA')
     assert text.splitlines() == ['metric   val+testA     val  testA', 'acc@0.5      50.00  100.00   0.00',
                                  'miou         40.13               ']
+
+
+@pytest.mark.parametrize(('meta', 'answer'), [
+    ({'pretrain_excludes': ['refcocog_google']}, 'yes'), ({'pretrain_excludes': []}, 'no'), ({}, 'unknown')])
+def test_a_table_says_whether_pretraining_saw_its_images_and_what_is_odd_about_the_split(made, tmp_path, monkeypatch, capsys,
+                                                                                        meta, answer):
+    folder, root = made
+    monkeypatch.chdir(tmp_path)
+    weights = torch.load(folder / 'plain.pth')['state_dict']
+    torch.save({'state_dict': weights, 'meta': meta}, 'named.pth')
+    google = tmp_path / 'google'
+    shutil.copytree(root, google)
+    manifest = json.loads((google / 'manifest.json').read_text())
+    (google / 'manifest.json').write_text(json.dumps(manifest | {'dataset': 'refcocog_google'}))
+    run(monkeypatch, CONFIG, 'named.pth', '--data-root', google)
+    said, warning = capsys.readouterr().out.strip().splitlines()[-2:]
+    assert said == f'val and test images of refcocog_google kept out of pre-training: {answer}'
+    assert warning.startswith('warning: the google split divides objects, not images')
