@@ -1,0 +1,11 @@
+"""QRNet distilled by DUET from CLIP ViT-B/16, RefCOCO+ (unc split), the rate dropped after 120 epochs."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from .._base_.duet_head import duet_head
+    from .._base_.teachers.clip_vit_b16 import teacher
+    from ..qrnet.qrnet_refcocoplus import *
+
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

@@ -1,0 +1,11 @@
+"""VLTVG-R50 distilled by DUET from CLIP ViT-B/16, ReferItGame."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from .._base_.duet_head import duet_head
+    from .._base_.teachers.clip_vit_b16 import teacher
+    from ..vltvg.vltvg_referit import *
+
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)
