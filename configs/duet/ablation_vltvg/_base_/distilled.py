@@ -1,4 +1,4 @@
-"""The distilled tiny VLTVG that every arm is a change of, with the data, the teacher and the budget of the ablation of TransVG."""
+"""The distilled tiny VLTVG that every arm is a change of: data, teacher and budget are those of TransVG's ablation."""
 from mmengine.config import read_base
 
 with read_base():
