@@ -55,7 +55,7 @@ def whole(root, tmp_path_factory):
     return _train(root, tmp_path_factory.mktemp('whole'), 2)[-1]
 
 
-@pytest.mark.parametrize('stop', [2, 3, 4])
+@pytest.mark.parametrize('stop', [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_that_was_stopped_and_resumed_ends_in_the_same_weights(root, whole, tmp_path, stop):
     """Three steps an epoch: stopped inside the frozen epoch, at its end, and inside the one after."""
     _train(root, tmp_path, 2, train_cfg__max_iters=stop)
