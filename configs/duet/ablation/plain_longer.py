@@ -5,4 +5,4 @@ with read_base():
     from ._base_.distilled import *
 
 model = model['student']
-ablation.update(budget_factor=1.18)
+ablation.update(budget_factor=1.13)
