@@ -30,6 +30,22 @@ def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None
         environ.setdefault(name, threads)
 
 
+def positive(text: str) -> int:
+    """Read a whole number of at least 1 from the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def names(text: str) -> list[str]:
+    """Read names joined by commas from the command line."""
+    found = text.split(',')
+    if not all(found):
+        raise argparse.ArgumentTypeError(f'must be names joined by commas, got {text!r}')
+    return found
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Flags about data and weights that training and testing share."""
     parser.add_argument('config', help='path of a config, from here or from the repository')

@@ -1,6 +1,17 @@
 # Sourced by dist_train.sh, dist_test.sh and dist_cache_teacher.sh.
 tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+# run_config SCRIPT CONFIG N FLAGS...: for callers whose usage is in their lines 2 to 4
+run_config() {
+    if [ $# -lt 3 ]; then
+        sed -n '2,4p' "$0" | sed 's/^# \?//' >&2
+        exit 2
+    fi
+    local script=$1 config=$2 processes=$3
+    shift 3
+    run_distributed "$processes" "$script" "$config" --launcher pytorch "$@"
+}
+
 # run_distributed N SCRIPT ARGUMENTS...
 run_distributed() {
     local processes=$1 script=$2

@@ -29,21 +29,16 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--test-split', metavar='A+B', help='splits to test on, for the config kept in the work folder')
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision; fp16 needs a GPU')
     parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
-    parser.add_argument('--accumulate', type=_positive, metavar='N', help='sum the gradients of N steps before an update')
+    parser.add_argument('--accumulate', type=_common.positive, metavar='N',
+                        help='sum the gradients of N steps before an update')
     parser.add_argument('--seed', type=int, help='of weights, order and augmentation')
-    parser.add_argument('--max-iters', type=_positive, metavar='N', help='stop after N steps in total and write a checkpoint')
-    parser.add_argument('--max-epochs', type=_positive, metavar='N', help='epochs in total')
+    parser.add_argument('--max-iters', type=_common.positive, metavar='N',
+                        help='stop after N steps in total and write a checkpoint')
+    parser.add_argument('--max-epochs', type=_common.positive, metavar='N', help='epochs in total')
     args = parser.parse_args(arguments)
     if args.resume is not None and args.load_from is not None:
         parser.error('--resume continues a training, --load-from starts one: give one of them')
     return args
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
 
 
 def configure(args: argparse.Namespace) -> 'Config':

@@ -1,7 +1,13 @@
+import argparse
 import subprocess
 import sys
 
+import pytest
+
+from tests.load_tool import load_tool
 from tests.shared_data import ROOT
+
+_common = load_tool('_common')
 
 WITHOUT_HOST = """
 import sys
@@ -20,3 +26,11 @@ def test_a_tool_without_a_host_ends_in_one_sentence():
     assert run.returncode == 1
     assert run.stderr.startswith('error: mmduet needs MMEngine, MMCV and MMDetection: run `pip install "mmduet[onedl]"`')
     assert 'Traceback' not in run.stderr and 'ran' not in run.stdout
+
+
+def test_numbers_and_names_of_the_command_line_are_checked():
+    assert _common.positive('3') == 3 and _common.names('plain,full') == ['plain', 'full']
+    with pytest.raises(argparse.ArgumentTypeError, match='must be at least 1, got 0'):
+        _common.positive('0')
+    with pytest.raises(argparse.ArgumentTypeError, match="must be names joined by commas, got 'a,,b'"):
+        _common.names('a,,b')

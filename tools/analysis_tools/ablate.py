@@ -38,45 +38,31 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('folder', type=Path, help='folder of the configs of the arms')
     parser.add_argument('--seeds', type=_seeds, default=[0, 1, 2, 3, 4], metavar='N|A-B|A,B',
                         help='how many, from 0, or which (default: 5)')
-    parser.add_argument('--arms', type=_names, metavar='A,B', help='names of configs (default: all in the folder)')
+    parser.add_argument('--arms', type=_common.names, metavar='A,B', help='names of configs (default: all in the folder)')
     parser.add_argument('--out', type=Path, default=Path('results/refshapes.jsonl'),
                         help='records of the runs (default: %(default)s)')
     parser.add_argument('--work-dir', type=Path, help='checkpoints and logs (default: work_dirs/ablation/NAME OF --out)')
-    parser.add_argument('--jobs', type=_positive, default=1, metavar='N', help='runs side by side (default: 1)')
-    parser.add_argument('--steps', type=_positive, metavar='N', help="budget of every arm, instead of the configs'")
+    parser.add_argument('--jobs', type=_common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
+    parser.add_argument('--steps', type=_common.positive, metavar='N', help="budget of every arm, instead of the configs'")
     parser.add_argument('--train-sizes', type=_sizes, default=[None], metavar='N,M',
                         help='train each arm on the first so many expressions')
     parser.add_argument('--sweep', action='append', default=[], metavar='KEY=A,B',
                         help='train each arm with each value of a config key; may be given several times')
     parser.add_argument('--data-root', help='data root for every data set')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the configs of all arms')
-    parser.add_argument('--against', type=_names, default=[PLAIN], metavar='A,B',
+    parser.add_argument('--against', type=_common.names, default=[PLAIN], metavar='A,B',
                         help='arms that the others are compared with (default: plain)')
     parser.add_argument('--figure', type=Path, help='SVG of the differences (default: beside --out)')
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument('--table', action='store_true', help='train nothing: print the table of the records and draw it')
     mode.add_argument('--test', action='store_true', help='train nothing: score the kept students on the test splits')
-    parser.add_argument('--test-splits', type=_names, metavar='A,B',
+    parser.add_argument('--test-splits', type=_common.names, metavar='A,B',
                         help='default: testA and testB, alone and together, and heldout, those that exist')
     return parser.parse_args(arguments)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(',')
-    if not all(names):
-        raise argparse.ArgumentTypeError(f'must be names joined by commas, got {text!r}')
-    return names
-
-
 def _sizes(text: str) -> list[int]:
-    return [_positive(part) for part in text.split(',')]
+    return [_common.positive(part) for part in text.split(',')]
 
 
 def _seeds(text: str) -> list[int]:

@@ -33,13 +33,14 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='other annotated objects (default: objects.jsonl beside the annotations)')
     parser.add_argument('--out', type=Path, default=Path('report.html'),
                         help='the page; the JSON has the same name (default: %(default)s)')
-    parser.add_argument('--names', type=_names, metavar='A,B', help='of the systems (default: names of the files)')
+    parser.add_argument('--names', type=_common.names, metavar='A,B', help='of the systems (default: names of the files)')
     parser.add_argument('--boxes', type=_formats, metavar='xyxy|xywh',
                         help='corners, or corner and size, in pixels: for all files, or one for each, joined by commas')
     parser.add_argument('--allow-no-box', action='store_true', help='take null and nan for "no box found", which is a miss')
     parser.add_argument('--title', help='heading of the page')
-    parser.add_argument('--draws', type=_positive, default=1000, help='of the bootstrap (default: %(default)s)')
-    parser.add_argument('--cases', type=_positive, default=16, metavar='N', help='in each gallery (default: %(default)s)')
+    parser.add_argument('--draws', type=_common.positive, default=1000, help='of the bootstrap (default: %(default)s)')
+    parser.add_argument('--cases', type=_common.positive, default=16, metavar='N',
+                        help='in each gallery (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
     args = parser.parse_args(arguments)
     for name in ('names', 'boxes'):
@@ -51,20 +52,6 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if args.out.suffix.lower() not in ('.html', '.htm'):
         parser.error(f'--out must end in .html, got {args.out}')
     return args
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(',')
-    if not all(names):
-        raise argparse.ArgumentTypeError(f'must be names joined by commas, got {text!r}')
-    return names
 
 
 def _formats(text: str) -> list[str]:

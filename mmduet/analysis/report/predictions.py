@@ -173,6 +173,11 @@ class _Reader:
             self.splits.setdefault(expression_id, []).append(split)
 
     def read(self, entries: Sequence[_Entry]) -> tuple[Floats, Floats, Floats]:
+        """(n, 4) boxes, (n,) scores and (n,) recorded IoUs in the order of the expressions; NaN where an entry has none.
+
+        Raises:
+            PredictionError: an entry is wrong, answers an expression twice or one that is not there, or one is missing.
+        """
         count = len(self.cases)
         keyed = [isinstance(entry.content, dict) and 'expression_id' in entry.content for entry in entries]
         if not all(keyed) and any(keyed):

@@ -53,8 +53,11 @@ def test_photos_beyond_the_bound_are_decoded_each_time(tmp_path):
 
 def test_without_a_cache_a_photo_belongs_to_the_caller(tmp_path):
     write_photo(tmp_path / 'a.png')
-    photo = load(LoadPhoto(), tmp_path / 'a.png')
-    photo[0] = 0
+    transform = LoadPhoto()
+    photo = load(transform, tmp_path / 'a.png')
+    untouched = photo.copy()
+    photo[:] = 255 - photo
+    np.testing.assert_array_equal(load(transform, tmp_path / 'a.png'), untouched)
 
 
 @pytest.mark.parametrize('size', [-1, float('nan')])
