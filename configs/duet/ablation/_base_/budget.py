@@ -8,7 +8,7 @@ from mmengine.visualization import Visualizer
 
 from mmduet.engine import GroundingRuntimeInfoHook, GroundingTrainLoop
 
-steps = 3000
+steps = 6000
 # Epochs are no limit: a small training set is seen more often in the same number of steps.
 train_cfg = dict(type=GroundingTrainLoop, max_epochs=100_000, max_iters=steps)
 param_scheduler = [
