@@ -117,8 +117,9 @@ def default_images(source: Path) -> Path:
 
 def check_root(args: argparse.Namespace, out: Path) -> int:
     """Check a data root and print what was found; returns the exit code."""
-    from mmduet.datasets.checking import CheckOptions, check_data_root, read_manifest
+    from mmduet.datasets.checking import CheckOptions, check_data_root
     from mmduet.datasets.errors import DataError
+    from mmduet.datasets.manifest import read_manifest
     name = read_manifest(out)['dataset']
     if name != args.name:
         raise DataError(f'{out} holds {name}, not {args.name}')

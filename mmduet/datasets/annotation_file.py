@@ -52,6 +52,8 @@ class Annotation:
 
 
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
+# Of a side; more is no photo.
+MOST_PIXELS = 2**31
 # Left out of a line where they are None.
 RARE = ('kind', 'boxes')
 KNOWN = tuple(field.name for field in fields(Annotation))
@@ -77,30 +79,45 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
         if not record[name].strip():
             return name, 'is blank'
     for name in ('width', 'height'):
-        if type(record[name]) is not int or record[name] < 1:
+        if type(record[name]) is not int or not 1 <= record[name] <= MOST_PIXELS:
             return name, f'must be a positive whole number, got {record[name]!r}'
     if type(record['image_id']) not in (int, str):
         return 'image_id', f'must be a whole number or text, got {record["image_id"]!r}'
-    if not isinstance(record.get('kind'), str | None):
-        return 'kind', f'must be text or null, got {record["kind"]!r}'
+    for name in ('category', 'kind'):
+        if not isinstance(record.get(name), str | None):
+            return name, f'must be text or null, got {record[name]!r}'
+    for name in ('ref_id', 'ann_id'):
+        if type(record.get(name)) not in (int, str, type(None)):
+            return name, f'must be a whole number, text or null, got {record[name]!r}'
     problem = _box_problem(record['box'])
     if problem is not None:
         return 'box', problem
     boxes = record.get('boxes')
     if boxes is None:
         return None
-    if not isinstance(boxes, list) or not boxes:
+    if not isinstance(boxes, list | tuple) or not boxes:
         return 'boxes', f'must be null or a list of boxes, got {boxes!r}'
     problem = next((found for box in boxes if (found := _box_problem(box))), None)
     return None if problem is None else ('boxes', problem)
 
 
 def _box_problem(box: Any) -> str | None:
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(_is_number(value) for value in box):
         return f'must be four finite numbers x1, y1, x2, y2, got {box!r}'
     if box[2] < box[0] or box[3] < box[1]:
         return f'must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?'
     return None
+
+
+def check_annotation(record: dict[str, Any], where: str) -> None:
+    """See that the fields of an annotation hold what a line of them must hold.
+
+    Raises:
+        AnnotationError: one does not, or is missing; says where and which field.
+    """
+    problem = _problem(record)
+    if problem is not None:
+        raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')
 
 
 def parse_annotation(line: str | bytes, where: str) -> Annotation:
@@ -115,13 +132,11 @@ def parse_annotation(line: str | bytes, where: str) -> Annotation:
     """
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AnnotationError(f'{where}: not valid JSON: {error}') from error
     if not isinstance(record, dict):
         raise AnnotationError(f'{where}: must be a JSON object, got {type(record).__name__}')
-    problem = _problem(record)
-    if problem is not None:
-        raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')
+    check_annotation(record, where)
     known = {name: record[name] for name in KNOWN if name in record}
     known['box'] = tuple(float(value) for value in record['box'])
     if known.get('boxes') is not None:

@@ -1,12 +1,12 @@
 """What may be wrong with a prepared data root, found before anybody trains on it; every finding names file, line and id."""
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, parse_annotation
-from mmduet.datasets.errors import AnnotationError, DataError
+from mmduet.datasets.errors import AnnotationError
+from mmduet.datasets.manifest import read_manifest
 from mmduet.datasets.preparation import Progress, count_by_split, find_odd_boxes, index_images, open_images
 from mmduet.datasets.readers import CATALOG, SourceImage
 from mmduet.datasets.readers.source_data import image_file_names
@@ -82,21 +82,6 @@ def check_data_root(root: Path, options: CheckOptions | None = None, progress: P
     findings += _check_splits(lines, manifest)
     findings += _check_images(root / manifest['images'], lines, options, progress)
     return sorted(findings, key=lambda finding: not finding.fatal)
-
-
-def read_manifest(root: Path) -> dict[str, Any]:
-    """The manifest of a data root.
-
-    Raises:
-        DataError: there is none, or it lacks what every manifest has.
-    """
-    path = root / 'manifest.json'
-    try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-        return {**manifest, 'dataset': str(manifest['dataset']), 'images': str(manifest['images'])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f'{root} is no data root of tools/prepare_dataset.py: manifest.json is missing or broken '
-                        f'({error})') from error
 
 
 def annotation_files(root: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import AnnotationStore, Box
 from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.datasets.manifest import read_manifest
 from mmduet.registry import DATASETS, TRANSFORMS
 
 Item = dict[str, Any]
@@ -48,9 +49,11 @@ class GroundingDataset(Dataset[Item]):
                  first: int | None = None) -> None:
         self.data_root = Path(data_root)
         self.test_mode = test_mode
-        manifest = _read_manifest(self.data_root)
+        manifest = read_manifest(self.data_root)
         self.image_dir = self.data_root / (image_dir or manifest['images'])
-        self.metainfo: dict[str, Any] = {'dataset_name': manifest['dataset'], 'splits': list(splits)}
+        protocol = manifest.get('protocol')
+        self.metainfo: dict[str, Any] = {
+            'dataset_name': f'{manifest["dataset"]} ({protocol})' if protocol else manifest['dataset'], 'splits': list(splits)}
         self.annotations = AnnotationStore(_find_splits(self.data_root, splits), first)
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
         objects = self.data_root / 'annotations' / 'objects.jsonl'
@@ -151,19 +154,6 @@ class ObjectBoxes:
         start, end = self._place.get(image_id, (0, 0))
         boxes = self._boxes[start:end]
         return boxes[np.abs(boxes - np.array(target)).max(axis=1, initial=0) > 1e-3]
-
-
-def _read_manifest(data_root: Path) -> dict[str, Any]:
-    path = data_root / 'manifest.json'
-    try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-        name, protocol = manifest['dataset'], manifest.get('protocol')
-        return {'dataset': f'{name} ({protocol})' if protocol else name, 'images': manifest['images']}
-    except FileNotFoundError as error:
-        raise DataError(f'{data_root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and '
-                        'name it with --data-root') from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f'{path} is not a manifest of tools/prepare_dataset.py ({error!r})') from error
 
 
 def _find_splits(data_root: Path, splits: Sequence[str]) -> list[Path]:

@@ -34,5 +34,6 @@ def load_plain_pickle(path: str | Path) -> Any:
         raise DataError(f'{path} does not exist') from error
     except pickle.UnpicklingError as error:
         raise DataError(f'{path}: {error}') from error
-    except (EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError, MemoryError) as error:
+    except (EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError, ArithmeticError,
+            RecursionError) as error:
         raise DataError(f'{path} is empty, torn or no pickle ({type(error).__name__}: {error})') from error

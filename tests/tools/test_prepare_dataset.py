@@ -75,7 +75,7 @@ def test_blank_expressions_are_counted_and_named(run, tmp_path, official):
     done = run('refshapes', '--source', official, '--out', tmp_path / 'root')
     assert done.returncode == 0
     assert '1 blank expressions left out:' in done.stdout
-    assert 'reference 0: sentence 1 is blank' in done.stdout
+    assert 'reference 0: expression 1 is blank' in done.stdout
 
 
 def test_an_unknown_name_and_a_missing_source_are_sentences_not_tracebacks(run, tmp_path):

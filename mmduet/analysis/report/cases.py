@@ -110,8 +110,9 @@ def _read_objects(path: Path, numbers: Mapping[str, int], named: Sequence[Object
     objects = list(named)
     try:
         content = path.read_text(encoding='utf-8').split('\n')
-    except FileNotFoundError as error:
-        raise AnnotationError(f'{path} does not exist') from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = 'does not exist' if isinstance(error, FileNotFoundError) else f'cannot be read as text: {error}'
+        raise AnnotationError(f'{path} {reason}') from error
     for number, line in enumerate(content, 1):
         if not line.strip():
             continue

@@ -5,6 +5,7 @@ phrase). The box is (x, y, width, height) in the RefCOCO family and corners in t
 is, and references have no numbers.
 """
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
+
+# What torch's own unpickler raises on a file that was cut off or changed.
+_TORN = (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,
+         TypeError, ArithmeticError, AssertionError, MemoryError)
 
 
 def find_index(files: SourceFiles, target: Target) -> list[Path]:
@@ -63,7 +68,7 @@ def read_index(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
 def _load(path: Path) -> list[Any]:
     try:
         entries = torch.load(path, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError) as error:
+    except _TORN as error:
         # A file that asks for a class is not opened; the first line names the reason, the rest is advice to open it anyway.
         reason = next((line for line in str(error).splitlines() if 'GLOBAL' in line), str(error).partition('\n')[0])
         raise DataError(f'{path} is torn, or holds more than lists, tuples, text and numbers and is not opened '

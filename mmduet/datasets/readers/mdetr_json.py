@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.errors import DataError
-from mmduet.datasets.readers.source_data import SourceBuilder, SourceData, corners_of_xywh, get_field, split_of_name
+from mmduet.datasets.readers.source_data import (
+    SourceBuilder,
+    SourceData,
+    corners_of_xywh,
+    get_field,
+    get_id,
+    get_list,
+    split_of_name,
+)
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 
 
 def _is_mdetr(content: Any) -> bool:
     images = content.get('images') if isinstance(content, dict) else None
-    return isinstance(images, list) and bool(images) and 'annotations' in content and 'caption' in images[0]
+    return (isinstance(images, list) and bool(images) and 'annotations' in content and isinstance(images[0], dict)
+            and 'caption' in images[0])
 
 
 def find_mdetr(files: SourceFiles, target: Target) -> list[Path]:
@@ -31,11 +40,11 @@ def read_mdetr(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
     builder = SourceBuilder()
     for path in paths:
         content, split = files.json(path), split_of_name(path.stem) or ''
-        boxes: dict[Any, list[dict[str, Any]]] = {}
-        for record in content['annotations']:
-            boxes.setdefault(get_field(record, 'image_id', f'{path}: annotations'), []).append(record)
+        boxes: dict[int | str, list[dict[str, Any]]] = {}
+        for record in get_list(content, 'annotations', str(path)):
+            boxes.setdefault(get_id(record, 'image_id', f'{path}: annotations'), []).append(record)
         for number, record in enumerate(content['images']):
-            own_id = get_field(record, 'id', f'{path}: images, entry {number}')
+            own_id = get_id(record, 'id', f'{path}: images, entry {number}')
             where = f'{path}: image {own_id}'
             targets = boxes.get(own_id, [])
             if len(targets) != 1:

@@ -8,9 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.annotation_file import Annotation, Box, clean_expression
+from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.errors import DataError
-from mmduet.datasets.readers.source_data import SourceData, SourceImage, corners_of_xywh, get_field, image_file_names
+from mmduet.datasets.readers.source_data import (
+    SourceBuilder,
+    SourceData,
+    corners_of_xywh,
+    get_field,
+    get_id,
+    get_list,
+)
 from mmduet.datasets.readers.source_files import SourceFiles, read_json
 from mmduet.datasets.readers.target import Target
 from mmduet.datasets.safe_pickle import load_plain_pickle
@@ -32,56 +39,48 @@ def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], An
         if not path.is_file():
             there = ', '.join(sorted(p.name for p in source.iterdir())[:8]) if source.is_dir() else 'no such folder'
             raise DataError(f'{path} does not exist; {source} holds: {there}')
-    images, boxes, categories = _read_instances(instances_file, load)
-    annotations: list[Annotation] = []
-    blank: list[str] = []
+    builder, boxes, categories = _read_instances(instances_file, load)
     refs = load_plain_pickle(refs_file)
     if not isinstance(refs, list) or not refs:
         raise DataError(f'{refs_file} must hold a list of references, got {type(refs).__name__} of length '
                         f'{len(refs) if isinstance(refs, (list, dict)) else 0}')
     for number, ref in enumerate(refs):
         where = f'{refs_file}: reference {number}'
-        ann_id, image_id = get_field(ref, 'ann_id', where), get_field(ref, 'image_id', where)
-        if ann_id not in boxes or image_id not in images:
+        ann_id, image_id = get_id(ref, 'ann_id', where), get_id(ref, 'image_id', where)
+        if ann_id not in boxes or image_id not in builder.images:
             raise DataError(f'{where}: {instances_file.name} has no annotation {ann_id} or no image {image_id}')
-        image = images[image_id]
-        for sentence in get_field(ref, 'sentences', where):
-            sentence_id, text = get_field(sentence, 'sent_id', where), clean_expression(get_field(sentence, 'sent', where))
-            if not text:
-                blank.append(f'{where}: sentence {sentence_id} is blank')
-                continue
-            annotations.append(Annotation(
-                expression_id=str(sentence_id), image=image.file_names[0], image_id=image_id, width=image.width,
-                height=image.height, expression=text, box=boxes[ann_id], split=get_field(ref, 'split', where),
-                ref_id=get_field(ref, 'ref_id', where), ann_id=ann_id, category=categories[ann_id],
-                kind=sentence.get('kind')))
-    return SourceData(images=images, annotations=annotations, blank=blank, files=[refs_file, instances_file])
+        for sentence in get_list(ref, 'sentences', where):
+            own_id = get_id(sentence, 'sent_id', where)
+            builder.add(where, image_id, get_field(sentence, 'sent', where), {
+                'expression_id': str(own_id), 'box': boxes[ann_id], 'split': get_field(ref, 'split', where),
+                'ref_id': get_field(ref, 'ref_id', where), 'ann_id': ann_id, 'category': categories[ann_id],
+                'kind': sentence.get('kind')})
+    return builder.finish([refs_file, instances_file])
 
 
-def _read_instances(path: Path, load: Callable[[Path], Any]) -> tuple[dict[int | str, SourceImage], dict[int, Box],
-                                                                     dict[int, str | None]]:
-    """Images by id with all their objects; box and class name by annotation id."""
+def _read_instances(path: Path, load: Callable[[Path], Any]) -> tuple[SourceBuilder, dict[int | str, Box],
+                                                                     dict[int | str, str | None]]:
+    """Images with all their objects; box and class name by annotation id."""
     content = load(path)
-    names = {get_field(c, 'id', f'{path}: categories'): get_field(c, 'name', f'{path}: categories')
-             for c in get_field(content, 'categories', str(path))}
-    images: dict[int | str, SourceImage] = {}
-    for record in get_field(content, 'images', str(path)):
+    names = {get_id(record, 'id', f'{path}: categories'): get_field(record, 'name', f'{path}: categories')
+             for record in get_list(content, 'categories', str(path))}
+    builder = SourceBuilder(objects_known=True)
+    for record in get_list(content, 'images', str(path)):
         where = f'{path}: images'
-        image_id = get_field(record, 'id', where)
-        images[image_id] = SourceImage(width=get_field(record, 'width', where), height=get_field(record, 'height', where),
-                                       file_names=image_file_names(image_id, get_field(record, 'file_name', where)))
-    boxes: dict[int, Box] = {}
-    categories: dict[int, str | None] = {}
-    for record in get_field(content, 'annotations', str(path)):
-        ann_id = get_field(record, 'id', f'{path}: annotations')
+        size = (get_field(record, 'width', where), get_field(record, 'height', where))
+        builder.add_image(get_field(record, 'file_name', where), size, get_id(record, 'id', where))
+    boxes: dict[int | str, Box] = {}
+    categories: dict[int | str, str | None] = {}
+    for record in get_list(content, 'annotations', str(path)):
+        ann_id = get_id(record, 'id', f'{path}: annotations')
         where = f'{path}: annotation {ann_id}'
         boxes[ann_id] = corners_of_xywh(get_field(record, 'bbox', where), where)
-        categories[ann_id] = names.get(get_field(record, 'category_id', where))
-        image = images.get(get_field(record, 'image_id', where))
+        categories[ann_id] = names.get(get_id(record, 'category_id', where))
+        image = builder.images.get(get_id(record, 'image_id', where))
         if image is not None and not record.get('iscrowd'):
             image.boxes.append(boxes[ann_id])
             image.categories.append(categories[ann_id])
-    return images, boxes, categories
+    return builder, boxes, categories
 
 
 def find_official(files: SourceFiles, target: Target) -> list[Path]:

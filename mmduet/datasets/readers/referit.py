@@ -13,6 +13,7 @@ import numpy as np
 
 from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.errors import DataError
+from mmduet.datasets.readers.mat_file import read_matrix
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData, corners_of_xyxy, split_of_name
 from mmduet.datasets.readers.source_files import SourceFiles, read_lines
 from mmduet.datasets.readers.target import Target
@@ -82,8 +83,10 @@ def read_referit(files: SourceFiles, paths: list[Path], target: Target) -> Sourc
 def _add_region(builder: SourceBuilder, where: str, region: str, texts: list[str], box: Box, split: str,
                 sizes: dict[str, Any]) -> None:
     file_name = f'{region.partition("_")[0]}.jpg'
-    width, height = sizes.get(file_name, (UNKNOWN_SIZE, UNKNOWN_SIZE))
-    image_id = builder.add_image(file_name, (width, height))
+    size = sizes.get(file_name, (UNKNOWN_SIZE, UNKNOWN_SIZE))
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        raise DataError(f'{where}: the size of {file_name} must be [width, height], got {size!r}')
+    image_id = builder.add_image(file_name, (size[0], size[1]))
     for place, text in enumerate(texts):
         builder.add(where, image_id, text, {'expression_id': f'{region}_{place}', 'split': split, 'box': box,
                                             'ref_id': region, 'ann_id': region})
@@ -133,13 +136,7 @@ def mask_corners(path: Path) -> Box:
     Raises:
         DataError: the file cannot be read, has no ``segimg_t``, or shows no object; names it.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-    try:
-        mask = loadmat(path, variable_names=['segimg_t'])['segimg_t']
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MatReadError) as error:
-        raise DataError(f'{path} is no mask of ReferItGame ({type(error).__name__}: {error})') from error
-    rows, columns = np.nonzero(mask == 0)
+    rows, columns = np.nonzero(read_matrix(path, 'segimg_t') == 0)
     if not len(rows):
         raise DataError(f'{path} shows no object: segimg_t is 0 nowhere')
     return float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max())

@@ -25,9 +25,9 @@ _FIELDS = ('img_path', 'expression', 'bbox')
 def first_record(path: Path) -> dict[str, Any]:
     """The first line of a file, where it is a JSON object; otherwise an empty one."""
     try:
-        with path.open(encoding='utf-8') as file:
+        with path.open(encoding='utf-8-sig') as file:
             record = json.loads(next((line for line in file if line.strip()), '{}'))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 
@@ -47,7 +47,7 @@ def parse_line(line: str, where: str) -> Any:
     """
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f'{where}: not valid JSON: {error}') from error
 
 
@@ -70,7 +70,7 @@ def read_shikra(files: SourceFiles, paths: list[Path], target: Target) -> Source
                 raise DataError(f'{where}: the line is of {said}, not of {target.name}')
             split = named or split_of_word(get_field(record, 'split', where), where)
             size = (get_field(record, 'width', where), get_field(record, 'height', where))
-            image_id = builder.add_image(Path(get_field(record, 'img_path', where)).name, size)
+            image_id = builder.add_image(Path(str(get_field(record, 'img_path', where))).name, size)
             builder.add(where, image_id, get_field(record, 'expression', where), {
                 'expression_id': str(record.get('sent_id', f'{split}_{number}')), 'split': split,
                 'box': corners_of_xyxy(get_field(record, 'bbox', where), where)})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmduet.datasets.annotation_file import Annotation, Box
+from mmduet.datasets.annotation_file import Annotation, Box, check_annotation, clean_expression
 from mmduet.datasets.errors import DataError
 
 # Of an image whose size a source does not say; read from the file when images are matched.
@@ -64,8 +64,10 @@ class SourceBuilder:
 
     Attributes:
         images, annotations, blank: as in ``SourceData``.
+        objects_known: whether the source lists the objects of its images; otherwise they are the boxes of its expressions.
     """
 
+    objects_known: bool = False
     images: dict[int | str, SourceImage] = field(default_factory=dict)
     annotations: list[Annotation] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)
@@ -83,13 +85,17 @@ class SourceBuilder:
             Its id.
 
         Raises:
-            DataError: the name is no text or the sizes are no whole numbers.
+            DataError: the name is no text, the sizes are no whole numbers, or the id is neither.
         """
         if not isinstance(file_name, str) or not file_name.strip():
             raise DataError(f'an image must have a file name, got {file_name!r}')
         image_id = image_id_of(file_name) if image_id is None else image_id
         if any(type(side) is not int or side < 0 for side in size):
             raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
+        if type(image_id) not in (int, str):
+            raise DataError(f'image {file_name}: its id must be a whole number or text, got {image_id!r}')
+        if UNKNOWN_SIZE in size:
+            size = (UNKNOWN_SIZE, UNKNOWN_SIZE)
         if image_id not in self.images:
             names = image_file_names(image_id, file_name)
             self.images[image_id] = SourceImage(width=size[0], height=size[1], file_names=names)
@@ -105,19 +111,21 @@ class SourceBuilder:
             annotation: the other fields of ``Annotation``: expression_id, box, split, and those that the source has.
 
         Raises:
-            DataError: the expression is no text.
+            DataError: the expression is no text, or another field holds what no annotation can hold; says where.
         """
         if not isinstance(text, str):
             raise DataError(f'{where}: the expression must be text, got {text!r}')
-        if not text.strip():
+        text = clean_expression(text)
+        if not text:
             self.blank.append(f'{where}: expression {annotation["expression_id"]} is blank')
             return
         image = self.images[image_id]
-        self.annotations.append(Annotation(
-            image=image.file_names[0], image_id=image_id, width=image.width, height=image.height,
-            expression=' '.join(text.split()), **annotation))
+        common: dict[str, Any] = {'image': image.file_names[0], 'image_id': image_id, 'expression': text}
+        # Sizes may be read from the images later.
+        check_annotation({**annotation, **common, 'width': image.width or 1, 'height': image.height or 1}, where)
+        self.annotations.append(Annotation(**common, width=image.width, height=image.height, **annotation))
         box = annotation['box']
-        if box not in image.boxes:
+        if not self.objects_known and box not in image.boxes:
             image.boxes.append(box)
             image.categories.append(annotation.get('category'))
 
@@ -141,6 +149,31 @@ def get_field(record: Any, name: str, where: str) -> Any:
     if not isinstance(record, dict) or name not in record:
         raise DataError(f'{where}: field {name!r} is missing')
     return record[name]
+
+
+def get_list(record: Any, name: str, where: str) -> list[Any]:
+    """A field of a record that is a list.
+
+    Raises:
+        DataError: the record is no mapping, lacks the field, or it is no list; says where.
+    """
+    value = get_field(record, name, where)
+    if not isinstance(value, list | tuple):
+        raise DataError(f'{where}: field {name!r} must be a list, got {type(value).__name__}')
+    return list(value)
+
+
+def get_id(record: Any, name: str, where: str) -> int | str:
+    """A field of a record that tells it from others.
+
+    Raises:
+        DataError: the record is no mapping, lacks the field, or it is neither a whole number nor text; says where.
+    """
+    value = get_field(record, name, where)
+    if type(value) not in (int, str):
+        raise DataError(f'{where}: field {name!r} must be a whole number or text, got {value!r}')
+    found: int | str = value
+    return found
 
 
 def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float, float]:

@@ -76,19 +76,20 @@ def read_json(path: Path) -> Any:
         DataError: it cannot be read or does not parse; names it.
     """
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        return json.loads(path.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f'{path}: not valid JSON: {error}') from error
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, without their ends.
+    """Lines of a text file, without their ends; other characters that Unicode takes for ends of lines do not end one.
 
     Raises:
         DataError: it cannot be read or is not UTF-8; names it.
     """
     try:
-        return path.read_text(encoding='utf-8').splitlines()
+        text = path.read_text(encoding='utf-8-sig').removesuffix('\n')
+        return text.split('\n') if text else []
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'{path} cannot be read as text: {error}') from error
 

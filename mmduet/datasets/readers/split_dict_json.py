@@ -12,6 +12,7 @@ from mmduet.datasets.readers.source_data import (
     SourceData,
     corners_of_xywh,
     get_field,
+    get_list,
     split_of_word,
 )
 from mmduet.datasets.readers.source_files import SourceFiles
@@ -48,12 +49,12 @@ def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> So
             number_of_image = get_field(record, 'image_id', where)
             try:
                 file_name = pattern.format(int(number_of_image))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise DataError(f'{where}: image_id must be a number, got {number_of_image!r}') from error
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
             image_id = builder.add_image(file_name, size)
             box = corners_of_xywh(get_field(record, 'bbox', where), where)
-            for place, text in enumerate(get_field(record, 'expressions', where)):
+            for place, text in enumerate(get_list(record, 'expressions', where)):
                 builder.add(where, image_id, text, {
                     'expression_id': f'{split}_{number}_{place}', 'split': split, 'box': box,
                     'ref_id': f'{split}_{number}', 'ann_id': record.get('ann_id')})

@@ -27,7 +27,7 @@ def test_images_go_by_the_name_of_the_2014_and_of_the_2017_release_never_by_that
 def test_a_blank_sentence_is_left_out_by_name(tmp_path):
     data = read_official_refcoco(write_official(tmp_path, [reference(0, 5, 'val', ['cup', ' '])]), 'unc')
     assert len(data.annotations) == 1
-    assert data.blank == [f'{tmp_path}/refs(unc).p: reference 0: sentence 1 is blank']
+    assert data.blank == [f'{tmp_path}/refs(unc).p: reference 0: expression 1 is blank']
 
 
 def test_crowds_are_no_distractors(tmp_path):

@@ -41,5 +41,5 @@ def test_without_lists_of_images_the_splits_are_unknown(tmp_path):
 
 def test_a_broken_mask_is_named(tmp_path):
     (tmp_path / '5_1.mat').write_bytes(b'no mask')
-    with pytest.raises(DataError, match=r'5_1\.mat is no mask'):
+    with pytest.raises(DataError, match=r'5_1\.mat cannot be read as a matrix'):
         mask_corners(tmp_path / '5_1.mat')

@@ -1,0 +1,44 @@
+"""What a data root says of itself: ``manifest.json``."""
+import json
+from pathlib import Path
+from typing import Any
+
+from mmduet.datasets.errors import DataError
+
+_OPTIONAL_TEXTS = ('layout', 'protocol', 'collection')
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """The manifest of a data root: ``dataset`` and ``images`` are text, ``splits`` maps names to counts, if it is there.
+
+    Raises:
+        DataError: there is none, or it is not one of ``tools/prepare_dataset.py``.
+    """
+    path = root / 'manifest.json'
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise DataError(f'{root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and name it '
+                        'with --data-root') from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f'{root} is no data root: {path} cannot be read ({error})') from error
+    problem = _problem(manifest)
+    if problem is not None:
+        raise DataError(f'{root} is no data root: {path} is not a manifest of tools/prepare_dataset.py: {problem}')
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _problem(manifest: Any) -> str | None:
+    if not isinstance(manifest, dict):
+        return f'it is a {type(manifest).__name__}'
+    for name in ('dataset', 'images'):
+        if not isinstance(manifest.get(name), str) or not manifest[name]:
+            return f'{name!r} must be text, got {manifest.get(name)!r}'
+    for name in _OPTIONAL_TEXTS:
+        if not isinstance(manifest.get(name), str | None):
+            return f'{name!r} must be text, got {manifest[name]!r}'
+    splits = manifest.get('splits', {})
+    if not isinstance(splits, dict) or not all(isinstance(counts, dict) for counts in splits.values()):
+        return f"'splits' must hold the counts of each split, got {splits!r:.80}"
+    return None
