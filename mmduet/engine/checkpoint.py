@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 STUDENT_PREFIX = 'student.'
 PARTIAL_SUFFIX = '.partial'
+# BERT's positions: transformers stored them until 2023 and computes them since, so that no model of ours has them.
+COMPUTED_TABLE = 'embeddings.position_ids'
 _HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
 _SHOWN_KEYS = 4
 
@@ -219,7 +221,7 @@ def fit_to_model(state_dict: Mapping[str, Tensor], model: nn.Module) -> tuple[di
         The state dict, and a sentence saying what was done, or None where nothing was. A distilled checkpoint gives its
         student to a plain model; a plain one fills the student of a distilled model, whose head keeps its values.
     """
-    fitted = {key.removeprefix('module.'): value for key, value in state_dict.items()}
+    fitted = {key.removeprefix('module.'): value for key, value in state_dict.items() if not key.endswith(COMPUTED_TABLE)}
     own = model.state_dict()
     has_student = any(key.startswith(STUDENT_PREFIX) for key in fitted)
     wants_student = any(key.startswith(STUDENT_PREFIX) for key in own)

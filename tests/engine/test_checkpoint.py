@@ -169,6 +169,11 @@ def test_a_plain_checkpoint_fills_the_student_of_a_distilled_model():
     assert note == 'a plain checkpoint: filled the student; 2 tensors of the distillation head start anew'
 
 
+def test_the_table_of_positions_of_an_older_bert_is_left_out():
+    state = {'weight': torch.ones(1), 'text_encoder.bert.embeddings.position_ids': torch.arange(512)[None]}
+    assert list(fit_to_model(state, nn.Linear(1, 1, bias=False))[0]) == ['weight']
+
+
 def test_a_checkpoint_of_the_same_kind_is_not_renamed():
     assert fit_to_model({'weight': torch.ones(1)}, nn.Linear(1, 1, bias=False))[1] is None
 

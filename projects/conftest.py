@@ -1,0 +1,2 @@
+"""Makes MMDetection importable before any test imports it."""
+import mmduet  # noqa: F401

@@ -1,0 +1,12 @@
+"""The FiLM grounder distilled by DUET from the tiny CLIP, RefShapes."""
+from mmengine.config import read_base
+
+from mmduet.models import DistilledGrounder
+
+with read_base():
+    from ....configs._base_.duet_head import duet_head
+    from ....configs._base_.teachers.clip_tiny_refshapes import teacher
+    from .example_refshapes import *
+
+duet_head.update(channels=64, embed_dims=64)
+model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)
