@@ -4,7 +4,8 @@ import pytest
 from mmengine.config import Config
 
 from mmduet.engine.config_tools import drop_pretrained, walk
-from mmduet.engine.pretraining import kept_out, stated_excludes
+from mmduet.engine.pretraining import stated_excludes
+from mmduet.evaluation.kept_out import kept_out
 from mmduet.models import BaseGrounder, DistilledGrounder
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT

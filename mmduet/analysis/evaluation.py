@@ -36,8 +36,9 @@ def evaluate(student: Any, loader: DataLoader[Any], metric: GroundingMetric) -> 
     answers = sorted(metric.results, key=lambda answer: (answer['split'], answer['expression_id']))
     dataset: Any = loader.dataset
     size = len(dataset)
-    metrics: dict[str, Any] = {name: round(value, DIGITS) for name, value in metric.evaluate(size).items()}
     source = getattr(dataset, 'dataset', dataset)
+    metric.dataset_meta = getattr(source, 'metainfo', None)
+    metrics: dict[str, Any] = {name: round(value, DIGITS) for name, value in metric.evaluate(size).items()}
     kinds = read_kinds(source.data_root, {answer['split'] for answer in answers})
     if kinds:
         metrics['kinds'] = score_kinds(answers, kinds)

@@ -16,12 +16,13 @@ from mmduet.analysis.runs import Record, RunError, append_record, run_name
 from mmduet.analysis.trial import CHECKPOINT, Trial, resolve
 from mmduet.engine import config_tools
 from mmduet.engine.checkpoint import load_strictly, read_checkpoint
+from mmduet.engine.pretraining import stated_excludes
 from mmduet.registry import METRICS, MODELS
 
 # IoUs are kept in steps of 1/200, rounded down, so that hits at 0.5, 0.75 and 0.9 are kept.
 IOU_STEPS = 200
 KEPT = ('arm', 'seed', 'train_size', 'config', 'config_hash', 'data_hash', 'options', 'budget', 'steps', 'student_hash',
-        'order', 'checkpoint_hash', 'step_cpu_ms', 'commit')
+        'order', 'checkpoint_hash', 'step_cpu_ms', 'commit', 'pretrain_kept_out')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ def run_held_out(task: HeldOut) -> Record:
     model = MODELS.build(cfg.model.get('student', cfg.model))
     load_strictly(model, read_checkpoint(path)['state_dict'], str(path))
     metric = METRICS.build(cfg.test_evaluator)
+    metric.pretrain_excludes = stated_excludes(cfg)
     answers: dict[str, Answers] = {}
     results: dict[str, Any] = {}
     for split in task.splits:

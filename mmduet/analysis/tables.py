@@ -115,6 +115,17 @@ def format_kinds(records: Sequence[Record], split: str = VAL, metric: str = 'acc
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
+def format_kept_out(records: Sequence[Record]) -> str:
+    """Whether pre-training saw images of val and test: a sentence about all arms; records that do not say it are unknown."""
+    arms: dict[str, list[str]] = {}
+    for record in records:
+        named = arms.setdefault(str(record.get('pretrain_kept_out', 'unknown')), [])
+        if record['arm'] not in named:
+            named.append(record['arm'])
+    words = [word if len(arms) == 1 else f'{word} ({", ".join(named)})' for word, named in arms.items()]
+    return f'val and test images kept out of pre-training: {"; ".join(words)}'
+
+
 def gains_against(rows: Sequence[Row], other: str) -> dict[str, dict[str, Estimate]]:
     """Differences to one arm by title of the metric and by arm; empty where there is none."""
     compared = [row for row in rows if other in row.gains]

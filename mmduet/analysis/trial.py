@@ -15,7 +15,9 @@ from mmduet.analysis.trial_hook import TrialHook, student_of
 from mmduet.engine import config_tools
 from mmduet.engine.checkpoint import write_checkpoint
 from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.pretraining import stated_excludes
 from mmduet.engine.type_check import naming_unknown_types
+from mmduet.evaluation.kept_out import kept_out
 from mmduet.registry import METRICS, RUNNERS
 
 CHECKPOINT = 'last.pth'
@@ -147,6 +149,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         runner: Any = RUNNERS.build(cfg)
         val_loader = runner.build_dataloader(val, seed=trial.seed)
         metric = METRICS.build(evaluator)
+        metric.pretrain_excludes = stated_excludes(cfg)
         part = first_items(val_loader, settings.curve_expressions)
         hook = TrialHook(lambda model: evaluate(model, part, metric)[0], settings.curve_points)
         runner.register_hook(hook)
@@ -162,6 +165,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),
         'checkpoint_hash': hash_bytes(checkpoint.read_bytes()), 'val': metrics,
+        'pretrain_kept_out': kept_out(stated_excludes(cfg), val_loader.dataset.metainfo['dataset_name']),
     }
     append_record(Path(trial.out), record)
     return record

@@ -3,10 +3,11 @@
 A config says it by ``pretrain_excludes``, the names of data sets none of whose val and test images were seen before; a
 checkpoint carries the word of the config that it was trained by.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mmduet.engine.config_tools import walk
+from mmduet.evaluation.kept_out import describe_kept_out
 
 KEY = 'pretrain_excludes'
 TEACHER_KEY = 'teacher_pretrain_excludes'
@@ -26,16 +27,28 @@ def stated_excludes(cfg: Mapping[str, Any]) -> list[str] | None:
     return None if excludes is None else [str(name) for name in excludes]
 
 
-def kept_out(excludes: Sequence[str] | None, dataset: str) -> str:
-    """``'yes'``, ``'no'`` or ``'unknown'`` for a data set; what follows its name, as a protocol in brackets, does not count."""
-    if excludes is None:
-        return 'unknown'
-    return 'yes' if dataset.partition(' ')[0] in excludes else 'no'
+def loaded_excludes(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], trained_on: str | None) -> list[str] | None:
+    """Data sets whose val and test images weights saw neither before nor by being loaded; None where nobody says it.
+
+    Args:
+        checkpoint_meta: of the checkpoint that was loaded.
+        cfg: the config it was loaded into.
+        trained_on: name of the data set that a training goes on with from there; None for a test or a resumed training, where
+            what the checkpoint carries is all there is to say.
+    """
+    stated, carried = stated_excludes(cfg), checkpoint_meta.get(KEY)
+    if trained_on is None:
+        return carried if KEY in checkpoint_meta else stated
+    # Weights trained on another data set may have seen anything of this one.
+    before = (checkpoint_meta.get('dataset_meta') or {}).get('dataset_name')
+    if stated is None or carried is None or before != trained_on:
+        return None
+    return [name for name in stated if name in carried]
 
 
 def describe_pretraining(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], dataset: str) -> str:
     """The line that goes with a score."""
     carried = KEY in checkpoint_meta
-    excludes = checkpoint_meta[KEY] if carried else stated_excludes(cfg)
+    excludes = loaded_excludes(checkpoint_meta, cfg, trained_on=None)
     source = '' if carried or excludes is None else ' (says the config; the checkpoint does not)'
-    return f'val and test images of {dataset} kept out of pre-training: {kept_out(excludes, dataset)}{source}'
+    return describe_kept_out(excludes, dataset) + source

@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
@@ -30,7 +30,7 @@ from mmduet.engine.checkpoint import (
     write_checkpoint,
 )
 from mmduet.engine.distributed import join_process_group
-from mmduet.engine.pretraining import KEY, stated_excludes
+from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
 from mmduet.engine.resume import resume_candidates
 from mmduet.registry import RUNNERS
@@ -46,6 +46,7 @@ class GroundingRunner(Runner):
 
     resumed_batches_per_epoch: int | None = None
     _random_states: list[dict[str, Any]] | None = None
+    _loaded_meta: dict[str, Any] | None = None
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Join the process group before MMEngine would, with the back end that the machine has."""
@@ -82,6 +83,26 @@ class GroundingRunner(Runner):
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""
         return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    @property
+    def pretrain_excludes(self) -> list[str] | None:
+        """Data sets whose val and test images the weights never saw, by the word of config and loaded checkpoint."""
+        if self._loaded_meta is None:
+            return stated_excludes(self.cfg)
+        goes_on = isinstance(self._train_loop, BaseLoop) and not self._resume
+        name = str(getattr(self.train_dataloader.dataset, 'metainfo', {}).get('dataset_name')) if goes_on else None
+        return loaded_excludes(self._loaded_meta, self.cfg, name)
+
+    def build_evaluator(self, evaluator: Any) -> Any:
+        """Build an evaluator, and tell its metrics what pre-training saw, so that they say it with every score."""
+        built = super().build_evaluator(evaluator)
+        self._tell_metrics(built)
+        return built
+
+    def _tell_metrics(self, evaluator: Any) -> None:
+        for metric in getattr(evaluator, 'metrics', ()):
+            if hasattr(metric, 'pretrain_excludes'):
+                metric.pretrain_excludes = self.pretrain_excludes
 
     @property
     def plain_model(self) -> nn.Module:
@@ -132,6 +153,9 @@ class GroundingRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_history(checkpoint['message_hub'])
         self._random_states = checkpoint.get('random_states')
+        self._loaded_meta = checkpoint['meta']
+        for loop in (self._val_loop, self._test_loop):
+            self._tell_metrics(getattr(loop, 'evaluator', None))
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
@@ -181,7 +205,7 @@ class GroundingRunner(Runner):
         if hasattr(loader.dataset, 'metainfo'):
             meta.update(dataset_meta=to_plain(loader.dataset.metainfo))
         meta['cfg'] = self.message_hub.get_info('cfg') or self.cfg.pretty_text
-        meta[KEY] = stated_excludes(self.cfg)
+        meta[KEY] = self.pretrain_excludes
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
                                       'message_hub': to_plain(self.message_hub.state_dict())}
         if save_optimizer:

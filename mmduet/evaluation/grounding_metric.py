@@ -10,6 +10,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmduet.evaluation.kept_out import describe_kept_out, kept_out
 from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
 from mmduet.registry import METRICS, TASK_UTILS
 
@@ -29,18 +30,22 @@ class GroundingMetric(BaseMetric):
         rule: config of an ``EvaluationRule``; ``OriginalPixelsRule`` if None.
         prefix: put before every name, with a slash; none by default.
         out_file: JSON lines of all answers, written by the first rank; none by default.
+        pretrain_excludes: data sets whose val and test images pre-training never saw, which is said with every score; None
+            where nobody says it. The runner fills it in.
     """
 
     default_prefix = ''
 
     def __init__(self, thresholds: Sequence[float] = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9),
-                 rule: dict[str, Any] | None = None, prefix: str | None = None, out_file: str | None = None) -> None:
+                 rule: dict[str, Any] | None = None, prefix: str | None = None, out_file: str | None = None,
+                 pretrain_excludes: Sequence[str] | None = None) -> None:
         super().__init__(collect_device='cpu', prefix=prefix)
         if not thresholds or not all(0 < threshold < 1 for threshold in thresholds):
             raise ValueError(f'thresholds must lie between 0 and 1, got {thresholds}')
         self.thresholds = tuple(thresholds)
         self.rule: EvaluationRule = TASK_UTILS.build(rule) if rule is not None else OriginalPixelsRule()
         self.out_file = out_file
+        self.pretrain_excludes = pretrain_excludes
 
     def process(self, data_batch: Any, data_samples: Iterable[dict[str, Any] | DetDataSample]) -> None:
         """Score a batch; ``data_samples`` are predicted samples, or their dicts as MMEngine's evaluator passes them."""
@@ -72,9 +77,12 @@ class GroundingMetric(BaseMetric):
         if len(answers) != size or not answers:
             raise ValueError(f'{len(answers)} expressions were answered, the dataset has {size}: every expression must be '
                              'answered, and its expression_id must be unique in its split')
+        dataset = str((self.dataset_meta or {}).get('dataset_name', ''))
         if self.out_file is not None and is_main_process():
-            write_answers(Path(self.out_file), answers)
+            write_answers(Path(self.out_file), answers, dataset, kept_out(self.pretrain_excludes, dataset))
         metrics = self.compute_metrics(answers)
+        print_log(f'{len(answers)} expressions; {describe_kept_out(self.pretrain_excludes, dataset or "the data")}',
+                  logger='current')
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 
     def compute_metrics(self, results: list[Record]) -> dict[str, float]:
@@ -107,11 +115,19 @@ def unique_answers(answers: Iterable[Record]) -> list[Record]:
     return [unique[key] for key in sorted(unique)]
 
 
-def write_answers(path: Path, answers: Iterable[Record]) -> None:
-    """Write JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score and iou."""
+def write_answers(path: Path, answers: Iterable[Record], dataset: str = '', word: str = 'unknown') -> None:
+    """Write JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score and iou.
+
+    Args:
+        path: of the file; what is there is replaced when all is written.
+        answers: see ``GroundingMetric``.
+        dataset: name and protocol, ``dataset`` in every line.
+        word: whether its images were kept out of pre-training, ``pretrain_kept_out`` in every line.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + '.new')
     with beside.open('w', encoding='utf-8') as file:
         for answer in answers:
-            file.write(json.dumps({name: value for name, value in answer.items() if name != 'hits'}) + '\n')
+            line = {name: value for name, value in answer.items() if name != 'hits'}
+            file.write(json.dumps({**line, 'dataset': dataset, 'pretrain_kept_out': word}) + '\n')
     beside.replace(path)

@@ -3,7 +3,15 @@ import math
 import pytest
 
 from mmduet.analysis.runs import RunError
-from mmduet.analysis.tables import compare, format_gain, format_kinds, format_table, gains_against, label_curves
+from mmduet.analysis.tables import (
+    compare,
+    format_gain,
+    format_kept_out,
+    format_kinds,
+    format_table,
+    gains_against,
+    label_curves,
+)
 from tests.analysis_records import make_record
 
 RECORDS = [make_record('plain', 0, 40.0), make_record('plain', 1, 44.0), make_record('plain', 2, 42.0),
@@ -83,3 +91,10 @@ def test_a_label_curve_is_over_sizes_that_were_asked_for_and_needs_two():
     curves = label_curves(records)
     assert {arm: {size: point.mean for size, point in points.items()} for arm, points in curves.items()} == {
         'plain': {1000: 12.0, 2000: 30.0}}
+
+
+def test_a_table_says_whether_pretraining_saw_its_images_arm_by_arm_where_they_differ():
+    old = make_record('plain', 0, 40.0)
+    new = [make_record('full', seed, 50.0, pretrain_kept_out='yes') for seed in (0, 1)]
+    assert format_kept_out(new) == 'val and test images kept out of pre-training: yes'
+    assert format_kept_out([old, *new]) == 'val and test images kept out of pre-training: unknown (plain); yes (full)'

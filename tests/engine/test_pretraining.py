@@ -1,15 +1,6 @@
-import pytest
-
-from mmduet.engine.pretraining import describe_pretraining, kept_out, stated_excludes
+from mmduet.engine.pretraining import describe_pretraining, loaded_excludes, stated_excludes
 
 UNC = ['refcoco_unc', 'refcocoplus_unc']
-
-
-@pytest.mark.parametrize(('excludes', 'dataset', 'answer'), [
-    (UNC, 'refcoco_unc', 'yes'), (UNC, 'refcocog_umd', 'no'), ([], 'refcoco_unc', 'no'), (None, 'refcoco_unc', 'unknown'),
-    (['flickr30k'], 'flickr30k (any)', 'yes')])
-def test_a_score_says_yes_no_or_unknown(excludes, dataset, answer):
-    assert kept_out(excludes, dataset) == answer
 
 
 def test_a_pretrained_teacher_must_say_it_too():
@@ -28,3 +19,20 @@ def test_the_checkpoint_is_believed_before_the_config():
     assert describe_pretraining({'pretrain_excludes': UNC}, {}, 'refcoco_unc').endswith('pre-training: yes')
     assert describe_pretraining({}, cfg, 'refcoco_unc').endswith('yes (says the config; the checkpoint does not)')
     assert describe_pretraining({}, {}, 'referit').endswith('referit kept out of pre-training: unknown')
+
+
+def test_a_test_believes_the_checkpoint_and_a_training_that_goes_on_needs_the_word_of_both():
+    cfg = {'pretrain_excludes': UNC}
+    meta = {'pretrain_excludes': ['refcoco_unc', 'referit'], 'dataset_meta': {'dataset_name': 'refcoco_unc'}}
+    assert loaded_excludes(meta, cfg, None) == ['refcoco_unc', 'referit']
+    assert loaded_excludes({}, cfg, None) == UNC
+    assert loaded_excludes(meta, cfg, 'refcoco_unc') == ['refcoco_unc']
+    # What was trained on another data set may have seen any image of this one.
+    assert loaded_excludes(meta, cfg, 'refcocoplus_unc') is None
+    assert loaded_excludes({}, cfg, 'refcoco_unc') is None
+    assert loaded_excludes({'pretrain_excludes': None}, cfg, 'refcoco_unc') is None
+
+
+def test_a_cached_teacher_speaks_for_the_one_that_was_asked():
+    teacher = {'type': 'CachedTeacher', 'cache': 'x', 'teacher': {'pretrained': 'openai'}}
+    assert stated_excludes({'pretrain_excludes': UNC, 'model': {'teacher': teacher}}) is None

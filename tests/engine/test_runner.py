@@ -51,6 +51,20 @@ def test_a_training_leaves_checkpoints_pictures_and_scalars(whole):
     assert not list(work.glob('.*partial'))
 
 
+def test_every_validation_says_whether_pretraining_saw_its_images(root, tmp_path):
+    def said(name, **changes):
+        train(tmp_path / name, root, train_cfg__max_epochs=1, **changes)
+        text = next((tmp_path / name).glob('*/*.log')).read_text()
+        return [line.rpartition(': ')[2] for line in text.splitlines() if 'expressions; val and test images of tiny' in line]
+    assert said('a', pretrain_excludes=['tiny']) == ['yes']
+    first = str(tmp_path / 'a' / 'epoch_1.pth')
+    assert said('b', pretrain_excludes=['tiny'], load_from=first) == ['yes']
+    assert said('c') == ['unknown']
+    assert said('d', pretrain_excludes=['tiny'], load_from=str(tmp_path / 'c' / 'epoch_1.pth')) == ['unknown']
+    assert torch.load(tmp_path / 'd' / 'epoch_1.pth', weights_only=True)['meta']['pretrain_excludes'] is None
+    assert said('e', pretrain_excludes=[]) == ['no']
+
+
 def test_our_checkpoints_load_with_weights_only_and_no_allow_list(whole):
     work, _ = whole
     checkpoint = torch.load(work / 'epoch_2.pth', weights_only=True)

@@ -106,9 +106,19 @@ def test_answers_are_written_one_json_line_each(tmp_path):
     score([predicted(1, 20), predicted(0, 100)], out_file=str(path))
     first, second = (json.loads(text) for text in path.read_text().splitlines())
     assert first == {'expression_id': '0', 'split': 'val', 'image': 'a.png', 'expression': 'cup 0',
-                     'box': [0.0, 0.0, 100.0, 100.0], 'score': 1.0, 'iou': 1.0}
+                     'box': [0.0, 0.0, 100.0, 100.0], 'score': 1.0, 'iou': 1.0, 'dataset': '', 'pretrain_kept_out': 'unknown'}
     assert second['iou'] == pytest.approx(0.2)
     assert [p.name for p in path.parent.iterdir()] == ['answers.jsonl']
+
+
+def test_every_line_names_the_data_set_with_its_protocol_and_whether_pretraining_saw_it(tmp_path):
+    path = tmp_path / 'answers.jsonl'
+    metric = GroundingMetric(out_file=str(path), pretrain_excludes=['flickr30k'])
+    metric.dataset_meta = {'dataset_name': 'flickr30k (any)'}
+    metric.process(None, [predicted(0, 50)])
+    metric.evaluate(1)
+    line = json.loads(path.read_text())
+    assert (line['dataset'], line['pretrain_kept_out']) == ('flickr30k (any)', 'yes')
 
 
 @pytest.mark.parametrize('thresholds', [[], [0.0], [50]])

@@ -34,12 +34,16 @@ def test_a_page_and_a_json_are_written_with_photos_and_objects_of_the_data_root(
                    for name, boxes in (('plain', SOME), ('full', OTHERS)))
     run(plain, full, '--ann', annotations, '--out', tmp_path / 'out/r.html', '--draws', 50)
     assert capsys.readouterr().out.splitlines()[0] == \
-        'plain: Acc@0.25 75.00, Acc@0.5 75.00, Acc@0.75 50.00, Acc@0.9 50.00, mIoU 62.50'
+        ('plain: Acc@0.25 75.00, Acc@0.5 75.00, Acc@0.75 50.00, Acc@0.9 50.00, mIoU 62.50; images kept out of pre-training: '
+         'unknown')
     figures = json.loads((tmp_path / 'out/r.json').read_text())
     assert figures['objects'].endswith('objects.jsonl')
+    assert [system['pretrain_kept_out'] for system in figures['systems']] == ['unknown', 'unknown']
     assert [system['name'] for system in figures['systems']] == ['plain', 'full']
     page = (tmp_path / 'out/r.html').read_text()
     assert page.count('data:image/jpeg') >= 6
+    assert page.count('Whether pre-training saw these images is unknown.') == 2
+    assert '<th scope="row">images kept out of pre-training</th><td>unknown</td><td>unknown</td>' in page
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['r.html', 'r.json']
 
 
@@ -49,7 +53,10 @@ def test_plain_boxes_of_other_systems_may_be_of_two_formats(tmp_path, annotation
     (tmp_path / 'b.json').write_text(json.dumps([[x, y, x2 - x, y2 - y] for x, y, x2, y2 in TARGETS.values()]))
     run(tmp_path / 'a.csv', tmp_path / 'b.json', '--boxes', 'xyxy,xywh', '--ann', annotations, '--out', tmp_path / 'r.html')
     assert capsys.readouterr().out.count('mIoU 100.00') == 2
-    run(tmp_path / 'a.csv', '--boxes', 'xyxy', '--ann', annotations, '--out', tmp_path / 'r.html', '--names', 'x')
+    run(tmp_path / 'a.csv', '--boxes', 'xyxy', '--ann', annotations, '--out', tmp_path / 'r.html', '--names', 'x',
+        '--kept-out', 'no')
+    assert capsys.readouterr().out.startswith('x: Acc@0.25 100.00')
+    assert json.loads((tmp_path / 'r.json').read_text())['systems'][0]['pretrain_kept_out'] == 'no'
 
 
 def test_bad_input_ends_in_a_sentence_and_leaves_the_old_page(tmp_path, annotations):
@@ -66,6 +73,7 @@ def test_bad_input_ends_in_a_sentence_and_leaves_the_old_page(tmp_path, annotati
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['a', 'b', '--names', 'x'], '--names has 1 entries for 2 files'), (['a', 'b', '--names', 'x,x'], 'must differ'),
+    (['a', '--kept-out', 'yes,no'], '--kept-out has 2 entries'), (['a', '--kept-out', 'maybe'], 'yes, no or unknown'),
     (['a', '--boxes', 'cxcywh'], 'must be xyxy or xywh'), (['a', '--boxes', 'xyxy,xywh'], '--boxes has 2 entries for 1 files'),
     (['a', '--out', 'r.json'], r'--out must end in \.html'), (['a', '--draws', '0'], 'must be at least 1')])
 def test_wrong_flags_are_refused(arguments, message, capsys):

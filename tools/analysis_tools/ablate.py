@@ -204,6 +204,7 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
             print(f'\n{title}; differences paired by seed, with 95 % intervals (seeds)\n')
             print(tables.format_table(rows, args.against))
             print(f'\n{kinds}' if kinds else '')
+            print(tables.format_kept_out(part))
             gains = tables.gains_against(rows, args.against[0])
             if gains:
                 figure = figure_path(args, out, split, size)

@@ -37,16 +37,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--boxes', type=_formats, metavar='xyxy|xywh',
                         help='corners, or corner and size, in pixels: for all files, or one for each, joined by commas')
     parser.add_argument('--allow-no-box', action='store_true', help='take null and nan for "no box found", which is a miss')
+    parser.add_argument('--kept-out', type=_words, metavar='yes|no|unknown',
+                        help='whether pre-training saw none of the images, for files that do not say it: for all, or one for '
+                             'each, joined by commas')
     parser.add_argument('--title', help='heading of the page')
     parser.add_argument('--draws', type=_common.positive, default=1000, help='of the bootstrap (default: %(default)s)')
     parser.add_argument('--cases', type=_common.positive, default=16, metavar='N',
                         help='in each gallery (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
     args = parser.parse_args(arguments)
-    for name in ('names', 'boxes'):
+    for name in ('names', 'boxes', 'kept_out'):
         given = getattr(args, name)
         if given and len(given) != len(args.predictions) and (name == 'names' or len(given) != 1):
-            parser.error(f'--{name} has {len(given)} entries for {len(args.predictions)} files of predictions')
+            flag = name.replace('_', '-')
+            parser.error(f'--{flag} has {len(given)} entries for {len(args.predictions)} files of predictions')
     if args.names and len(set(args.names)) < len(args.names):
         parser.error('--names must differ from one another')
     if args.out.suffix.lower() not in ('.html', '.htm'):
@@ -59,6 +63,18 @@ def _formats(text: str) -> list[str]:
     if not set(formats) <= set(FORMATS):
         raise argparse.ArgumentTypeError(f'must be {" or ".join(FORMATS)}, got {text!r}')
     return formats
+
+
+def _words(text: str) -> list[str]:
+    words = text.split(',')
+    if not set(words) <= {'yes', 'no', 'unknown'}:
+        raise argparse.ArgumentTypeError(f'must be yes, no or unknown, got {text!r}')
+    return words
+
+
+def _one_each(given: list[str] | None, count: int) -> list[str | None]:
+    """One value for each file, where one was given for all or none at all."""
+    return [None] * count if not given else [*given * count][:count] if len(given) == 1 else [*given]
 
 
 def name_systems(paths: Sequence[Path]) -> list[str]:
@@ -98,9 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise DataError(f'the image folder {args.images} does not exist')
         cases = read_cases(args.ann, args.objects)
         names = args.names or name_systems(args.predictions)
-        formats = (args.boxes or [None]) * (len(names) if not args.boxes or len(args.boxes) == 1 else 1)
-        systems = [read_predictions(path, cases, name, box_format, args.allow_no_box)
-                   for path, name, box_format in zip(args.predictions, names, formats, strict=True)]
+        formats, words = (_one_each(given, len(names)) for given in (args.boxes, args.kept_out))
+        systems = [read_predictions(path, cases, name, box_format, args.allow_no_box, word)
+                   for path, name, box_format, word in zip(args.predictions, names, formats, words, strict=True)]
         summary = summarise(cases, systems, args.draws, args.seed)
         album = Album(args.images or find_images(args.ann[0]))
         page = draw_page(summary, choose_groups(summary, args.cases, args.seed), album, args.title or ' and '.join(names))
@@ -108,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_together({args.out: page, args.out.with_suffix('.json'): figures})
         for system in summary.figures['systems']:
             values = ', '.join(f'{TITLES[name]} {figure["value"]:.2f}' for name, figure in system['metrics'].items())
-            print(f'{system["name"]}: {values}')
+            print(f'{system["name"]}: {values}; images kept out of pre-training: {system["pretrain_kept_out"]}')
         print(f'wrote {args.out} ({len(page) / 1e6:.1f} MB) and {args.out.with_suffix(".json")}')
 
     _common.run(make)

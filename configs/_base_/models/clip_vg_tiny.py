@@ -4,6 +4,8 @@ from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers import CLIPTextEncoder, CLIPVisualEncoder, ReferenceBoxHead
 from mmduet.models.losses import BoxLoss
 
+# Generated scenes share no image with any data set, and these none with val and test of RefShapes.
+pretrain_excludes = ['refshapes', 'refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google', 'referit', 'flickr30k']
 model = dict(
     type=CLIPVG,
     # Trained on scenes that no student sees; the same CLIP is the teacher in configs/duet.

@@ -6,6 +6,8 @@ from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers import BertTextEncoder, ReferenceBoxHead, VisualEncoder
 from mmduet.models.losses import BoxLoss
 
+# Generated scenes share no image with any data set, and these none with val and test of RefShapes.
+pretrain_excludes = ['refshapes', 'refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google', 'referit', 'flickr30k']
 visual_encoder = dict(
     type=VisualEncoder,
     backbone=dict(type=ResNet, depth=18, num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(1, ), stem_channels=32,

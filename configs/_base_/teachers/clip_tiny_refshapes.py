@@ -1,6 +1,9 @@
 """The tiny CLIP that ships with mmduet, trained on RefShapes scenes that no student sees."""
 from mmduet.models.teachers import CLIPTeacher
 
+# It saw generated scenes alone, none of those that a student sees.
+teacher_pretrain_excludes = ['refshapes', 'refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google', 'referit',
+                             'flickr30k']
 teacher = dict(
     type=CLIPTeacher,
     model='clip_tiny_refshapes',

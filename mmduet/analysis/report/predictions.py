@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 FORMATS = ('xyxy', 'xywh')
 CORNERS, SIZES = ('x1', 'y1', 'x2', 'y2'), (('x', 'y', 'w', 'h'), ('x', 'y', 'width', 'height'))
 NAMED = 3
+# Whether pre-training saw none of the images, from the worst word to the best; a file is as good as its worst line.
+KEPT_OUT = ('no', 'unknown', 'yes')
+UNKNOWN = KEPT_OUT[1]
 # Photos are larger than this, so that boxes which all fit into it are fractions.
 UNIT = 1.0
 
@@ -38,6 +41,7 @@ class Predictions:
         boxes: (n, 4) corners in pixels, in the order of the expressions; nan where the system gave no box.
         scores: (n,) its confidence; nan where it said none.
         recorded: (n,) the IoU that the file says; nan where it says none.
+        kept_out: whether pre-training saw none of the images it is tested on: yes, no or unknown.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Predictions:
     boxes: Floats
     scores: Floats
     recorded: Floats
+    kept_out: str = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class _Entry:
 
 
 def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None = None,
-                     allow_no_box: bool = False) -> Predictions:
+                     allow_no_box: bool = False, kept_out: str | None = None) -> Predictions:
     """Read one file.
 
     Args:
@@ -66,6 +71,7 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
         name: of the system.
         box_format: ``'xyxy'`` or ``'xywh'``, in pixels. Must be given for plain boxes; objects are xyxy where None.
         allow_no_box: take null and nan for "no box found", which is a miss, instead of refusing them.
+        kept_out: what the user says of pre-training, for a file that does not say it.
 
     Raises:
         PredictionError: see there.
@@ -86,7 +92,28 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
     reader = _Reader(path, cases, box_format, allow_no_box)
     boxes, scores, recorded = reader.read(entries)
     return Predictions(name=name, path=path, sha256=hashlib.sha256(content).hexdigest(), boxes=boxes, scores=scores,
-                       recorded=recorded)
+                       recorded=recorded, kept_out=_read_kept_out(entries, kept_out))
+
+
+def _read_kept_out(entries: Sequence[_Entry], told: str | None) -> str:
+    """The worst word of a file's entries, or what the user told where they say nothing.
+
+    Raises:
+        PredictionError: an entry says another word, or the user tells another than the file says.
+    """
+    said: dict[str, str] = {}
+    for entry in entries:
+        word = entry.content.get('pretrain_kept_out') if isinstance(entry.content, dict) else None
+        if word is not None:
+            if word not in KEPT_OUT:
+                raise PredictionError(f"{entry.where}: field 'pretrain_kept_out' must be yes, no or unknown, got {word!r}")
+            said.setdefault(word, entry.where)
+    if not said:
+        return told or UNKNOWN
+    worst = min(said, key=KEPT_OUT.index)
+    if told is not None and told != worst and worst != UNKNOWN:
+        raise PredictionError(f'{said[worst]}: says {worst} of images kept out of pre-training, --kept-out says {told}')
+    return told or worst
 
 
 def _json_lines(path: Path, text: str) -> Iterator[_Entry]:
@@ -140,7 +167,7 @@ def _record_of_row(row: dict[str, str], where: str) -> Any:
     names = next(names for names in (CORNERS, *SIZES) if set(names) <= row.keys())
     box = [_to_number(row[name], where) for name in names]
     record: dict[str, Any] = {'box': box, 'box_format': 'xyxy' if names == CORNERS else 'xywh'}
-    record.update({name: row[name] for name in ('expression_id', 'split', 'expression') if row.get(name)})
+    record.update({name: row[name] for name in ('expression_id', 'split', 'expression', 'pretrain_kept_out') if row.get(name)})
     record.update({name: _to_number(row[name], where) for name in ('score', 'iou') if row.get(name)})
     return record
 

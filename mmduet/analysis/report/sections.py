@@ -16,6 +16,9 @@ CHANCE = 0.05
 FEW = 30
 WEAKEST = 3
 MISTAKES = 10
+# What is said with every score.
+KEPT_OUT = {'yes': 'Pre-training saw none of these images.', 'no': 'Pre-training <strong>may have seen</strong> these images.',
+            'unknown': 'Whether pre-training saw these images is unknown.'}
 SWATCH = {name: f'o{number}' for number, name in enumerate(OUTCOMES)}
 
 
@@ -58,7 +61,7 @@ def lead(figures: Figures) -> str:
         main = system['metrics'][MAIN]
         known = 'no interval' if main['low'] is None else f'95 % interval {interval(main)}'
         parts.append(f'<p class="lead">{key(index, system["name"])} finds <strong>{number(main["value"])} %</strong> of the '
-                     f'targets (IoU at least 0.5; {known}).</p>')
+                     f'targets (IoU at least 0.5; {known}). {KEPT_OUT[system["pretrain_kept_out"]]}</p>')
     for comparison in figures['comparisons']:
         parts.append(f'<p class="lead">{verdict(comparison, figures["permutations"])}</p>')
     weak = ['' if not (found := weaknesses(figures, index)) else
@@ -96,6 +99,8 @@ def scores(figures: Figures) -> str:
     rows = [f'<tr><th scope="row">{TITLES[name]}, %</th>' + ''.join(
         f'<td>{number(system["metrics"][name]["value"])}<small>{interval(system["metrics"][name])}</small></td>'
         for system in systems) + '</tr>' for name in METRICS]
+    rows.append('<tr><th scope="row">images kept out of pre-training</th>'
+                + ''.join(f'<td>{escape(system["pretrain_kept_out"])}</td>' for system in systems) + '</tr>')
     return _table(f'<tr><th scope="col">metric</th>{head}</tr>', rows, 'narrow')
 
 

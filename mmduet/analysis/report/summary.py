@@ -121,6 +121,7 @@ def _describe(system: System, cases: Cases, bootstrap: ImageBootstrap) -> Figure
     counts, _ = np.histogram(system.overlaps, bins=BINS, range=(0.0, 1.0))
     return {
         'name': system.name, 'file': str(system.predictions.path), 'sha256': system.predictions.sha256,
+        'pretrain_kept_out': system.predictions.kept_out,
         'metrics': {name: _plain(interval) for name, interval in metrics},
         'curve': [{'threshold': threshold, **_plain(interval)} for threshold, interval in zip(CURVE, curve, strict=True)],
         'histogram': [int(count) for count in counts],

@@ -120,3 +120,23 @@ def test_the_split_is_needed_where_an_id_is_in_two(tmp_path):
     assert read_predictions(write(tmp_path, 'p.jsonl', records), cases, 'a').boxes.tolist() == BOXES
     with pytest.raises(PredictionError, match=r"p\.jsonl:3: expression_id '3' is in the splits val, testA: the field 'split'"):
         read_predictions(write(tmp_path, 'p.jsonl', [*GOOD[:2], {**GOOD[2], 'split': ''}]), cases, 'a')
+
+
+def test_a_file_is_as_good_as_its_worst_line_about_pretraining(tmp_path):
+    cases = make_cases(tmp_path)
+
+    def read(words, told=None):
+        lines = [{**line, **({} if word is None else {'pretrain_kept_out': word})}
+                 for line, word in zip(answers(*SOME), words, strict=True)]
+        return read_predictions(write_lines(tmp_path / 'p.jsonl', lines), cases, 'p', kept_out=told).kept_out
+
+    assert read(['yes'] * 4) == 'yes'
+    assert read(['yes', 'unknown', 'yes', 'yes']) == 'unknown'
+    assert read(['yes', 'unknown', 'no', 'yes']) == 'no'
+    assert read([None] * 4) == 'unknown'
+    assert read([None] * 4, told='yes') == 'yes'
+    assert read(['unknown'] * 4, told='no') == 'no'
+    with pytest.raises(PredictionError, match=r'p\.jsonl:1: says no of images .*--kept-out says yes'):
+        read(['no'] * 4, told='yes')
+    with pytest.raises(PredictionError, match=r"p\.jsonl:2: field 'pretrain_kept_out' must be yes, no or unknown, got 'maybe'"):
+        read(['yes', 'maybe', 'yes', 'yes'])
