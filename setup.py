@@ -32,6 +32,6 @@ setup(
     extras_require={
         'onedl': ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1'],
         'openmmlab': ['mmengine==0.10.7', 'mmcv-lite>=2.0.0,<2.2.0', 'mmdet==3.3.0'],
-        'dev': ['pytest>=8', 'ruff>=0.17', 'mypy>=2', 'import-linter>=2', 'pre-commit'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3', 'ruff>=0.17', 'mypy>=2', 'import-linter>=2', 'pre-commit'],
     },
 )
