@@ -37,7 +37,7 @@ def build(root, cache=None, **teacher):
     return MODELS.build(load_config(root, cache, **teacher).model.teacher)
 
 
-def refuse(root, cache, message, needs=ALL, dataset=None, **teacher):
+def expect_refusal(root, cache, message, needs=ALL, dataset=None, **teacher):
     with pytest.raises(CacheError, match=message):
         ask(build(root, cache, **teacher), dataset or build_dataset(root, PLAIN), needs)
 
@@ -145,7 +145,7 @@ def test_it_answers_what_is_needed_on_the_device_of_the_boxes(made):
     root, cache = made
     found, _ = ask(build(root, cache), build_dataset(root), {'similarity'})
     assert found.text is None and found.image is None and found.similarity.shape == (12, 8, 8)
-    refuse(root, cache, 'answers distractors, image, region, similarity, text, not patches', needs={'patches'})
+    expect_refusal(root, cache, 'answers distractors, image, region, similarity, text, not patches', needs={'patches'})
 
 
 def test_another_teacher_can_wrap_it(made):
@@ -166,7 +166,7 @@ def test_another_teacher_can_wrap_it(made):
 ])
 def test_another_teacher_is_refused_by_what_differs(made, change, message):
     root, cache = made
-    refuse(root, cache, message, **change)
+    expect_refusal(root, cache, message, **change)
     with pytest.raises(CacheError, match='of another teacher'):
         build(root, cache, **change).init_weights()
 
@@ -175,7 +175,7 @@ def test_other_weights_of_the_same_name_are_refused(made, tmp_path):
     root, cache = made
     weights = tmp_path / 'clip_tiny_refshapes.safetensors'
     weights.write_bytes(b'other')
-    refuse(root, cache, 'weights is', pretrained=str(weights))
+    expect_refusal(root, cache, 'weights is', pretrained=str(weights))
 
 
 def test_weights_that_are_not_here_are_taken_on_trust(made, tmp_path, caplog):
@@ -187,15 +187,15 @@ def test_weights_that_are_not_here_are_taken_on_trust(made, tmp_path, caplog):
 def test_other_data_are_refused(made, tmp_path):
     _, cache = made
     other = make_cache_root(tmp_path / 'other', seed=1)
-    refuse(other, cache, r"made from other data: its annotations of train have SHA-256 \w{64}, those of expression 'train0a' "
-           r'have \w{64}')
+    expect_refusal(other, cache, r'made from other data: its annotations of train have SHA-256 \w{64}, '
+                                 r"those of expression 'train0a' have \w{64}")
 
 
 def test_other_objects_are_refused_where_they_are_read(copied):
     root, cache = copied
     objects = root / 'annotations/objects.jsonl'
     objects.write_text(objects.read_text().replace('}', ', "more": 1}'))
-    refuse(root, cache, 'its objects.jsonl has SHA-256')
+    expect_refusal(root, cache, 'its objects.jsonl has SHA-256')
     ask(build(root, cache), build_dataset(root), ALL - {'distractors'})
 
 
@@ -203,7 +203,7 @@ def test_a_half_written_cache_is_refused(copied):
     root, cache = copied
     path = cache / 'tiny/train/manifest.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'complete': False}))
-    refuse(root, cache, r'half written \(2 of 2 shards\)')
+    expect_refusal(root, cache, r'half written \(2 of 2 shards\)')
 
 
 def test_a_flipped_bit_is_refused(copied):
@@ -212,7 +212,8 @@ def test_a_flipped_bit_is_refused(copied):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
     path.write_bytes(content)
-    refuse(root, cache, 'photo-00000.f16 has not the checksum of the manifest: the cache is damaged. Mend it with: python')
+    expect_refusal(root, cache, 'photo-00000.f16 has not the checksum of the manifest: the cache is damaged. '
+                                'Mend it with: python')
 
 
 def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_that_adds_it(copied, tmp_path):
@@ -221,14 +222,15 @@ def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_tha
         build(root, tmp_path / 'nowhere').init_weights()
     assert build(root, tmp_path / 'nowhere').embed_dims is None
     shutil.rmtree(cache / 'tiny/val')
-    refuse(root, cache, r"no entry for expression 'val0a' of split 'val' of 'tiny'; add it with: python tools/cache_teacher.py "
-           r'\S*tiny_cached_config.py --out \S*cache --splits val', dataset=build_dataset(root, PLAIN, splits=['val']))
+    expect_refusal(root, cache, r"no entry for expression 'val0a' of split 'val' of 'tiny'; add it with: "
+                                r'python tools/cache_teacher.py \S*tiny_cached_config.py --out \S*cache --splits val',
+                   dataset=build_dataset(root, PLAIN, splits=['val']))
     write_cache(root, cache, '--redo', '--cfg-options', 'train_dataloader.dataset.first=3')
-    refuse(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")
-    refuse(root, cache, "expression 'train0a': the other boxes of its photo was not cached; .* --distractors --redo",
-           dataset=build_dataset(root, PLAIN, first=1))
-    refuse(root, cache, "expression 'train0a': its words 'another cup' was not cached", needs={'text'},
-           dataset=_Reworded(build_dataset(root, PLAIN, first=1)))
+    expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")
+    expect_refusal(root, cache, "expression 'train0a': the other boxes of its photo was not cached; .* --distractors --redo",
+                   dataset=build_dataset(root, PLAIN, first=1))
+    expect_refusal(root, cache, "expression 'train0a': its words 'another cup' was not cached", needs={'text'},
+                   dataset=_Reworded(build_dataset(root, PLAIN, first=1)))
 
 
 class _Reworded:
@@ -250,5 +252,5 @@ def test_a_cache_without_mirror_images_says_so(made, tmp_path):
     root, _ = made
     cache = write_cache(root, tmp_path / 'cache', '--cfg-options', 'train_dataloader.dataset.pipeline.1.prob=0.0')
     ask(build(root, cache), build_dataset(root, PLAIN), {'image'})
-    refuse(root, cache, "expression 'train0a': its mirrored photo was not cached", needs={'image'},
-           dataset=build_dataset(root, FLIP))
+    expect_refusal(root, cache, "expression 'train0a': its mirrored photo was not cached", needs={'image'},
+                   dataset=build_dataset(root, FLIP))
