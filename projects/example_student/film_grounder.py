@@ -81,11 +81,7 @@ class FiLMGrounder(BaseGrounder):
             load_partial_weights(self, pretrained)
 
     def extract(self, inputs: Tensor, samples: Samples) -> CellFeatures:
-        """See ``BaseGrounder.extract``.
-
-        The box is that of the cell that bids most. ``query`` is the mean of the cells' last states weighted by their bids, so
-        that what DUET says about the answer reaches the bids.
-        """
+        """See ``BaseGrounder.extract``; ``query`` is the last state of the cell that bids most."""
         padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
         has_padding, padding = bool(padding.any()), padding.to(inputs.device, non_blocking=True)
         shared = UNSHARED if self.training else share_images(inputs, samples)
@@ -106,9 +102,8 @@ class FiLMGrounder(BaseGrounder):
         start = torch.cat([torch.logit(centres.flatten(1).T), centres.new_full((self.grid**2, 2), -1.2)], dim=1)
         boxes = (start + self.box(states)).sigmoid()
         best = scores.argmax(dim=1)
-        query = torch.einsum('bn,bnc->bc', scores.softmax(dim=1), states)
-        return CellFeatures(boxes=boxes[rows, best][None], query=query, visual=visual, visual_padding=padding, text=words,
-                            text_padding=text_padding, scores=scores, cell_boxes=boxes)
+        return CellFeatures(boxes=boxes[rows, best][None], query=states[rows, best], visual=visual, visual_padding=padding,
+                            text=words, text_padding=text_padding, scores=scores, cell_boxes=boxes)
 
     def loss(self, features: CellFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_cell`` for the bids; ``loss_bbox`` and ``loss_giou`` of the cell that should have won."""

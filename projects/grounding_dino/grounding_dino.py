@@ -1,5 +1,6 @@
 """Grounding DINO (Liu et al., ECCV 2024) as MMDetection has it, as a student that DUET can teach."""
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mmdet.models.layers import MLP
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -88,7 +90,8 @@ class GroundingDINOStudent(BaseGrounder):
             self.detector = MMDET_MODELS.build(model)
         width: int = self.detector.embed_dims
         self.detector.decoder.ref_point_head = PlaceReader(2 * width, width, width, 2)
-        self.detector.init_weights()
+        with _quiet():
+            self.detector.init_weights()
         self.visual_level = visual_level
         self.register_state_dict_post_hook(_drop_prefix)
         self.register_load_state_dict_pre_hook(_add_prefix)
@@ -218,6 +221,18 @@ def move_back(maps: Tensor, places: list[Canvas]) -> Tensor:
 def drop_computed(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Leave out the table of BERT's positions, which some versions of transformers store and others compute."""
     return {key: value for key, value in weights.items() if not key.endswith(COMPUTED)}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MMEngine would print a line for every parameter that it has set."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _rename_loss(name: str) -> str:

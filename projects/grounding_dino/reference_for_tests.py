@@ -32,8 +32,7 @@ def build_mmdet(detector: str, bert: Path, changes: dict[str, Any]) -> nn.Module
     """The detector of a config of MMDetection with its own language model, of the BERT in a folder."""
     model = read_detector(detector, {**changes, 'language_model': {'name': str(bert)}})
     with DefaultScope.overwrite_default_scope('mmdet'):
-        built = MODELS.build(model)
-    built.init_weights()
+        built: nn.Module = MODELS.build(model)
     return built
 
 

@@ -57,6 +57,7 @@ def pair(tmp_path, monkeypatch):
     model = load_config('grounding_dino_refshapes').model
     torch.manual_seed(1)
     theirs = build_mmdet(model.detector, folder, model.changes.to_dict())
+    theirs.init_weights()
     with torch.no_grad():
         for parameter in theirs.parameters():
             # What starts at zero would hide what it is multiplied with.
@@ -109,17 +110,14 @@ def test_a_photo_that_fills_its_canvas_goes_through_mmdetections_own_preprocesso
 
 
 def test_losses_are_those_of_mmdetection(pair):
-    theirs, ours = (model.train() for model in pair)
+    theirs, ours = (model.eval() for model in pair)
+    # Denoising queries as in training, and no dropout.
+    theirs.training = ours.detector.training = True
     data = ours.data_preprocessor(in_corner(make_batch()))
     inputs, [sample] = data['inputs'][:1], data['data_samples'][:1]
     packed = as_mmdet(sample, tokens_positive={0: [[0, len(sample.text)]]})
     packed.set_metainfo({'text': f'{sample.text}. '})
     packed.gt_instances = InstanceData(bboxes=sample.gt_instances.bboxes * 0.5, labels=torch.zeros(1, dtype=torch.long))
-    for module in (*theirs.modules(), *ours.modules()):
-        if hasattr(module, 'dropout') and isinstance(module.dropout, float):
-            module.dropout = 0.0  # of the fusion, which no config sets
-    for model in pair:
-        model.apply(lambda module: setattr(module, 'p', 0.0) if isinstance(module, torch.nn.Dropout) else None)
     torch.manual_seed(2)  # of the noise on the denoising queries
     wanted = theirs.loss(inputs, [packed])
     torch.manual_seed(2)

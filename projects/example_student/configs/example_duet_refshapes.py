@@ -5,7 +5,7 @@ from mmduet.models import DistilledGrounder
 
 with read_base():
     from ....configs._base_.duet_head import duet_head
-    from ....configs._base_.teachers.clip_tiny_refshapes import teacher
+    from ....configs._base_.teachers.clip_tiny_refshapes import teacher, teacher_pretrain_excludes  # noqa: F401
     from .example_refshapes import *
 
 duet_head.update(channels=64, embed_dims=64)

@@ -8,7 +8,7 @@ from projects.example_student.film_grounder import FiLMGrounder
 with read_base():
     from ....configs._base_.datasets.refshapes import *
     from ....configs._base_.default_runtime import *
-    from ....configs._base_.models.transvg_tiny import visual_encoder
+    from ....configs._base_.models.transvg_tiny import pretrain_excludes, visual_encoder  # noqa: F401
     from ....configs._base_.schedules.refshapes import *
 
 max_epochs = 2

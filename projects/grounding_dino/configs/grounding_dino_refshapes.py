@@ -10,6 +10,7 @@ with read_base():
     from ....configs._base_.default_runtime import *
     from ....configs._base_.schedules.refshapes import *
 
+pretrain_excludes = ['refshapes']  # random weights have seen nothing
 # MMDetection's text layers have 256 channels whatever a config says, so the tiny one is slim elsewhere.
 slim = dict(ffn_cfg=dict(feedforward_channels=64))
 model = dict(
