@@ -3,6 +3,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.layers.attention import SelfAttention
+from mmduet.models.layers.dense import Dense
 from mmduet.models.layers.dropout import Dropout
 
 
@@ -19,8 +20,8 @@ class PostNormEncoderLayer(nn.Module):
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.self_attn = SelfAttention(channels, heads, dropout)
-        self.linear1 = nn.Linear(channels, feedforward)
-        self.linear2 = nn.Linear(feedforward, channels)
+        self.linear1 = Dense(channels, feedforward)
+        self.linear2 = Dense(feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
         self.norm2 = nn.LayerNorm(channels)
         self.dropout = Dropout(dropout)

@@ -3,11 +3,12 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.layers.dense import dense
 from mmduet.models.layers.query_gates import QueryGate
+from mmduet.models.layers.shifted_windows import speed_up_swin
 from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -98,7 +99,7 @@ class QRNet(BaseGrounder):
                              f'{self.image_size} px: set grid to the side of the canvas divided by the stride of the backbone')
         text = self.text_encoder(token_ids, text_padding)
         fine, coarse = self.pyramid(self.look(inputs, text[:, 0]), text[:, 0])[-2:]
-        tokens = [level.flatten(2).transpose(1, 2) + scale
+        tokens = [level.flatten(1, 2) + scale
                   for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
         cells = self.visual_proj(torch.cat(tokens, dim=1))
         words = self.text_proj(text)
@@ -111,7 +112,7 @@ class QRNet(BaseGrounder):
                                  visual_padding=visual_padding)
 
     def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
-        """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
+        """(B, H_i, W_i, C_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
         backbone = self.backbone
         tokens, shape = backbone.patch_embed(inputs)
         tokens = backbone.drop_after_pos(tokens)
@@ -120,22 +121,25 @@ class QRNet(BaseGrounder):
             for block in stage.blocks:
                 tokens = block(tokens, shape)
             tokens = gate(tokens, query)
-            normed = getattr(backbone, f'norm{number}')(tokens)
-            maps.append(normed.transpose(1, 2).unflatten(2, shape))
+            maps.append(getattr(backbone, f'norm{number}')(tokens).unflatten(1, shape))
             if stage.downsample is not None:
                 tokens, shape = stage.downsample(tokens, shape)
         return maps
 
     def pyramid(self, maps: list[Tensor], query: Tensor) -> list[Tensor]:
-        """(B, C, H_i, W_i) levels, one for every map and one of half the last: coarse added to fine, then back, gated."""
-        levels = [lateral(level) for lateral, level in zip(self.laterals, maps, strict=True)]
+        """(B, H_i, W_i, C) levels, one for every map and one of half the last: coarse added to fine, then back, gated.
+
+        Channels come last throughout, so that each step is one pass over memory.
+        """
+        levels = [_map_pixels(lateral, level) for lateral, level in zip(self.laterals, maps, strict=True)]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
-            levels[fine] = levels[fine] + F.interpolate(levels[coarse], size=levels[fine].shape[-2:], mode='nearest')
+            levels[fine] = (_quads(levels[fine]) + levels[coarse][:, :, None, :, None]).view_as(levels[fine])
         for number, gate in enumerate(self.pool_gates):
             level = levels[number]
-            gated = gate(level.flatten(2).transpose(1, 2), query).transpose(1, 2).unflatten(2, level.shape[2:])
-            levels[number + 1] = levels[number + 1] + F.avg_pool2d(gated, kernel_size=2)
-        levels.append(F.max_pool2d(levels[-1], kernel_size=1, stride=2))
+            quads = _quads(gate(level.flatten(1, 2), query).view_as(level))
+            pooled = (quads[:, :, 0, :, 0] + quads[:, :, 0, :, 1] + quads[:, :, 1, :, 0] + quads[:, :, 1, :, 1]) / 4
+            levels[number + 1] = levels[number + 1] + pooled
+        levels.append(levels[-1][:, ::2, ::2])
         return levels
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
@@ -143,6 +147,16 @@ class QRNet(BaseGrounder):
         boxes = features.boxes[-1]
         losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
         return losses
+
+
+def _map_pixels(convolution: Any, level: Tensor) -> Tensor:
+    """What a convolution of one pixel makes of a map whose channels come last."""
+    return dense(level, convolution.weight.flatten(1), convolution.bias)
+
+
+def _quads(level: Tensor) -> Tensor:
+    """(B, H / 2, 2, W / 2, 2, C) neighbours of a (B, H, W, C) map."""
+    return level.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
 
 
 def _build_backbone(config: dict[str, Any]) -> Any:
@@ -154,4 +168,5 @@ def _build_backbone(config: dict[str, Any]) -> Any:
     with torch.device('cpu' if device.type == 'meta' else device):
         backbone = MODELS.build(config)
     backbone.init_weights()
+    speed_up_swin(backbone)
     return backbone

@@ -1,0 +1,67 @@
+import copy
+
+import pytest
+import torch
+from mmdet.models.backbones import SwinTransformer
+
+from mmduet.models.layers import shifted_windows
+from mmduet.models.layers.shifted_windows import speed_up_swin, window_layout
+
+
+@pytest.fixture
+def pair():
+    """MMDetection's Swin, and the same after ``speed_up_swin``; 7 does not divide its maps of 24 and 12 cells."""
+    torch.manual_seed(0)
+    theirs = SwinTransformer(embed_dims=32, depths=(2, 2), num_heads=(2, 4), strides=(4, 2), out_indices=(0, 1), window_size=7,
+                             drop_path_rate=0.0)
+    for name, parameter in theirs.named_parameters():
+        if 'bias' in name or 'norm' in name:
+            torch.nn.init.normal_(parameter)
+    ours = copy.deepcopy(theirs)
+    speed_up_swin(ours)
+    return theirs, ours
+
+
+@pytest.mark.parametrize('size', [96, 92])
+def test_maps_and_gradients_are_those_of_mmdetection_under_the_same_names(pair, size):
+    theirs, ours = pair
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    # A map of 23 cells is padded for its windows, and again to be merged.
+    canvases = torch.randn(2, 3, size, size)
+    results = [model(canvases) for model in pair]
+    assert all(torch.allclose(ours, theirs, atol=1e-4) for theirs, ours in zip(*results, strict=True))
+    for maps in results:
+        sum(level.square().sum() for level in maps).backward()
+    learnt = dict(ours.named_parameters())
+    for name, parameter in theirs.named_parameters():
+        assert torch.allclose(learnt[name].grad, parameter.grad, rtol=1e-3, atol=1e-3 * parameter.grad.abs().max()), name
+
+
+def test_answers_in_pieces_are_those_at_once(pair, monkeypatch):
+    theirs, ours = pair
+    theirs.eval(), ours.eval()
+    monkeypatch.setattr(shifted_windows, 'HIDDEN_AT_ONCE', 1000)
+    with torch.inference_mode():
+        canvases = torch.randn(2, 3, 96, 96)
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours(canvases), theirs(canvases), strict=True))
+
+
+def test_a_layout_made_where_nothing_is_learnt_serves_training(pair):
+    window_layout.cache_clear()
+    _, ours = pair
+    with torch.inference_mode():
+        ours(torch.randn(1, 3, 96, 96))
+    ours(torch.randn(1, 3, 96, 96))[1].sum().backward()
+    assert ours.stages[1].blocks[1].attn.w_msa.relative_position_bias_table.grad.abs().sum() > 0
+
+
+def test_windows_are_padded_shifted_and_put_back():
+    layout = window_layout(3, 3, window=2, shift=1, device=torch.device('cpu'))
+    # Of rows 0 1 2 and one of padding, shifted up and left by one: 4 5 . 3 / 7 8 . 6 / . . . . / 1 2 . 0.
+    tokens = torch.arange(1.0, 10.0).view(1, 9, 1)
+    assert layout.divide(tokens).view(4, 4).tolist() == [[5, 6, 8, 9], [0, 4, 0, 7], [0, 0, 2, 3], [0, 0, 0, 1]]
+    assert torch.equal(layout.join(layout.divide(tokens)), tokens)
+    # The first window holds neighbours; in the second, the padding and what came round from the left are apart.
+    assert layout.mask[0].unique().tolist() == [0.0]
+    assert layout.mask[1, 0, 0].tolist() == [0.0, -100.0, 0.0, -100.0]
+    assert window_layout(4, 4, window=2, shift=0, device=torch.device('cpu')).mask is None
