@@ -11,6 +11,7 @@ from mmduet.datasets.transforms import (
     LoadPhoto,
     PackGroundingInputs,
     PlaceOnCanvas,
+    QuickResizeLongSide,
     RandomBlur,
     RandomFlip,
     RandomTargetCrop,
@@ -19,7 +20,7 @@ from mmduet.datasets.transforms import (
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'RandomBlur',
-    'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_photo', 'grounding_collate', 'read_annotations', 'read_photo',
-    'write_annotations',
+    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas',
+    'QuickResizeLongSide', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_photo',
+    'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
 ]

@@ -2,6 +2,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -9,6 +10,9 @@ from PIL import Image, UnidentifiedImageError
 from mmduet.datasets.errors import ImageError
 
 Photo = NDArray[np.uint8]
+_END_OF_JPEG = b'\xff\xd9'
+_KNOWS_RGB = hasattr(cv2, 'IMREAD_COLOR_RGB')
+_AS_STORED = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_photo(path: str | Path) -> Photo:
@@ -29,17 +33,34 @@ def read_photo(path: str | Path) -> Photo:
 def decode_photo(content: bytes, name: str) -> Photo:
     """``read_photo`` of bytes that are already in memory; ``name`` stands in the error.
 
-    Pillow, unlike some versions of OpenCV, refuses a truncated JPEG instead of filling it with grey; OpenCV would save a
-    third of a millisecond of the 2.3 for a COCO photo.
+    A whole JPEG is decoded by OpenCV: the same pixels by the same library, straight to an array, in three quarters of the
+    time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return _to_rgb(image)
+            photo = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
+            return _to_rgb(image) if photo is None else photo
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is no image') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports a broken chunk of a PNG as a SyntaxError.
         raise ImageError(f'{name} is truncated or broken: {error}') from error
+
+
+def _decode_jpeg(content: bytes, image: Image.Image) -> Photo | None:
+    """(h, w, 3) RGB bytes of a JPEG whose last bytes are there; None where OpenCV cannot read it."""
+    if not content.endswith(_END_OF_JPEG) and not content.rstrip(b'\0').endswith(_END_OF_JPEG):
+        return None
+    try:
+        photo = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
+    except cv2.error:
+        return None
+    if photo is None or photo.shape != (image.height, image.width, 3):
+        return None
+    if not _KNOWS_RGB:
+        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    decoded: Photo = photo
+    return decoded
 
 
 def _to_rgb(image: Image.Image) -> Photo:

@@ -91,3 +91,25 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
 def test_all_real_photos_are_the_same_as_by_pillow():
     for path in sorted(shared('data/refcoco_family/photos/images').glob('*.jpg')):
         np.testing.assert_array_equal(read_photo(path), np.asarray(Image.open(path).convert('RGB')))
+
+
+@pytest.mark.parametrize('options', [{'subsampling': 0}, {'subsampling': 1}, {'subsampling': 2, 'progressive': True},
+                                     {'quality': 30}, {'quality': 98, 'optimize': True}])
+def test_a_whole_jpeg_is_what_pillow_shows_pixel_by_pixel(options):
+    waves = 127 + 120 * np.sin(np.arange(97)[:, None, None] / 9 + np.arange(131)[None, :, None] / 7 + np.arange(3))
+    content = encode(waves.astype(np.uint8), 'RGB', 'JPEG', **options)
+    expected = np.asarray(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(decode_photo(content, 'x'), expected)
+    np.testing.assert_array_equal(decode_photo(content + bytes(7), 'x'), expected)
+
+
+def test_real_photos_are_what_pillow_shows_pixel_by_pixel():
+    for path in sorted(shared('data/coco_photos/images').iterdir())[:12]:
+        np.testing.assert_array_equal(read_photo(path), np.asarray(Image.open(path).convert('RGB')))
+
+
+def test_a_jpeg_that_was_cut_off_is_refused_wherever_it_ends(pixels):
+    content = encode(pixels, 'RGB', 'JPEG')
+    for end in range(2, len(content) - 2, 9):
+        with pytest.raises(ImageError, match=r'x\.jpg'):
+            decode_photo(content[:end], 'x.jpg')

@@ -1,7 +1,10 @@
 import re
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from mmduet.datasets import GroundingDataset
 from tests.load_tool import load_tool
 
 tool = load_tool('analysis_tools/benchmark_data')
@@ -9,15 +12,38 @@ tool = load_tool('analysis_tools/benchmark_data')
 
 def test_loading_is_timed_and_weighed(capsys):
     assert tool.main(['--expressions', '200']) == 0
-    assert re.match(r'200 phrases: \d+\.\d s of processor time .*MB at the peak', capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.match(r'200 phrases: \d+\.\d s of processor time .*MB at the peak\na worker process that reads them adds', said)
+    if Path('/proc/self/smaps_rollup').exists():
+        assert 'nan' not in said
+
+
+@pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='the system does not say how memory is shared')
+def test_workers_share_the_annotations_instead_of_copying_them(tmp_path):
+    weights = []
+    for count in (100, 30_000):
+        tool.write_phrases(tmp_path / str(count), count)
+        weights.append(tool.weigh_workers(GroundingDataset(tmp_path / str(count), ['train'], [])))
+    # The lines alone are 8 MB, and a list of as many objects would be copied page by page as it is read.
+    assert weights[1] - weights[0] < 3
 
 
 def test_our_photo_is_the_familys_up_to_rounding(tmp_path, capsys):
     Image.effect_mandelbrot((120, 90), (-2, -1.5, 1, 1.5), 40).convert('RGB').save(tmp_path / 'a.jpg')
     assert tool.main(['--photos', str(tmp_path)]) == 0
-    found = re.search(r'pixels are (\d\.\d+) apart on average and (\d+) at most', capsys.readouterr().out)
+    said = capsys.readouterr().out
+    found = re.search(r'pixels are (\d\.\d+) apart on average, \d+ or less in 999 of 1,000, (\d+) at most', said)
     assert float(found[1]) < 3
     assert int(found[2]) <= 6
+    assert 'in batches of 8, ready for the trainer: ours' in said
+
+
+def test_both_make_the_same_of_every_draw():
+    draws = {tool.draw_changes(seed) for seed in range(40)}
+    assert {draw.flip for draw in draws} == {True, False}
+    assert {len(draw.order) for draw in draws} == {0, 3}
+    assert {draw.side for draw in draws} == set(tool.SIDES)
+    assert tool.draw_changes(3) == tool.draw_changes(3)
 
 
 def test_a_folder_without_photos_is_a_sentence(tmp_path, capsys):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python
-"""Time what feeds a model: how long annotations take to load and how much memory, and how fast photos are made ready.
+"""Time what feeds a model: how long annotations take to load, how much memory they and workers need, how fast photos are ready.
 
     python tools/analysis_tools/benchmark_data.py --expressions 427193
     python tools/analysis_tools/benchmark_data.py --photos COCO/train2014 --count 100
 
-The first writes that many made-up phrases, as many as Flickr30K Entities has for training, and loads them. The second compares
-the training transforms with what the TransVG family does (Pillow throughout: decode, resize, jitter of colours by blending
-images, normalise in floating point), both on one thread, and says how far apart the pictures are where both do the same.
-Figures are of processor time, so that a busy machine does not matter.
+The first writes that many made-up phrases, as many as Flickr30K Entities has for training, loads them, and weighs worker
+processes that read them. The second compares decoding, resizing, jittering colours and mirroring, by our transforms and as the
+TransVG family does it (Pillow throughout, then normalised in floating point and padded), photo by photo with the same random
+draws, on one thread, and says how far apart the pictures are. The family's crop, which resizes twice, is left out. Figures are
+of processor time, the least of five rounds for each photo, so that a busy machine matters little.
 """
 import argparse
 import json
@@ -15,6 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,10 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-FACTORS = (1.2, 0.8, 1.3)
-SIDE = 640
+SIDES, CANVAS = (640, 608, 576, 544, 512, 480, 448), 640
+BATCH, ROUNDS, WORKERS = 8, 5, 2
+# Lines are about 270 bytes, so that every eighth touches every page of 4,096.
+EVERY = 8
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,69 +54,135 @@ def write_phrases(root: Path, count: int) -> None:
     (root / 'manifest.json').write_text(json.dumps({'dataset': 'made-up', 'images': 'images'}))
 
 
-def memory(field: str) -> float:
-    """``VmRSS`` or ``VmHWM`` of this process, megabytes (2^20 bytes); nan where the system does not say."""
+def memory(field: str, process: str = 'self', file: str = 'status') -> float:
+    """A field of a process, such as ``VmRSS`` or ``Pss``, megabytes (2^20 bytes); nan where the system does not say."""
     try:
-        lines = Path('/proc/self/status').read_text().splitlines()
+        lines = Path(f'/proc/{process}/{file}').read_text().splitlines()
     except OSError:
         return float('nan')
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(field)), float('nan'))
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f'{field}:')), float('nan'))
 
 
 def time_loading(count: int) -> str:
     """Write, load, and say what it took."""
     from mmduet.datasets import GroundingDataset
     with tempfile.TemporaryDirectory() as folder:
+        write_phrases(Path(folder) / 'few', min(count, 1000))
         write_phrases(Path(folder) / 'root', count)
+        alone = weigh_workers(GroundingDataset(Path(folder) / 'few', ['train'], []))
         before, start, clock = memory('VmRSS'), time.process_time(), time.perf_counter()
         dataset = GroundingDataset(Path(folder) / 'root', ['train'], [])
         spent, wall = time.process_time() - start, time.perf_counter() - clock
         after, peak = memory('VmRSS') - before, memory('VmHWM') - before
+        worker = weigh_workers(dataset)
     return (f'{len(dataset):,} phrases: {spent:.1f} s of processor time ({wall:.1f} s on the clock), {after:.0f} MB more '
-            f'memory, {peak:.0f} MB at the peak')
+            f'memory, {peak:.0f} MB at the peak\na worker process that reads them adds {worker:.1f} MB to the memory of all '
+            f'processes together; with {min(count, 1000):,} phrases it adds {alone:.1f} MB')
 
 
-def family_photo(path: Path) -> Any:
-    """What the TransVG family does to a photo, by Pillow and torch: (3, h, w) float32."""
+def weigh_workers(dataset: Any) -> float:
+    """What a worker that has read the annotations adds to the memory of all processes together, megabytes.
+
+    The proportional set sizes (Pss) of all processes are added, which count a page once however many share it.
+    """
+    before = memory('Pss', file='smaps_rollup')
+    context = get_context('fork')
+    pipes = [context.Pipe() for _ in range(WORKERS)]
+    workers = [context.Process(target=read_phrases, args=(dataset, end), daemon=True) for _, end in pipes]
+    for worker in workers:
+        worker.start()
+    for own, _ in pipes:
+        own.recv()
+    together = sum(memory('Pss', str(process), 'smaps_rollup') for process in ('self', *(worker.pid for worker in workers)))
+    for (own, _), worker in zip(pipes, workers, strict=True):
+        own.send('done')
+        worker.join()
+    return (together - before) / WORKERS
+
+
+def read_phrases(dataset: Any, pipe: Connection) -> None:
+    """Read annotations as a worker does, and wait."""
+    for index in range(0, len(dataset), EVERY):
+        dataset.describe(index)
+    pipe.send('read')
+    pipe.recv()
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What happens to one photo.
+
+    Attributes:
+        side: its long side, pixels.
+        factors: of brightness, contrast and saturation.
+        order: in which they come; empty where colours are left alone.
+        flip: whether it is mirrored.
+    """
+
+    side: int
+    factors: tuple[float, ...]
+    order: tuple[int, ...]
+    flip: bool
+
+
+def draw_changes(seed: int) -> Draw:
+    """As both draw them in training: colours in four photos of five, a mirror in every other."""
+    rng = np.random.default_rng(seed)
+    order = tuple(int(place) for place in rng.permutation(3)) if rng.random() < 0.8 else ()
+    return Draw(int(rng.choice(SIDES)), tuple(rng.uniform(0.6, 1.4, 3).tolist()), order, bool(rng.random() < 0.5))
+
+
+def family_photo(path: Path, draw: Draw) -> tuple[Any, Any]:
+    """What the TransVG family does to a photo, by Pillow and torch: (3, 640, 640) float32 and the mask of its padding."""
     import torch
     from PIL import Image, ImageEnhance
     image = Image.open(path).convert('RGB')
-    ratio = SIDE / max(image.size)
+    ratio = draw.side / max(image.size)
     image = image.resize((round(image.width * ratio), round(image.height * ratio)), Image.Resampling.BILINEAR)
-    for enhance, factor in zip((ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), FACTORS, strict=True):
-        image = enhance(image).enhance(factor)
-    image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
-    normal = (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
-    canvas = torch.zeros(3, SIDE, SIDE)
-    canvas[:, :normal.shape[1], :normal.shape[2]] = normal
-    return canvas
+    enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    for place in draw.order:
+        image = enhancers[place](image).enhance(draw.factors[place])
+    if draw.flip:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
+    pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(STD)[:, None, None])
+    canvas, mask = torch.zeros(3, CANVAS, CANVAS), torch.ones(CANVAS, CANVAS, dtype=torch.int32)
+    canvas[:, :pixels.shape[1], :pixels.shape[2]] = pixels
+    mask[:pixels.shape[1], :pixels.shape[2]] = 0
+    return canvas, mask
 
 
-def our_photo(path: Path) -> Any:
+def our_photo(path: Path, draw: Draw) -> Any:
     """The same by our transforms: (3, h, w) bytes; normalising and the canvas are the device's work."""
     import cv2
 
-    from mmduet.datasets import read_photo
-    from mmduet.datasets.transforms.color import change_brightness, change_contrast, change_saturation
-    from mmduet.datasets.transforms.geometry import resize_photo, resized_shape
+    from mmduet.datasets import ColorJitter, QuickResizeLongSide, read_photo
+    from mmduet.datasets.transforms import resized_shape
     from mmduet.datasets.transforms.packing import to_planes
     photo = read_photo(path)
-    photo = resize_photo(photo, resized_shape(photo.shape[:2], SIDE))
-    for change, factor in zip((change_brightness, change_contrast, change_saturation), FACTORS, strict=True):
-        photo = change(photo, factor)
-    return to_planes(cv2.flip(photo, 1))
+    photo = QuickResizeLongSide([draw.side]).resize(photo, resized_shape(photo.shape[:2], draw.side))
+    for place in draw.order:
+        photo = ColorJitter.changes[place](photo, draw.factors[place])
+    return to_planes(cv2.flip(photo, 1) if draw.flip else photo)
 
 
-def time_each(make: Callable[[Path], Any], paths: Sequence[Path]) -> float:
-    """Processor time of a photo, milliseconds: the best of three rounds."""
-    rounds = []
-    for _ in range(3):
-        start = time.process_time()
-        for path in paths:
-            make(path)
-        rounds.append(1000 * (time.process_time() - start) / len(paths))
-    return min(rounds)
+def family_batch(items: Sequence[tuple[Any, Any]]) -> Any:
+    """A batch as the family's loader makes it."""
+    import torch
+    return [torch.stack(parts) for parts in zip(*items, strict=True)]
+
+
+def our_batch(items: Sequence[Any]) -> Any:
+    """A batch as our loader makes it and packs it for its way to the trainer."""
+    from mmduet.datasets import grounding_collate
+    return grounding_collate([{'inputs': item} for item in items]).__reduce__()
+
+
+def spend(make: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """Processor time, milliseconds, and what was made."""
+    start = time.process_time()
+    made = make(*arguments)
+    return 1000 * (time.process_time() - start), made
 
 
 def compare_photos(folder: Path, count: int) -> str:
@@ -122,15 +194,40 @@ def compare_photos(folder: Path, count: int) -> str:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ('.jpg', '.jpeg', '.png'))[:count]
     if not paths:
         raise FileNotFoundError(f'{folder} holds no photo')
-    apart = []
-    for path in paths[:16]:
-        ours, theirs = our_photo(path), family_photo(path)[:, :our_photo(path).shape[1], :our_photo(path).shape[2]]
-        undone = theirs * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
-        apart.append((undone * 255 - ours.float()).abs())
-    worst, mean = max(float(part.max()) for part in apart), float(np.mean([float(part.mean()) for part in apart]))
-    ours, theirs = time_each(our_photo, paths), time_each(family_photo, paths)
-    return (f"{len(paths)} photos to {SIDE} px: ours {ours:.1f} ms, the family's {theirs:.1f} ms, {theirs / ours:.2f} times as "
-            f'fast; of 255, pixels are {mean:.2f} apart on average and {worst:.0f} at most')
+    jobs = [(path, draw_changes(number)) for number, path in enumerate(paths)]
+    photos, batches = time_photos(jobs)
+    apart = np.concatenate([find_distance(our_photo(*job), family_photo(*job)[0]) for job in jobs])
+    (ours, theirs), (our_share, their_share) = photos, photos + batches
+    return (f'{len(paths)} photos to {min(SIDES)} to {max(SIDES)} px: ours {ours:.1f} ms each, of the family {theirs:.1f} ms, '
+            f'{theirs / ours:.2f} times as fast\nin batches of {BATCH}, ready for the trainer: ours {our_share:.1f} ms each, of '
+            f'the family {their_share:.1f} ms, {their_share / our_share:.2f} times as fast\nof 255, pixels are {apart.mean():.2f} '
+            f'apart on average, {np.percentile(apart, 99.9):.0f} or less in 999 of 1,000, {apart.max():.0f} at most')
+
+
+def time_photos(jobs: Sequence[tuple[Path, Draw]]) -> tuple[Any, Any]:
+    """Milliseconds of a photo, ours and the family's: (2,) of making it, (2,) of its share of a batch."""
+    ways = ((our_photo, our_batch), (family_photo, family_batch))
+    starts = range(0, len(jobs), BATCH)
+    photos, batches = np.full((2, len(jobs)), np.inf), np.full((2, len(starts)), np.inf)
+    for _ in range(ROUNDS):
+        for batch, start in enumerate(starts):
+            made: list[list[Any]] = [[], []]
+            # One after the other, so that both meet the same state of the machine.
+            for number in range(start, min(start + BATCH, len(jobs))):
+                for way, (make, _) in enumerate(ways):
+                    spent, item = spend(make, *jobs[number])
+                    photos[way, number] = min(photos[way, number], spent)
+                    made[way].append(item)
+            for way, (_, collate) in enumerate(ways):
+                batches[way, batch] = min(batches[way, batch], spend(collate, made[way])[0])
+    return photos.mean(axis=1), batches.sum(axis=1) / len(jobs)
+
+
+def find_distance(ours: Any, theirs: Any) -> Any:
+    """Differences of all pixels, of 255: of bytes (3, h, w) and of a normalised canvas."""
+    import torch
+    undone = theirs[:, :ours.shape[1], :ours.shape[2]] * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+    return (undone * 255 - ours.float()).abs().flatten().numpy()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from mmduet.datasets import (
     LoadPhoto,
     PackGroundingInputs,
     PlaceOnCanvas,
+    QuickResizeLongSide,
     RandomFlip,
     RandomTargetCrop,
     ResizeLongSide,
@@ -12,7 +13,7 @@ from mmduet.datasets import (
 train_pipeline = [
     dict(type=LoadPhoto),
     dict(type=RandomTargetCrop, prob=0.5, short_sides=[400, 500, 600], crop_range=[384, 600]),
-    dict(type=ResizeLongSide, sides=[640, 608, 576, 544, 512, 480, 448]),
+    dict(type=QuickResizeLongSide, sides=[640, 608, 576, 544, 512, 480, 448]),
     dict(type=ColorJitter, prob=0.8, strength=0.4),
     dict(type=RandomFlip, prob=0.5),
     dict(type=PlaceOnCanvas, size=640, random=True),

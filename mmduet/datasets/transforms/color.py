@@ -13,8 +13,8 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def _apply_line(photo: Photo, slope: float, offset: float) -> Photo:
-    table = np.clip(np.rint(np.arange(256) * slope + offset), 0, 255).astype(np.uint8)
-    changed: Photo = cv2.LUT(photo, table)
+    """Rounded and clipped, in vector instructions; a table of the 256 values gives the same at half the speed."""
+    changed: Photo = cv2.addWeighted(photo, slope, photo, 0.0, offset)
     return changed
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmduet.datasets import RandomFlip, RandomTargetCrop, ResizeLongSide
+from mmduet.datasets import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
 from mmduet.datasets.transforms import resize_photo, resized_shape
 from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes
 
@@ -115,6 +115,28 @@ def test_resizing_is_pillows_antialiased_bilinear():
     np.testing.assert_array_equal(resize_photo(photo, (48, 64)), expected)
     np.testing.assert_array_equal(resize_photo(photo[:, ::-1], (48, 64)), expected[:, ::-1])
     assert resize_photo(photo, (90, 120)) is photo
+
+
+@pytest.mark.parametrize('shape', [(48, 64), (75, 100), (140, 187), (8, 11), (90, 120)])
+def test_the_quick_resize_is_pillows_to_two_steps_of_brightness(shape):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    waves = 127 + 120 * np.sin(np.arange(90)[:, None, None] / 9 + np.arange(120)[None, :, None] / 7 + np.arange(3))
+    waves = waves.astype(np.uint8)
+    for photo in (noise, waves, waves[:, ::-1], waves[5:95, 10:110]):
+        photo = photo if photo.shape[:2] == (90, 120) else np.ascontiguousarray(photo)
+        apart = np.abs(QuickResizeLongSide([1]).resize(photo, shape).astype(int) - resize_photo(photo, shape))
+        assert apart.max() <= 2
+        assert (apart > 0).mean() < 0.1
+
+
+def test_the_quick_resize_leaves_a_cached_photo_alone_and_draws_as_the_other():
+    results = make_results()
+    results['img'].flags.writeable = False
+    untouched = results['img'].copy()
+    quick = QuickResizeLongSide(sides=[320, 300])(results)
+    np.testing.assert_array_equal(untouched, make_results()['img'])
+    assert quick['img'].shape == ResizeLongSide(sides=[320, 300])(make_results())['img'].shape
+    assert quick['img'].flags.c_contiguous
 
 
 def test_resizing_leaves_boxes_and_photo_shape_alone():
