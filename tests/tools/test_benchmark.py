@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,8 @@ def run(tmp_path, model, *flags):
     args = benchmark.parse_args([CONFIG, '--steps', '2', '--threads', '1', *flags])
     cfg = benchmark.prepare(args, tmp_path)
     clock = benchmark.Clock('cpu', 1)
-    benchmark.run_rounds(model, cfg, args, clock)
-    return benchmark.summarise(args, clock, 'cpu'), clock
+    difference = benchmark.run_rounds(model, cfg, args, clock)
+    return benchmark.summarise(args, clock, 'cpu', difference), clock
 
 
 def test_a_distilled_model_is_timed_beside_its_plain_student(tmp_path, quick_u):
@@ -107,7 +108,18 @@ def test_expressions_about_one_photo_are_timed_alone_and_together(tmp_path, quic
     ratios = [alone / shared for alone, shared in zip(clock.units['expressions one by one'],
                                                       clock.units['expressions together'], strict=True)]
     assert report['throughput_of_sharing'] == pytest.approx(sum(ratios) / 2)
-    assert f'are answered {sum(ratios) / 2:.1f} times as fast together' in benchmark.format_report(report)
+    assert f'are answered {sum(ratios) / 2:.1f} times as fast together; boxes differ by' in benchmark.format_report(report)
+    assert report['difference_by_sharing'] < 1e-5
+
+
+def test_boxes_that_depend_on_the_company_of_others_are_seen(tmp_path, quick_u):
+    class Sociable(TinyGrounder):
+        def extract(self, inputs, samples):
+            features = super().extract(inputs, samples)
+            return replace(features, boxes=features.boxes / len(samples))
+
+    report, _ = run(tmp_path, Sociable(), '--predict-only', '--expressions', '2')
+    assert report['difference_by_sharing'] > 0.01
 
 
 def test_the_phases_sum_to_the_step(tmp_path, quick_u):

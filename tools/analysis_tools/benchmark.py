@@ -118,18 +118,20 @@ def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
         model.test_step(batch)
 
 
-def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Clock) -> None:
-    """Answer expressions about one photo one by one, and in one batch, where a student may encode the photo once."""
+def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Clock) -> float:
+    """Answer expressions about a photo one by one, then together; how far apart a box was at most, in canvases."""
     import torch
     samples = [copy.deepcopy(batch['data_samples'][0]) for _ in range(count)]
     for sample, words in zip(samples, itertools.cycle(itertools.product(*WORDS)), strict=False):
         sample.set_metainfo({'text': ' '.join(words)})
     with torch.no_grad():
         with clock.phase(ONE_BY_ONE):
-            for sample in samples:
-                model.test_step({'inputs': batch['inputs'], 'data_samples': [sample]})
+            answers = [model.test_step({'inputs': batch['inputs'], 'data_samples': [sample]})[0] for sample in samples]
+        alone = [answer.pred_instances.canvas_boxes for answer in answers]
         with clock.phase(TOGETHER):
-            model.test_step({'inputs': batch['inputs'] * count, 'data_samples': samples})
+            answers = model.test_step({'inputs': batch['inputs'] * count, 'data_samples': samples})
+    together = [answer.pred_instances.canvas_boxes for answer in answers]
+    return float((torch.cat(alone) - torch.cat(together)).abs().max())
 
 
 @contextlib.contextmanager
@@ -155,8 +157,8 @@ def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) 
     return CachedTeacher(out, teacher)
 
 
-def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock, cached: Any = None) -> None:
-    """Take the timed steps after one that is not timed; with a ``cached`` teacher, in turn with the model's own."""
+def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock, cached: Any = None) -> float:
+    """Take the timed steps after one that is not; a ``cached`` teacher in turn with the model's own. See predict_expressions."""
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DATASETS, DefaultScope
     with DefaultScope.overwrite_default_scope('mmduet'):
@@ -164,6 +166,7 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
         optim = None if args.predict_only else build_optim_wrapper(model, cfg.optim_wrapper)
     distilled = hasattr(model, 'student')
     batches, singles = load_batches(dataset, args.batch_size, clock), load_batches(dataset, 1)
+    difference = 0.0
     for number in range(args.steps + 1):
         if number == 1:
             clock.forget()
@@ -180,12 +183,13 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
         if distilled:
             predict(model.student, batch, clock, 'prediction, student alone')
         if args.expressions:
-            predict_expressions(model, batch, args.expressions, clock)
+            difference = max(difference, predict_expressions(model, batch, args.expressions, clock))
         clock.measure_u()
+    return difference
 
 
-def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, Any]:
-    """Medians of all phases, and what follows from them."""
+def summarise(args: argparse.Namespace, clock: Clock, device: str, difference: float) -> dict[str, Any]:
+    """Medians of all phases, and what follows from them; ``difference`` is that of ``run_rounds``."""
     import torch
     medians = {name: {'seconds': statistics.median(values), 'u': statistics.median(clock.units[name])}
                for name, values in clock.seconds.items() if name != 'u'}
@@ -204,6 +208,7 @@ def summarise(args: argparse.Namespace, clock: Clock, device: str) -> dict[str, 
     if TOGETHER in medians:
         ratios = [alone / shared for alone, shared in zip(clock.units[ONE_BY_ONE], clock.units[TOGETHER], strict=True)]
         report['throughput_of_sharing'] = statistics.median(ratios)
+        report['difference_by_sharing'] = difference
     return report
 
 
@@ -224,7 +229,8 @@ def format_report(report: Mapping[str, Any]) -> str:
     if 'overhead_with_cached_teacher' in report:
         lines.append(f'with a cached teacher they add {100 * report["overhead_with_cached_teacher"]:.0f} % to the plain step')
     if 'throughput_of_sharing' in report:
-        lines.append(f'expressions about one photo are answered {report["throughput_of_sharing"]:.1f} times as fast together')
+        lines.append(f'expressions about one photo are answered {report["throughput_of_sharing"]:.1f} times as fast together; '
+                     f'boxes differ by at most {report["difference_by_sharing"]:.1e}')
     if 'samples_per_second' in report:
         lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
     lines.append(f'peak memory {report["peak_memory_gb"]:.2f} GB; u = {report["u_seconds"]:.3f} s')
@@ -276,8 +282,8 @@ def main() -> None:
             model = model.to(device)
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)
-            run_rounds(model, cfg, args, clock, cached)
-        report = summarise(args, clock, device)
+            difference = run_rounds(model, cfg, args, clock, cached)
+        report = summarise(args, clock, device, difference)
         print(format_report(report))
         if args.json is not None:
             args.json.parent.mkdir(parents=True, exist_ok=True)
