@@ -76,7 +76,7 @@ def check_data_root(root: Path, options: CheckOptions | None = None, progress: P
     for path in annotation_files(root):
         if not options.splits or path.stem in options.splits:
             lines += _read(path, findings)
-    findings += _check_counts(root / 'manifest.json', manifest, lines, options.splits)
+    findings += check_counts(root / 'manifest.json', manifest, lines, options.splits)
     findings += _check_boxes(lines)
     findings += _check_repeats(lines)
     findings += _check_splits(lines, manifest)
@@ -113,7 +113,8 @@ def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
             yield Line(where=where, annotation=annotation)
 
 
-def _check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], splits: Sequence[str]) -> Iterator[Finding]:
+def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], splits: Sequence[str]) -> Iterator[Finding]:
+    """Images, references and expressions other than published or than the manifest says; of all splits if none is named."""
     spec = CATALOG.get(manifest['dataset'])
     published = spec.published_for(manifest.get('layout', '')) if spec else {}
     counts = count_by_split(line.annotation for line in lines)

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from mmduet.datasets.checking import CheckOptions, Finding, check_data_root
+from mmduet.datasets.annotation_file import parse_annotation
+from mmduet.datasets.checking import CheckOptions, Finding, Line, check_counts, check_data_root
 from mmduet.datasets.errors import DataError
 from tests.tiny_data import line, make_data_root, write_lines, write_photo
 
@@ -119,3 +121,14 @@ def test_a_folder_without_a_manifest_is_no_data_root(tmp_path, text):
     (tmp_path / 'manifest.json').write_text(text)
     with pytest.raises(DataError, match='is no data root'):
         check_data_root(tmp_path)
+
+
+@pytest.mark.parametrize(('expressions', 'found'), [
+    (85474, []), (85473, ['train has 85,473 expressions, published are 85,474 (-1)'])])
+def test_the_counts_of_a_training_split_are_compared_one_by_one(tmp_path, expressions, found):
+    """The counts of RefCOCOg's google train, the largest with references, on lines that are otherwise alike."""
+    annotation = parse_annotation(json.dumps(line()), 'x')
+    lines = [Line(where='x', annotation=replace(annotation, image_id=number % 24698, ref_id=number % 44822))
+             for number in range(expressions)]
+    findings = check_counts(tmp_path / 'manifest.json', {'dataset': 'refcocog_google'}, lines, ['train'])
+    assert [finding.message for finding in findings] == found

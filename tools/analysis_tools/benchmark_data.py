@@ -198,10 +198,11 @@ def compare_photos(folder: Path, count: int) -> str:
     photos, batches = time_photos(jobs)
     apart = np.concatenate([find_distance(our_photo(*job), family_photo(*job)[0]) for job in jobs])
     (ours, theirs), (our_share, their_share) = photos, photos + batches
-    return (f'{len(paths)} photos to {min(SIDES)} to {max(SIDES)} px: ours {ours:.1f} ms each, of the family {theirs:.1f} ms, '
-            f'{theirs / ours:.2f} times as fast\nin batches of {BATCH}, ready for the trainer: ours {our_share:.1f} ms each, of '
-            f'the family {their_share:.1f} ms, {their_share / our_share:.2f} times as fast\nof 255, pixels are {apart.mean():.2f} '
-            f'apart on average, {np.percentile(apart, 99.9):.0f} or less in 999 of 1,000, {apart.max():.0f} at most')
+    return (f'{len(paths)} photos to {min(SIDES)} to {max(SIDES)} px: ours {ours:.1f} ms each, of the family {theirs:.1f} '
+            f'ms, {theirs / ours:.2f} times as fast\nin batches of {BATCH}, ready for the trainer: ours {our_share:.1f} ms '
+            f'each, of the family {their_share:.1f} ms, {their_share / our_share:.2f} times as fast\nof 255, pixels are '
+            f'{apart.mean():.2f} apart on average, {np.percentile(apart, 99.9):.0f} or less in 999 of 1,000, '
+            f'{apart.max():.0f} at most')
 
 
 def time_photos(jobs: Sequence[tuple[Path, Draw]]) -> tuple[Any, Any]:

@@ -17,7 +17,16 @@ def test_the_google_split_comes_with_its_warning():
 
 
 def test_published_counts_are_images_references_expressions():
-    assert find_dataset('refcoco_unc').published['train'] == (16994, 42404, 120624)
+    published = {name: dict(spec.published) for name, spec in CATALOG.items() if spec.published}
+    assert published == {
+        'refcoco_unc': {'train': (16994, 42404, 120624), 'val': (1500, 3811, 10834), 'testA': (750, 1975, 5657),
+                        'testB': (750, 1810, 5095)},
+        'refcocoplus_unc': {'train': (16992, 42278, 120191), 'val': (1500, 3805, 10758), 'testA': (750, 1975, 5726),
+                            'testB': (750, 1798, 4889)},
+        'refcocog_umd': {'train': (21899, 42226, 80512), 'val': (1300, 2573, 4896), 'test': (2600, 5023, 9602)},
+        'refcocog_google': {'train': (24698, 44822, 85474), 'val': (4650, 5000, 9536)},
+        'referit': {'train': (None, None, 54127), 'val': (None, None, 5842), 'test': (None, None, 60103)},
+        'flickr30k': {'train': (29783, None, 427193), 'val': (1000, None, 14433), 'test': (1000, None, 14481)}}
     assert sum(counts[2] for counts in find_dataset('refcoco_unc').published.values()) == 142210
     assert sum(counts[2] for counts in find_dataset('refcocoplus_unc').published.values()) == 141564
 
