@@ -47,7 +47,7 @@ class PromptTokenizer(Tokenizer):
 class BertBody(nn.Module):
     """Keeps ``model`` where MMDetection's checkpoints have it, and says how wide it is."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
         self.language_dim: int = model.config.hidden_size
@@ -64,6 +64,8 @@ class GroundingBert(nn.Module):
         max_tokens: L, marks included.
         add_pooling_layer: whether the checkpoint has BERT's pooler, which nothing reads.
     """
+
+    special_ids: Tensor
 
     def __init__(self, pretrained: str | None = 'bert-base-uncased', vocab: str | None = None,
                  config: dict[str, Any] | None = None, max_tokens: int = 256, add_pooling_layer: bool = False) -> None:
@@ -86,8 +88,9 @@ class GroundingBert(nn.Module):
         """
         ids, padding = (part.to(self.special_ids.device, non_blocking=True) for part in self.tokenizer(captions))
         masks, positions = split_sentences(torch.isin(ids, self.special_ids), padding)
-        output = self.language_backbone.body.model(
-            input_ids=ids, attention_mask=masks[:, None] if MASKS_HAVE_HEADS else masks, position_ids=positions)
+        body: Any = self.language_backbone.body
+        output = body.model(input_ids=ids, attention_mask=masks[:, None] if MASKS_HAVE_HEADS else masks,
+                            position_ids=positions)
         embedded: Tensor = output.last_hidden_state
         return {'embedded': embedded, 'hidden': embedded, 'masks': masks, 'position_ids': positions,
                 'text_token_mask': ~padding}

@@ -166,6 +166,7 @@ def test_photos_are_moved_by_pixels_and_maps_between_cells():
     assert halves[0, 0, 0].tolist() == pytest.approx([0, 0.5, 1.5, 2.5], abs=1e-6)
 
 
+@pytest.mark.slow  # the tiny pair loads each other's weights by name in every run
 def test_names_and_shapes_of_all_weights_are_those_of_mmdetection_at_full_size(tmp_path):
     folder = write_bert(tmp_path / 'bert', num_hidden_layers=12)
     model = load_config('grounding_dino_refcoco').model

@@ -1,7 +1,8 @@
 """MMDetection's Grounding DINO with Swin-T, fine-tuned on RefCOCO (unc split) with its rates for 5 epochs."""
 from mmengine.config import read_base
 
-from mmduet.datasets import LoadPhoto, PackGroundingInputs, PlaceOnCanvas, RandomTargetCrop, ResizeLongSide
+from mmduet.datasets import (
+    LoadPhoto, PackGroundingInputs, PlaceOnCanvas, QuickResizeLongSide, RandomTargetCrop, ResizeLongSide)
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from projects.grounding_dino.grounding_dino import GroundingDINOStudent
 from projects.grounding_dino.language_model import GroundingBert
@@ -25,7 +26,7 @@ test_pipeline = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[1066]), 
 train_pipeline = [
     dict(type=LoadPhoto),
     dict(type=RandomTargetCrop, prob=0.5, short_sides=[400, 500, 600], crop_range=[384, 600]),
-    dict(type=ResizeLongSide, sides=[640, 683, 725, 768, 811, 853, 896, 939, 981, 1024, 1066]), *pack]
+    dict(type=QuickResizeLongSide, sides=[640, 683, 725, 768, 811, 853, 896, 939, 981, 1024, 1066]), *pack]
 train_dataloader.update(batch_size=4)
 train_dataloader['dataset'].update(pipeline=train_pipeline)
 val_dataloader.update(batch_size=4)
