@@ -34,8 +34,8 @@ def test_a_page_and_a_json_are_written_with_photos_and_objects_of_the_data_root(
                    for name, boxes in (('plain', SOME), ('full', OTHERS)))
     run(plain, full, '--ann', annotations, '--out', tmp_path / 'out/r.html', '--draws', 50)
     assert capsys.readouterr().out.splitlines()[0] == \
-        ('plain: Acc@0.25 75.00, Acc@0.5 75.00, Acc@0.75 50.00, Acc@0.9 50.00, mIoU 62.50; images kept out of pre-training: '
-         'unknown')
+        ('plain: Acc@0.25 75.00, Acc@0.3 75.00, Acc@0.5 75.00, Acc@0.6 50.00, Acc@0.7 50.00, Acc@0.75 50.00, '
+         'Acc@0.8 50.00, Acc@0.9 50.00, mIoU 62.50; images kept out of pre-training: unknown')
     figures = json.loads((tmp_path / 'out/r.json').read_text())
     assert figures['objects'].endswith('objects.jsonl')
     assert [system['pretrain_kept_out'] for system in figures['systems']] == ['unknown', 'unknown']

@@ -32,6 +32,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.count < 1:
         parser.error('--count must be positive')
+    if args.out.suffix.lower() not in ('.jpg', '.jpeg', '.png'):
+        parser.error(f'--out must end in .jpg or .png, got {args.out}')
     return args
 
 
@@ -104,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs = [draw_pair(part, int(index)) for part in parts
                  for index in np.unique(np.linspace(0, len(part) - 1, share).round())]
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        stack(pairs).save(args.out)
+        beside = args.out.with_name(f'.new.{args.out.name}')
+        stack(pairs).save(beside)
+        beside.replace(args.out)
     except (DataError, FileNotFoundError, config_tools.ConfigError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     if args.config is not None:
         from mmduet.engine.config_tools import load_config
         seen.update(training_images(load_config(args.config).train_dataloader.dataset, ROOT))
-    roots = args.test or [ROOT / 'data' / name for name in FIVE if (ROOT / 'data' / name / 'manifest.json').is_file()]
+    # The google split of RefCOCOg too, where somebody has it; nobody is told to get it.
+    roots = args.test or [ROOT / 'data' / name for name in (*FIVE, 'refcocog_google')
+                          if (ROOT / 'data' / name / 'manifest.json').is_file()]
     absent = [name for name in FIVE if name not in {root.name for root in roots}] if args.test is None else []
     if not roots:
         raise DataError(f'none of {", ".join(FIVE)} is in {ROOT / "data"}: prepare them, or name data roots with --test')

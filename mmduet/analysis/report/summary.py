@@ -16,7 +16,7 @@ from mmduet.analysis.report.slices import make_slices
 
 Floats = NDArray[np.float64]
 Figures = dict[str, Any]
-THRESHOLDS = (0.25, 0.5, 0.75, 0.9)
+THRESHOLDS = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 CURVE = tuple(step / 20 for step in range(1, 20))
 BINS = 20
 MAIN = 'acc@0.5'
