@@ -158,7 +158,7 @@ def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) 
 
 
 def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock, cached: Any = None) -> float:
-    """Take the timed steps after one that is not; a ``cached`` teacher in turn with the model's own. See predict_expressions."""
+    """Take the timed steps after one that is not; a ``cached`` teacher in turn with the model's own; see the function above."""
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DATASETS, DefaultScope
     with DefaultScope.overwrite_default_scope('mmduet'):
