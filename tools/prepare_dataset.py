@@ -88,8 +88,7 @@ def prepare_root(args: argparse.Namespace, out: Path) -> None:
     options = PrepareOptions(layout=args.layout, protocol=args.protocol, splits=tuple(args.splits),
                              check_images=args.check_images, workers=args.workers)
     source, prepared = prepare(spec, args.source, images, options, progress_bar('images'))
-    published = {split: counts for split, counts in spec.published_for(source.layout).items()
-                 if not args.splits or split in args.splits}
+    published = {split: counts for split, counts in spec.published.items() if not args.splits or split in args.splits}
     protocol = f', protocol {source.protocol}' if source.protocol else ''
     print(f'{args.name}: layout {source.layout}{protocol}')
     show_counts(published, prepared.source_counts, prepared.counts)

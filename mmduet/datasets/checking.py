@@ -129,6 +129,11 @@ def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], sp
                 kind = 'counts that are not the published ones' if counted else 'counts of references, told by their boxes'
                 yield Finding(kind=kind, where=str(path), fatal=counted,
                               message=f'{split} has {number:,} {name}, published are {known:,} ({number - known:+,})')
+            official = spec.published.get(split, found)[COUNT_NAMES.index(name)] if spec else None
+            if known is not None and official is not None and official != known == number:
+                yield Finding(kind='counts of this layout that are not the published ones', where=str(path), fatal=False,
+                              message=f'{split} has {number:,} {name} as all files of this layout, published are {official:,} '
+                                      f'({number - official:+,})')
         said = manifest.get('splits', {}).get(split)
         if said is not None and said != dict(zip(COUNT_NAMES, found, strict=True)):
             yield Finding(kind='files changed since they were prepared', where=str(path),

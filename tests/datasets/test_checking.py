@@ -132,3 +132,16 @@ def test_the_counts_of_a_training_split_are_compared_one_by_one(tmp_path, expres
              for number in range(expressions)]
     findings = check_counts(tmp_path / 'manifest.json', {'dataset': 'refcocog_google'}, lines, ['train'])
     assert [finding.message for finding in findings] == found
+
+
+def test_the_nine_expressions_that_referits_query_files_hold_more_are_listed_as_a_difference(tmp_path):
+    annotation = parse_annotation(json.dumps(line(split='test')), 'x')
+    lines = [Line(where='x', annotation=replace(annotation, image_id=number % 9994, ref_id=number % 49730))
+             for number in range(60105)]
+    found, = check_counts(tmp_path / 'manifest.json', {'dataset': 'referit', 'layout': 'referit'}, lines, ['test'])
+    assert found.message == 'test has 60,105 expressions as all files of this layout, published are 60,103 (+2)'
+    assert not found.fatal
+    fewer, = check_counts(tmp_path / 'manifest.json', {'dataset': 'referit', 'layout': 'referit'}, lines[:-1], ['test'])
+    assert fewer.fatal
+    as_index, = check_counts(tmp_path / 'manifest.json', {'dataset': 'referit', 'layout': 'index'}, lines, ['test'])
+    assert (as_index.message, as_index.fatal) == ('test has 60,105 expressions, published are 60,103 (+2)', True)
