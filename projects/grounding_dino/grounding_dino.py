@@ -112,10 +112,17 @@ class GroundingDINOStudent(BaseGrounder):
 
         ``visual`` is a map of the neck: the feature enhancer mixes words into the image from its first layer on. ``text`` is
         BERT's answer as the enhancer takes it. ``query`` is the last state of the answering query.
+
+        Raises:
+            ValueError: the canvas is not a whole number of cells of ``visual`` wide.
         """
         canvases = [sample.canvas for sample in samples]
         shared = UNSHARED if self.training else share_images(inputs, samples)
         maps = self._encode_images(move_to_corner(inputs, canvases), shared)
+        size, cells = inputs.shape[-1], maps[self.visual_level].shape[-1]
+        if size % cells:
+            raise ValueError(f'{cells} cells do not divide a canvas of {size} pixels: take a multiple of the stride of '
+                             f'visual_level {self.visual_level}')
         text = self.detector.language_model([sample.text for sample in samples])
         text['embedded'] = self.detector.text_feat_map(text['embedded'])
         detector_samples = self._describe(samples, text['text_token_mask'])
@@ -127,12 +134,12 @@ class GroundingDINOStudent(BaseGrounder):
         best = scores[-1, :, asked].sigmoid().amax(dim=-1).argmax(dim=-1)
         rows = torch.arange(len(samples), device=inputs.device)
         windows = stack_windows(canvases, inputs.device)
-        answers = from_content(boxes[:, :, asked][:, rows, best].transpose(0, 1).float(), windows, inputs.shape[-1])
-        visual = move_back(maps[self.visual_level], canvases)
+        answers = from_content(boxes[:, :, asked][:, rows, best].transpose(0, 1).float(), windows, size)
         return DetectorFeatures(
-            boxes=answers.transpose(0, 1), query=hidden[-1, :, asked][rows, best], visual=visual,
-            visual_padding=padding_mask(windows, inputs.shape[-1], visual.shape[-1]), text=text['embedded'],
-            text_padding=~text['text_token_mask'], head_inputs=head_inputs, detector_samples=detector_samples)
+            boxes=answers.transpose(0, 1), query=hidden[-1, :, asked][rows, best],
+            visual=move_back(maps[self.visual_level], canvases), visual_padding=padding_mask(windows, size, cells),
+            text=text['embedded'], text_padding=~text['text_token_mask'], head_inputs=head_inputs,
+            detector_samples=detector_samples)
 
     def loss(self, features: DetectorFeatures, samples: Samples) -> dict[str, Tensor]:
         """MMDetection's losses: ``loss_cls``, ``loss_bbox``, ``loss_iou`` of the last layer, then ``_d0`` on for the others,

@@ -1,4 +1,4 @@
-"""MMDetection's own Grounding DINO, made to run where its calls and its dependencies have drifted apart."""
+"""What the tests share: our models, and MMDetection's own, made to run where its calls and its dependencies drifted apart."""
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from mmdet.models.layers.transformer import dino_layers
 from mmdet.registry import MODELS
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 from transformers import BertConfig
 from transformers import BertModel as HuggingFaceBert
 
+from mmduet.engine.config_tools import drop_pretrained
+from mmduet.registry import MODELS as OUR_MODELS
 from projects.grounding_dino.grounding_dino import read_detector
 from projects.grounding_dino.language_model import MASKS_HAVE_HEADS
 
@@ -18,6 +21,20 @@ PIECES = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '.', '?', 'the', 'red', 'circle', 
           'yes']
 BERT: dict[str, Any] = dict(vocab_size=len(PIECES), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
                             intermediate_size=64)
+
+
+def load_config(name: str) -> Config:
+    """A config of this folder, which fetches nothing."""
+    config = Config.fromfile(Path(__file__).parent / f'configs/{name}.py')
+    drop_pretrained(config)
+    return config
+
+
+def build(name: str) -> nn.Module:
+    """The model of a config of this folder, with random weights of seed 0."""
+    torch.manual_seed(0)
+    model: nn.Module = OUR_MODELS.build(load_config(name).model)
+    return model
 
 
 def write_bert(folder: Path, **changes: int) -> Path:

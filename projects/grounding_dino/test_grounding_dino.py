@@ -1,20 +1,16 @@
-import json
-from pathlib import Path
+import copy
 
 import pytest
 import torch
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from mmduet.datasets import GroundingDataset, grounding_collate
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
-from mmduet.engine.config_tools import drop_pretrained
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas
 from projects.grounding_dino.grounding_dino import move_back, move_to_corner, read_detector
 from projects.grounding_dino.language_model import GroundingBert
-from projects.grounding_dino.reference_for_tests import BERT, build_mmdet, let_mmdet_run, write_bert
+from projects.grounding_dino.reference_for_tests import BERT, build, build_mmdet, let_mmdet_run, load_config, write_bert
 
 # The promises of every student, checked on this one.
 from tests.models.students.test_conformance import (  # noqa: F401
@@ -25,24 +21,11 @@ from tests.models.students.test_conformance import (  # noqa: F401
     test_features_keep_the_contract_and_boxes_lie_in_the_canvas,
     test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it,
 )
-from tests.shared_data import shared
 from tests.tiny_transvg import make_batch, make_sample
 
-CONFIGS = Path(__file__).parent / 'configs'
 # MMDetection's losses by the names they have here.
 LOSSES = {'loss_cls': 'loss_cls', 'd0.loss_iou': 'loss_iou_d0', 'enc_loss_bbox': 'loss_bbox_enc',
           'dn_loss_cls': 'loss_cls_dn', 'd0.dn_loss_bbox': 'loss_bbox_dn_d0'}
-
-
-def load_config(name):
-    config = Config.fromfile(CONFIGS / f'{name}.py')
-    drop_pretrained(config)
-    return config
-
-
-def build(name):
-    torch.manual_seed(0)
-    return MODELS.build(load_config(name).model)
 
 
 @pytest.fixture
@@ -195,7 +178,13 @@ def test_a_checkpoint_of_mmdetection_is_loaded_as_it_is_plain_or_into_the_studen
         load_strictly(model, fitted, 'mmdet.pth')
         own = getattr(model, 'student', model)
         assert own.detector.level_embed.equal(state['level_embed'])
-    assert 'student.level_embed' in distilled.state_dict()
+    # A moving average of the weights is kept in a copy, which must have the same names.
+    averaged = copy.deepcopy(distilled)
+    assert list(averaged.state_dict()) == list(distilled.state_dict()) and 'student.level_embed' in averaged.state_dict()
+    averaged.load_state_dict({key: value + 1 for key, value in distilled.state_dict().items() if value.is_floating_point()},
+                             strict=False)
+    assert averaged.student.detector.level_embed.equal(state['level_embed'] + 1)
+    assert distilled.student.detector.level_embed.equal(state['level_embed'])
 
 
 def test_a_checkpoint_of_another_size_is_refused_by_its_shapes(student, tmp_path):
@@ -211,6 +200,12 @@ def test_a_config_that_is_not_there_or_not_of_grounding_dino_is_refused():
         read_detector('no_such.py', {})
     with pytest.raises(ValueError, match='the model is a DINO, not a GroundingDINO'):
         read_detector('dino/dino-4scale_r50_8xb2-12e_coco.py', {})
+
+
+def test_a_canvas_that_is_no_whole_number_of_cells_is_refused(student):
+    place = Canvas(size=60, left=0, top=0, width=60, height=60, scale_x=1, scale_y=1)
+    with pytest.raises(ValueError, match=r'8 cells do not divide a canvas of 60 pixels: .* visual_level 0'):
+        student(torch.zeros(1, 3, 60, 60), [make_sample('cup', place, (1.0, 1.0, 9.0, 9.0))])
 
 
 def test_a_loss_in_eval_mode_is_refused(student):
@@ -234,55 +229,3 @@ def test_two_steps_of_duet_lower_the_loss_and_teach_student_and_head():
     assert len(losses) == 15 + 5
     assert totals[2] < totals[1] < totals[0]
     assert all(p.grad is not None for p in [*model.student.parameters(), *model.head.parameters()])
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """Two real photos with an expression each, as a data root."""
-    folder = shared('data/refcoco_family/photos')
-    records = {line['img_path']: line for line in map(json.loads, (folder / 'annotations.jsonl').read_text().splitlines())}
-    lines = [dict(expression_id=str(line['sent_id']), image=line['img_path'], image_id=line['image_id'], width=line['width'],
-                  height=line['height'], expression=line['expression'], box=line['bbox'], split='val')
-             for line in list(records.values())[:2]]
-    (tmp_path / 'annotations').mkdir()
-    (tmp_path / 'annotations/val.jsonl').write_text('\n'.join(map(json.dumps, lines)) + '\n')
-    (tmp_path / 'manifest.json').write_text(json.dumps({'dataset': 'photos', 'images': str(folder / 'images')}))
-    return tmp_path
-
-
-def load_photos(config, root, loader, **changes):
-    dataset = config[loader].dataset
-    pipeline = [{**step, **changes.get(step.type.__name__, {})} for step in dataset.pipeline]
-    return grounding_collate(list(GroundingDataset(data_root=str(root), splits=['val'], pipeline=pipeline, test_mode=True)))
-
-
-@pytest.mark.slow
-def test_a_real_photo_is_answered_at_full_size(photos):
-    config = load_config('grounding_dino_refcoco')
-    torch.manual_seed(0)
-    student = MODELS.build(config.model).eval()
-    batch = load_photos(config, photos, 'test_dataloader')
-    batch = {name: values[:1] for name, values in batch.items()}
-    with torch.no_grad():
-        features = student(**student.data_preprocessor(batch))
-        [sample] = student.predict(features, batch['data_samples'])
-    assert features.visual.shape == (1, 256, 68, 68) and features.boxes.shape == (6, 1, 4)
-    # A photo of 427 x 640 pixels fills 711 x 1066 of the canvas: half a cell more than 44 columns, a little more than 66 rows.
-    assert (~features.visual_padding[0]).any(dim=0).sum() == 45 and (~features.visual_padding[0]).any(dim=1).sum() == 67
-    x1, y1, x2, y2 = sample.pred_instances.bboxes[0].tolist()
-    assert 0 <= x1 < x2 <= 427 and 0 <= y1 < y2 <= 640
-
-
-@pytest.mark.slow
-def test_duet_takes_a_step_on_real_photos_with_all_layers(photos):
-    config = load_config('grounding_dino_duet_refcoco')
-    torch.manual_seed(0)
-    model = MODELS.build(config.model)
-    # Half the size, for the memory of a laptop.
-    small = dict(ResizeLongSide=dict(sides=[533]), PlaceOnCanvas=dict(size=544))
-    data = model.data_preprocessor(load_photos(config, photos, 'test_dataloader', **small))
-    losses = model(**data, mode='loss')
-    assert len(losses) == 3 * (6 + 1 + 6) + 5
-    sum(losses.values()).backward()
-    assert all(torch.isfinite(loss) for loss in losses.values())
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
