@@ -17,8 +17,8 @@ def summary(tmp_path):
 def test_metrics_are_those_of_the_known_overlaps(summary):
     some, others = summary.figures['systems']
     assert {name: figure['value'] for name, figure in some['metrics'].items()} == {
-        'acc@0.25': 75, 'acc@0.3': 75, 'acc@0.5': 75, 'acc@0.6': 50, 'acc@0.7': 50, 'acc@0.75': 50, 'acc@0.8': 50, 'acc@0.9': 50,
-        'miou': 62.5}
+        'acc@0.25': 75, 'acc@0.3': 75, 'acc@0.5': 75, 'acc@0.6': 50,
+        'acc@0.7': 50, 'acc@0.75': 50, 'acc@0.8': 50, 'acc@0.9': 50, 'miou': 62.5}
     assert others['metrics']['acc@0.5']['value'] == 50
     assert others['metrics']['miou']['value'] == pytest.approx(25 * (2 + 30 / 170), abs=1e-4)
     assert all(figure['low'] <= figure['value'] <= figure['high'] for figure in some['metrics'].values())
