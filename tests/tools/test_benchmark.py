@@ -9,6 +9,7 @@ from torch import nn
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.models import DistilledGrounder
+from mmduet.registry import DATASETS
 from mmduet.structures import TeacherTargets
 from tests.load_tool import load_tool
 from tests.tiny_grounder import CHANNELS, TinyGrounder, make_data_root
@@ -150,6 +151,11 @@ def test_the_whole_tool_prints_and_writes(tmp_path, monkeypatch, capsys, quick_u
     benchmark.main()
     assert 'prediction, one expression' in capsys.readouterr().out
     assert json.loads((tmp_path / 'o/b.json').read_text())['precision'] == 'fp32'
+
+
+def test_a_recipe_on_a_part_of_its_data_takes_all_that_is_made_up(tmp_path):
+    cfg = benchmark.prepare(benchmark.parse_args(['configs/transvg/transvg_refshapes.py', '--no-pretrained']), tmp_path)
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == benchmark.PHOTOS
 
 
 def test_impossible_numbers_are_refused(capsys):

@@ -246,6 +246,8 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     cfg = _common.load(args)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
+        for node in config_tools.walk(cfg.train_dataloader):
+            node.pop('first', None)  # a recipe on a part of a large set: there are no more than a few photos here
     if 'teacher' in cfg.model and 'cache' in cfg.model.teacher:
         # The data are made up, or the cache is of others: what the teacher says is cached anew.
         args.teacher_cache = True
