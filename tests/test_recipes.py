@@ -3,8 +3,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
+from mmduet.registry import MODELS
 from tests.shared_data import ROOT
+from tests.tiny_transvg import make_batch
 
 DUET_TERMS = ('loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast')
 
@@ -48,3 +51,14 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
                  '--show-dir', tmp_path / 'pictures')
     assert 'acc@0.5' in table and 'miou' in table
     assert list((tmp_path / 'pictures').rglob('*.png'))
+
+
+@pytest.mark.parametrize('student', ['clip_vg', 'qrnet'])
+def test_the_distilled_recipe_has_all_its_terms_and_they_reach_the_student(student):
+    config = Config.fromfile(ROOT / f'configs/duet/{student}_duet_refshapes.py').model
+    model = MODELS.build(config)
+    losses = model(**model.data_preprocessor(make_batch()), mode='loss')
+    assert {'loss_bbox', 'loss_giou', *DUET_TERMS} <= losses.keys()
+    sum(losses[name] for name in DUET_TERMS).backward()
+    assert model.student.visual_proj.weight.grad.abs().sum() > 0
+    assert model.student.query_token.weight.grad.abs().sum() > 0

@@ -248,13 +248,11 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
         for node in config_tools.walk(cfg.train_dataloader):
             node.pop('first', None)  # a recipe on a part of a large set: there are no more than a few photos here
-    if 'cache' in cfg.model.get('teacher', {}):
-        # The data are made up, or the cache is of others: what the teacher says is cached anew.
-        args.teacher_cache = True
-        cfg.model.teacher = cfg.model.teacher.teacher
-    elif 'cache' in cfg.model.get('teacher', {}).get('teacher', {}):
-        # A control wraps the cached teacher: it gets the teacher itself.
-        cfg.model.teacher.teacher = cfg.model.teacher.teacher.teacher
+    # The data are made up, or the cache is of others: the teacher itself is asked, and cached anew where nothing wraps it.
+    cached = [node for node in config_tools.walk(cfg.model) if 'cache' in node.get('teacher', {})]
+    for node in cached:
+        node['teacher'] = node['teacher']['teacher']
+    args.teacher_cache |= cfg.model in cached
     if args.teacher_cache and 'teacher' not in cfg.model:
         raise config_tools.ConfigError('--teacher-cache needs a distilled config: the model of this one has no teacher')
     if args.amp is not None:
