@@ -2,5 +2,7 @@
 from mmduet.models.distill.anchors import DifferentiableRegionAnchor, QueryAnchor, RegionAnchor
 from mmduet.models.distill.distilled_grounder import DistilledGrounder
 from mmduet.models.distill.duet_head import DUETHead
+from mmduet.models.distill.projector import LocatedRegionProjector, RegionProjector
 
-__all__ = ['DUETHead', 'DifferentiableRegionAnchor', 'DistilledGrounder', 'QueryAnchor', 'RegionAnchor']
+__all__ = ['DUETHead', 'DifferentiableRegionAnchor', 'DistilledGrounder', 'LocatedRegionProjector', 'QueryAnchor',
+           'RegionAnchor', 'RegionProjector']

@@ -3,9 +3,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from mmduet.models.distill.projector import Projector
+from mmduet.models.distill.projector import Projector, RegionProjector
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, pool_regions
+from mmduet.structures import GroundingFeatures
 
 
 class Anchor(nn.Module, ABC):
@@ -24,7 +24,7 @@ class Anchor(nn.Module, ABC):
         self.embed_dims = embed_dims
 
     @abstractmethod
-    def forward(self, features: GroundingFeatures, project_region: nn.Module) -> Tensor:
+    def forward(self, features: GroundingFeatures, project_region: RegionProjector) -> Tensor:
         """(B, D) unit-norm anchors; ``project_region`` is the projector of the sampled regions."""
 
 
@@ -38,7 +38,7 @@ class QueryAnchor(Anchor):
         super().__init__(channels, embed_dims)
         self.projector = Projector(channels, embed_dims)
 
-    def forward(self, features: GroundingFeatures, project_region: nn.Module) -> Tensor:
+    def forward(self, features: GroundingFeatures, project_region: RegionProjector) -> Tensor:
         """See ``Anchor.forward``."""
         anchors: Tensor = self.projector(features.query)
         return anchors
@@ -50,7 +50,7 @@ class RegionAnchor(Anchor):
 
     trains_region_projector = True
 
-    def forward(self, features: GroundingFeatures, project_region: nn.Module) -> Tensor:
+    def forward(self, features: GroundingFeatures, project_region: RegionProjector) -> Tensor:
         """See ``Anchor.forward``."""
         return _project_boxes(features, features.boxes[-1].detach(), project_region)
 
@@ -64,11 +64,10 @@ class DifferentiableRegionAnchor(Anchor):
 
     trains_region_projector = True
 
-    def forward(self, features: GroundingFeatures, project_region: nn.Module) -> Tensor:
+    def forward(self, features: GroundingFeatures, project_region: RegionProjector) -> Tensor:
         """See ``Anchor.forward``."""
         return _project_boxes(features, features.boxes[-1], project_region)
 
 
-def _project_boxes(features: GroundingFeatures, boxes: Tensor, project_region: nn.Module) -> Tensor:
-    anchors: Tensor = project_region(pool_regions(features.visual, boxes[:, None]))[:, 0]
-    return anchors
+def _project_boxes(features: GroundingFeatures, boxes: Tensor, project_region: RegionProjector) -> Tensor:
+    return project_region.embed(features.visual, boxes[:, None])[:, 0]

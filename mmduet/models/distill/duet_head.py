@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmduet.models.base_grounder import Samples, stack_targets
 from mmduet.models.distill.anchors import Anchor, QueryAnchor
-from mmduet.models.distill.projector import Projector
+from mmduet.models.distill.projector import Projector, RegionProjector
 from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
 from mmduet.models.losses.target_identity import identify_targets
 from mmduet.models.task_modules import RegionSampler, SLASampler
@@ -33,7 +33,8 @@ class DUETHead(nn.Module):
         region: config of a ``RegionContrastiveLoss``.
         anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
-        own_projector: give the contrast a region projector of its own instead of the one that meets the teacher's space.
+        contrast_projector: config of a ``RegionProjector`` of the contrast's own, without its widths; by default the contrast
+            uses the one that meets the teacher's space.
         stop_gradient: the contrast moves the anchor towards the sampled regions, not them towards it.
         warmup_steps: all losses of the head grow linearly to full weight over so many training calls; 0 for none.
 
@@ -42,7 +43,7 @@ class DUETHead(nn.Module):
     """
 
     def __init__(self, channels: int, embed_dims: int, semantic: Config | None = None, region: Config | None = None,
-                 anchor: Config | None = None, sampler: Config | None = None, own_projector: bool = False,
+                 anchor: Config | None = None, sampler: Config | None = None, contrast_projector: Config | None = None,
                  stop_gradient: bool = False, warmup_steps: int = 0) -> None:
         super().__init__()
         self.embed_dims = embed_dims
@@ -55,19 +56,23 @@ class DUETHead(nn.Module):
             self.region_loss = None
         wanted = self.semantic_loss.needs if self.semantic_loss is not None else frozenset()
         contrasts = self.region_loss is not None
-        projected = {*wanted, *({'region'} if contrasts and not own_projector else set())}
-        self.projectors = nn.ModuleDict({name: Projector(channels, embed_dims) for name in sorted(projected)})
-        self.contrast_projector = Projector(channels, embed_dims) if contrasts and own_projector else None
+        shared = contrasts and contrast_projector is None
+        widths = {'channels': channels, 'embed_dims': embed_dims}
+        self.projectors = nn.ModuleDict({
+            name: (RegionProjector if name == 'region' else Projector)(**widths)
+            for name in sorted({*wanted, *({'region'} if shared else set())})})
+        self.contrast_projector: RegionProjector | None = None
         self.anchor: Anchor | None = None
         self.sampler: RegionSampler | None = None
         if contrasts:
-            widths = {'channels': channels, 'embed_dims': embed_dims}
+            if contrast_projector is not None:
+                self.contrast_projector = MODELS.build({'type': RegionProjector, **contrast_projector, **widths})
             self.anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
             self.sampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})
-            trained = self.anchor.trains_region_projector or (not own_projector and 'region' in wanted)
+            trained = self.anchor.trains_region_projector or (shared and 'region' in wanted)
             if stop_gradient and not trained:
                 raise ValueError('with stop_gradient and this anchor nothing would train the projector of the sampled regions: '
-                                 'set own_projector=False with a region or relation term, or take a RegionAnchor')
+                                 'set contrast_projector=None with a region or relation term, or take a RegionAnchor')
 
     @property
     def needs(self) -> frozenset[str]:
@@ -106,7 +111,7 @@ class DUETHead(nn.Module):
             raise RuntimeError('this head has no region-contrastive loss')
         project = self.contrast_projector if self.contrast_projector is not None else self.projectors['region']
         regions = self.sample_regions(targets, boxes, samples)
-        embedded = project(pool_regions(features.visual, torch.cat([regions.positives, regions.negatives], dim=1)))
+        embedded = project.embed(features.visual, torch.cat([regions.positives, regions.negatives], dim=1))
         if self.stop_gradient:
             embedded = embedded.detach()
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmduet.models.distill import DifferentiableRegionAnchor, QueryAnchor, RegionAnchor
-from mmduet.models.distill.projector import Projector
+from mmduet.models.distill.projector import RegionProjector
 from mmduet.structures import pool_regions
 from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features
 
@@ -10,7 +10,7 @@ from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features
 @pytest.mark.parametrize(('kind', 'query', 'visual', 'boxes'), [
     (QueryAnchor, True, False, False), (RegionAnchor, False, True, False), (DifferentiableRegionAnchor, False, True, True)])
 def test_each_anchor_sends_the_gradient_where_its_name_says(kind, query, visual, boxes):
-    features, projector = make_features(), Projector(CHANNELS, EMBED_DIMS)
+    features, projector = make_features(), RegionProjector(CHANNELS, EMBED_DIMS)
     anchors = kind(CHANNELS, EMBED_DIMS)(features, projector)
     assert anchors.shape == (2, EMBED_DIMS)
     torch.testing.assert_close(anchors.norm(dim=1), torch.ones(2))
@@ -19,7 +19,7 @@ def test_each_anchor_sends_the_gradient_where_its_name_says(kind, query, visual,
 
 
 def test_region_anchors_read_the_map_at_the_last_predicted_box():
-    features, projector = make_features(), Projector(CHANNELS, EMBED_DIMS)
+    features, projector = make_features(), RegionProjector(CHANNELS, EMBED_DIMS)
     expected = projector(pool_regions(features.visual, features.boxes[-1][:, None]))[:, 0]
     for kind in (RegionAnchor, DifferentiableRegionAnchor):
         torch.testing.assert_close(kind(CHANNELS, EMBED_DIMS)(features, projector), expected)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmduet.models.base_grounder import stack_targets
-from mmduet.models.distill import DifferentiableRegionAnchor, DUETHead, QueryAnchor, RegionAnchor
+from mmduet.models.distill import DifferentiableRegionAnchor, DUETHead, LocatedRegionProjector, QueryAnchor, RegionAnchor
 from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
 from mmduet.models.losses.semantic_distill_loss import cosine_distance
 from mmduet.models.task_modules import LocationSampler, RandomSampler, SLASampler
@@ -41,7 +41,7 @@ def call(head, batch=2, **changes):
     (dict(semantic=None), {'loss_contrast'}, {'similarity'}, {'region'}),
     (dict(semantic=None, sampler=dict(type=RandomSampler)), {'loss_contrast'}, set(), {'region'}),
     (dict(semantic=None, sampler=dict(type=LocationSampler)), {'loss_contrast'}, set(), {'region'}),
-    (dict(semantic=None, own_projector=True), {'loss_contrast'}, {'similarity'}, set()),
+    (dict(semantic=None, contrast_projector=dict()), {'loss_contrast'}, {'similarity'}, set()),
     (dict(semantic=only(image_weight=1.0), region=None), {'loss_image'}, {'image'}, {'image'}),
     (dict(semantic=only(relation_weight=1.0), region=None), {'loss_relation'}, {'text', 'region'}, {'text', 'region'}),
     (dict(semantic=None, region=None), set(), set(), set()),
@@ -56,9 +56,9 @@ def test_a_removed_term_takes_its_projector_and_its_question_along(settings, los
 
 
 @pytest.mark.parametrize('anchor', [QueryAnchor, RegionAnchor, DifferentiableRegionAnchor])
-@pytest.mark.parametrize('own_projector', [False, True])
-def test_every_parameter_gets_a_gradient_with_every_anchor(anchor, own_projector):
-    head = build(anchor=dict(type=anchor), own_projector=own_projector)
+@pytest.mark.parametrize('projector', [None, dict(), dict(type=LocatedRegionProjector)])
+def test_every_parameter_gets_a_gradient_with_every_anchor(anchor, projector):
+    head = build(anchor=dict(type=anchor), contrast_projector=projector)
     sum(call(head).values()).backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in head.parameters())
 
@@ -127,7 +127,7 @@ def test_gradients_stop_at_the_sampled_regions_if_asked():
     assert features.visual.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize('settings', [dict(semantic=None), dict(own_projector=True)])
+@pytest.mark.parametrize('settings', [dict(semantic=None), dict(contrast_projector=dict())])
 def test_a_projector_that_nothing_would_train_is_refused(settings):
     with pytest.raises(ValueError, match='nothing would train'):
         build(stop_gradient=True, **settings)
