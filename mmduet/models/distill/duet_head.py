@@ -110,6 +110,7 @@ class DUETHead(nn.Module):
         if self.region_loss is None or self.anchor is None:
             raise RuntimeError('this head has no region-contrastive loss')
         project = self.contrast_projector if self.contrast_projector is not None else self.projectors['region']
+        assert isinstance(project, RegionProjector)  # for the type checker
         regions = self.sample_regions(targets, boxes, samples)
         embedded = project.embed(features.visual, torch.cat([regions.positives, regions.negatives], dim=1))
         if self.stop_gradient:
