@@ -105,8 +105,9 @@ class FiLMGrounder(BaseGrounder):
         return CellFeatures(boxes=boxes[rows, best][None], query=states[rows, best], visual=visual, visual_padding=padding,
                             text=words, text_padding=text_padding, scores=scores, cell_boxes=boxes)
 
-    def loss(self, features: CellFeatures, samples: Samples) -> dict[str, Tensor]:
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_cell`` for the bids; ``loss_bbox`` and ``loss_giou`` of the cell that should have won."""
+        assert isinstance(features, CellFeatures)  # what ``extract`` gave
         targets = stack_targets(samples, features.scores.device)
         column, row = (targets[:, :2] * self.grid).long().clamp(0, self.grid - 1).unbind(dim=1)
         cell = row * self.grid + column

@@ -141,13 +141,14 @@ class GroundingDINOStudent(BaseGrounder):
             text=text['embedded'], text_padding=~text['text_token_mask'], head_inputs=head_inputs,
             detector_samples=detector_samples)
 
-    def loss(self, features: DetectorFeatures, samples: Samples) -> dict[str, Tensor]:
+    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """MMDetection's losses: ``loss_cls``, ``loss_bbox``, ``loss_iou`` of the last layer, then ``_d0`` on for the others,
         ``_enc`` for the proposals and ``_dn`` for the denoising queries.
 
         Raises:
             RuntimeError: the features were made in eval mode.
         """
+        assert isinstance(features, DetectorFeatures)  # what ``extract`` gave
         if 'dn_meta' not in features.head_inputs:
             raise RuntimeError('the detector compares with targets in training mode only')
         losses = self.detector.bbox_head.loss(**features.head_inputs, batch_data_samples=features.detector_samples)
