@@ -17,6 +17,7 @@ duet_head = dict(
     region=dict(type=RegionContrastiveLoss, weight=0.5, temperature=0.1, gather=False),
     anchor=dict(type=QueryAnchor),
     sampler=dict(type=SLASampler),
+    contrast_map='visual',
     contrast_projector=None,
     stop_gradient=False,
     warmup_steps=0)

@@ -30,6 +30,7 @@ class GroundingFeatures:
         visual_padding: (B, H, W) bool, True where the cell is padding.
         text: (B, L, C) token features that the fusion reads.
         text_padding: (B, L) bool, True where the token is padding.
+        fused: (B, C, H, W) the map once it has read the words, where the student has such a map of the size of ``visual``.
     """
 
     boxes: Tensor
@@ -38,6 +39,7 @@ class GroundingFeatures:
     visual_padding: Tensor
     text: Tensor
     text_padding: Tensor
+    fused: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.visual.dim() != 4 or self.text.dim() != 3:
@@ -51,6 +53,7 @@ class GroundingFeatures:
             'visual_padding': (batch, height, width),
             'text': (batch, tokens, channels),
             'text_padding': (batch, tokens),
+            **({} if self.fused is None else {'fused': tuple(self.visual.shape)}),
         }, booleans=('visual_padding', 'text_padding'))
 
 

@@ -103,7 +103,7 @@ class FiLMGrounder(BaseGrounder):
         boxes = (start + self.box(states)).sigmoid()
         best = scores.argmax(dim=1)
         return CellFeatures(boxes=boxes[rows, best][None], query=states[rows, best], visual=visual, visual_padding=padding,
-                            text=words, text_padding=text_padding, scores=scores, cell_boxes=boxes)
+                            text=words, text_padding=text_padding, fused=cells, scores=scores, cell_boxes=boxes)
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_cell`` for the bids; ``loss_bbox`` and ``loss_giou`` of the cell that should have won."""

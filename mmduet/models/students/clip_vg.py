@@ -80,7 +80,8 @@ class CLIPVG(BaseGrounder):
         boxes = self.box_head(query, fused[:, 1:], patch_padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
                                  visual=cells[:, 1:].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
-                                 visual_padding=visual_padding)
+                                 visual_padding=visual_padding,
+                                 fused=fused[:, 1:].transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""

@@ -109,7 +109,8 @@ class QRNet(BaseGrounder):
         boxes = self.box_head(query, fused[:, :count], cell_padding[:, :count]).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
                                  visual=cells[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
-                                 visual_padding=visual_padding)
+                                 visual_padding=visual_padding,
+                                 fused=fused[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
 
     def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
         """(B, H_i, W_i, C_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""

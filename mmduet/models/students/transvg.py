@@ -82,7 +82,8 @@ class TransVG(BaseGrounder):
         boxes = self.box_head(query, fused_cells, cell_padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
                                  visual=cells.transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
-                                 visual_padding=visual_padding)
+                                 visual_padding=visual_padding,
+                                 fused=fused_cells.transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""

@@ -207,7 +207,7 @@ class VLTVG(BaseGrounder):
         states = self.decoder(cells, keys, attend_cells, words, attend_words)
         boxes = torch.stack([self.box_head(state, verified, cell_padding) for state in states]).sigmoid()
         return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding, text=words,
-                                 text_padding=text_padding)
+                                 text_padding=text_padding, fused=verified.transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou`` of the last stage and those of the others; see ``BaseGrounder.loss``."""
