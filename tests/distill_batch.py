@@ -21,7 +21,7 @@ def make_features(batch: int = 2, seed: int = 0, dtype: torch.dtype = torch.floa
     boxes = (0.3 + 0.2 * torch.rand(1, batch, 4, generator=generator)).to(dtype).requires_grad_()
     return GroundingFeatures(boxes=boxes, query=leaf(batch, CHANNELS), visual=leaf(batch, CHANNELS, 4, 4),
                              visual_padding=torch.zeros(batch, 4, 4, dtype=torch.bool), text=leaf(batch, 5, CHANNELS),
-                             text_padding=torch.zeros(batch, 5, dtype=torch.bool))
+                             text_padding=torch.zeros(batch, 5, dtype=torch.bool), fused=leaf(batch, CHANNELS, 4, 4))
 
 
 def make_targets(batch: int = 2, seed: int = 1) -> TeacherTargets:

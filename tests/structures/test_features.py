@@ -16,7 +16,7 @@ def test_features_that_agree_are_accepted():
 
 
 @pytest.mark.parametrize(('name', 'shape'), [('boxes', (2, 4)), ('query', (2, 7)), ('text', (3, 6, 8)),
-                                             ('text_padding', (2, 5)), ('visual_padding', (2, 5, 3))])
+                                             ('text_padding', (2, 5)), ('visual_padding', (2, 5, 3)), ('fused', (2, 8, 3, 4))])
 def test_a_field_of_another_shape_is_named(name, shape):
     dtype = torch.bool if 'padding' in name else torch.float32
     with pytest.raises(ValueError, match='GroundingFeatures'):

@@ -206,8 +206,9 @@ class VLTVG(BaseGrounder):
         keys = verified + self.visual_encoder.position_tokens(visual_padding).to(verified.dtype)
         states = self.decoder(cells, keys, attend_cells, words, attend_words)
         boxes = torch.stack([self.box_head(state, verified, cell_padding) for state in states]).sigmoid()
-        return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding, text=words,
-                                 text_padding=text_padding, fused=verified.transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
+        return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding,
+                                 fused=verified.transpose(1, 2).unflatten(2, visual_padding.shape[1:]), text=words,
+                                 text_padding=text_padding)
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """``loss_bbox`` and ``loss_giou`` of the last stage and those of the others; see ``BaseGrounder.loss``."""

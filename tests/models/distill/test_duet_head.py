@@ -117,6 +117,24 @@ def test_distractors_may_be_drawn_and_their_number_may_differ():
     torch.testing.assert_close(regions.negatives[1][regions.negative_valid[1]], expected[None])
 
 
+@pytest.mark.parametrize('anchor', [QueryAnchor, RegionAnchor])
+@pytest.mark.parametrize('chosen', ['visual', 'fused'])
+def test_the_contrast_reads_the_map_that_is_asked_for_and_no_other(anchor, chosen):
+    features = make_features()
+    head = build(semantic=None, anchor=dict(type=anchor), contrast_map=chosen, contrast_projector=dict())
+    call(head, features=features)['loss_contrast'].backward()
+    assert {name for name in ('visual', 'fused') if getattr(features, name).grad is not None} == {chosen}
+
+
+def test_a_map_that_cannot_be_contrasted_is_refused():
+    with pytest.raises(ValueError, match="'visual', 'fused'.*got 'deep'"):
+        build(contrast_map='deep')
+    with pytest.raises(ValueError, match='needs a contrast_projector'):
+        build(contrast_map='fused')
+    with pytest.raises(ValueError, match='gives no fused map'):
+        call(build(contrast_map='fused', contrast_projector=dict()), features=replace(make_features(), fused=None))
+
+
 def test_gradients_stop_at_the_sampled_regions_if_asked():
     features = make_features()
     head = build(only(region_weight=1e-9), stop_gradient=True)

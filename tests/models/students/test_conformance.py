@@ -33,6 +33,22 @@ def test_features_keep_the_contract_and_boxes_lie_in_the_canvas(student):
     assert features.boxes.min() >= 0 and features.boxes.max() <= 1
 
 
+def test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words(student):
+    student.eval()
+    data = student.data_preprocessor(make_batch())
+    with torch.no_grad():
+        before = student(**data, mode='tensor')
+        data['data_samples'][0].set_metainfo({'text': 'a cup'})
+        after = student(**data, mode='tensor')
+    if before.fused is None:
+        return
+    assert before.fused.shape == before.visual.shape
+    assert not torch.allclose(before.fused[0], after.fused[0], atol=1e-4)
+    torch.testing.assert_close(before.fused[1], after.fused[1])
+    if not student.visual_reads_text:
+        torch.testing.assert_close(before.visual, after.visual)
+
+
 def test_every_trainable_parameter_gets_a_gradient(student):
     with torch.no_grad():
         for parameter in student.parameters():
