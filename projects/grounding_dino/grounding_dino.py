@@ -110,8 +110,9 @@ class GroundingDINOStudent(BaseGrounder):
     def extract(self, inputs: Tensor, samples: Samples) -> DetectorFeatures:
         """See ``BaseGrounder.extract``.
 
-        ``visual`` is a map of the neck: the feature enhancer mixes words into the image from its first layer on. ``text`` is
-        BERT's answer as the enhancer takes it. ``query`` is the last state of the answering query.
+        ``visual`` is a map of the neck: the feature enhancer mixes words into the image from its first layer on; ``fused`` is
+        what the enhancer makes of it. ``text`` is BERT's answer as the enhancer takes it. ``query`` is the last state of the
+        answering query.
 
         Raises:
             ValueError: the canvas is not a whole number of cells of ``visual`` wide.
@@ -126,7 +127,7 @@ class GroundingDINOStudent(BaseGrounder):
         text = self.detector.language_model([sample.text for sample in samples])
         text['embedded'] = self.detector.text_feat_map(text['embedded'])
         detector_samples = self._describe(samples, text['text_token_mask'])
-        head_inputs = self._detect(maps, text, detector_samples)
+        head_inputs, enhanced = self._detect(maps, text, detector_samples)
 
         hidden, references = head_inputs['hidden_states'], head_inputs['references']
         scores, boxes = self.detector.bbox_head(hidden, references, head_inputs['memory_text'], head_inputs['text_token_mask'])
@@ -138,8 +139,8 @@ class GroundingDINOStudent(BaseGrounder):
         return DetectorFeatures(
             boxes=answers.transpose(0, 1), query=hidden[-1, :, asked][rows, best],
             visual=move_back(maps[self.visual_level], canvases), visual_padding=padding_mask(windows, size, cells),
-            text=text['embedded'], text_padding=~text['text_token_mask'], head_inputs=head_inputs,
-            detector_samples=detector_samples)
+            fused=move_back(enhanced, canvases), text=text['embedded'], text_padding=~text['text_token_mask'],
+            head_inputs=head_inputs, detector_samples=detector_samples)
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
         """MMDetection's losses: ``loss_cls``, ``loss_bbox``, ``loss_iou`` of the last layer, then ``_d0`` on for the others,
@@ -160,14 +161,18 @@ class GroundingDINOStudent(BaseGrounder):
         first, owner = shared.first.to(photos.device), shared.owner.to(photos.device)
         return [level[owner] for level in self.detector.extract_feat(photos[first])]
 
-    def _detect(self, maps: list[Tensor], text: dict[str, Tensor], samples: list[DetDataSample]) -> dict[str, Any]:
-        """What ``GroundingDINO.forward_transformer`` does, with our feature enhancer."""
+    def _detect(self, maps: list[Tensor], text: dict[str, Tensor],
+                samples: list[DetDataSample]) -> tuple[dict[str, Any], Tensor]:
+        """What ``GroundingDINO.forward_transformer`` does, with our feature enhancer; and the enhanced map of ``visual``."""
         detector = self.detector
         image, decoder_inputs = detector.pre_transformer(maps, samples)
         memory, memory_text = enhance(detector.encoder, image, text)
         more, head_inputs = detector.pre_decoder(memory, image['feat_mask'], image['spatial_shapes'], memory_text,
                                                  text['text_token_mask'], batch_data_samples=samples)
-        return {**head_inputs, **detector.forward_decoder(**decoder_inputs, **more)}
+        shape = maps[self.visual_level].shape[-2:]
+        start = sum(level.shape[-2:].numel() for level in maps[:self.visual_level])
+        enhanced = memory[:, start:start + shape.numel()].transpose(1, 2).unflatten(2, shape)
+        return {**head_inputs, **detector.forward_decoder(**decoder_inputs, **more)}, enhanced
 
     def _describe(self, samples: Samples, token_mask: Tensor) -> list[DetDataSample]:
         """The samples as MMDetection packs them; with their targets where they have some."""

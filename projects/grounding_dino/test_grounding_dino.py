@@ -15,6 +15,7 @@ from projects.grounding_dino.reference_for_tests import BERT, build, build_mmdet
 # The promises of every student, checked on this one.
 from tests.models.students.test_conformance import (  # noqa: F401
     test_a_batch_of_two_equals_two_of_one,
+    test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words,
     test_an_unknown_mode_is_refused,
     test_every_trainable_parameter_gets_a_gradient,
     test_expressions_of_a_photo_are_answered_together_as_alone_and_share_what_no_word_has_touched,

@@ -127,7 +127,7 @@ def test_the_contrast_reads_the_map_that_is_asked_for_and_no_other(anchor, chose
 
 
 def test_a_map_that_cannot_be_contrasted_is_refused():
-    with pytest.raises(ValueError, match="'visual', 'fused'.*got 'deep'"):
+    with pytest.raises(ValueError, match=r"'visual', 'fused'.*got 'deep'"):
         build(contrast_map='deep')
     with pytest.raises(ValueError, match='needs a contrast_projector'):
         build(contrast_map='fused')
