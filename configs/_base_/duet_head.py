@@ -4,7 +4,7 @@ Terms, weights and temperatures are our choice, from a study on synthetic scenes
 Ablations are one line each: ``model.head.update(region=None)``, ``model.head.update(semantic=None)``,
 ``model.head.sampler.update(type=RandomSampler)``, ``model.head.anchor.update(type=RegionAnchor)``.
 """
-from mmduet.models.distill import DUETHead, QueryAnchor
+from mmduet.models.distill import DUETHead, QueryAnchor, RegionProjector
 from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
 from mmduet.models.task_modules import SLASampler
 
@@ -16,8 +16,8 @@ duet_head = dict(
                   temperature=0.1, gather=True),
     region=dict(type=RegionContrastiveLoss, weight=0.5, temperature=0.1, gather=False),
     anchor=dict(type=QueryAnchor),
-    sampler=dict(type=SLASampler),
-    contrast_map='visual',
-    contrast_projector=None,
+    sampler=dict(type=SLASampler, relative=True),
+    contrast_map='fused',
+    contrast_projector=dict(type=RegionProjector),
     stop_gradient=False,
     warmup_steps=0)
