@@ -1,6 +1,6 @@
 """The DUET head for a student of 256 channels and a teacher of 512 dimensions (CLIP ViT-B).
 
-Terms, weights and temperatures are our choice, from a study on synthetic scenes; the paper's are not published.
+Everything here is our choice, as the paper's settings are not published; docs/method.md says how each was chosen.
 Ablations are one line each: ``model.head.update(region=None)``, ``model.head.update(semantic=None)``,
 ``model.head.sampler.update(type=RandomSampler)``, ``model.head.anchor.update(type=RegionAnchor)``.
 """

@@ -121,7 +121,7 @@ class DUETHead(nn.Module):
         assert isinstance(project, RegionProjector)  # for the type checker
         if self.contrast_map == 'fused':
             if features.fused is None:
-                raise ValueError("contrast_map='fused', but this student gives no fused map")
+                raise ValueError("contrast_map='fused', but this student gives no fused map: set contrast_map='visual'")
             features = replace(features, visual=features.fused)
         regions = self.sample_regions(targets, boxes, samples)
         embedded = project.embed(features.visual, torch.cat([regions.positives, regions.negatives], dim=1))
