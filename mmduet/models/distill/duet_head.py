@@ -157,7 +157,7 @@ class DUETHead(nn.Module):
         canvases = [sample.canvas for sample in samples]
         windows = stack_windows(canvases, boxes.device)
         return self.sampler.sample(boxes, windows, canvases[0].size, self.calls, semantics,
-                                   _stack_distractors(samples, boxes.device))
+                                   stack_distractors(samples, boxes.device))
 
     def _compare_crops(self, targets: TeacherTargets) -> Tensor:
         """(B, 1 + n) cosines of the expression with the crops of the target and of the n other annotated boxes."""
@@ -187,7 +187,7 @@ def _mean_without_padding(tokens: Tensor, padding: Tensor) -> Tensor:
     return torch.einsum('bnc,bn->bc', tokens, weight) / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def _stack_distractors(samples: Samples, device: torch.device) -> Tensor | None:
+def stack_distractors(samples: Samples, device: torch.device) -> Tensor | None:
     """(B, n, 4) cxcywh canvas boxes of the other annotated objects, filled up with boxes of no area; None without any."""
     rows = []
     for sample in samples:

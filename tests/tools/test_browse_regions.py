@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.load_tool import load_tool
+from tests.tiny_data import line, make_data_root
+
+tool = load_tool('analysis_tools/browse_regions')
+CONFIG = 'tests/tiny_cached_config.py'
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_data_root(tmp_path / 'root', [line(expression_id=str(k)) for k in range(6)])
+
+
+def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
+    tool.browse(tool.parse_args([CONFIG, '--data-root', str(root), '--batches', '2', '--count', '3',
+                                 '--samplers', 'LocationSampler,RandomSampler', '--out', str(tmp_path / 'x/regions.png')]))
+    said = capsys.readouterr().out
+    rows = {line.split('|')[1].strip(): [float(cell) for cell in line.split('|')[2:-1]]
+            for line in said.splitlines() if 'Sampler |' in line}
+    titles = list(tool.COLUMNS_OF_TABLE)
+    assert set(rows) == {'LocationSampler', 'RandomSampler'} and 'over 4 expressions' in said
+    # The one by location takes the best positives and the nearest misses.
+    for name in ('positive_iou', 'negative_iou'):
+        assert rows['LocationSampler'][titles.index(name)] > rows['RandomSampler'][titles.index(name)]
+    picture = np.asarray(Image.open(tmp_path / 'x/regions.png'))
+    assert picture.shape[1] == 3 * (tool.TILE + tool.GAP) + tool.GAP
+    assert all((picture == colour).all(-1).sum() > 100 for colour in (tool.GREEN, tool.BLUE, tool.RED))
+
+
+@pytest.mark.parametrize(('arguments', 'sentence'), [
+    ([CONFIG, '--samplers', 'BestSampler'], 'there is no sampler BestSampler'),
+    ([CONFIG, '--cfg-options', 'model.head.region=None'], 'no head with a region contrast'),
+    (['configs/transvg/transvg_refshapes.py'], 'no head with a region contrast')])
+def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        tool.browse(tool.parse_args([*arguments, '--data-root', str(root)]))

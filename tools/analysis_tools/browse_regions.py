@@ -1,0 +1,173 @@
+#!/usr/bin/env python
+"""Say what samplers of regions draw for the contrast of a distilled config, and draw the regions on the photos.
+
+    python tools/analysis_tools/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
+    python tools/analysis_tools/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.png
+
+Batches are those of training, and the teacher is asked as in training; nothing is learnt. In the picture the target is green,
+positives are blue and negatives red.
+"""
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _common
+
+if TYPE_CHECKING:
+    from mmduet.analysis.region_facts import RegionFacts
+
+SAMPLERS = ['SLASampler', 'LocationSampler', 'SemanticsSampler', 'RandomSampler']
+TILE, GAP, COLUMNS, CAPTION = 240, 8, 4, 34
+PAPER, INK, GREEN, BLUE, RED = (255, 255, 255), (20, 20, 20), (0, 170, 60), (40, 90, 220), (220, 60, 40)
+COLUMNS_OF_TABLE = {
+    'positives': 'positives per image', 'positive_iou': 'their IoU', 'negatives': 'negatives per image',
+    'negative_iou': 'their IoU', 'on_objects': 'on another object, %', 'objects_drawn': 'other objects drawn, %',
+    'positive_likeness': 'likeness of positives', 'negative_likeness': 'of negatives', 'above_target': 'above the target, %'}
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _common.add_data_flags(parser)
+    parser.add_argument('--samplers', type=_common.names, default=SAMPLERS, metavar='A,B',
+                        help=f"samplers to compare, with the settings of the config's (default: {','.join(SAMPLERS)})")
+    parser.add_argument('--batches', type=_common.positive, default=50, metavar='N', help='batches to draw for (default: 50)')
+    parser.add_argument('--out', type=Path, help='draw the regions of the first sampler for the first expressions there')
+    parser.add_argument('--count', type=_common.positive, default=8, metavar='N', help='expressions to draw (default: 8)')
+    return parser.parse_args(arguments)
+
+
+def swap_sampler(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """The config of another sampler with the settings that it shares with the one that is there."""
+    from mmduet.registry import TASK_UTILS
+    kind = TASK_UTILS.get(name)
+    if kind is None:
+        from mmduet.engine.config_tools import ConfigError
+        raise ConfigError(f'--samplers: there is no sampler {name}; there are {", ".join(SAMPLERS)}')
+    known = {field.name for field in fields(kind)}
+    return {'type': kind, **{key: value for key, value in config.items() if key in known}}
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Draw, count and print."""
+    import torch
+    from mmengine.device import get_device
+    from mmengine.registry import MODELS, DefaultScope
+    from mmengine.runner import Runner
+
+    from mmduet.analysis.region_facts import RegionFacts
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.registry import TASK_UTILS
+    cfg = _common.load(args)
+    head = cfg.model.get('head')
+    if head is None or not head.get('region'):
+        raise ConfigError(f'{args.config} has no head with a region contrast')
+    cfg.model.head.sampler = swap_sampler(dict(head.get('sampler') or {}), SAMPLERS[0])
+    with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+        model = MODELS.build(cfg.model).to(get_device())
+        samplers = {name: TASK_UTILS.build(swap_sampler(dict(cfg.model.head.sampler), name)) for name in args.samplers}
+    # Whichever sampler draws, the teacher is asked as for one that reads semantics: they are told of all.
+    asking = model.head.sampler
+    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+    facts = {name: RegionFacts() for name in samplers}
+    tiles: list[Any] = []
+    with torch.no_grad():
+        for step, batch in zip(range(args.batches), loader, strict=False):
+            photos = batch['inputs']
+            model.head.calls = step
+            data = model.data_preprocessor(batch, training=True)
+            model.head.sampler = asking
+            samples = data['data_samples']
+            answers = model.ask_teacher(data['inputs'], samples)
+            count_batch(model.head, samplers, facts, samples, answers)
+            if args.out is not None and len(tiles) < args.count:
+                model.head.sampler = samplers[args.samplers[0]]
+                tiles += draw_batch(model.head, photos, samples, answers)
+    print(format_table(facts))
+    if args.out is not None:
+        save_sheet(tiles[:args.count], args.out)
+        print(f'{args.samplers[0]} drawn in {args.out}')
+
+
+def count_batch(head: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], samples: list[Any],
+                answers: Any) -> None:
+    """Let every sampler draw for a batch, and add what it drew to its facts."""
+    from mmduet.models.base_grounder import stack_targets
+    from mmduet.models.distill.duet_head import stack_distractors
+    from mmduet.structures import pool_regions, stack_windows, to_content
+    boxes = stack_targets(samples, answers.similarity.device)
+    others = stack_distractors(samples, boxes.device)
+    windows, size = stack_windows([sample.canvas for sample in samples], boxes.device), samples[0].canvas.size
+
+    def likeness(candidates: Any) -> Any:
+        return (1 + pool_regions(answers.similarity.float()[:, None], to_content(candidates, windows, size))[..., 0]) / 2
+
+    for name, sampler in samplers.items():
+        head.sampler = sampler
+        regions = head.sample_regions(answers, boxes, samples)
+        facts[name].add(regions, boxes, boxes[:, None][:, :0] if others is None else others, likeness)
+
+
+def draw_batch(head: Any, photos: Sequence[Any], samples: list[Any], answers: Any) -> list[Any]:
+    """A tile for each expression of a batch, with what the head's sampler draws."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from mmduet.models.base_grounder import stack_targets
+    from mmduet.structures.boxes import cxcywh_to_xyxy
+    boxes = stack_targets(samples, answers.similarity.device)
+    regions = head.sample_regions(answers, boxes, samples)
+    tiles = []
+    for k, (photo, sample) in enumerate(zip(photos, samples, strict=True)):
+        canvas = sample.canvas
+        side, scale = max(canvas.width, canvas.height), TILE / max(canvas.width, canvas.height)
+        tile = Image.new('RGB', (TILE, TILE + CAPTION), PAPER)
+        picture = Image.fromarray(photo.permute(1, 2, 0).numpy())
+        tile.paste(picture.resize((round(picture.width * TILE / side), round(picture.height * TILE / side))))
+        draw = ImageDraw.Draw(tile)
+        shown = [(box, RED, 1) for box, valid in zip(regions.negatives[k], regions.negative_valid[k], strict=True) if valid]
+        shown += [(box, BLUE, 1) for box, drawn in zip(regions.positives[k], regions.positive_weight[k], strict=True) if drawn]
+        for box, colour, width in [*shown, (boxes[k], GREEN, 2)]:
+            corners = cxcywh_to_xyxy(box) * canvas.size
+            left, top, right, bottom = (float(value) * scale for value in (
+                corners[0] - canvas.left, corners[1] - canvas.top, corners[2] - canvas.left, corners[3] - canvas.top))
+            draw.rectangle((left, top, right, bottom), outline=colour, width=width)
+        draw.text((0, TILE + 4), sample.text[:36], fill=INK, font=ImageFont.load_default(13))
+        tiles.append(tile)
+    return tiles
+
+
+def save_sheet(tiles: Sequence[Any], path: Path) -> None:
+    """Write tiles in rows."""
+    from PIL import Image
+    columns, rows = min(COLUMNS, len(tiles)), -(-len(tiles) // COLUMNS)
+    sheet = Image.new('RGB', (columns * (TILE + GAP) + GAP, rows * (TILE + CAPTION) + GAP), PAPER)
+    for k, tile in enumerate(tiles):
+        sheet.paste(tile, (GAP + k % COLUMNS * (TILE + GAP), GAP + k // COLUMNS * (TILE + CAPTION)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def format_table(facts: dict[str, 'RegionFacts']) -> str:
+    """A row for each sampler."""
+    lines = [f'| sampler | {" | ".join(COLUMNS_OF_TABLE.values())} |', '| --- |' + ' ---: |' * len(COLUMNS_OF_TABLE)]
+    for name, fact in facts.items():
+        means = fact.means()
+        cells = [f'{100 * means[key]:.1f}' if title.endswith('%') else f'{means[key]:.2f}'
+                 for key, title in COLUMNS_OF_TABLE.items()]
+        lines.append(f'| {name} | {" | ".join(cells)} |')
+    return '\n'.join([*lines, f'over {next(iter(facts.values())).images:.0f} expressions'])
+
+
+def main() -> None:
+    """Browse."""
+    args = parse_args()
+    _common.set_threads()
+    _common.run(lambda: browse(args))
+
+
+if __name__ == '__main__':
+    main()
