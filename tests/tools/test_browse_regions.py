@@ -37,3 +37,8 @@ def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
 def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         tool.browse(tool.parse_args([*arguments, '--data-root', str(root)]))
+
+
+def test_a_picture_of_an_unknown_kind_is_refused():
+    with pytest.raises(SystemExit):
+        tool.parse_args([CONFIG, '--out', 'regions.txt'])

@@ -2,7 +2,7 @@
 """Say what samplers of regions draw for the contrast of a distilled config, and draw the regions on the photos.
 
     python tools/analysis_tools/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
-    python tools/analysis_tools/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.png
+    python tools/analysis_tools/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg
 
 Batches are those of training, and the teacher is asked as in training; nothing is learnt. In the picture the target is green,
 positives are blue and negatives red.
@@ -38,7 +38,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batches', type=_common.positive, default=50, metavar='N', help='batches to draw for (default: 50)')
     parser.add_argument('--out', type=Path, help='draw the regions of the first sampler for the first expressions there')
     parser.add_argument('--count', type=_common.positive, default=8, metavar='N', help='expressions to draw (default: 8)')
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.out is not None and args.out.suffix.lower() not in ('.jpg', '.jpeg', '.png'):
+        parser.error(f'--out must end in .jpg or .png, got {args.out}')
+    return args
 
 
 def swap_sampler(config: dict[str, Any], name: str) -> dict[str, Any]:
