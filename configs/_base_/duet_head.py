@@ -17,7 +17,6 @@ duet_head = dict(
     region=dict(type=RegionContrastiveLoss, weight=0.5, temperature=0.1, gather=False),
     anchor=dict(type=QueryAnchor),
     sampler=dict(type=SLASampler, relative=True),
-    contrast_map='fused',
-    contrast_projector=dict(type=RegionProjector),
+    contrast_projector=dict(type=RegionProjector, reads='fused'),
     stop_gradient=False,
     warmup_steps=0)

@@ -6,5 +6,5 @@ from mmduet.models.distill import LocatedRegionProjector
 with read_base():
     from ..ablation._base_.distilled import *
 
-model['head'].update(contrast_map='visual', contrast_projector=dict(type=LocatedRegionProjector))
+model['head']['contrast_projector'].update(type=LocatedRegionProjector, reads='visual')
 model['head']['sampler'].update(relative=False)

@@ -4,5 +4,5 @@ from mmengine.config import read_base
 with read_base():
     from ..ablation._base_.distilled import *
 
-model['head'].update(contrast_map='visual')
+model['head']['contrast_projector'].update(reads='visual')
 model['head']['sampler'].update(relative=False)

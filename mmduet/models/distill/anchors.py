@@ -70,4 +70,4 @@ class DifferentiableRegionAnchor(Anchor):
 
 
 def _project_boxes(features: GroundingFeatures, boxes: Tensor, project_region: RegionProjector) -> Tensor:
-    return project_region.embed(features.visual, boxes[:, None])[:, 0]
+    return project_region.embed(features, boxes[:, None])[:, 0]

@@ -17,7 +17,6 @@ from mmduet.structures import GroundingFeatures, Regions, TeacherTargets, pool_r
 Config = dict[str, Any]
 # Expressions of one photo whose targets overlap by this much mean one object (method, semantic distillation).
 SAME_TARGET_IOU = 0.5
-CONTRAST_MAPS = ('visual', 'fused')
 
 
 @MODELS.register_module()
@@ -34,26 +33,20 @@ class DUETHead(nn.Module):
         region: config of a ``RegionContrastiveLoss``.
         anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
-        contrast_map: ``'visual'``, or ``'fused'`` for the map that has read the words: the map whose regions are contrasted.
-        contrast_projector: config of a ``RegionProjector`` of the contrast's own, without its widths; by default the contrast
-            uses the one that meets the teacher's space, which reads ``visual``.
+        contrast_projector: config of a ``RegionProjector`` of the contrast's own, without its widths; it says which map is
+            contrasted. By default the contrast uses the one that meets the teacher's space, which reads ``visual``.
         stop_gradient: the contrast moves the anchor towards the sampled regions, not them towards it.
         warmup_steps: all losses of the head grow linearly to full weight over so many training calls; 0 for none.
 
     Raises:
-        ValueError: ``stop_gradient`` would leave a projector untrained; ``contrast_map`` is neither, or has no projector.
+        ValueError: ``stop_gradient`` would leave a projector untrained.
     """
 
     def __init__(self, channels: int, embed_dims: int, semantic: Config | None = None, region: Config | None = None,
-                 anchor: Config | None = None, sampler: Config | None = None, contrast_map: str = 'visual',
-                 contrast_projector: Config | None = None, stop_gradient: bool = False, warmup_steps: int = 0) -> None:
+                 anchor: Config | None = None, sampler: Config | None = None, contrast_projector: Config | None = None,
+                 stop_gradient: bool = False, warmup_steps: int = 0) -> None:
         super().__init__()
-        if contrast_map not in CONTRAST_MAPS:
-            raise ValueError(f'contrast_map must be one of {CONTRAST_MAPS}, got {contrast_map!r}')
-        if contrast_map == 'fused' and contrast_projector is None:
-            raise ValueError("contrast_map='fused' needs a contrast_projector: the shared one reads the map without words")
         self.embed_dims = embed_dims
-        self.contrast_map = contrast_map
         self.stop_gradient = stop_gradient
         self.warmup_steps = warmup_steps
         self.calls = 0
@@ -119,12 +112,8 @@ class DUETHead(nn.Module):
             raise RuntimeError('this head has no region-contrastive loss')
         project = self.contrast_projector if self.contrast_projector is not None else self.projectors['region']
         assert isinstance(project, RegionProjector)  # for the type checker
-        if self.contrast_map == 'fused':
-            if features.fused is None:
-                raise ValueError("contrast_map='fused', but this student gives no fused map: set contrast_map='visual'")
-            features = replace(features, visual=features.fused)
         regions = self.sample_regions(targets, boxes, samples)
-        embedded = project.embed(features.visual, torch.cat([regions.positives, regions.negatives], dim=1))
+        embedded = project.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         if self.stop_gradient:
             embedded = embedded.detach()
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)

@@ -121,18 +121,9 @@ def test_distractors_may_be_drawn_and_their_number_may_differ():
 @pytest.mark.parametrize('chosen', ['visual', 'fused'])
 def test_the_contrast_reads_the_map_that_is_asked_for_and_no_other(anchor, chosen):
     features = make_features()
-    head = build(semantic=None, anchor=dict(type=anchor), contrast_map=chosen, contrast_projector=dict())
+    head = build(semantic=None, anchor=dict(type=anchor), contrast_projector=dict(reads=chosen))
     call(head, features=features)['loss_contrast'].backward()
     assert {name for name in ('visual', 'fused') if getattr(features, name).grad is not None} == {chosen}
-
-
-def test_a_map_that_cannot_be_contrasted_is_refused():
-    with pytest.raises(ValueError, match=r"'visual', 'fused'.*got 'deep'"):
-        build(contrast_map='deep')
-    with pytest.raises(ValueError, match='needs a contrast_projector'):
-        build(contrast_map='fused')
-    with pytest.raises(ValueError, match='gives no fused map'):
-        call(build(contrast_map='fused', contrast_projector=dict()), features=replace(make_features(), fused=None))
 
 
 def test_gradients_stop_at_the_sampled_regions_if_asked():

@@ -7,6 +7,6 @@ from mmengine.config import read_base
 with read_base():
     from ...ablation._base_.distilled import *
 
-model['head'].update(contrast_map='visual', contrast_projector=None)
+model['head'].update(contrast_projector=None)
 model['head']['sampler'].update(relative=False)
 model['head']['region'].update(weight=0.5)
