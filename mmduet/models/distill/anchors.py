@@ -30,7 +30,7 @@ class Anchor(nn.Module, ABC):
 
 @MODELS.register_module()
 class QueryAnchor(Anchor):
-    """The embedding that the box is read from, through a projector of its own. The default: better in our study."""
+    """The embedding that the box is read from, through a projector of its own. The default: better on RefShapes."""
 
     trains_region_projector = False
 

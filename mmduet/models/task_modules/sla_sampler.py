@@ -17,8 +17,8 @@ from mmduet.registry import TASK_UTILS
 class SLASampler(RegionSampler):
     """Semantics-Location Aware: positives by location times semantics, negatives by semantics with a share of location.
 
-    Negatives are thus regions that read like the expression but lie elsewhere, and near misses. That these are better than
-    random ones is not shown: our study has one seed each way.
+    Negatives are thus regions that read like the expression but lie elsewhere, and near misses. On RefShapes they were not
+    better than random ones (eight seeds, docs/refshapes.md).
 
     Attributes:
         location_share: how much the IoU of a negative counts beside its semantics.
