@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from mmduet.analysis.trial import Trial
 
 PLAIN = 'plain'
+SEEDS = [0, 1, 2, 3, 4]
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', type=Path, help='folder of the configs of the arms')
-    parser.add_argument('--seeds', type=_seeds, default=[0, 1, 2, 3, 4], metavar='N|A-B|A,B',
-                        help='how many, from 0, or which (default: 5)')
+    parser.add_argument('--seeds', type=_seeds, metavar='N|A-B|A,B',
+                        help='how many, from 0, or which (default: 5; with --table, all that are recorded)')
     parser.add_argument('--arms', type=_common.names, metavar='A,B', help='names of configs (default: all in the folder)')
     parser.add_argument('--out', type=Path, default=Path('results/refshapes.jsonl'),
                         help='records of the runs (default: %(default)s)')
@@ -102,7 +103,7 @@ def make_plan(args: argparse.Namespace) -> 'Plan':
     base = Trial(arm='', config='', seed=0, work_dir=str(work_dir.resolve()), out=str(args.out.resolve()),
                  options=tuple(args.cfg_options), data_root=data_root, steps=args.steps,
                  identity={'commit': plan.describe_commit()})
-    trials = plan.plan_trials(plan.find_arms(args.folder, args.arms), args.seeds, args.train_sizes, args.sweep, base)
+    trials = plan.plan_trials(plan.find_arms(args.folder, args.arms), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
     records, notes = read_records(args.out)
     made = plan.make_plan(trials, records)
     print('\n'.join([*notes, *made.stale, f'{len(trials)} runs: {len(made.done)} are in {args.out}']))
@@ -182,7 +183,7 @@ def tabulate_records(args: argparse.Namespace) -> None:
 def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: Sequence[str]) -> None:
     """Print a table per split and number of expressions, and draw it.
 
-    With a plan, of its runs that fit it; without, of all records, or of the arms that were named.
+    With a plan, of its runs that fit it; without, of all records, or of the arms and seeds that were named.
     """
     from mmduet.analysis import curves, plots, tables
     from mmduet.analysis.plan import key_of
@@ -193,8 +194,9 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
         records = [record for record in records if hashes.get(record_key(record)) == record['config_hash']]
         order = [key_of(trial) for trial in made.trials]
         records.sort(key=lambda record: order.index(record_key(record)))
-    elif args.arms:
-        records = [record for record in records if record['arm'].partition('[')[0] in args.arms]
+    else:
+        records = [record for record in records if (not args.arms or record['arm'].partition('[')[0] in args.arms)
+                   and (not args.seeds or record['seed'] in args.seeds)]
     for size in sorted({record['train_size'] for record in records}, key=lambda size: size or 0):
         part = [record for record in records if record['train_size'] == size]
         for split in splits:
