@@ -21,11 +21,12 @@ def test_loading_is_timed_and_weighed(capsys):
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='the system does not say how memory is shared')
 def test_workers_share_the_annotations_instead_of_copying_them(tmp_path):
     weights = []
-    for count in (100, 20_000):
+    for count in (100, 60_000):
         tool.write_phrases(tmp_path / str(count), count)
         weights.append(tool.weigh_workers(GroundingDataset(tmp_path / str(count), ['train'], [])))
-    # The lines alone are 5 MB, and a list of as many objects would be copied page by page as it is read.
-    assert weights[1] - weights[0] < 2.5
+    # The lines alone are 15 MB, and a list of as many objects would be copied page by page as it is read. The allowance is for
+    # what else a process weighs, which varies by megabytes on a busy machine.
+    assert weights[1] - weights[0] < 7.5
 
 
 def test_our_photo_is_the_familys_up_to_rounding(tmp_path, capsys):
