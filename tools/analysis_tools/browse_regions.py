@@ -46,10 +46,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def swap_sampler(config: dict[str, Any], name: str) -> dict[str, Any]:
     """The config of another sampler with the settings that it shares with the one that is there."""
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.models.task_modules import RegionSampler
     from mmduet.registry import TASK_UTILS
     kind = TASK_UTILS.get(name)
-    if kind is None:
-        from mmduet.engine.config_tools import ConfigError
+    if not (isinstance(kind, type) and issubclass(kind, RegionSampler)):
         raise ConfigError(f'--samplers: there is no sampler {name}; there are {", ".join(SAMPLERS)}')
     known = {field.name for field in fields(kind)}
     return {'type': kind, **{key: value for key, value in config.items() if key in known}}
@@ -67,7 +68,7 @@ def browse(args: argparse.Namespace) -> None:
     from mmduet.registry import TASK_UTILS
     cfg = _common.load(args)
     head = cfg.model.get('head')
-    if head is None or not head.get('region'):
+    if head is None or not head.get('region') or head.region.get('weight') == 0:
         raise ConfigError(f'{args.config} has no head with a region contrast')
     cfg.model.head.sampler = swap_sampler(dict(head.get('sampler') or {}), SAMPLERS[0])
     with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):

@@ -41,7 +41,7 @@ def test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words(student):
         data['data_samples'][0].set_metainfo({'text': 'a cup'})
         after = student(**data, mode='tensor')
     if before.fused is None:
-        return
+        pytest.skip('this student gives no fused map')
     assert before.fused.shape == before.visual.shape
     assert not torch.allclose(before.fused[0], after.fused[0], atol=1e-4)
     torch.testing.assert_close(before.fused[1], after.fused[1])
