@@ -58,12 +58,13 @@ class RegionSampler(ABC):
             raise ValueError(f'0 < negative_iou <= positive_iou <= 1, temperature > 0 and seed >= 0 must hold, got {self}')
 
     @abstractmethod
-    def scores(self, location: Tensor, semantics: Tensor | None) -> tuple[Tensor, Tensor]:
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of candidates as positives and as negatives; the first is also the weight of a drawn positive.
 
         Args:
             location: (B, K) IoU with the target.
             semantics: (B, K) in [0, 1], how well the region reads like the expression; None unless ``reads_semantics``.
+            annotated: (K,) bool, True where the candidate is the annotated box of another object of the photo.
 
         Returns:
             Two (B, K) tensors.
@@ -95,7 +96,8 @@ class RegionSampler(ABC):
         reading = semantics(candidates) if self.reads_semantics and semantics is not None else None
         if self.relative and reading is not None:
             reading = _stretch(reading, exists)
-        as_positive, as_negative = self.scores(location, reading)
+        annotated = torch.arange(candidates.shape[1], device=boxes.device) > self._boxes.count
+        as_positive, as_negative = self.scores(location, reading, annotated)
         chosen, drawn = self._draw(as_positive, exists & (location >= self.positive_iou), gumbel[0], self.positives)
         weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
         weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)

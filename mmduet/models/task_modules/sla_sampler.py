@@ -12,6 +12,10 @@ from mmduet.models.task_modules.region_sampler import RegionSampler
 from mmduet.registry import TASK_UTILS
 
 
+# Gumbel noise from 24-bit uniforms, cut at 1e-6, lies within (-3, 14).
+AHEAD = 20.0
+
+
 @TASK_UTILS.register_module()
 @dataclass(kw_only=True)
 class SLASampler(RegionSampler):
@@ -27,7 +31,7 @@ class SLASampler(RegionSampler):
     location_share: float = 0.3
     reads_semantics: ClassVar[bool] = True
 
-    def scores(self, location: Tensor, semantics: Tensor | None) -> tuple[Tensor, Tensor]:
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
         """l * s and s + ``location_share`` * l."""
         if semantics is None:
             raise ValueError('SLASampler draws by semantics and was given none')
@@ -41,7 +45,7 @@ class RandomSampler(RegionSampler):
 
     reads_semantics: ClassVar[bool] = False
 
-    def scores(self, location: Tensor, semantics: Tensor | None) -> tuple[Tensor, Tensor]:
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
         """1 for every candidate."""
         return torch.ones_like(location), torch.ones_like(location)
 
@@ -53,7 +57,7 @@ class LocationSampler(RegionSampler):
 
     reads_semantics: ClassVar[bool] = False
 
-    def scores(self, location: Tensor, semantics: Tensor | None) -> tuple[Tensor, Tensor]:
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
         """The IoU for both."""
         return location, location
 
@@ -65,8 +69,24 @@ class SemanticsSampler(RegionSampler):
 
     reads_semantics: ClassVar[bool] = True
 
-    def scores(self, location: Tensor, semantics: Tensor | None) -> tuple[Tensor, Tensor]:
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
         """The semantics for both."""
         if semantics is None:
             raise ValueError('SemanticsSampler draws by semantics and was given none')
         return semantics, semantics
+
+
+@TASK_UTILS.register_module()
+@dataclass(kw_only=True)
+class DistractorSampler(RegionSampler):
+    """The other annotated objects first, as negatives; all else uniform.
+
+    What no teacher has to find: where other objects of the photo are annotated, these are the regions that the expression must
+    be told from. A bound for samplers that look for them, and an upper one where every object is annotated. Our choice.
+    """
+
+    reads_semantics: ClassVar[bool] = False
+
+    def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
+        """1 for every candidate, and for an annotated one as a negative more than any draw of the others reaches."""
+        return torch.ones_like(location), 1 + AHEAD * self.temperature * annotated.to(location.dtype).expand_as(location)

@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from mmduet.models.task_modules import LocationSampler, RandomSampler, SemanticsSampler, SLASampler
+from mmduet.models.task_modules import DistractorSampler, LocationSampler, RandomSampler, SemanticsSampler, SLASampler
 from mmduet.structures.boxes import iou_cxcywh
 
 LOCATION, SEMANTICS = torch.tensor([[0.8, 0.2]]), torch.tensor([[0.5, 0.9]])
 TARGET = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+ANNOTATED = torch.tensor([False, True])
 WINDOW = torch.tensor([[0, 0, 100, 100]])
 
 
@@ -14,10 +15,10 @@ def tolists(pair):
 
 
 def test_scores_are_those_of_the_method():
-    assert tolists(SLASampler().scores(LOCATION, SEMANTICS)) == [[0.4, 0.18], [0.74, 0.96]]
-    assert tolists(RandomSampler().scores(LOCATION, None)) == [[1, 1], [1, 1]]
-    assert tolists(LocationSampler().scores(LOCATION, None)) == [[0.8, 0.2], [0.8, 0.2]]
-    assert tolists(SemanticsSampler().scores(LOCATION, SEMANTICS)) == [[0.5, 0.9], [0.5, 0.9]]
+    assert tolists(SLASampler().scores(LOCATION, SEMANTICS, ANNOTATED)) == [[0.4, 0.18], [0.74, 0.96]]
+    assert tolists(RandomSampler().scores(LOCATION, None, ANNOTATED)) == [[1, 1], [1, 1]]
+    assert tolists(LocationSampler().scores(LOCATION, None, ANNOTATED)) == [[0.8, 0.2], [0.8, 0.2]]
+    assert tolists(SemanticsSampler().scores(LOCATION, SEMANTICS, ANNOTATED)) == [[0.5, 0.9], [0.5, 0.9]]
 
 
 def test_only_those_that_score_semantics_ask_for_them():
@@ -25,7 +26,7 @@ def test_only_those_that_score_semantics_ask_for_them():
         True, True, False, False]
     for sampler in (SLASampler(), SemanticsSampler()):
         with pytest.raises(ValueError, match='was given none'):
-            sampler.scores(LOCATION, None)
+            sampler.scores(LOCATION, None, ANNOTATED)
 
 
 def negatives_of(sampler, steps=200):
@@ -49,3 +50,22 @@ def test_semantics_draw_what_reads_like_the_words_and_location_draws_near_misses
 
 def test_a_high_temperature_draws_as_at_random():
     assert abs((negatives_of(SLASampler(temperature=100.0))[:, 0] > 0.5).float().mean() - 0.5) < 0.1
+
+
+def test_annotated_objects_are_drawn_before_all_else_and_the_rest_at_random():
+    sampler = DistractorSampler(negatives=4)
+    others = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.8, 0.3, 0.2, 0.1], [0.0, 0.0, 0.0, 0.0]]])
+    rest = []
+    for step in range(100):
+        regions = sampler.sample(TARGET, WINDOW, 100, step, distractors=others)
+        drawn = regions.negatives[0]
+        found = (drawn[:, None] - others[0, :2]).abs().amax(dim=-1) < 1e-6
+        assert found.any(dim=0).tolist() == [True, True] and regions.negative_valid.all()
+        rest.append(drawn[~found.any(dim=1)])
+    assert 0.4 < (torch.cat(rest)[:, 0] > 0.5).float().mean() < 0.6
+
+
+def test_without_annotated_objects_its_draws_are_those_of_the_random_sampler():
+    for step in range(5):
+        ours, random = (kind(seed=3).sample(TARGET, WINDOW, 100, step) for kind in (DistractorSampler, RandomSampler))
+        assert torch.equal(ours.negatives, random.negatives) and torch.equal(ours.positives, random.positives)
