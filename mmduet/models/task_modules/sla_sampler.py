@@ -11,7 +11,6 @@ from torch import Tensor
 from mmduet.models.task_modules.region_sampler import RegionSampler
 from mmduet.registry import TASK_UTILS
 
-
 # Gumbel noise from 24-bit uniforms, cut at 1e-6, lies within (-3, 14).
 AHEAD = 20.0
 
