@@ -20,7 +20,7 @@ import _common
 if TYPE_CHECKING:
     from mmduet.analysis.region_facts import RegionFacts
 
-SAMPLERS = ['SLASampler', 'LocationSampler', 'SemanticsSampler', 'RandomSampler']
+SAMPLERS = ['SLASampler', 'LocationSampler', 'SemanticsSampler', 'DistractorSampler', 'RandomSampler']
 TILE, GAP, COLUMNS, CAPTION = 240, 8, 4, 34
 PAPER, INK, GREEN, BLUE, RED = (255, 255, 255), (20, 20, 20), (0, 170, 60), (40, 90, 220), (220, 60, 40)
 COLUMNS_OF_TABLE = {
