@@ -12,21 +12,20 @@ from mmduet.registry import TRANSFORMS
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def _apply_line(photo: Photo, slope: float, offset: float) -> Photo:
-    """Rounded and clipped, in vector instructions; a table of the 256 values gives the same at half the speed."""
-    changed: Photo = cv2.addWeighted(photo, slope, photo, 0.0, offset)
-    return changed
-
-
 def change_brightness(photo: Photo, factor: float) -> Photo:
     """Blend with black: 0 is black, 1 the photo."""
-    return _apply_line(photo, factor, 0.0)
+    # Nothing is negative here, so that the absolute value which this takes is the value itself.
+    changed: Photo = cv2.convertScaleAbs(photo, alpha=factor)
+    return changed
 
 
 def change_contrast(photo: Photo, factor: float) -> Photo:
     """Blend with the photo's mean grey: 0 is grey, 1 the photo."""
-    mean = np.rint(np.dot(cv2.mean(photo)[:3], _LUMA))
-    return _apply_line(photo, factor, (1 - factor) * mean)
+    # Sums of bytes are exact, and taken in a tenth of the time of cv2.mean.
+    mean = np.rint(np.dot(cv2.sumElems(photo)[:3], _LUMA) / (photo.shape[0] * photo.shape[1]))
+    # Rounded and clipped in vector instructions; a table of the 256 values gives the same more slowly.
+    changed: Photo = cv2.addWeighted(photo, factor, photo, 0.0, (1 - factor) * mean)
+    return changed
 
 
 def change_saturation(photo: Photo, factor: float) -> Photo:

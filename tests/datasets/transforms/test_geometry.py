@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from mmduet.datasets import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
@@ -127,6 +129,15 @@ def test_the_quick_resize_is_pillows_to_two_steps_of_brightness(shape):
         apart = np.abs(QuickResizeLongSide([1]).resize(photo, shape).astype(int) - resize_photo(photo, shape))
         assert apart.max() <= 2
         assert (apart > 0).mean() < 0.1
+
+
+def test_the_quick_resize_is_pytorchs_to_the_pixel_in_the_order_of_a_photo():
+    photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    planes = F.interpolate(torch.from_numpy(photo).permute(2, 0, 1)[None], size=(48, 64), mode='bilinear', antialias=True)
+    for given in (photo, np.ascontiguousarray(photo[:, ::-1])[:, ::-1]):
+        resized = QuickResizeLongSide([1]).resize(given, (48, 64))
+        np.testing.assert_array_equal(resized, planes[0].permute(1, 2, 0).numpy())
+        assert resized.flags.c_contiguous
 
 
 def test_the_quick_resize_leaves_a_cached_photo_alone_and_draws_as_the_other():
