@@ -1,6 +1,7 @@
 """The dataset: one item per expression of a data root."""
 import hashlib
 import json
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,25 +135,31 @@ class ObjectBoxes:
     """
 
     def __init__(self, path: Path) -> None:
-        self._place: dict[int | str, tuple[int, int]] = {}
-        boxes: list[Box] = []
+        # Arrays from the start: what objects leave behind scatters the rest over pages that each worker would copy.
+        self._place: dict[int | str, int] = {}
+        ends, corners = array('q', [0]), array('d')
         digest = hashlib.sha256()
         with path.open('rb') as file:
             for number, line in enumerate(file, 1):
                 digest.update(line)
                 try:
                     record = json.loads(line)
-                    self._place[record['image_id']] = (len(boxes), len(boxes) + len(record['boxes']))
-                    boxes += [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in record['boxes']]
+                    for x1, y1, x2, y2 in record['boxes']:
+                        corners.extend((float(x1), float(y1), float(x2), float(y2)))
+                    self._place[record['image_id']] = len(ends) - 1
                 except (ValueError, KeyError, TypeError) as error:
                     raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error!r})') from error
+                ends.append(len(corners) // 4)
         self.hash = digest.hexdigest()
-        self._boxes: Boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+        self._ends = np.array(ends, dtype=np.int64)
+        self._boxes: Boxes = np.array(corners, dtype=np.float64).reshape(-1, 4)
 
     def others(self, image_id: int | str, target: Box) -> Boxes:
         """(n, 4) xyxy boxes of the image but the target's own, pixels."""
-        start, end = self._place.get(image_id, (0, 0))
-        boxes = self._boxes[start:end]
+        place = self._place.get(image_id)
+        if place is None:
+            return self._boxes[:0]
+        boxes = self._boxes[self._ends[place]:self._ends[place + 1]]
         return boxes[np.abs(boxes - np.array(target)).max(axis=1, initial=0) > 1e-3]
 
 
