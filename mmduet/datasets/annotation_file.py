@@ -1,7 +1,6 @@
 """The canonical annotation file: one JSON object per line, one line per expression."""
 import hashlib
 import json
-import math
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,8 +63,9 @@ def clean_expression(text: str) -> str:
     return ' '.join(text.split())
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number; whole ones that no float can hold are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
@@ -89,7 +89,7 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
     for name in ('ref_id', 'ann_id'):
         if type(record.get(name)) not in (int, str, type(None)):
             return name, f'must be a whole number, text or null, got {record[name]!r}'
-    problem = _box_problem(record['box'])
+    problem = box_problem(record['box'])
     if problem is not None:
         return 'box', problem
     boxes = record.get('boxes')
@@ -97,12 +97,13 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
         return None
     if not isinstance(boxes, list | tuple) or not boxes:
         return 'boxes', f'must be null or a list of boxes, got {boxes!r}'
-    problem = next((found for box in boxes if (found := _box_problem(box))), None)
+    problem = next((found for box in boxes if (found := box_problem(box))), None)
     return None if problem is None else ('boxes', problem)
 
 
-def _box_problem(box: Any) -> str | None:
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(_is_number(value) for value in box):
+def box_problem(box: Any) -> str | None:
+    """What is wrong with the corners of a box; None for a good one."""
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(is_number(value) for value in box):
         return f'must be four finite numbers x1, y1, x2, y2, got {box!r}'
     if box[2] < box[0] or box[3] < box[1]:
         return f'must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?'

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from mmduet.datasets.annotation_file import AnnotationStore, Box
+from mmduet.datasets.annotation_file import AnnotationStore, Box, box_problem
 from mmduet.datasets.errors import AnnotationError, DataError, ImageError
 from mmduet.datasets.manifest import read_manifest
 from mmduet.registry import DATASETS, TRANSFORMS
@@ -144,11 +144,13 @@ class ObjectBoxes:
                 digest.update(line)
                 try:
                     record = json.loads(line)
-                    for x1, y1, x2, y2 in record['boxes']:
-                        corners.extend((float(x1), float(y1), float(x2), float(y2)))
+                    for box in record['boxes']:
+                        if problem := box_problem(box):
+                            raise ValueError(f'a box {problem}')
+                        corners.extend(box)
                     self._place[record['image_id']] = len(ends) - 1
-                except (ValueError, KeyError, TypeError) as error:
-                    raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error!r})') from error
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
+                    raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error})') from error
                 ends.append(len(corners) // 4)
         self.hash = digest.hexdigest()
         self._ends = np.array(ends, dtype=np.int64)

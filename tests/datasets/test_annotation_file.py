@@ -45,6 +45,7 @@ def test_a_missing_field_is_named_with_file_and_line(tmp_path, field):
     ('height', 30.5, 'must be a positive whole number'),
     ('image_id', 1.5, 'must be a whole number or text'),
     ('kind', 3, 'must be text or null, got 3'),
+    ('box', [1, 2, 10**400, 4], 'must be four finite numbers'),
     ('box', [1, 2, 3], 'must be four finite numbers'),
     ('box', [1, 2, 3, float('nan')], 'must be four finite numbers'),
     ('box', [1, 2, True, 4], 'must be four finite numbers'),

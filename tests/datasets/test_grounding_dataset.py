@@ -140,7 +140,8 @@ def test_an_image_without_listed_objects_has_no_distractors(tmp_path):
     assert tuple(build(root)[0]['data_samples'].distractors.bboxes.shape) == (0, 4)
 
 
-@pytest.mark.parametrize('record', ['{', {'boxes': []}, {'image_id': 1, 'boxes': [[1, 2, 3]]}])
+@pytest.mark.parametrize('record', ['{', '[' * 100_000, {'boxes': []}, *(
+    {'image_id': 1, 'boxes': [box]} for box in ([1, 2, 3], [1, 2, float('nan'), 4], [1, 2, 10**400, 4], [5, 2, 3, 4]))])
 def test_a_wrong_line_of_objects_is_named(tmp_path, record):
     make_data_root(tmp_path, objects=[{'image_id': 1, 'boxes': []}, record])
     with pytest.raises(AnnotationError, match=r'objects\.jsonl:2: needs image_id and boxes'):

@@ -118,7 +118,7 @@ def _read_objects(path: Path, numbers: Mapping[str, int], named: Sequence[Object
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AnnotationError(f'{path}:{number}: not valid JSON: {error}') from error
         image, read = _parse_objects(record, f'{path}:{number}')
         if image in numbers:
@@ -132,7 +132,7 @@ def _parse_objects(record: Any, where: str) -> tuple[str, Objects]:
     boxes, categories = record.get('boxes'), record.get('categories')
     try:
         array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise AnnotationError(f"{where}: field 'boxes' must be a list of four numbers each") from error
     if not np.isfinite(array).all():
         raise AnnotationError(f"{where}: field 'boxes' must be finite")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmduet.analysis.report.cases import Cases
 from mmduet.analysis.report.words import split_words
+from mmduet.datasets.annotation_file import is_number
 from mmduet.datasets.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -133,7 +134,7 @@ def _json_list(path: Path, text: str) -> Iterator[_Entry]:
 def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PredictionError(f'{where}: not valid JSON: {error}') from error
 
 
@@ -264,7 +265,7 @@ class _Reader:
                 return [math.nan] * 4
             raise PredictionError(f'{where}: expression {self._id(place)} has the box {box}; --allow-no-box counts such '
                                   'expressions as misses')
-        if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
+        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise PredictionError(f'{where}: expression {self._id(place)}: box must be four numbers, got {box!r}')
         if box_format == 'xywh':
             if box[2] < 0 or box[3] < 0:
@@ -277,9 +278,9 @@ class _Reader:
 
     def _figure(self, record: dict[str, Any], name: str, where: str) -> float:
         value = record.get(name)
-        if value is None:
+        if value is None or value != value:
             return math.nan
-        if type(value) not in (int, float):
+        if not is_number(value):
             raise PredictionError(f'{where}: field {name!r} must be a number, got {value!r}')
         return float(value)
 

@@ -179,7 +179,7 @@ def get_id(record: Any, name: str, where: str) -> int | str:
 def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float, float]:
     try:
         a, b, c, d = (float(value) for value in box)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f'{where}: bbox must be four numbers {names}, got {box!r}') from error
     if not all(abs(value) < 1e9 for value in (a, b, c, d)):
         raise DataError(f'{where}: bbox must be finite, got {box!r}')

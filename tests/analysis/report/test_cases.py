@@ -34,6 +34,8 @@ def test_categories_may_be_absent(tmp_path):
     ({**OBJECTS[0], 'boxes': [[1, 2]]}, "field 'boxes' must be a list of four numbers"),
     ({**OBJECTS[0], 'boxes': [[1, 2, 3, 'x']]}, "field 'boxes' must be a list of four numbers"),
     (json.dumps({**OBJECTS[0], 'boxes': [[1, 2, 3, float('nan')]]}), "field 'boxes' must be finite"),
+    ({**OBJECTS[0], 'boxes': [[1, 2, 3, 10**400]]}, "field 'boxes' must be a list of four numbers"),
+    ('[' * 100_000, r'o\.jsonl:2: not valid JSON'),
     ({**OBJECTS[0], 'categories': ['cup']}, 'must have a name for each of 3 boxes')])
 def test_a_wrong_line_of_objects_is_named(tmp_path, record, message):
     path = write_lines(tmp_path / 'o.jsonl', [OBJECTS[1], record])

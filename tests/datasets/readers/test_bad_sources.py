@@ -22,7 +22,7 @@ from tests.tiny_sources import (
     write_split_dict,
 )
 
-WRONG = [None, -1, 1.5, float('nan'), float('inf'), True, '', {}, [None]]
+WRONG = [None, -1, 1.5, float('nan'), float('inf'), 10**400, True, '', {}, [None]]
 
 
 @pytest.fixture
