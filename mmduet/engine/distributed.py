@@ -4,6 +4,7 @@ MMEngine's own start-up selects a CUDA device whatever the backend, and wraps a 
 both fail.
 """
 import datetime
+import gc
 import os
 import shutil
 import subprocess
@@ -73,8 +74,10 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
 def leave() -> None:
     """Wait for the other processes and leave the group, if there is one.
 
-    A process that exits with the group's threads still running is aborted now and then, after its work is done.
+    A process that exits with the group's threads still running is aborted now and then, after its work is done. Models wrapped
+    for the group hold it and are in cycles with what trains them: they are collected first, or the group would live on.
     """
     if torch_dist.is_available() and torch_dist.is_initialized():
         torch_dist.barrier()
+        gc.collect()
         torch_dist.destroy_process_group()

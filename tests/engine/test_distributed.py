@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import torch
 import torch.distributed as torch_dist
 
 from mmduet.engine.distributed import choose_backend, join_process_group, leave, slurm_environment
@@ -35,3 +38,18 @@ def test_leaving_ends_the_group_and_without_one_does_nothing(tmp_path):
     torch_dist.init_process_group('gloo', init_method=f'file://{tmp_path / "store"}', rank=0, world_size=1)
     leave()
     assert not torch_dist.is_initialized()
+
+
+def _group_threads():
+    return [name for path in Path('/proc/self/task').glob('*/comm') if 'gloo' in (name := path.read_text())]
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='threads are read from /proc')
+def test_no_thread_of_the_group_outlives_it_when_a_wrapped_model_is_in_a_cycle(tmp_path):
+    torch_dist.init_process_group('gloo', init_method=f'file://{tmp_path / "store"}', rank=0, world_size=1)
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    model.itself = [model]
+    assert _group_threads()
+    del model
+    leave()
+    assert not _group_threads()
