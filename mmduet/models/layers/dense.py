@@ -8,6 +8,9 @@ from torch import Tensor, nn
 FEWEST_ROWS = 64
 FEWEST_ROWS_TO_LEARN = 256
 FEWEST_WEIGHTS = 1 << 15
+# Fewer weights are worth it over many rows, where nothing is learnt.
+VERY_FEWEST_WEIGHTS = 1 << 13
+FEWEST_PRODUCTS = 1 << 23
 
 
 def dense(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -37,8 +40,12 @@ def _convolves_faster(tokens: Tensor, weight: Tensor) -> bool:
     if tokens.device.type != 'cpu' or not tokens.dtype == weight.dtype == torch.float32 or torch.is_autocast_enabled('cpu'):
         return False
     learns = torch.is_grad_enabled() and (tokens.requires_grad or weight.requires_grad)
-    fewest = FEWEST_ROWS_TO_LEARN if learns else FEWEST_ROWS
-    return (weight.numel() >= FEWEST_WEIGHTS and tokens.numel() >= fewest * tokens.shape[-1]
+    rows, weights = tokens.numel() // tokens.shape[-1], weight.numel()
+    if weights >= FEWEST_WEIGHTS:
+        enough = rows >= (FEWEST_ROWS_TO_LEARN if learns else FEWEST_ROWS)
+    else:
+        enough = not learns and weights >= VERY_FEWEST_WEIGHTS and rows * weights >= FEWEST_PRODUCTS
+    return (enough
             and torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == 'AVX512')
 
 

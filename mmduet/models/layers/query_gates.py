@@ -20,10 +20,11 @@ class DynamicLinear(nn.Module):
         self.basis = nn.Parameter(torch.zeros(rank, out_channels))
         self.rank = rank
 
-    def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
-        """(B, N, O) for (B, N, I) tokens and a (B, Q) query."""
+    def forward(self, tokens: Tensor, query: Tensor, scale: Tensor | None = None) -> Tensor:
+        """(B, N, O) for (B, N, I) tokens, times a (B, 1, I) scale of their channels, and a (B, Q) query."""
         weights = self.factor(query).unflatten(1, (-1, self.rank)) @ self.basis
-        output: Tensor = torch.baddbmm(weights[:, -1:], tokens, weights[:, :-1].to(tokens.dtype))
+        matrix = weights[:, :-1] if scale is None else weights[:, :-1] * scale.transpose(1, 2)
+        output: Tensor = torch.baddbmm(weights[:, -1:], tokens, matrix.to(tokens.dtype))
         return output
 
 
@@ -50,8 +51,13 @@ class QueryGate(nn.Module):
 
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
         """Gate (B, N, C) tokens by a (B, Q) query."""
+        channels, cells = self.weigh(tokens, query)
+        gated: Tensor = tokens * channels
+        # What nothing is learnt from need not be kept, and the system's fresh pages are slow.
+        return gated * cells if torch.is_grad_enabled() else gated.mul_(cells)
+
+    def weigh(self, tokens: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, C) weights of the channels and (B, N, 1) of the cells, in 0 to 1, for (B, N, C) tokens and a (B, Q) query."""
         pooled = torch.stack([tokens.mean(dim=1), tokens.amax(dim=1)], dim=1)
-        channel_scores = self.channel_out(F.relu(self.channel_hidden(pooled, query)), query).sum(dim=1, keepdim=True)
-        tokens = tokens * channel_scores.sigmoid()
-        gated: Tensor = tokens * self.spatial(tokens, query).sigmoid()
-        return gated
+        channels = self.channel_out(F.relu(self.channel_hidden(pooled, query)), query).sum(dim=1, keepdim=True).sigmoid()
+        return channels, self.spatial(tokens, query, channels).sigmoid()

@@ -11,8 +11,8 @@ from mmduet.models.layers.dense import dense, speed_up_linears
 
 # As Swin has it: far enough below zero to be nothing after the exponential.
 OTHER_SIDE = -100.0
-# Numbers in the hidden layer of a two-layer network that are worked on at once where nothing is learnt: 16 MB in float32.
-# The largest would come from fresh pages of the system at every call.
+# Intermediate numbers, of the hidden layer of a two-layer network or of scores, that are worked on at once where nothing is
+# learnt: 16 MB in float32. The largest would come from fresh pages of the system at every call.
 HIDDEN_AT_ONCE = 1 << 22
 
 
@@ -102,8 +102,7 @@ class ShiftedWindowAttention(nn.Module):
         split = parts.qkv(windows).view(*windows.shape[:2], 3, parts.num_heads, -1)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         rate = parts.attn_drop.p if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self._scores(layout, batch).to(query.dtype),
-                                               dropout_p=rate, scale=parts.scale)
+        mixed = attend_in_windows(query, key, value, self._scores(layout, batch).to(query.dtype), rate, parts.scale)
         cells = layout.join(mixed.transpose(1, 2).reshape(batch, -1, channels))
         attended: Tensor = self.drop(parts.proj_drop(parts.proj(cells)))
         return attended
@@ -116,6 +115,29 @@ class ShiftedWindowAttention(nn.Module):
             return scores
         scores = scores + layout.mask
         return scores if batch == 1 else scores.repeat(batch, 1, 1, 1)
+
+
+def attend_in_windows(query: Tensor, key: Tensor, value: Tensor, scores: Tensor, rate: float, scale: float) -> Tensor:
+    """Fused attention; by two products of matrices where that is faster.
+
+    A window has few cells, and the fused kernel of the CPU gains next to nothing by a second thread there.
+
+    Args:
+        query, key, value: (windows, heads, P, D).
+        scores: (1 or windows, heads, P, P), added to those of query and key.
+        rate: of dropout.
+        scale: of the products of query and key.
+
+    Returns:
+        (windows, heads, P, D).
+    """
+    windows, heads, cells, _ = query.shape
+    small = windows * heads * cells**2 <= HIDDEN_AT_ONCE
+    if torch.is_grad_enabled() or rate or not small or query.device.type != 'cpu' or torch.get_num_threads() == 1:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=scores, dropout_p=rate, scale=scale)
+    added = scores.expand(windows, -1, -1, -1).flatten(0, 1)
+    products = torch.baddbmm(added, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=scale)
+    return (products.softmax(dim=-1) @ value.flatten(0, 1)).unflatten(0, (windows, heads))
 
 
 class PiecewiseFFN(nn.Module):

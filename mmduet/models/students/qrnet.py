@@ -42,6 +42,7 @@ class QRNet(BaseGrounder):
 
     visual_reads_text = True
     backbone: Any
+    pool_gates: Any
 
     def __init__(self, backbone: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any], box_head: dict[str, Any],
                  box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20, rank: int = 30,
@@ -134,12 +135,13 @@ class QRNet(BaseGrounder):
         """
         levels = [_map_pixels(lateral, level) for lateral, level in zip(self.laterals, maps, strict=True)]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
-            levels[fine] = (_quads(levels[fine]) + levels[coarse][:, :, None, :, None]).view_as(levels[fine])
+            quads, above = _quads(levels[fine]), levels[coarse][:, :, None, :, None]
+            # In place where nothing is learnt: the finest level would take long to get from the system twice.
+            levels[fine] = (quads + above if torch.is_grad_enabled() else quads.add_(above)).view_as(levels[fine])
         for number, gate in enumerate(self.pool_gates):
             level = levels[number]
-            quads = _quads(gate(level.flatten(1, 2), query).view_as(level))
-            pooled = (quads[:, :, 0, :, 0] + quads[:, :, 0, :, 1] + quads[:, :, 1, :, 0] + quads[:, :, 1, :, 1]) / 4
-            levels[number + 1] = levels[number + 1] + pooled
+            channels, cells = gate.weigh(level.flatten(1, 2), query)
+            levels[number + 1] = levels[number + 1] + _pool_gated(level, channels, cells.view(*level.shape[:3], 1))
         levels.append(levels[-1][:, ::2, ::2])
         return levels
 
@@ -158,6 +160,19 @@ def _map_pixels(convolution: Any, level: Tensor) -> Tensor:
 def _quads(level: Tensor) -> Tensor:
     """(B, H / 2, 2, W / 2, 2, C) neighbours of a (B, H, W, C) map."""
     return level.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
+
+
+def _pool_gated(level: Tensor, channels: Tensor, cells: Tensor) -> Tensor:
+    """(B, H / 2, W / 2, C) means of the 2 x 2 cells of a (B, H, W, C) map that is gated by its channels and cells.
+
+    The gated map itself is never made.
+    """
+    places = [(row, column) for row in range(2) for column in range(2)]
+    neighbours, weights = ([quads[:, :, row, :, column] for row, column in places] for quads in (_quads(level), _quads(cells)))
+    pooled = neighbours[0] * weights[0]
+    for neighbour, weight in zip(neighbours[1:], weights[1:], strict=True):
+        pooled = torch.addcmul(pooled, neighbour, weight)
+    return pooled * (channels[:, None] / 4)
 
 
 def _build_backbone(config: dict[str, Any]) -> Any:

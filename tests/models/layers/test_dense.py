@@ -40,6 +40,19 @@ def test_only_what_gains_by_it_becomes_a_convolution():
     assert name_of_operation(dense(torch.randn(300, 64), weight[:, :64], torch.zeros(128))) == 'AddmmBackward0'
 
 
+@pytest.mark.skipif(not WIDE, reason='this processor has no AVX-512')
+def test_few_weights_become_a_convolution_over_many_tokens_where_nothing_is_learnt():
+    def operations(rows):
+        with torch.profiler.profile() as profile:
+            dense(torch.randn(rows, 96), torch.randn(96, 96), torch.zeros(96))
+        return {event.key for event in profile.key_averages()}
+
+    assert 'aten::mkldnn_convolution' in operations(1000)
+    assert 'aten::addmm' in operations(500)
+    learnt = torch.randn(96, 96, requires_grad=True)
+    assert name_of_operation(dense(torch.randn(1000, 96), learnt, torch.zeros(96))) == 'AddmmBackward0'
+
+
 def test_half_precision_and_autocast_stay_with_the_matrix_product():
     weight, tokens = torch.randn(128, 256), torch.randn(300, 256)
     assert dense(tokens.bfloat16(), weight.bfloat16()).dtype == torch.bfloat16

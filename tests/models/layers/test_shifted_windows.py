@@ -5,7 +5,7 @@ import torch
 from mmdet.models.backbones import SwinTransformer
 
 from mmduet.models.layers import shifted_windows
-from mmduet.models.layers.shifted_windows import speed_up_swin, window_layout
+from mmduet.models.layers.shifted_windows import attend_in_windows, speed_up_swin, window_layout
 
 
 @pytest.fixture
@@ -44,6 +44,21 @@ def test_answers_in_pieces_are_those_at_once(pair, monkeypatch):
     with torch.inference_mode():
         canvases = torch.randn(2, 3, 96, 96)
         assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours(canvases), theirs(canvases), strict=True))
+
+
+@pytest.mark.parametrize('apart', [1, 6])
+def test_two_products_are_the_fused_attention(apart):
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 6, 2, 9, 8).unbind()
+    scores, threads = torch.randn(apart, 2, 9, 9), torch.get_num_threads()
+    expected = ((query @ key.transpose(-2, -1) * 0.3 + scores).softmax(dim=-1)) @ value
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with torch.inference_mode():
+                assert torch.allclose(attend_in_windows(query, key, value, scores, 0.0, 0.3), expected, atol=1e-6)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_layout_made_where_nothing_is_learnt_serves_training(pair):
