@@ -21,7 +21,7 @@ class SLASampler(RegionSampler):
     """Semantics-Location Aware: positives by location times semantics, negatives by semantics with a share of location.
 
     Negatives are thus regions that read like the expression but lie elsewhere, and near misses. On RefShapes they were not
-    better than random ones (eight seeds, docs/refshapes.md).
+    better than random ones (eight seeds), nor were the annotated objects that it could at best find (docs/refshapes.md).
 
     Attributes:
         location_share: how much the IoU of a negative counts beside its semantics.
