@@ -21,12 +21,12 @@ def test_loading_is_timed_and_weighed(capsys):
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='the system does not say how memory is shared')
 def test_workers_share_the_annotations_instead_of_copying_them(tmp_path):
     weights = []
-    for count in (100, 60_000):
+    for count in (100, 120_000):
         tool.write_phrases(tmp_path / str(count), count)
         weights.append(tool.weigh_workers(GroundingDataset(tmp_path / str(count), ['train'], [])))
-    # The lines alone are 15 MB, and lists of as many values would be copied page by page as they are read, as a list of the
-    # objects' boxes was (10.6 MB). The allowance is for what else a process weighs.
-    assert weights[1] - weights[0] < 4
+    # The lines alone are 30 MB, and lists of as many values would be copied page by page as they are read, as a list of the
+    # objects' boxes was (21 MB). The allowance is for what else a process writes to: memory that was free when it was made.
+    assert weights[1] - weights[0] < 8
 
 
 def test_our_photo_is_the_familys_up_to_rounding(tmp_path, capsys):

@@ -62,7 +62,7 @@ def write_phrases(root: Path, count: int) -> None:
 
 
 def memory(field: str, process: str = 'self', file: str = 'status') -> float:
-    """A field of a process, such as ``VmRSS`` or ``Pss``, megabytes (2^20 bytes); nan where the system does not say."""
+    """A field of a process, such as ``VmRSS``, megabytes (2^20 bytes); nan where the system does not say."""
     try:
         lines = Path(f'/proc/{process}/{file}').read_text().splitlines()
     except OSError:
@@ -90,9 +90,9 @@ def time_loading(count: int) -> str:
 def weigh_workers(dataset: Any) -> float:
     """What a worker that has read the annotations adds to the memory of all processes together, megabytes.
 
-    The proportional set sizes (Pss) of all processes are added, which count a page once however many share it.
+    That is what it has for itself alone: the pages that it made, or copied from its parent by writing to them (Private_Dirty).
+    What is shared would not do: of a library, each process is charged the less the more processes of the machine use it.
     """
-    before = memory('Pss', file='smaps_rollup')
     context = get_context('fork')
     pipes = [context.Pipe() for _ in range(WORKERS)]
     workers = [context.Process(target=read_phrases, args=(dataset, end), daemon=True) for _, end in pipes]
@@ -100,11 +100,11 @@ def weigh_workers(dataset: Any) -> float:
         worker.start()
     for own, _ in pipes:
         own.recv()
-    together = sum(memory('Pss', str(process), 'smaps_rollup') for process in ('self', *(worker.pid for worker in workers)))
+    own_pages = sum(memory('Private_Dirty', str(worker.pid), 'smaps_rollup') for worker in workers)
     for (own, _), worker in zip(pipes, workers, strict=True):
         own.send('done')
         worker.join()
-    return (together - before) / WORKERS
+    return own_pages / WORKERS
 
 
 def read_phrases(dataset: Any, pipe: Connection) -> None:
