@@ -1,0 +1,58 @@
+"""A GPU without one: tensors there know their device, shape and type, and hold no values."""
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._pytree import tree_leaves
+
+from mmduet.models.layers.shifted_windows import window_layout
+
+GPU = torch.device('cuda', 0)
+
+
+class _OnGPU(FakeTensorMode):
+    """What has to do with the GPU is computed without values, all else as ever."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        leaves = tree_leaves((args, kwargs or {}))
+        if any(isinstance(leaf, FakeTensor) or (isinstance(leaf, torch.device) and leaf.type == GPU.type) for leaf in leaves):
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def fake_gpu(*models: nn.Module) -> Iterator[None]:
+    """Move models to a GPU that computes nothing. Within, an operation on tensors of two devices fails, as on a real one.
+
+    So does one whose result decides what comes next (``item``, ``nonzero``, a mask as index): on a real GPU the processor
+    would wait for it. Weights have no values afterwards.
+    """
+    overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    # It keeps tensors by device, and those without values must not meet others.
+    window_layout.cache_clear()
+    try:
+        with _OnGPU(allow_non_fake_inputs=True):
+            for model in models:
+                model.to(GPU)
+            yield
+    finally:
+        window_layout.cache_clear()
+        torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
+
+
+@contextmanager
+def gpu_autocast(dtype: torch.dtype | None) -> Iterator[None]:
+    """``torch.autocast('cuda', dtype)``, which switches itself off where there is no GPU; nothing for None."""
+    before = torch.is_autocast_enabled(GPU.type), torch.get_autocast_dtype(GPU.type)
+    torch.set_autocast_enabled(GPU.type, dtype is not None)
+    torch.set_autocast_dtype(GPU.type, dtype or before[1])
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled(GPU.type, before[0])
+        torch.set_autocast_dtype(GPU.type, before[1])
+        torch.clear_autocast_cache()
