@@ -1,4 +1,5 @@
 """Run jobs side by side, each in a process of its own that starts with everything imported."""
+import math
 import os
 import sys
 import traceback
@@ -58,6 +59,12 @@ def run_jobs(function: Callable[[Any], Any], jobs: Sequence[tuple[Any, Path]], s
     finally:
         for _, process in running.values():
             process.terminate()
+
+
+def time_left(elapsed: float, ended: int, total: int, side_by_side: int) -> float:
+    """What is left of ``total`` jobs of about one length, of which ``ended`` ended in ``elapsed``; in its unit, at least 0."""
+    rounds = math.ceil(total / side_by_side)
+    return max(0.0, elapsed / math.ceil(ended / side_by_side) * rounds - elapsed)
 
 
 def _start_server() -> Any:

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from mmduet.analysis.launcher import log_end, run_jobs
+from mmduet.analysis.launcher import log_end, run_jobs, time_left
 
 
 def note(argument):
@@ -53,3 +53,11 @@ def test_the_end_of_a_log_is_shown(tmp_path):
     assert log_end(path) == '    (it printed nothing)'
     path.write_text('one\ntwo\nthree\n')
     assert log_end(path, 2) == '    two\n    three'
+
+
+@pytest.mark.parametrize(('ended', 'total', 'side_by_side', 'left'), [
+    (1, 4, 1, 30), (4, 4, 1, 0),
+    # Of two that run side by side the second is about done when the first is.
+    (1, 2, 2, 0), (1, 4, 2, 10), (2, 4, 2, 10), (4, 8, 2, 10), (1, 5, 2, 20), (1, 3, 8, 0)])
+def test_the_time_left_is_that_of_the_rounds_left(ended, total, side_by_side, left):
+    assert time_left(10, ended, total, side_by_side) == pytest.approx(left)

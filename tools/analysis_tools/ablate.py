@@ -147,7 +147,7 @@ def test_runs(args: argparse.Namespace) -> None:
 
 def run_all(function: Any, arguments: Sequence[Any], trials: Sequence['Trial'], side_by_side: int, out: Path) -> int:
     """Run jobs side by side and say how each ended; return how many failed."""
-    from mmduet.analysis.launcher import log_end, run_jobs
+    from mmduet.analysis.launcher import log_end, run_jobs, time_left
     from mmduet.analysis.plan import key_of
     from mmduet.analysis.runs import latest, read_records, record_key
     began, failed, logs = time.time(), 0, 'test' if function.__name__ == 'run_held_out' else 'train'
@@ -160,7 +160,7 @@ def run_all(function: Any, arguments: Sequence[Any], trials: Sequence['Trial'], 
             failed += 1
             print(f'{name}: failed, see {finished.log}\n{log_end(finished.log)}', flush=True)
             continue
-        left = (time.time() - began) / ended * (len(jobs) - ended) / 60
+        left = time_left(time.time() - began, ended, len(jobs), side_by_side) / 60
         told = {**record.get('test', {}), **({'val': record['val']} if 'val' in record else {})}
         said = '; '.join(f'{split} Acc@0.5 {values["acc@0.5"]:.1f}, 0.75 {values["acc@0.75"]:.1f}'
                          for split, values in told.items())
