@@ -2,10 +2,11 @@
 import math
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver, get_context
+from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Finished:
 
 def run_jobs(function: Callable[[Any], Any], jobs: Sequence[tuple[Any, Path]], side_by_side: int) -> Iterator[Finished]:
     """Call ``function(argument)`` for every job, and yield each as it ends; a failed one does not stop the others.
+
+    Jobs end with this process, however it ends.
 
     Args:
         function: importable by its name.
@@ -94,12 +97,21 @@ def _call(function: Callable[[Any], Any], argument: Any, log: str, folder: str) 
             stream.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
     torch.set_num_threads(1)
     try:
         function(argument)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
+        os._exit(1)
+
+
+def _end_with_launcher() -> None:
+    """End this process with the one that asked for the job: killed outright, that one could not end its jobs itself."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
         os._exit(1)
 
 

@@ -1,11 +1,14 @@
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from mmduet.analysis.launcher import log_end, run_jobs, time_left
+from tests.shared_data import ROOT
 
 
 def note(argument):
@@ -46,6 +49,46 @@ def test_jobs_left_behind_are_ended(tmp_path):
     began = time.perf_counter()
     running.close()
     assert time.perf_counter() - began < 10
+
+
+def test_jobs_end_with_a_launcher_that_is_killed(tmp_path):
+    (tmp_path / 'job.py').write_text('import os, time\n'
+                                     'def work(path):\n'
+                                     '    open(path + ".part", "w").write(str(os.getpid()))\n'
+                                     '    os.rename(path + ".part", path)\n'
+                                     '    time.sleep(120)\n')
+    (tmp_path / 'launch.py').write_text('import sys, pathlib, job\n'
+                                        'from mmduet.analysis.launcher import run_jobs\n'
+                                        'if __name__ == "__main__":\n'
+                                        '    log = pathlib.Path(sys.argv[1] + ".log")\n'
+                                        '    list(run_jobs(job.work, [(sys.argv[1], log)], 1))\n')
+    pid_file = tmp_path / 'pid'
+    launcher = subprocess.Popen([sys.executable, str(tmp_path / 'launch.py'), str(pid_file)], cwd=tmp_path,
+                                env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    try:
+        wait_until(pid_file.exists, 120)
+        job = int(pid_file.read_text())
+        assert is_alive(job)
+    finally:
+        launcher.kill()
+        launcher.wait()
+    wait_until(lambda: not is_alive(job), 30)
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that ended and was not asked for its status is still there.
+    return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z' if Path('/proc').exists() else True
 
 
 def test_the_end_of_a_log_is_shown(tmp_path):
