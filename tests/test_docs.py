@@ -71,7 +71,7 @@ def test_every_config_record_and_link_exists(page):
 
 @pytest.mark.parametrize('page', PAGES, ids=str)
 def test_every_import_can_be_made(page):
-    for module, names in re.findall(r'^(?:```python\n)?from (mmduet[\w.]*) import ([\w, ]+)$', read(page), flags=re.MULTILINE):
+    for module, names in re.findall(r'^from (mmduet[\w.]*) import ([\w, ]+)$', read(page), flags=re.MULTILINE):
         for name in names.split(', '):
             assert hasattr(importlib.import_module(module), name.strip()), f'{page}: {module}.{name}'
 
