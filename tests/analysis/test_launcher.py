@@ -26,6 +26,22 @@ def jobs(tmp_path, *arguments):
     return [(argument, tmp_path / argument['name'] / 'train.log') for argument in arguments]
 
 
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that ended and was not asked for its status is still there.
+    return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z' if Path('/proc').exists() else True
+
+
 def test_every_job_has_a_process_of_one_thread_and_a_log(tmp_path):
     done = list(run_jobs(note, jobs(tmp_path, {'name': 'a'}, {'name': 'b'}), 2))
     assert sorted((each.index, each.failed) for each in done) == [(0, False), (1, False)]
@@ -73,22 +89,6 @@ def test_jobs_end_with_a_launcher_that_is_killed(tmp_path):
         launcher.kill()
         launcher.wait()
     wait_until(lambda: not is_alive(job), 30)
-
-
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # One that ended and was not asked for its status is still there.
-    return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z' if Path('/proc').exists() else True
 
 
 def test_the_end_of_a_log_is_shown(tmp_path):
