@@ -3,8 +3,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmduet.analysis.report.cases import Cases, read_cases
-from mmduet.analysis.report.predictions import Predictions, read_predictions
+from mmduet.evaluation.report.cases import Cases, read_cases
+from mmduet.evaluation.report.predictions import Predictions, read_predictions
 from tests.tiny_data import line, write_lines, write_photo
 
 EVIL = '<script>alert("x")</script>&'

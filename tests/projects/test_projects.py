@@ -25,7 +25,7 @@ def test_every_folder_has_a_page_which_names_its_configs_and_has_tests():
     for folder in PROJECTS:
         page = (folder / 'README.md').read_text()
         assert all(leaf.name in page for leaf in folder.glob('configs/*.py')), folder
-        assert list(folder.glob('test_*.py')), folder
+        assert list(folder.rglob('test_*.py')), folder
 
 
 def test_the_package_knows_no_project():

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _common
 
 if TYPE_CHECKING:
-    from mmduet.analysis.region_facts import RegionFacts
+    from mmduet.evaluation.region_facts import RegionFacts
 
 SAMPLERS = ['SLASampler', 'LocationSampler', 'SemanticsSampler', 'DistractorSampler', 'RandomSampler']
 TILE, GAP, COLUMNS, CAPTION = 240, 8, 4, 34
@@ -63,8 +63,8 @@ def browse(args: argparse.Namespace) -> None:
     from mmengine.registry import MODELS, DefaultScope
     from mmengine.runner import Runner
 
-    from mmduet.analysis.region_facts import RegionFacts
     from mmduet.engine.config_tools import ConfigError
+    from mmduet.evaluation.region_facts import RegionFacts
     from mmduet.registry import TASK_UTILS
     cfg = _common.load(args)
     head = cfg.model.get('head')

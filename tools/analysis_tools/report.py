@@ -102,14 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _common.set_threads()
 
     def make() -> None:
-        from mmduet.analysis.report.cases import read_cases
-        from mmduet.analysis.report.files import write_together
-        from mmduet.analysis.report.gallery import Album, choose_groups
-        from mmduet.analysis.report.page import draw_page
-        from mmduet.analysis.report.predictions import read_predictions
-        from mmduet.analysis.report.sections import TITLES
-        from mmduet.analysis.report.summary import summarise
         from mmduet.datasets.errors import DataError
+        from mmduet.evaluation.report.cases import read_cases
+        from mmduet.evaluation.report.files import write_together
+        from mmduet.evaluation.report.gallery import Album, choose_groups
+        from mmduet.evaluation.report.page import draw_page
+        from mmduet.evaluation.report.predictions import read_predictions
+        from mmduet.evaluation.report.sections import TITLES
+        from mmduet.evaluation.report.summary import summarise
         if args.images is not None and not args.images.is_dir():
             raise DataError(f'the image folder {args.images} does not exist')
         cases = read_cases(args.ann, args.objects)

@@ -1,6 +1,6 @@
 """What all arms of the RefShapes ablation share but model and data: a budget of steps, few and cheap interruptions.
 
-``tools/analysis_tools/ablate.py`` trains with this: ``--steps`` changes the budget and stretches the schedule with it.
+``projects/ablation/ablate.py`` trains with this: ``--steps`` changes the budget and stretches the schedule with it.
 """
 from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
 from mmengine.optim import CosineAnnealingLR, LinearLR

@@ -1,0 +1,233 @@
+#!/usr/bin/env python
+"""Train arms that differ in one thing each, with the same seeds, and compare them paired by seed.
+
+    python projects/ablation/ablate.py configs/duet/ablation/ --seeds 5
+    python projects/ablation/ablate.py configs/duet/ablation/ --seeds 8 --arms full,semantic,contrast_random --jobs 2
+    python projects/ablation/ablate.py configs/duet/ablation/ --arms plain,full --train-sizes 1000,2000,8000,32000
+    python projects/ablation/ablate.py configs/duet/ablation/ --arms full --sweep model.head.region.weight=0.1,0.25,1.0
+    python projects/ablation/ablate.py configs/duet/ablation/ --table --against plain,semantic
+    python projects/ablation/ablate.py configs/duet/ablation/ --test     # last: the kept students on the test splits
+
+Every config in the folder is an arm. In all arms of a seed the student starts with the same weights and sees the same
+expressions in the same order; runs for which that does not hold are not tabulated. Each run is a process of one thread and
+adds one JSON line when it is done, so that the command can be interrupted and repeated: what is there is not run again. Only
+val is looked at, until --test.
+"""
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+import _common
+
+if TYPE_CHECKING:
+    from projects.ablation.plan import Plan
+    from projects.ablation.trial import Trial
+
+PLAIN = 'plain'
+SEEDS = [0, 1, 2, 3, 4]
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('folder', type=Path, help='folder of the configs of the arms')
+    parser.add_argument('--seeds', type=_seeds, metavar='N|A-B|A,B',
+                        help='how many, from 0, or which (default: 5; with --table, all that are recorded)')
+    parser.add_argument('--arms', type=_common.names, metavar='A,B', help='names of configs (default: all in the folder)')
+    parser.add_argument('--out', type=Path, default=Path('results/refshapes.jsonl'),
+                        help='records of the runs (default: %(default)s)')
+    parser.add_argument('--work-dir', type=Path, help='checkpoints and logs (default: work_dirs/ablation/NAME OF --out)')
+    parser.add_argument('--jobs', type=_common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
+    parser.add_argument('--steps', type=_common.positive, metavar='N', help="budget of every arm, instead of the configs'")
+    parser.add_argument('--train-sizes', type=_sizes, default=[None], metavar='N,M',
+                        help='train each arm on the first so many expressions')
+    parser.add_argument('--sweep', action='append', default=[], metavar='KEY=A,B',
+                        help='train each arm with each value of a config key; may be given several times')
+    parser.add_argument('--data-root', help='data root for every data set')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the configs of all arms')
+    parser.add_argument('--against', type=_common.names, default=[PLAIN], metavar='A,B',
+                        help='arms that the others are compared with (default: plain)')
+    parser.add_argument('--figure', type=Path, help='SVG of the differences (default: beside --out)')
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument('--table', action='store_true', help='train nothing: print the table of the records and draw it')
+    mode.add_argument('--test', action='store_true', help='train nothing: score the kept students on the test splits')
+    parser.add_argument('--test-splits', type=_common.names, metavar='A,B',
+                        help='default: testA and testB, alone and together, and heldout, those that exist')
+    return parser.parse_args(arguments)
+
+
+def _sizes(text: str) -> list[int]:
+    return [_common.positive(part) for part in text.split(',')]
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        if '-' in text:
+            first, last = map(int, text.split('-'))
+            seeds = list(range(first, last + 1))
+        elif ',' in text:
+            seeds = [int(part) for part in text.split(',')]
+        else:
+            seeds = list(range(int(text)))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'must be a number, a range as 5-9 or a list as 0,3, got {text!r}') from error
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise argparse.ArgumentTypeError(f'must name at least one seed, and none twice, got {text!r}')
+    return seeds
+
+
+def main() -> None:
+    """Train, test or tabulate."""
+    args = parse_args()
+    for name in _common.THREAD_VARIABLES:
+        os.environ[name] = '1'
+    # A killed command ends its runs too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    jobs = {'table': tabulate_records, 'test': test_runs, 'train': train_runs}
+    _common.run(lambda: jobs['table' if args.table else 'test' if args.test else 'train'](args))
+
+
+def make_plan(args: argparse.Namespace) -> 'Plan':
+    """The runs that the flags ask for, and the records that are there."""
+    from projects.ablation import plan
+    from projects.ablation.runs import read_records
+    from projects.ablation.trial import Trial
+    work_dir = args.work_dir or Path('work_dirs/ablation') / args.out.stem
+    data_root = str(Path(args.data_root).resolve()) if args.data_root else None
+    base = Trial(arm='', config='', seed=0, work_dir=str(work_dir.resolve()), out=str(args.out.resolve()),
+                 options=tuple(args.cfg_options), data_root=data_root, steps=args.steps,
+                 identity={'commit': plan.describe_commit()})
+    trials = plan.plan_trials(plan.find_arms(args.folder, args.arms), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
+    records, notes = read_records(args.out)
+    made = plan.make_plan(trials, records)
+    print('\n'.join([*notes, *made.stale, f'{len(trials)} runs: {len(made.done)} are in {args.out}']))
+    return made
+
+
+def train_runs(args: argparse.Namespace) -> None:
+    """Train what is missing, then tabulate."""
+    from projects.ablation.trial import run_trial
+    made = make_plan(args)
+    failed = run_all(run_trial, made.missing, made.missing, args.jobs, args.out)
+    tabulate(args, made, args.out, ['val'])
+    if failed:
+        sys.exit(f'error: {failed} runs failed; the same command tries them again')
+
+
+def test_runs(args: argparse.Namespace) -> None:
+    """Score every kept student on the test splits, once, then tabulate."""
+    from projects.ablation.held_out import HeldOut, choose_splits, run_held_out
+    from projects.ablation.plan import key_of
+    from projects.ablation.runs import RunError, latest, read_records, record_key
+    made = make_plan(args)
+    if made.missing:
+        raise RunError(f'{len(made.missing)} runs have no record yet, such as {made.missing[0].arm} seed '
+                       f'{made.missing[0].seed}: train them first, without --test')
+    splits, together = choose_splits(made.trials[0], args.test_splits)
+    out = args.out.with_suffix('.test.jsonl')
+    there = {record_key(record): record for record in latest(read_records(out)[0])}
+    trials = []
+    for trial in made.trials:
+        old, new = there.get(key_of(trial)), made.done[key_of(trial)]
+        if old is None or old['checkpoint_hash'] != new['checkpoint_hash'] or set(splits) - set(old['test']):
+            trials.append(trial)
+    tasks = [HeldOut(trial=trial, record=made.done[key_of(trial)], splits=splits, together=together, out=str(out.resolve()))
+             for trial in trials]
+    failed = run_all(run_held_out, tasks, trials, args.jobs, out)
+    tabulate(args, made, out, [*splits, *(['+'.join(together)] if together else [])])
+    if failed:
+        sys.exit(f'error: {failed} runs failed; the same command tries them again')
+
+
+def run_all(function: Any, arguments: Sequence[Any], trials: Sequence['Trial'], side_by_side: int, out: Path) -> int:
+    """Run jobs side by side and say how each ended; return how many failed."""
+    from projects.ablation.launcher import log_end, run_jobs, time_left
+    from projects.ablation.plan import key_of
+    from projects.ablation.runs import latest, read_records, record_key
+    began, failed, logs = time.time(), 0, 'test' if function.__name__ == 'run_held_out' else 'train'
+    jobs = [(argument, Path(trial.work_dir) / f'{logs}.log') for argument, trial in zip(arguments, trials, strict=True)]
+    for ended, finished in enumerate(run_jobs(function, jobs, side_by_side), 1):
+        trial = trials[finished.index]
+        record = next((r for r in latest(read_records(out)[0]) if record_key(r) == key_of(trial)), None)
+        name = f'{trial.arm} seed {trial.seed}' + (f', {trial.train_size} expressions' if trial.train_size else '')
+        if finished.failed or record is None:
+            failed += 1
+            print(f'{name}: failed, see {finished.log}\n{log_end(finished.log)}', flush=True)
+            continue
+        left = time_left(time.time() - began, ended, len(jobs), side_by_side) / 60
+        told = {**record.get('test', {}), **({'val': record['val']} if 'val' in record else {})}
+        said = '; '.join(f'{split} Acc@0.5 {values["acc@0.5"]:.1f}, 0.75 {values["acc@0.75"]:.1f}'
+                         for split, values in told.items())
+        print(f'{name}: {said}; {ended} of {len(jobs)} done, about {left:.0f} min left', flush=True)
+    return failed
+
+
+def tabulate_records(args: argparse.Namespace) -> None:
+    """Tables of val and, where they were looked at, of the test splits, from the records alone."""
+    from projects.ablation.runs import RunError, read_records
+    if not args.out.exists():
+        raise RunError(f'there is no {args.out}: train first')
+    tabulate(args, None, args.out, ['val'])
+    tested = args.out.with_suffix('.test.jsonl')
+    if tested.exists():
+        splits = list(dict.fromkeys(split for record in read_records(tested)[0] for split in record['test']))
+        tabulate(args, None, tested, splits)
+
+
+def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: Sequence[str]) -> None:
+    """Print a table per split and number of expressions, and draw it.
+
+    With a plan, of its runs that fit it; without, of all records, or of the arms and seeds that were named.
+    """
+    from projects.ablation import curves, plots, tables
+    from projects.ablation.plan import key_of
+    from projects.ablation.runs import latest, read_records, record_key
+    records = latest(read_records(out)[0])
+    if made is not None:
+        hashes = {key_of(trial): trial.identity['config_hash'] for trial in made.trials}
+        records = [record for record in records if hashes.get(record_key(record)) == record['config_hash']]
+        order = [key_of(trial) for trial in made.trials]
+        records.sort(key=lambda record: order.index(record_key(record)))
+    else:
+        records = [record for record in records if (not args.arms or record['arm'].partition('[')[0] in args.arms)
+                   and (not args.seeds or record['seed'] in args.seeds)]
+    for size in sorted({record['train_size'] for record in records}, key=lambda size: size or 0):
+        part = [record for record in records if record['train_size'] == size]
+        for split in splits:
+            rows = tables.compare(part, args.against, split)
+            title = f'{split}, {part[0]["budget"]} steps' + (f', {size} expressions' if size else '')
+            kinds = tables.format_kinds(part, split)
+            print(f'\n{title}; differences paired by seed, with 95 % intervals (seeds)\n')
+            print(tables.format_table(rows, args.against))
+            print(f'\n{kinds}' if kinds else '')
+            print(tables.format_kept_out(part))
+            gains = tables.gains_against(rows, args.against[0])
+            if gains:
+                figure = figure_path(args, out, split, size)
+                figure.parent.mkdir(parents=True, exist_ok=True)
+                figure.write_text(plots.draw_gains(gains, f'Minus {args.against[0]}, {title}'), encoding='utf-8')
+                print(f'drawn in {figure}')
+    for split in splits:
+        lines = tables.label_curves(records, split)
+        if lines:
+            figure = figure_path(args, out, split, None)
+            figure = figure.with_name(f'{figure.stem}_labels.svg')
+            figure.write_text(curves.draw_curves(lines, f'{split}, by number of training expressions', 'Acc@0.5, %'),
+                              encoding='utf-8')
+            print(f'drawn in {figure}')
+
+
+def figure_path(args: argparse.Namespace, out: Path, split: str, size: int | None) -> Path:
+    """Beside the records, or where the flag says, with split and number of expressions where they are not the usual ones."""
+    stem = args.figure.with_suffix('') if args.figure is not None else args.out.with_suffix('')
+    return stem.with_name(stem.name + ('' if split == 'val' else f'_{split}') + (f'_{size}' if size else '') + '.svg')
+
+
+if __name__ == '__main__':
+    main()

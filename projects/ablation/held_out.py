@@ -1,0 +1,108 @@
+"""The last look: the kept student of a run on the test splits."""
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.runner import Runner
+from numpy.typing import NDArray
+
+from mmduet.engine import config_tools
+from mmduet.engine.checkpoint import load_strictly, read_checkpoint
+from mmduet.engine.pretraining import stated_excludes
+from mmduet.registry import METRICS, MODELS
+from projects.ablation.evaluation import DIGITS, Answers, evaluate
+from projects.ablation.fingerprint import hash_bytes, hash_data
+from projects.ablation.runs import Record, RunError, append_record, run_name
+from projects.ablation.trial import CHECKPOINT, Trial, resolve
+
+# IoUs are kept in steps of 1/200, rounded down, so that hits at 0.5, 0.75 and 0.9 are kept.
+IOU_STEPS = 200
+KEPT = ('arm', 'seed', 'train_size', 'config', 'config_hash', 'data_hash', 'options', 'budget', 'steps', 'student_hash',
+        'order', 'checkpoint_hash', 'step_cpu_ms', 'commit', 'pretrain_kept_out')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """What one testing process is told.
+
+    Attributes:
+        trial: the run.
+        record: what its training left.
+        splits: each is scored by itself.
+        together: those of them that are also scored as one set, named ``a+b``.
+        out: file that the line is added to.
+    """
+
+    trial: Trial
+    record: Record
+    splits: tuple[str, ...]
+    together: tuple[str, ...]
+    out: str
+
+
+def choose_splits(trial: Trial, wanted: Sequence[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Splits to score, and those to score as one set: testA and testB.
+
+    Args:
+        trial: names the data.
+        wanted: names of splits; those named test or heldout that the data have, if None.
+
+    Raises:
+        RunError: the data have no such split.
+    """
+    root = Path(resolve(trial).test_dataloader['dataset']['data_root'])
+    there = sorted(path.stem for path in (root / 'annotations').glob('*.jsonl') if path.stem != 'objects')
+    splits = tuple(wanted or [name for name in there if name.startswith(('test', 'held'))])
+    if not splits or set(splits) - set(there):
+        raise RunError(f'{root} has no test split {", ".join(sorted(set(splits) - set(there)))}, only {", ".join(there)}')
+    return splits, ('testA', 'testB') if {'testA', 'testB'} <= set(splits) else ()
+
+
+def run_held_out(task: HeldOut) -> Record:
+    """Score the kept student on the splits and add the line, which has the answers' IoUs as text.
+
+    Raises:
+        RunError: the checkpoint is gone, or is not the one that the record describes.
+    """
+    path = Path(task.trial.work_dir) / CHECKPOINT
+    if not path.exists():
+        raise RunError(f'{run_name(task.record)}: there is no {path}; run it again without --test')
+    if hash_bytes(path.read_bytes()) != task.record['checkpoint_hash']:
+        raise RunError(f'{path} is not the checkpoint that the record of {run_name(task.record)} describes: '
+                       'another experiment wrote to the same --work-dir')
+    cfg = resolve(task.trial)
+    model = MODELS.build(cfg.model.get('student', cfg.model))
+    load_strictly(model, read_checkpoint(path)['state_dict'], str(path))
+    metric = METRICS.build(cfg.test_evaluator)
+    metric.pretrain_excludes = stated_excludes(cfg)
+    answers: dict[str, Answers] = {}
+    results: dict[str, Any] = {}
+    for split in task.splits:
+        config_tools.set_splits(cfg, 'test_dataloader', [split])
+        metrics, answers[split] = evaluate(model, Runner.build_dataloader(cfg.test_dataloader, seed=0), metric)
+        results[split] = {**metrics, 'iou': pack_overlaps([answer['iou'] for answer in answers[split]])}
+    if task.together:
+        joined = metric.compute_metrics([answer for split in task.together for answer in answers[split]])
+        results['+'.join(task.together)] = {name: round(value, DIGITS) for name, value in joined.items() if '/' not in name}
+    root = Path(cfg.test_dataloader['dataset']['data_root'])
+    record = {**{name: task.record[name] for name in KEPT if name in task.record},
+              'test_data_hash': hash_data(root, task.splits), 'test': results}
+    append_record(Path(task.out), record)
+    return record
+
+
+def pack_overlaps(overlaps: Sequence[float]) -> str:
+    """IoUs in [0, 1] as text, about a byte each: base64 of the deflated bytes floor(200 IoU)."""
+    steps = np.floor(np.asarray(overlaps, dtype=np.float64) * IOU_STEPS + 1e-6).astype(np.uint8)
+    return base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode()
+
+
+def unpack_overlaps(text: str) -> NDArray[np.float64]:
+    """(n,) IoUs of ``pack_overlaps``, rounded down to multiples of 0.005, in the order of sorted expression ids."""
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+    overlaps: NDArray[np.float64] = steps / IOU_STEPS
+    return overlaps

@@ -1,0 +1,142 @@
+"""Which runs an experiment needs, and which of them are there already."""
+import ast
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from mmduet.engine.config_tools import REPOSITORY, ConfigError
+from projects.ablation.runs import Record, latest, record_key
+from projects.ablation.trial import Trial, identify, resolve
+
+Key = tuple[str, int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The runs of an experiment.
+
+    Attributes:
+        trials: all, seed by seed, so that an interrupted experiment has whole seeds.
+        done: record of each run that is there, by its key.
+        stale: sentences about records of another config or other data.
+    """
+
+    trials: tuple[Trial, ...]
+    done: dict[Key, Record]
+    stale: tuple[str, ...]
+
+    @property
+    def missing(self) -> list[Trial]:
+        """Runs without a record."""
+        return [trial for trial in self.trials if key_of(trial) not in self.done]
+
+
+def key_of(trial: Trial) -> Key:
+    """What a run is known by in the records."""
+    return trial.arm, trial.train_size, trial.seed
+
+
+def find_arms(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
+    """Configs of a folder by their names, in the order asked for, else ``plain`` first and the others by name.
+
+    Raises:
+        ConfigError: no such folder, no config in it, or an arm that is not there; names the nearest.
+    """
+    found = next((path for path in (folder, REPOSITORY / folder) if path.is_dir()), None)
+    if found is None:
+        raise ConfigError(f'there is no folder {folder} of configs of arms')
+    arms = {path.stem: path for path in sorted(found.glob('*.py'), key=lambda path: (path.stem != 'plain', path.stem))
+            if not path.stem.startswith('_')}
+    if not arms:
+        raise ConfigError(f'{folder} has no config of an arm')
+    for name in names or ():
+        if name not in arms:
+            near = get_close_matches(name, arms, n=3, cutoff=0.4)
+            raise ConfigError(f'{folder} has no arm {name}; ' + (f'the nearest are {", ".join(near)}' if near else
+                                                                f'it has {", ".join(arms)}'))
+    return {name: arms[name] for name in names} if names else arms
+
+
+def expand_sweep(text: str) -> list[str]:
+    """``'a.b=1,2'`` to ``['a.b=1', 'a.b=2']``; values may be lists in brackets.
+
+    Raises:
+        ConfigError: not a key with values.
+    """
+    key, separator, values = text.partition('=')
+    try:
+        parsed = [repr(value) for value in ast.literal_eval(f'({values},)')]
+    except (ValueError, SyntaxError):
+        parsed = values.split(',')
+    if not separator or not key or not values or not all(parsed):
+        raise ConfigError(f'--sweep takes KEY=VALUE,VALUE, got {text!r}')
+    if len(set(parsed)) != len(parsed):
+        raise ConfigError(f'--sweep {key} has a value twice: {values}')
+    return [f'{key}={value}' for value in parsed]
+
+
+def plan_trials(arms: dict[str, Path], seeds: Sequence[int], sizes: Sequence[int | None], sweeps: Sequence[str],
+                base: Trial) -> list[Trial]:
+    """One trial per seed, number of expressions, arm and value of a sweep.
+
+    Args:
+        arms: configs by name.
+        seeds, sizes: of the runs.
+        sweeps: ``key=a,b`` each; where there is one, only arms with one of its values are run.
+        base: what all trials share; its ``work_dir`` is the folder above those of the runs.
+    """
+    variants: list[tuple[str, ...]] = [(option, ) for sweep in sweeps for option in expand_sweep(sweep)] or [()]
+    trials = []
+    for seed in seeds:
+        for size in sizes:
+            for name, path in arms.items():
+                for variant in variants:
+                    arm = f'{name}[{variant[0]}]' if variant else name
+                    folder = re.sub(r'[^\w.=,+\-\[\]]', '_', arm) + (f'@{size}' if size else '')
+                    trials.append(replace(base, arm=arm, config=str(path), seed=seed, train_size=size,
+                                          options=(*base.options, *variant),
+                                          work_dir=str(Path(base.work_dir) / folder / f'seed_{seed}')))
+    return trials
+
+
+def make_plan(trials: Sequence[Trial], records: Sequence[Record]) -> Plan:
+    """Give each trial the hashes of its config and data, and find its record among those that are there.
+
+    Raises:
+        ConfigError, DataError, FileNotFoundError: a config or its data cannot be used.
+    """
+    hashes: dict[tuple[str, int | None], dict[str, str]] = {}
+    known = {record_key(record): record for record in latest(records)}
+    identified, done, stale = [], {}, []
+    for trial in trials:
+        variant = trial.arm, trial.train_size
+        if variant not in hashes:
+            hashes[variant] = identify(resolve(trial))
+        now = hashes[variant]
+        identified.append(replace(trial, identity={**now, **trial.identity}))
+        record = known.get(key_of(trial))
+        if record is None:
+            continue
+        changed = [f'{name.partition("_")[0]} ({record[name]}, now {now[name]})' for name in now if record[name] != now[name]]
+        if changed:
+            stale.append(f'{trial.arm} seed {trial.seed}: the record is stale, made with another {" and ".join(changed)}')
+        else:
+            done[key_of(trial)] = record
+    return Plan(tuple(identified), done, tuple(stale))
+
+
+def describe_commit() -> str:
+    """The commit of the checkout, with a plus where its code or configs were changed since; ``'unknown'`` without git."""
+    try:
+        commit = _git('rev-parse', '--short=10', 'HEAD')
+        return commit + ('+' if _git('status', '--porcelain', '--', 'mmduet', 'projects', 'configs') else '')
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(['git', *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

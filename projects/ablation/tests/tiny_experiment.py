@@ -1,0 +1,34 @@
+"""Records of runs with chosen scores, and a folder of tiny arms that train in a second."""
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from tests.shared_data import ROOT
+
+TINY = ROOT / 'tests/tiny_config.py'
+FIRST_BATCHES = ('aa', 'bb', 'cc')
+
+
+def make_record(arm: str, seed: int, score: float, **changes: Any) -> dict[str, Any]:
+    """A record with Acc@0.5 ``score``, Acc@0.75 half of it and mIoU 10."""
+    record = {'arm': arm, 'seed': seed, 'train_size': None, 'config_hash': f'config of {arm}', 'data_hash': 'data',
+              'budget': 100, 'steps': 100, 'student_hash': f'student {seed}', 'order': list(FIRST_BATCHES), 'step_cpu_ms': 80.0,
+              'checkpoint_hash': f'{arm} {seed}', 'val': {'acc@0.5': score, 'acc@0.75': score / 2, 'miou': 10.0}}
+    return {**record, **changes}
+
+
+def write_arms(folder: Path, **arms: dict[str, Any]) -> Path:
+    """Write configs of arms of six steps of the tiny grounder; each value has dotted changes (``__`` for the dot)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, changes in arms.items():
+        cfg = Config.fromfile(str(TINY))
+        cfg.train_cfg.update(max_epochs=1000, max_iters=6)
+        cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3)]
+        cfg.default_hooks = dict(runtime_info=dict(type='mmduet.GroundingRuntimeInfoHook'), checkpoint=None)
+        cfg.visualizer = dict(type='Visualizer', vis_backends=[])
+        cfg.ablation = dict(curve_points=2, curve_expressions=4)
+        cfg.test_dataloader = cfg.val_dataloader
+        cfg.merge_from_dict({key.replace('__', '.'): value for key, value in changes.items()})
+        cfg.dump(folder / f'{name}.py')
+    return folder

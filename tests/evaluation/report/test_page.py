@@ -1,0 +1,81 @@
+"""The page in a real browser, on a phone and on a desktop, in light and in dark."""
+import re
+
+import pytest
+
+from mmduet.evaluation.report.gallery import Album, choose_groups
+from mmduet.evaluation.report.page import draw_page
+from mmduet.evaluation.report.summary import summarise
+from tests.browser import Browser
+from tests.report_data import EVIL, OTHERS, SOME, make_cases, predict
+
+LONG = 'a_system_with_a_name_of_many_letters_and_no_blank_at_all'
+
+
+def make_page(tmp_path, names, images, **changes):
+    cases = make_cases(tmp_path, **changes)
+    predictions = [predict(tmp_path, cases, f'p{number}', OTHERS if number % 2 else SOME) for number in range(len(names))]
+    for one, name in zip(predictions, names, strict=True):
+        object.__setattr__(one, 'name', name)
+    summary = summarise(cases, predictions, draws=20)
+    return draw_page(summary, choose_groups(summary, 4), Album(images), ' and '.join(names))
+
+
+def test_nothing_is_fetched_and_nothing_runs(tmp_path):
+    page = make_page(tmp_path, ['one'], tmp_path / 'images')
+    assert '<script' not in page
+    assert not [word for word in ('http:', 'https:', 'src=', 'url(') if word in page]
+    assert "default-src 'none'" in page
+
+
+def test_what_comes_from_files_is_escaped(tmp_path):
+    page = make_page(tmp_path, [EVIL, 'b'], None, expression=EVIL, image=EVIL, category=EVIL, kind=EVIL)
+    assert '<script' not in page
+    assert 'alert("x")' not in page
+
+
+def test_a_single_system_has_no_differences_and_missing_photos_are_noted(tmp_path):
+    page = make_page(tmp_path, ['one'], tmp_path / 'nowhere')
+    assert 'id="differences"' not in page
+    assert 'photos of the gallery cannot be read' in page
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    with Browser(tmp_path_factory.mktemp('chromium') / 'profile') as browser:
+        yield browser
+
+
+@pytest.mark.parametrize('names', [['plain'], ['plain', LONG], [LONG, EVIL, *'cdefg']])
+def test_the_page_is_readable_on_a_phone_and_on_a_desktop(tmp_path, browser, names):
+    path = tmp_path / 'report.html'
+    path.write_text(make_page(tmp_path, names, tmp_path / 'images', expression=EVIL), encoding='utf-8')
+    browser.problems.clear()
+    for width, phone, scheme in ((390, True, 'light'), (1280, False, 'dark')):
+        browser.resize(width, 800, phone)
+        browser.set_scheme(scheme)
+        browser.open(path.as_uri())
+        assert browser.evaluate('document.documentElement.scrollWidth') <= width
+        assert browser.evaluate('Array.from(document.querySelectorAll("p, figcaption, td, small, h1, h2")).every('
+                                'e => parseFloat(getComputedStyle(e).fontSize) >= 12)')
+        assert browser.evaluate('document.querySelectorAll("svg image").length') > 3
+        ink, paper = (sum(map(int, re.findall(r'\d+', browser.evaluate(f'getComputedStyle(document.body).{name}'))))
+                      for name in ('color', 'backgroundColor'))
+        assert abs(ink - paper) > 500
+        assert (paper < 200) is (scheme == 'dark')
+        labels = browser.evaluate('Array.from(document.querySelectorAll("svg .label")).map(e => e.textContent)')
+        assert labels == ['IoU of prediction and target', 'expressions, %', 'IoU that counts as a hit', 'accuracy, %']
+        # Letters in figures shrink with them; on a phone they must stay legible.
+        assert browser.evaluate('Array.from(document.querySelectorAll("svg.plot text")).every('
+                                'e => e.getBoundingClientRect().height >= 11)')
+    assert browser.problems == []
+
+
+def test_the_browser_does_notice_problems(tmp_path, browser):
+    path = tmp_path / 'bad.html'
+    path.write_text('<title>x</title><script>console.error("oh"); nothing.there</script><img src="gone.png">')
+    browser.problems.clear()
+    browser.open(path.as_uri())
+    assert any('oh' in problem for problem in browser.problems)
+    assert any('nothing is not defined' in problem for problem in browser.problems)
+    assert len(browser.problems) >= 3
