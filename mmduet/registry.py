@@ -27,12 +27,13 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
     return Registry(name, parent=parent, scope='mmduet', locations=list(locations))
 
 
-MODELS = _child('model', ROOT_MODELS, 'mmduet.models')
+MODELS = _child('model', ROOT_MODELS, 'mmduet.models', 'mmduet.models.teachers', 'mmduet.teacher_cache',
+                'mmduet.refshapes.clip_pretrainer', 'mmduet.refshapes.visual_pretrainer')
 TASK_UTILS = _child('task util', ROOT_TASK_UTILS, 'mmduet.models', 'mmduet.evaluation')
-DATASETS = _child('dataset', ROOT_DATASETS, 'mmduet.datasets')
+DATASETS = _child('dataset', ROOT_DATASETS, 'mmduet.datasets', 'mmduet.refshapes.region_dataset')
 DATA_SAMPLERS = _child('data sampler', ROOT_DATA_SAMPLERS, 'mmduet.datasets')
 TRANSFORMS = _child('transform', ROOT_TRANSFORMS, 'mmduet.datasets')
-METRICS = _child('metric', ROOT_METRICS, 'mmduet.evaluation')
+METRICS = _child('metric', ROOT_METRICS, 'mmduet.evaluation', 'mmduet.refshapes.region_retrieval_metric')
 RUNNERS = _child('runner', ROOT_RUNNERS, 'mmduet.engine')
 LOOPS = _child('loop', ROOT_LOOPS, 'mmduet.engine')
 HOOKS = _child('hook', ROOT_HOOKS, 'mmduet.engine')

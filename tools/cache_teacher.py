@@ -46,7 +46,7 @@ def find_teacher(cfg: 'Config', out: str | None) -> tuple[dict[str, Any], Path]:
         ConfigError: the config has no teacher, or no folder is named.
     """
     from mmduet.engine.config_tools import ConfigError
-    from mmduet.models.teachers import CachedTeacher
+    from mmduet.teacher_cache import CachedTeacher
     teacher = cfg.model.get('teacher')
     if teacher is None:
         raise ConfigError('the model of this config has no teacher: take one of configs/duet')
@@ -96,7 +96,7 @@ def measure(teacher: Any, mirrored: bool) -> Any:
     """The geometry of what a teacher says; its grid is found by asking."""
     import torch
 
-    from mmduet.models.teachers.cache_plan import Geometry
+    from mmduet.teacher_cache.plan import Geometry
     blank = torch.zeros(1, 3, *teacher.image_size, device=next(teacher.parameters()).device)
     try:
         patches = teacher.embed_images(blank, 1)[1]
@@ -130,33 +130,33 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
     import shutil
 
     from mmduet import __version__
-    from mmduet.models.teachers import cache_store
+    from mmduet.teacher_cache import store
     content = {**content, 'index_sha256': hashlib.sha256(index).hexdigest(),
                'shards': [{'name': shard.name, 'parts': {name: list(shape) for name, shape in shard.parts.items()},
                            'sha256': None} for shard in shards]}
     for leftover in folder.glob('*.new'):
         leftover.unlink()
-    if (folder / cache_store.MANIFEST).exists() and not redo:
-        there = cache_store.read_manifest(folder)
+    if (folder / store.MANIFEST).exists() and not redo:
+        there = store.read_manifest(folder)
         bare = {**there, 'shards': [{**shard, 'sha256': None} for shard in there['shards']]}
-        found = cache_store.differences({key: bare.get(key) for key in content}, content, 'it', 'this run')
+        found = store.differences({key: bare.get(key) for key in content}, content, 'it', 'this run')
         if found:
             names = [text for text in found if not text.startswith(('shards', 'index_sha256'))] or ['the order of its rows']
-            raise cache_store.CacheError(f'{folder} is a cache of something else: {"; ".join(names)}. Take --redo to replace '
+            raise store.CacheError(f'{folder} is a cache of something else: {"; ".join(names)}. Take --redo to replace '
                                          'it, or another --out')
         return
     if redo:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = {'format': cache_store.FORMAT, 'complete': False, 'made_by': f'mmduet {__version__}', 'config': config,
+    manifest = {'format': store.FORMAT, 'complete': False, 'made_by': f'mmduet {__version__}', 'config': config,
                 'command': command, **content}
-    write_json(folder / cache_store.INDEX, index)
+    write_json(folder / store.INDEX, index)
     write_manifest(folder, manifest)
 
 
 def write_json(path: Path, content: bytes) -> None:
     """Write a file atomically; a full disk is the user's matter."""
-    from mmduet.models.teachers.cache_store import CacheError, write_atomically
+    from mmduet.teacher_cache.store import CacheError, write_atomically
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -168,7 +168,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a section."""
     import json
 
-    from mmduet.models.teachers.cache_store import MANIFEST
+    from mmduet.teacher_cache.store import MANIFEST
     write_json(folder / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())
 
 
@@ -178,12 +178,12 @@ def finish_section(folder: Path) -> None:
     Raises:
         CacheError: a shard is missing or damaged.
     """
-    from mmduet.models.teachers import cache_store
-    manifest = cache_store.read_manifest(folder)
-    for entry, shard in zip(manifest['shards'], cache_store.list_shards(manifest), strict=True):
-        entry['sha256'] = cache_store.find_checksum(folder, shard)
+    from mmduet.teacher_cache import store
+    manifest = store.read_manifest(folder)
+    for entry, shard in zip(manifest['shards'], store.list_shards(manifest), strict=True):
+        entry['sha256'] = store.find_checksum(folder, shard)
         if entry['sha256'] is None:
-            raise cache_store.CacheError(f'{folder / shard.name} was not written: run the same command again')
+            raise store.CacheError(f'{folder / shard.name} was not written: run the same command again')
     write_manifest(folder, {**manifest, 'complete': True})
 
 
@@ -211,7 +211,7 @@ def write_section(folder: Path, plan: Any, shards: Sequence[Any], teacher: Any, 
     """Write this process's shards: of texts first, as photos are compared with the texts of all."""
     from mmengine.dist import barrier, get_dist_info
 
-    from mmduet.models.teachers.cache_writer import CacheWriter, share
+    from mmduet.teacher_cache.writer import CacheWriter, share
     rank, world = get_dist_info()
     writer = CacheWriter(teacher, plan, folder, args.batch_size, args.decoders)
     kinds = [share(shards, rank, world, lambda shard, kind=kind: ('text' in shard.parts) == kind) for kind in (True, False)]
@@ -238,13 +238,13 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
     """Write one split into its folder in ``out``; ``config`` is the teacher's."""
     from mmengine.dist import barrier, is_main_process
 
-    from mmduet.models.teachers import cache_plan
-    from mmduet.models.teachers.teacher_identity import identify_teacher
-    mirrored = cache_plan.mirrors(dataset)
+    from mmduet.teacher_cache import plan as planning
+    from mmduet.teacher_cache.identity import identify_teacher
+    mirrored = planning.mirrors(dataset)
     geometry = measure(teacher, mirrored)
-    plan = cache_plan.plan_section(dataset, split, mirrored, args.distractors)
-    shards = cache_plan.lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
-    content = cache_plan.describe_section(plan, split, dataset, geometry, identify_teacher(config))
+    plan = planning.plan_section(dataset, split, mirrored, args.distractors)
+    shards = planning.lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
+    content = planning.describe_section(plan, split, dataset, geometry, identify_teacher(config))
     content['loaded_weights_sha256'] = hash_weights(teacher)
     folder, index = out / content['data']['dataset'] / split, plan.index.encode()
     if is_main_process():

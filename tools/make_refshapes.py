@@ -30,7 +30,7 @@ def main() -> int:
     """Write the data set and say what was written; 1 with one sentence on standard error if that cannot be done."""
     args = parse_args()
     # Here, so that --help answers at once.
-    from mmduet.datasets.refshapes import Recipe, write_official_layout
+    from mmduet.refshapes import Recipe, write_official_layout
     start = time.perf_counter()
     counts = {'train': args.train, 'val': args.val, 'testA': args.test, 'testB': args.test, 'heldout': args.test}
     recipe = Recipe(seed=args.seed, level=args.level, size=args.size, expressions=args.expressions)

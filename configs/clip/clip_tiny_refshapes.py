@@ -6,9 +6,9 @@ from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
 
-from mmduet.datasets.refshapes.region_dataset import RefShapesRegionDataset
-from mmduet.evaluation.region_retrieval_metric import RegionRetrievalMetric
-from mmduet.models.teachers.clip_pretrainer import CLIPPretrainer
+from mmduet.refshapes.region_dataset import RefShapesRegionDataset
+from mmduet.refshapes.region_retrieval_metric import RegionRetrievalMetric
+from mmduet.refshapes.clip_pretrainer import CLIPPretrainer
 
 max_iters = 1200
 batch_size = 64
@@ -16,7 +16,7 @@ batch_size = 64
 model = dict(
     type=CLIPPretrainer,
     model='clip_tiny_refshapes',
-    model_config='mmduet/models/teachers/tiny_clip/clip_tiny_refshapes.json',
+    model_config='mmduet/refshapes/tiny_clip/clip_tiny_refshapes.json',
     context=1.2,
     caption_weight=0.5,
     dense_weight=1.0,

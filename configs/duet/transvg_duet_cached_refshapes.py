@@ -1,7 +1,7 @@
 """The tiny TransVG distilled by DUET from what the tiny CLIP said once, RefShapes: first tools/cache_teacher.py."""
 from mmengine.config import read_base
 
-from mmduet.models.teachers import CachedTeacher
+from mmduet.teacher_cache import CachedTeacher
 
 with read_base():
     from .transvg_duet_refshapes import *

@@ -2,8 +2,8 @@
 from mmengine.config import read_base
 from mmengine.dataset import DefaultSampler, pseudo_collate
 
-from mmduet.datasets.refshapes.region_dataset import RefShapesRegionDataset
-from mmduet.models import VisualPretrainer
+from mmduet.refshapes.region_dataset import RefShapesRegionDataset
+from mmduet.refshapes.visual_pretrainer import VisualPretrainer
 
 with read_base():
     from .._base_.default_runtime import *

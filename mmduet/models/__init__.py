@@ -2,7 +2,6 @@
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill import DistilledGrounder, DUETHead
-from mmduet.models.students import CLIPVG, VLTVG, QRNet, TransVG, VisualPretrainer
+from mmduet.models.students import CLIPVG, VLTVG, QRNet, TransVG
 
-__all__ = ['CLIPVG', 'VLTVG', 'BaseGrounder', 'DUETHead', 'DistilledGrounder', 'GroundingDataPreprocessor', 'QRNet', 'TransVG',
-           'VisualPretrainer']
+__all__ = ['CLIPVG', 'VLTVG', 'BaseGrounder', 'DUETHead', 'DistilledGrounder', 'GroundingDataPreprocessor', 'QRNet', 'TransVG']

@@ -34,7 +34,7 @@ def draw_sheet(level: str, seed: int) -> 'Image.Image':
 
     from PIL import Image, ImageDraw, ImageFont
 
-    from mmduet.datasets.refshapes import make_example
+    from mmduet.refshapes import make_example
     font, step = ImageFont.load_default(FONT_SIZE), FONT_SIZE + 3
     width, height = TILE + GAP, TILE + 8 + step * (LINES + 1)
     sheet = Image.new('RGB', (COLUMNS * width + GAP, len(SHOWN_SPLITS) * height + GAP), PAPER)
@@ -56,8 +56,8 @@ def draw_sheet(level: str, seed: int) -> 'Image.Image':
 def main() -> int:
     """Print the table; 1 with one sentence on standard error if that cannot be done."""
     arguments = parse_arguments()
-    from mmduet.datasets.refshapes import LEVELS
-    from mmduet.datasets.refshapes.facts import measure_level
+    from mmduet.refshapes import LEVELS
+    from mmduet.refshapes.facts import measure_level
     try:
         facts = {level: measure_level(level, arguments.split, arguments.scenes, arguments.seed) for level in LEVELS}
     except ValueError as error:

@@ -30,7 +30,7 @@ def test_hashed_words_are_closed_too_and_nothing_is_still_refused():
 
 def test_a_vocabulary_without_a_full_stop_is_refused():
     with pytest.raises(ValueError, match='needs \\[CLS\\], \\[SEP\\] and the full stop'):
-        GroundingBert(pretrained=None, vocab='mmduet/datasets/refshapes/vocab.txt', config=BERT)
+        GroundingBert(pretrained=None, vocab='mmduet/refshapes/vocab.txt', config=BERT)
 
 
 def test_tokens_look_at_their_sentence_and_padding_at_itself():

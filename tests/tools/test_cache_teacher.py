@@ -7,8 +7,8 @@ import pytest
 
 from mmduet.datasets.errors import DataError
 from mmduet.engine.config_tools import ConfigError
-from mmduet.models.teachers import cache_plan
-from mmduet.models.teachers.cache_store import CacheError, CacheSection
+from mmduet.teacher_cache import plan
+from mmduet.teacher_cache.store import CacheError, CacheSection
 from tests.load_tool import load_tool
 from tests.shared_data import ROOT
 from tests.tiny_cache import CONFIG, make_cache_root, write_cache
@@ -24,8 +24,8 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(cache_plan, 'TEXTS_PER_SHARD', 3)
-    monkeypatch.setattr(cache_plan, 'PHOTOS_PER_SHARD', 2)
+    monkeypatch.setattr(plan, 'TEXTS_PER_SHARD', 3)
+    monkeypatch.setattr(plan, 'PHOTOS_PER_SHARD', 2)
 
 
 def contents(folder):

@@ -149,7 +149,7 @@ def taught_by(model: Any, teacher: Any) -> Iterator[None]:
 
 def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) -> Any:
     """Ask the model's teacher about all training data, and return a teacher that answers from what it said."""
-    from mmduet.models.teachers import CachedTeacher
+    from mmduet.teacher_cache import CachedTeacher
     teacher = cfg.model.teacher
     flags = cache_teacher.parse_args([args.config, '--out', str(out)])
     for dataset, split in cache_teacher.build_datasets(cfg, None):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-SHIPPED = 'mmduet/models/teachers/tiny_clip/clip_tiny_refshapes.safetensors'
+SHIPPED = 'mmduet/refshapes/tiny_clip/clip_tiny_refshapes.safetensors'
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -39,7 +39,7 @@ def measure(model, config, mirror):
 
 def search_accuracy(model, config, mirror, scenes):
     """Percent of expressions whose best window overlaps the target by an IoU of at least 0.5."""
-    from mmduet.models.teachers.zero_shot import make_windows, search
+    from mmduet.refshapes.zero_shot import make_windows, search
     from mmduet.registry import DATASETS
     from mmduet.structures.boxes import iou_cxcywh
     dataset = DATASETS.build({**config.test_dataloader.dataset, 'mirror': float(mirror), 'length': scenes})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Make a Hugging Face tokenizer of whole words from a vocabulary file.
 
-python tools/model_converters/make_tiny_tokenizer.py mmduet/datasets/refshapes/vocab.txt OUT_DIR
+python tools/model_converters/make_tiny_tokenizer.py mmduet/refshapes/vocab.txt OUT_DIR
 """
 import argparse
 import json

@@ -16,11 +16,11 @@ visual_encoder = dict(
 model = dict(
     type=TransVG,
     # Made by configs/pretraining/visual_encoder_refshapes.py on scenes that no student sees.
-    pretrained='mmduet/models/students/tiny/visual_encoder_refshapes.safetensors',
+    pretrained='mmduet/refshapes/tiny_encoder/visual_encoder_refshapes.safetensors',
     data_preprocessor=dict(type=GroundingDataPreprocessor),
     visual_encoder=visual_encoder,
     text_encoder=dict(
-        type=BertTextEncoder, pretrained=None, vocab='mmduet/datasets/refshapes/vocab.txt', max_tokens=16,
+        type=BertTextEncoder, pretrained=None, vocab='mmduet/refshapes/vocab.txt', max_tokens=16,
         config=dict(hidden_size=64, num_hidden_layers=1, num_attention_heads=4, intermediate_size=128,
                     max_position_embeddings=16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)),
     fusion=dict(channels=64, num_layers=3, heads=4, feedforward=128, dropout=0.0),

@@ -15,6 +15,6 @@ max_epochs = 2
 train_cfg.update(max_epochs=max_epochs, val_interval=1)
 param_scheduler[1].update(end=max_epochs)
 model = dict(
-    type=FiLMGrounder, visual_encoder=visual_encoder, vocab='mmduet/datasets/refshapes/vocab.txt',
+    type=FiLMGrounder, visual_encoder=visual_encoder, vocab='mmduet/refshapes/vocab.txt',
     box_loss=dict(type=BoxLoss, l1_weight=5.0, giou_weight=2.0), data_preprocessor=dict(type=GroundingDataPreprocessor),
-    pretrained='mmduet/models/students/tiny/visual_encoder_refshapes.safetensors')
+    pretrained='mmduet/refshapes/tiny_encoder/visual_encoder_refshapes.safetensors')

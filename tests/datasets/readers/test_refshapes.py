@@ -6,7 +6,7 @@ from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import prepare, write_data_root
 from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.refshapes import read_refshapes
-from mmduet.datasets.refshapes import make_example, write_official_layout
+from mmduet.refshapes import make_example, write_official_layout
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from mmduet.models.layers import CLIPTextEncoder, CLIPVisualEncoder
 from tests.shared_data import ROOT
 
 TINY = dict(image_size=32, patch_size=8, width=24, num_layers=3, heads=3)
-VOCAB = str(ROOT / 'mmduet/datasets/refshapes/vocab.txt')
+VOCAB = str(ROOT / 'mmduet/refshapes/vocab.txt')
 
 
 def test_levels_are_outputs_of_the_blocks_side_by_side_and_later_blocks_are_not_run():

@@ -65,7 +65,7 @@ def test_a_tag_decides_activation_and_statistics(tmp_path, monkeypatch):
 
 
 def test_the_tokenizer_folder_is_relative_to_the_config(tmp_path):
-    shutil.copytree(find_file('mmduet/models/teachers/tiny_clip/tokenizer'), tmp_path / 'words')
+    shutil.copytree(find_file('mmduet/refshapes/tiny_clip/tokenizer'), tmp_path / 'words')
     built = build(tmp_path, text_cfg=dict(TEXT, vocab_size=77, hf_tokenizer_name='words', pool_type='eos', eos_id=3))
     assert built.tokenize(['the red circle']).shape == (1, 16)
     assert (built.tokenize(['the red circle']) == 3).sum() == 1

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from mmduet.models.teachers import open_clip_models, tokenizing
-from mmduet.models.teachers.clip_pretrainer import CLIPPretrainer
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.tokenizing import HashedWords, build_tokenizer
 from mmduet.paths import find_file
+from mmduet.refshapes.clip_pretrainer import CLIPPretrainer
 from tests.tiny_clip_config import TEXT, write_clip_config
 
 FAR = dict(TEXT, vocab_size=77, hf_tokenizer_name='far/away', tokenizer_kwargs=dict(clean='canonicalize'))
@@ -20,7 +20,7 @@ def register(folder, **changes):
 
 def put_tokenizer(folder):
     for name in ('tokenizer.json', 'tokenizer_config.json'):
-        shutil.copy(find_file(f'mmduet/models/teachers/tiny_clip/tokenizer/{name}'), folder)
+        shutil.copy(find_file(f'mmduet/refshapes/tiny_clip/tokenizer/{name}'), folder)
     return folder / 'weights.safetensors'
 
 

@@ -1,0 +1,56 @@
+"""One example of RefShapes: a scene, its picture and expressions for its target, from (seed, split, index) alone."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmduet.refshapes.expressions import KINDS, Expression, refer
+from mmduet.refshapes.levels import Pairs, find_level
+from mmduet.refshapes.render import render
+from mmduet.refshapes.scene import SCENE_SIZE, Scene, sample_scene, scene_rng
+
+# The splits that a student may see or be tested on, in the order of the files.
+STUDENT_SPLITS = ('train', 'val', 'testA', 'testB', 'heldout')
+# The tests keep the kinds apart, as RefCOCO's testA and testB keep people and things apart.
+SPLIT_KINDS: dict[str, tuple[str, ...]] = {'testA': ('attribute', ), 'testB': ('superlative', 'relation')}
+# Others have any pair of colour and shape: the teacher knows all, as a CLIP trained on the web would.
+SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'known', 'testB': 'known', 'heldout': 'held_out'}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture, (size, size, 3) uint8 RGB, of a scene, and expressions for its target."""
+
+    scene: Scene
+    image: NDArray[np.uint8]
+    expressions: tuple[Expression, ...]
+
+
+def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expressions: int = 1,
+                 level: str = 'standard') -> Example:
+    """Make example ``index`` of a split with up to ``expressions`` different expressions, at least one.
+
+    Raises:
+        ValueError: an unknown split or level, less than one expression, or a picture of less than 16 pixels.
+    """
+    if expressions < 1:
+        raise ValueError(f'an example needs at least 1 expression, got {expressions}')
+    rng = scene_rng(seed, split, index, level)
+    kinds: Sequence[str] = SPLIT_KINDS.get(split, KINDS)
+    pairs, full = SPLIT_PAIRS.get(split, 'all'), split == 'heldout'
+    while True:
+        scene = sample_scene(rng, find_level(level), pairs)
+        first = refer(rng, scene, kinds, full)
+        if first is not None:
+            break
+    image = render(rng, scene, size)
+    said = {first.tokens: first}
+    # A scene may not have that many different expressions, so the tries are limited.
+    for _ in range(8 * (expressions - 1)):
+        if len(said) == expressions:
+            break
+        more = refer(rng, scene, kinds, full)
+        if more is not None:
+            said.setdefault(more.tokens, more)
+    return Example(scene, image, tuple(said.values()))

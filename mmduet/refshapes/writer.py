@@ -1,0 +1,112 @@
+"""RefShapes in RefCOCO's official layout: ``instances.json``, ``refs(unc).p``, a folder of images, and a manifest.
+
+Every byte depends on the arguments only, so that hashes compare across machines.
+"""
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mmduet.refshapes.expressions import Expression
+from mmduet.refshapes.generator import make_example
+from mmduet.refshapes.levels import find_level
+from mmduet.refshapes.official_layout import ITEMS_OF_A_SCENE, SCENES_OF_A_SPLIT, OfficialLayout, image_name
+from mmduet.refshapes.png import encode_png
+from mmduet.refshapes.scene import SCENE_SIZE, SPLITS, Scene
+
+IMAGE_DIR = 'images'
+ANNOTATION_FILES = ('instances.json', 'refs(unc).p')
+MANIFEST = 'manifest.json'
+# What the standard set has; smaller requests are its first scenes.
+STANDARD_COUNTS = {'train': 32000, 'val': 5000, 'testA': 5000, 'testB': 5000, 'heldout': 5000}
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What scenes are made from.
+
+    Attributes:
+        seed: the same seed gives the same data whatever the other splits' counts are.
+        level: of difficulty.
+        size: pixels a side.
+        expressions: at most this many expressions of a training scene; other splits have one.
+    """
+
+    seed: int = 0
+    level: str = 'standard'
+    size: int = SCENE_SIZE
+    expressions: int = 1
+
+
+def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe = Recipe(),
+                          workers: int = 1) -> dict[str, Any]:
+    """Write scenes and expressions; existing files of the same name are replaced, the annotations last.
+
+    Args:
+        out: folder to write to; made if needed.
+        counts: scenes of each split.
+        recipe: what they are made from.
+        workers: processes; 1 works in this one.
+
+    Returns:
+        The manifest: recipe, scenes and expressions of each split, and ``sha256`` of the list ``sha256sum`` prints of all
+        files in the order of their names.
+
+    Raises:
+        ValueError: an unknown split or level, or a value out of its range.
+    """
+    find_level(recipe.level)
+    if not set(counts) <= set(SPLITS):
+        raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
+    if not 1 <= recipe.expressions <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
+        raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
+                         f'{dict(counts)} and {recipe.expressions}')
+    images = out / IMAGE_DIR
+    images.mkdir(parents=True, exist_ok=True)
+    for name in (*ANNOTATION_FILES, MANIFEST):
+        (out / name).unlink(missing_ok=True)
+    jobs = [(split, index) for split, count in counts.items() for index in range(count)]
+    work = partial(_write_scene, images=images, recipe=recipe)
+    layout, hashes = OfficialLayout(recipe.size), {}
+    if workers > 1:
+        # spawn: safe whatever threads the caller has running
+        with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+            written = list(pool.map(work, jobs, chunksize=CHUNK))
+    else:
+        written = [work(job) for job in jobs]
+    for (split, index), (scene, said, digest) in zip(jobs, written, strict=True):
+        layout.add(split, index, scene, said)
+        hashes[f'{IMAGE_DIR}/{image_name(split, index)}'] = digest
+    contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
+    for name, content in zip(ANNOTATION_FILES, contents, strict=True):
+        (out / name).write_bytes(content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+    manifest = {
+        'dataset': 'refshapes', **asdict(recipe), 'scenes': dict(counts),
+        'sentences': {split: sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts},
+        'files': {name: hashes[name] for name in ANNOTATION_FILES}, 'sha256': hash_of_list(hashes),
+    }  # yapf: disable
+    (out / MANIFEST).write_bytes(json.dumps(manifest, indent=2).encode() + b'\n')
+    return manifest
+
+
+def hash_of_list(hashes: Mapping[str, str]) -> str:
+    """SHA-256 of what ``sha256sum`` prints of files, given by name, in the order of their names' bytes."""
+    lines = (f'{hashes[name]}  {name}\n' for name in sorted(hashes, key=str.encode))
+    return hashlib.sha256(''.join(lines).encode()).hexdigest()
+
+
+def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Scene, tuple[Expression, ...], str]:
+    """Write a picture; returns its scene, expressions and SHA-256."""
+    split, index = job
+    example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
+    content = encode_png(example.image)
+    (images / image_name(split, index)).write_bytes(content)
+    return example.scene, example.expressions, hashlib.sha256(content).hexdigest()

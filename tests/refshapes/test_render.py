@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from mmduet.refshapes.render import render
+from mmduet.refshapes.scene import COLOURS, SHAPES, Scene, SceneObject
+
+
+@pytest.mark.parametrize('size', [64, 256])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_the_box_of_a_shape_is_tight(shape, size):
+    scene = Scene((SceneObject(shape, 'blue', 'big', 500, 420, 180), ), 0)
+    image = render(np.random.default_rng(0), scene, size).astype(int)
+    # The background is at least 173 in every channel, the blue of a shape at most 250 in one and 110 in the red one.
+    rows, columns = np.nonzero(image[:, :, 0] < 135)
+    drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    # The tip of a triangle or a star is thinner than a pixel.
+    assert np.abs(np.array(drawn) - scene.boxes(size)[0]).max() <= (2.1 if size == 64 else 3.1)
+
+
+@pytest.mark.parametrize('colour', COLOURS)
+def test_a_shape_has_its_colour(colour):
+    scene = Scene((SceneObject('square', colour, 'big', 512, 512, 160), ), 0)
+    image = render(np.random.default_rng(1), scene)
+    assert np.abs(image[26:38, 26:38].reshape(-1, 3).mean(0) - COLOURS[colour]).max() <= 20
+
+
+def test_later_objects_cover_earlier_ones():
+    first, second = SceneObject('square', 'red', 'big', 512, 512, 160), SceneObject('square', 'blue', 'big', 512, 512, 160)
+    image = render(np.random.default_rng(0), Scene((first, second), 0))
+    assert image[32, 32, 2] > 150 > image[32, 32, 0]
+
+
+def test_a_tiny_picture_is_refused():
+    with pytest.raises(ValueError, match='at least 16 pixels'):
+        render(np.random.default_rng(0), Scene((), 0), 8)

@@ -1,0 +1,256 @@
+import copy
+import json
+import shutil
+import uuid
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+
+from mmduet.datasets import EpochSampler, RandomFlip, RandomTargetCrop, grounding_collate
+from mmduet.models.teachers import ShuffledTeacher
+from mmduet.registry import MODELS, RUNNERS
+from mmduet.teacher_cache.store import CacheError
+from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
+
+ALL = frozenset({'text', 'region', 'image', 'similarity', 'distractors'})
+PLAIN, FLIP = dict(type=RandomFlip, prob=0.0), dict(type=RandomFlip, prob=1.0)
+CROP = dict(type=RandomTargetCrop, prob=1.0, short_sides=[32], crop_range=(10, 20), min_kept=0.6)
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """A data root and its cache."""
+    folder = tmp_path_factory.mktemp('cached')
+    root = make_cache_root(folder / 'root')
+    return root, write_cache(root, folder / 'cache', '--distractors', '--splits', 'train+val')
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    """The same, to be spoilt."""
+    return shutil.copytree(made[0], tmp_path / 'root'), shutil.copytree(made[1], tmp_path / 'cache')
+
+
+def build(root, cache=None, **teacher):
+    return MODELS.build(load_config(root, cache, **teacher).model.teacher)
+
+
+def expect_refusal(root, cache, message, needs=ALL, dataset=None, **teacher):
+    with pytest.raises(CacheError, match=message):
+        ask(build(root, cache, **teacher), dataset or build_dataset(root, PLAIN), needs)
+
+
+@pytest.mark.parametrize('transform', [PLAIN, FLIP], ids=['plain', 'mirrored'])
+def test_it_agrees_with_the_teacher_about_the_same_view(made, transform):
+    root, cache = made
+    dataset = build_dataset(root, transform, splits=['train', 'val'])
+    said, samples = ask(build(root), dataset, ALL)
+    found, _ = ask(build(root, cache), dataset, ALL)
+    assert any(sample.flip for sample in samples) == (transform is FLIP)
+    for name in ('text', 'region', 'image', 'distractors'):
+        first, second = getattr(said, name), getattr(found, name)
+        assert second.dtype == torch.float32 and first.shape == second.shape
+        assert F.cosine_similarity(first, second, dim=-1).min() >= 0.999
+        torch.testing.assert_close(second.norm(dim=-1), torch.ones(second.shape[:-1]))
+    torch.testing.assert_close(found.similarity, said.similarity, atol=2e-3, rtol=0)
+
+
+def test_a_crop_reads_its_part_of_the_map_and_the_whole_photo_otherwise(made):
+    root, cache = made
+    cropped = build_dataset(root, FLIP, CROP, first=2)
+    whole = build_dataset(root, FLIP, first=2)
+    found, samples = ask(build(root, cache), cropped, ALL)
+    expected, _ = ask(build(root, cache), whole, ALL)
+    assert samples[1].photo_window != (0, 0, 32, 24) and samples[1].flip
+    for name in ('text', 'region', 'image'):
+        assert torch.equal(getattr(found, name), getattr(expected, name))
+    x1, y1, x2, y2 = samples[1].photo_window
+    # The centre of the view, in the mirrored photo and its 8 x 8 map.
+    column, row = (32 - (x1 + x2) / 2) / 32 * 8 - 0.5, (y1 + y2) / 2 / 24 * 8 - 0.5
+    left, top = int(column), int(row)
+    corner = expected.similarity[1, top:top + 2, left:left + 2]
+    at_centre = torch.lerp(torch.lerp(corner[0, 0], corner[0, 1], column - left),
+                           torch.lerp(corner[1, 0], corner[1, 1], column - left), row - top)
+    torch.testing.assert_close(found.similarity[1, 3:5, 3:5].mean(), at_centre, atol=0.05, rtol=0)
+    assert not torch.allclose(found.similarity[1], expected.similarity[1], atol=0.05)
+
+
+def test_a_distractor_that_a_crop_leaves_out_keeps_the_others_in_their_places(made):
+    root, cache = made
+    dataset = build_dataset(root, PLAIN, CROP)
+    whole, _ = ask(build(root, cache), build_dataset(root, PLAIN), ALL)
+    found, samples = ask(build(root, cache), dataset, ALL)
+    assert {tuple(sample.distractors.index.tolist()) for sample in samples} > {(0, 1)}
+    for number, sample in enumerate(samples):
+        for place, index in enumerate(sample.distractors.index.tolist()):
+            assert torch.equal(found.distractors[number, place], whole.distractors[number, index])
+
+
+def train(root, cache, steps=6):
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(root, cache).model).train()
+    optim = OptimWrapper(torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05))
+    dataset, losses = build_dataset(root), []
+    order = EpochSampler(dataset, seed=3)
+    for epoch in range(steps // 3):
+        order.set_epoch(epoch)
+        indices = list(order)
+        for start in range(0, 12, 4):
+            batch = grounding_collate([dataset[index] for index in indices[start:start + 4]])
+            losses.append(model.train_step(batch, optim)['loss'].item())
+    return losses, model.state_dict()
+
+
+def test_training_with_it_agrees_with_training_with_the_teacher(made):
+    root, cache = made
+    online, weights = train(root, None)
+    cached, other_weights = train(root, cache)
+    assert cached == pytest.approx(online, rel=5e-3) and len(set(online)) == 6
+    for name, value in weights.items():
+        torch.testing.assert_close(other_weights[name], value, atol=5e-3, rtol=0)
+
+
+def run(root, cache, folder, **changes):
+    cfg = load_config(root, cache)
+    cfg.merge_from_dict(changes)
+    cfg.work_dir, cfg.experiment_name = str(folder), uuid.uuid4().hex
+    cfg.train_cfg.update(max_iters=2, val_interval=10)
+    cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None, test_dataloader=None, test_cfg=None, test_evaluator=None)
+    runner = RUNNERS.build(cfg)
+    runner.train()
+    return runner
+
+
+def test_a_runner_trains_with_it_and_refuses_a_wrong_cache_before_the_first_step(made, tmp_path):
+    root, cache = made
+    assert run(root, cache, tmp_path / 'right').iter == 2
+    with pytest.raises(CacheError, match='holds no cache of a teacher'):
+        run(root, tmp_path / 'nowhere', tmp_path / 'none')
+    with pytest.raises(CacheError, match=r'context is 1\.2 in the cache and 1\.3'):
+        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.context': 1.3})
+
+
+def test_it_builds_no_teacher_and_keeps_no_state(made):
+    root, cache = made
+    teacher = build(root, cache)
+    assert teacher.embed_dims == 64 and not list(teacher.parameters()) and not teacher.state_dict()
+    ask(teacher, build_dataset(root), ALL)
+    copied = copy.deepcopy(teacher)
+    assert copied._sections['tiny', 'train'] is teacher._sections['tiny', 'train']
+
+
+def test_it_answers_what_is_needed_on_the_device_of_the_boxes(made):
+    root, cache = made
+    found, _ = ask(build(root, cache), build_dataset(root), {'similarity'})
+    assert found.text is None and found.image is None and found.similarity.shape == (12, 8, 8)
+    expect_refusal(root, cache, 'answers distractors, image, region, similarity, text, not patches', needs={'patches'})
+
+
+def test_another_teacher_can_wrap_it(made):
+    root, cache = made
+    config = load_config(root, cache).model.teacher
+    found, _ = ask(ShuffledTeacher(config), build_dataset(root), {'text'})
+    expected, _ = ask(build(root, cache), build_dataset(root), {'text'})
+    assert torch.equal(found.text[1], expected.text[0])
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(context=1.5), r'of another teacher: context is 1.2 in the cache and 1.5 in the config. Make it anew with: python '
+     r'tools/cache_teacher.py .*tiny_cached_config.py .* --redo'),
+    (dict(mean=(0.5, 0.5, 0.5)), r'mean is None in the cache and \[0.5, 0.5, 0.5\] in the config'),
+    (dict(precision='bfloat16'), "precision is 'float32' in the cache and 'bfloat16'"),
+    (dict(pretrained=None), r"weights is 'SHA-256 \w+' in the cache and 'random' in the config"),
+    (dict(pretrained='openai', model='ViT-B-16', model_config=None), 'model is .* and weights|model_config is'),
+])
+def test_another_teacher_is_refused_by_what_differs(made, change, message):
+    root, cache = made
+    expect_refusal(root, cache, message, **change)
+    with pytest.raises(CacheError, match='of another teacher'):
+        build(root, cache, **change).init_weights()
+
+
+def test_other_weights_of_the_same_name_are_refused(made, tmp_path):
+    root, cache = made
+    weights = tmp_path / 'clip_tiny_refshapes.safetensors'
+    weights.write_bytes(b'other')
+    expect_refusal(root, cache, 'weights is', pretrained=str(weights))
+
+
+def test_weights_that_are_not_here_are_taken_on_trust(made, tmp_path, caplog):
+    root, cache = made
+    teacher = build(root, cache, pretrained=str(tmp_path / 'gone.safetensors'))
+    assert ask(teacher, build_dataset(root), {'text'})[0].text.shape == (12, 64)
+
+
+def test_other_data_are_refused(made, tmp_path):
+    _, cache = made
+    other = make_cache_root(tmp_path / 'other', seed=1)
+    expect_refusal(other, cache, r'made from other data: its annotations of train have SHA-256 \w{64}, '
+                                 r"those of expression 'train0a' have \w{64}")
+
+
+def test_other_objects_are_refused_where_they_are_read(copied):
+    root, cache = copied
+    objects = root / 'annotations/objects.jsonl'
+    objects.write_text(objects.read_text().replace('}', ', "more": 1}'))
+    expect_refusal(root, cache, 'its objects.jsonl has SHA-256')
+    ask(build(root, cache), build_dataset(root), ALL - {'distractors'})
+
+
+def test_a_half_written_cache_is_refused(copied):
+    root, cache = copied
+    path = cache / 'tiny/train/manifest.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'complete': False}))
+    expect_refusal(root, cache, r'half written \(2 of 2 shards\)')
+
+
+def test_a_flipped_bit_is_refused(copied):
+    root, cache = copied
+    path = cache / 'tiny/train/photo-00000.f16'
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+    expect_refusal(root, cache, 'photo-00000.f16 has not the checksum of the manifest: the cache is damaged. '
+                                'Mend it with: python')
+
+
+def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_that_adds_it(copied, tmp_path):
+    root, cache = copied
+    with pytest.raises(CacheError, match=r'holds no cache of a teacher; make it with: python tools/cache_teacher\.py'):
+        build(root, tmp_path / 'nowhere').init_weights()
+    assert build(root, tmp_path / 'nowhere').embed_dims is None
+    shutil.rmtree(cache / 'tiny/val')
+    expect_refusal(root, cache, r"no entry for expression 'val0a' of split 'val' of 'tiny'; add it with: "
+                                r'python tools/cache_teacher.py \S*tiny_cached_config.py --out \S*cache --splits val',
+                   dataset=build_dataset(root, PLAIN, splits=['val']))
+    write_cache(root, cache, '--redo', '--cfg-options', 'train_dataloader.dataset.first=3')
+    expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")
+    expect_refusal(root, cache, "expression 'train0a': the other boxes of its photo was not cached; .* --distractors --redo",
+                   dataset=build_dataset(root, PLAIN, first=1))
+    expect_refusal(root, cache, "expression 'train0a': its words 'another cup' was not cached", needs={'text'},
+                   dataset=_Reworded(build_dataset(root, PLAIN, first=1)))
+
+
+class _Reworded:
+    """A data set whose words are not those of its file."""
+
+    def __init__(self, dataset):
+        self.dataset, self.data_root = dataset, dataset.data_root
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        item = self.dataset[index]
+        item['data_samples'].set_metainfo(dict(text='another cup'))
+        return item
+
+
+def test_a_cache_without_mirror_images_says_so(made, tmp_path):
+    root, _ = made
+    cache = write_cache(root, tmp_path / 'cache', '--cfg-options', 'train_dataloader.dataset.pipeline.1.prob=0.0')
+    ask(build(root, cache), build_dataset(root, PLAIN), {'image'})
+    expect_refusal(root, cache, "expression 'train0a': its mirrored photo was not cached", needs={'image'},
+                   dataset=build_dataset(root, FLIP))

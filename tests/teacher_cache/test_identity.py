@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from mmduet.models.teachers import CLIPTeacher, UntrainedTeacher
+from mmduet.teacher_cache.identity import identify_teacher
+from tests.tiny_clip_config import write_clip_config
+
+
+def test_defaults_are_part_of_the_identity_and_the_order_of_arguments_is_not():
+    first = identify_teacher(dict(type=CLIPTeacher, model='ViT-B-16', pretrained=None))
+    second = identify_teacher(dict(pretrained=None, context=1.2, type='mmduet.CLIPTeacher', model='ViT-B-16'))
+    assert first == second
+    assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None, 'context': 1.2,
+                     'precision': 'float32', 'mean': None, 'std': None}
+
+
+def test_files_count_by_what_they_hold_and_tags_by_their_name(tmp_path):
+    weights = tmp_path / 'a.pt'
+    weights.write_bytes(b'abc')
+    config = write_clip_config(tmp_path)
+    identity = identify_teacher(dict(type=CLIPTeacher, model='tiny_vit', model_config=config, pretrained=str(weights)))
+    assert identity['weights'] == 'SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    copied = tmp_path / 'copy.json'
+    copied.write_text(json.dumps(json.loads((tmp_path / 'tiny_vit.json').read_text()), indent=4))
+    again = identify_teacher(dict(type=CLIPTeacher, model='tiny_vit', model_config=str(copied), pretrained=str(weights)))
+    assert again == identity
+    assert identify_teacher(dict(type=CLIPTeacher, pretrained='openai'))['weights'] == 'tag openai'
+    absent = identify_teacher(dict(type=CLIPTeacher, pretrained='far/away.pt'))
+    assert absent['weights'] == 'a file that is not here (away.pt)'
+
+
+def test_statistics_and_nested_teachers_are_plain_values():
+    config = dict(type=CLIPTeacher, pretrained=None, mean=(0.5, 0.5, 0.5))
+    assert identify_teacher(config)['mean'] == [0.5, 0.5, 0.5]
+    nested = identify_teacher(dict(type=UntrainedTeacher, teacher=config))
+    assert nested['teacher'] == identify_teacher(config)
+    json.dumps(nested)
+
+
+def test_an_argument_that_the_teacher_does_not_take_is_refused():
+    with pytest.raises(TypeError, match='contxt'):
+        identify_teacher(dict(type=CLIPTeacher, contxt=1.2))
