@@ -17,7 +17,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmduet', 'mmduet.*']),
     include_package_data=True,
-    package_data={'mmduet': ['**/*.safetensors', '**/*.json', '**/*.txt', 'py.typed']},
+    package_data={'mmduet': ['**/*.safetensors', '**/*.json', '**/*.txt', '**/templates/*', 'py.typed']},
     install_requires=[
         'torch>=2.6',
         'torchvision',
@@ -27,6 +27,9 @@ setup(
         'open_clip_torch>=3.0',
         'transformers>=4.48',
         'safetensors>=0.4',
+        'scipy>=1.15',
+        'matplotlib>=3.8',
+        'jinja2>=3.1',
         'tensorboard',
     ],
     extras_require={

@@ -185,7 +185,8 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
 
     With a plan, of its runs that fit it; without, of all records, or of the arms and seeds that were named.
     """
-    from projects.ablation import curves, plots, tables
+    from mmduet.visualization.charts import to_svg
+    from projects.ablation import charts, tables
     from projects.ablation.plan import key_of
     from projects.ablation.runs import latest, read_records, record_key
     records = latest(read_records(out)[0])
@@ -211,15 +212,15 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
             if gains:
                 figure = figure_path(args, out, split, size)
                 figure.parent.mkdir(parents=True, exist_ok=True)
-                figure.write_text(plots.draw_gains(gains, f'Minus {args.against[0]}, {title}'), encoding='utf-8')
+                figure.write_text(to_svg(charts.draw_gains(gains, f'Minus {args.against[0]}, {title}')), encoding='utf-8')
                 print(f'drawn in {figure}')
     for split in splits:
         lines = tables.label_curves(records, split)
         if lines:
             figure = figure_path(args, out, split, None)
             figure = figure.with_name(f'{figure.stem}_labels.svg')
-            figure.write_text(curves.draw_curves(lines, f'{split}, by number of training expressions', 'Acc@0.5, %'),
-                              encoding='utf-8')
+            drawn = charts.draw_curves(lines, f'{split}, by number of training expressions', 'Acc@0.5, %')
+            figure.write_text(to_svg(drawn), encoding='utf-8')
             print(f'drawn in {figure}')
 
 

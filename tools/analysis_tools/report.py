@@ -4,7 +4,7 @@
     python tools/test.py CONFIG CHECKPOINT --splits val --out a.jsonl
     python tools/analysis_tools/report.py a.jsonl --ann data/refcoco_unc/annotations/val.jsonl
     python tools/analysis_tools/report.py a.jsonl b.jsonl --names plain,distilled --ann data/refcoco_unc/annotations/val.jsonl
-    python tools/analysis_tools/report.py boxes.csv --boxes xywh --ann val.jsonl --images photos --out boxes.html
+    python tools/analysis_tools/report.py boxes.csv --boxes xywh --ann val.jsonl --images images --out boxes.html
 
 Predictions may come from any system: JSON lines or a JSON list of {"expression_id", "split", "box", "score"}, or plain boxes,
 one per expression in the order of the annotations, as JSON lines, JSON or CSV. Each further file is compared with the first.
@@ -28,7 +28,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('predictions', nargs='+', type=Path, metavar='PRED', help='.jsonl, .json or .csv, one file per system')
     parser.add_argument('--ann', nargs='+', type=Path, required=True, metavar='FILE', help='annotations, in our JSON lines')
-    parser.add_argument('--images', type=Path, metavar='DIR', help="photos (default: as the data root's manifest says)")
+    parser.add_argument('--images', type=Path, metavar='DIR', help="images (default: as the data root's manifest says)")
     parser.add_argument('--objects', type=Path, metavar='FILE',
                         help='other annotated objects (default: objects.jsonl beside the annotations)')
     parser.add_argument('--out', type=Path, default=Path('report.html'),
@@ -87,7 +87,7 @@ def name_systems(paths: Sequence[Path]) -> list[str]:
 
 
 def find_images(annotations: Path) -> Path | None:
-    """The folder of photos that the manifest of a data root names; None where there is none."""
+    """The folder of images that the manifest of a data root names; None where there is none."""
     root = annotations.resolve().parent.parent
     try:
         folder = json.loads((root / 'manifest.json').read_text(encoding='utf-8'))['images']
@@ -107,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from mmduet.evaluation.report.files import write_together
         from mmduet.evaluation.report.gallery import Album, choose_groups
         from mmduet.evaluation.report.page import draw_page
+        from mmduet.evaluation.report.phrases import TITLES
         from mmduet.evaluation.report.predictions import read_predictions
-        from mmduet.evaluation.report.sections import TITLES
         from mmduet.evaluation.report.summary import summarise
         if args.images is not None and not args.images.is_dir():
             raise DataError(f'the image folder {args.images} does not exist')

@@ -39,7 +39,7 @@ class Cases:
         paths: the annotation files.
         annotations: n of them.
         targets: (n, 4) official corners, pixels.
-        sizes: (n, 2) width and height of the photo, pixels.
+        sizes: (n, 2) width and height of the image, pixels.
         images: (n,) number of each expression's image, from 0 in order of appearance.
         objects: of each image, by that number.
         objects_path: where they came from; None where they are the targets that the annotations name.

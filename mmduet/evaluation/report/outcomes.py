@@ -46,7 +46,7 @@ class Outcomes:
 def find_outcomes(boxes: NDArray[np.float64], overlaps: NDArray[np.float64], cases: Cases) -> Outcomes:
     """Say what each prediction found.
 
-    An object is found at an IoU of at least 0.5. A miss is first compared with the other annotated objects of the photo; one
+    An object is found at an IoU of at least 0.5. A miss is first compared with the other annotated objects of the image; one
     that finds none of them and overlaps the target by at least 0.1 found the target badly.
 
     Args:

@@ -287,7 +287,7 @@ class _Reader:
     def _check_pixels(self, boxes: Floats) -> None:
         known = boxes[~np.isnan(boxes[:, 0])]
         if len(known) and known.max() <= UNIT:
-            raise PredictionError(f'{self.path}: all boxes lie between 0 and 1: pixels of the photo are needed, not fractions')
+            raise PredictionError(f'{self.path}: all boxes lie between 0 and 1: pixels of the image are needed, not fractions')
 
     def _id(self, place: int) -> str:
         annotation = self.cases.annotations[place]

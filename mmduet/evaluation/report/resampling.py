@@ -1,15 +1,18 @@
-"""Bootstrap intervals and permutation tests that take a photo, with all its expressions, as the unit."""
+"""Bootstrap intervals and permutation tests that take an image, with all its expressions, as the unit."""
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 # Means of equal values differ in their last digits.
 SAME = 1e-9
-# So many draws are worked on at once: a matrix of draws x images, 60 MB for 30,000 images.
-CHUNK = 250
+DECIMALS = 9
+# So many numbers are drawn at once: 64 MB.
+CHUNK = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Interval:
 
     Attributes:
         value: over all expressions.
-        low, high: percentiles of the draws; both nan where draws cannot say: fewer than two photos, or all draws alike.
+        low, high: percentiles of the draws; both nan where draws cannot say: fewer than two images, or all draws alike.
     """
 
     value: float
@@ -27,13 +30,13 @@ class Interval:
 
 
 class ImageBootstrap:
-    """Draws of as many photos as there are, with replacement: the same draws for everything that is asked of them.
+    """Draws of as many images as there are, with replacement: the same draws for everything that is asked of them.
 
-    Expressions of one photo are not independent, so that drawing expressions would give too narrow an interval. As all
+    Expressions of one image are not independent, so that drawing expressions would give too narrow an interval. As all
     figures come from the same draws, differences between systems and between slices are paired.
 
     Args:
-        images: (n,) number of each expression's photo, from 0.
+        images: (n,) number of each expression's image, from 0.
         draws: how many.
         seed: of the random numbers.
 
@@ -44,13 +47,7 @@ class ImageBootstrap:
     def __init__(self, images: NDArray[np.int64], draws: int = 1000, seed: int = 0) -> None:
         if not len(images) or draws < 1:
             raise ValueError(f'a bootstrap needs expressions and draws, got {len(images)} and {draws}')
-        self.images = images
-        self.count = int(images.max()) + 1
-        rng = np.random.default_rng(seed)
-        self._times = np.empty((draws, self.count), dtype=np.uint8)
-        for draw in range(draws):
-            # A photo is drawn more than 255 times once in far more draws than anyone asks for.
-            self._times[draw] = np.bincount(rng.integers(0, self.count, self.count), minlength=self.count)
+        self.images, self.draws, self.seed = images, draws, seed
 
     def means(self, values: Floats, mask: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Mean of each column, as it is and in every draw.
@@ -62,21 +59,23 @@ class ImageBootstrap:
         Returns:
             (k,) means and (draws, k) means; nan for a draw without any expression that counts.
         """
-        rows = slice(None) if mask is None else mask
-        columns = np.column_stack([values[rows], np.ones(len(values[rows]))])
-        numbers = self.images[rows]
-        sums = np.stack([np.bincount(numbers, weights=column, minlength=self.count) for column in columns.T], axis=1)
-        used = sums[:, -1] > 0
-        drawn = np.concatenate([self._times[start:start + CHUNK, used].astype(np.float64) @ sums[used]
-                                for start in range(0, len(self._times), CHUNK)])
-        with np.errstate(invalid='ignore', divide='ignore'):
-            return columns[:, :-1].mean(axis=0), drawn[:, :-1] / drawn[:, -1:]
+        rows = np.ones(len(values), dtype=np.bool_) if mask is None else mask
+        # The mean over expressions is a ratio of sums over images, so that images can be drawn instead of expressions.
+        sums = _sum_by_image(np.column_stack([values, np.ones(len(values))]) * rows[:, None], self.images)
+        means = values[rows].mean(axis=0)
+        if sums.shape[1] < 2:
+            return means, np.tile(means, (self.draws, 1))
+        with np.errstate(invalid='ignore', divide='ignore'), warnings.catch_warnings():
+            warnings.simplefilter('ignore', stats.DegenerateDataWarning)  # draws that are all alike are told apart below
+            drawn = stats.bootstrap((sums,), _ratio, n_resamples=self.draws, batch=_batch(sums), vectorized=True, axis=-1,
+                                    method='percentile', rng=np.random.default_rng(self.seed)).bootstrap_distribution
+        return means, drawn.T
 
     def intervals(self, values: Floats, mask: NDArray[np.bool_] | None = None) -> list[Interval]:
         """The mean of each of (n, k) columns with its interval."""
         means, drawn = self.means(values, mask)
-        photos = len(np.unique(self.images if mask is None else self.images[mask]))
-        return [make_interval(float(mean), draws if photos > 1 else draws[:0])
+        images = len(np.unique(self.images if mask is None else self.images[mask]))
+        return [make_interval(float(mean), draws if images > 1 else draws[:0])
                 for mean, draws in zip(means, drawn.T, strict=True)]
 
 
@@ -95,26 +94,43 @@ def make_interval(value: float, draws: Floats) -> Interval:
 def permutation_p(differences: Floats, images: NDArray[np.int64], draws: int = 10000, seed: int = 0) -> list[float]:
     """Probability of so large a mean difference, of either sign, if the two systems were alike.
 
-    The differences of all expressions of a photo change their sign together, at random; the observed signs count as one of
-    the draws, so that p is never 0.
+    The differences of all expressions of an image change their sign together, at random; the observed signs count as one of
+    the draws, so that p is never 0. Where there are no more combinations of signs than draws, all are looked at instead.
 
     Args:
         differences: (n, k), one system minus the other.
-        images: (n,) number of each expression's photo, from 0.
+        images: (n,) number of each expression's image, from 0.
         draws: how many.
         seed: of the random signs.
 
     Returns:
-        k probabilities, at least 1 / (draws + 1).
+        k probabilities, at least 1 / (draws + 1) where signs are drawn.
     """
-    count = int(images.max()) + 1
-    sums = np.stack([np.bincount(images, weights=column, minlength=count) for column in differences.T], axis=1)
-    sums = sums[np.abs(sums).max(axis=1) > 0]
-    observed = np.abs(sums.sum(axis=0))
-    rng = np.random.default_rng(seed)
-    extreme = np.ones(differences.shape[1])
-    for start in range(0, draws, CHUNK):
-        signs = rng.integers(0, 2, (min(CHUNK, draws - start), len(sums)), dtype=np.int8).astype(np.float64) * 2 - 1
-        # Sums of hundreds of fractions that are equal on paper differ in the last digits.
-        extreme += (np.abs(signs @ sums) >= observed - 1e-9).sum(axis=0)
-    return [float(p) for p in extreme / (draws + 1)]
+    sums = _sum_by_image(differences, images)
+    sums = sums[:, np.abs(sums).max(axis=0) > 0]
+    if sums.shape[1] < 2:  # one image alone is as far from zero with either sign
+        return [1.0] * len(sums)
+    test = stats.permutation_test((sums,), _distance, permutation_type='samples', vectorized=True, n_resamples=draws,
+                                  batch=_batch(sums), alternative='greater', axis=-1, rng=np.random.default_rng(seed))
+    return [float(p) for p in test.pvalue]
+
+
+def _sum_by_image(values: Floats, images: NDArray[np.int64]) -> Floats:
+    """(k, images) sums of (n, k) columns."""
+    return np.stack([np.bincount(images, weights=column) for column in values.T])
+
+
+def _batch(sums: Floats) -> int:
+    return max(CHUNK // sums.size, 1)
+
+
+def _ratio(sums: Floats, axis: int) -> Floats:
+    totals: Floats = sums.sum(axis=axis)
+    ratio: Floats = totals[:-1] / totals[-1:]
+    return ratio
+
+
+def _distance(sums: Floats, axis: int) -> Floats:
+    """Sums of hundreds of fractions that are equal on paper differ in the last digits, and must count as equal."""
+    distance: Floats = np.round(np.abs(sums.sum(axis=axis)), DECIMALS)
+    return distance

@@ -11,7 +11,7 @@ from mmduet.evaluation.report.words import NONE, WORDS, kinds_of_words
 Mask = NDArray[np.bool_]
 # Upper ends, in words; the last bin is open.
 LENGTHS = (5, 7, 10)
-# Upper ends, in percent of the photo's area; the last bin is open.
+# Upper ends, in percent of the image's area; the last bin is open.
 AREAS = (2, 5, 10, 25)
 ALIKE = 4
 LONGEST = 60
@@ -85,7 +85,7 @@ def _by_area(cases: Cases) -> list[Slice]:
         bins.append((f'{low} to {end} %', (percent >= low) & (percent < end)))
         low = end
     bins.append((f'{low} % or more', percent >= low))
-    return [Slice('size of the target, % of the photo', name, f'targets of {name} of the photo', mask) for name, mask in bins]
+    return [Slice('size of the target, % of the image', name, f'targets of {name} of the image', mask) for name, mask in bins]
 
 
 def _by_alike(cases: Cases) -> list[Slice]:
@@ -97,4 +97,4 @@ def _by_alike(cases: Cases) -> list[Slice]:
     group = "annotated objects of the target's category"
     bins = [('only the target' if number == 1 else f'{number} objects', counts == number) for number in range(1, ALIKE)]
     bins.append((f'{ALIKE} or more objects', counts >= ALIKE))
-    return [Slice(group, name, f"photos with {name} of the target's category", mask) for name, mask in bins]
+    return [Slice(group, name, f"images with {name} of the target's category", mask) for name, mask in bins]

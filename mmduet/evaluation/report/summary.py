@@ -169,7 +169,7 @@ def _key(cases: Cases, index: int) -> dict[str, str]:
 
 def _notes_on_size(cases: Cases) -> list[str]:
     few = cases.image_count < FEW_IMAGES
-    return [f'There are only {cases.image_count} photos: the intervals are rough.'] if few else []
+    return [f'There are only {cases.image_count} images: the intervals are rough.'] if few else []
 
 
 def _notes(system: System, cases: Cases) -> list[str]:
@@ -186,6 +186,6 @@ def _notes(system: System, cases: Cases) -> list[str]:
     limits = np.concatenate([cases.sizes, cases.sizes], axis=1)
     outside = ((predictions.boxes < -1) | (predictions.boxes > limits + 1)).any(axis=1).mean()
     if outside > MANY_OUTSIDE:
-        notes.append(f'{100 * outside:.0f} % of the boxes of {system.name} reach beyond their photo, where they are cut: are '
-                     'they in pixels of the original photo, and is their format right?')
+        notes.append(f'{100 * outside:.0f} % of the boxes of {system.name} reach beyond their image, where they are cut: are '
+                     'they in pixels of the original image, and is their format right?')
     return notes

@@ -142,5 +142,5 @@ def test_a_table_of_records_needs_no_training(run, tmp_path):
     out, code = run('--table', '--figure', 'f/gains.svg')
     assert code is None
     assert '| full | 3 | 51.0 ± 1.0 | 25.5 ± 0.5 | 10.0 ± 0.0 | +10.0 [+10.0, +10.0] (3) |' in out
-    assert (tmp_path / 'f/gains.svg').read_text().startswith('<svg')
+    assert (tmp_path / 'f/gains.svg').read_text().startswith('<?xml')
     assert '| full | 2 | 51.5 ' in run('--table', '--seeds', '1,2')[0]

@@ -17,7 +17,7 @@ def test_objects_beside_the_annotations_are_found(tmp_path):
     assert others.categories == ('cup', 'dog')
 
 
-def test_without_them_the_targets_of_a_photo_are_its_objects(tmp_path):
+def test_without_them_the_targets_of_an_image_are_its_objects(tmp_path):
     cases = make_cases(tmp_path, objects=False)
     assert cases.objects_path is None
     assert cases.others(0).boxes.tolist() == [[20, 0, 30, 10]]

@@ -23,7 +23,7 @@ def outcomes(cases, first, last=(10, 10, 20, 20)):
 @pytest.mark.parametrize(('box', 'name', 'distractor'), [
     ([0, 0, 10, 5], FOUND, None), ([20, 0, 30, 10], SAME, 'cup'), ([0, 20, 10, 29], OTHER, 'dog'),
     ([5, 0, 15, 10], LOOSE, None), ([12, 12, 18, 18], ELSEWHERE, None), ([np.nan] * 4, NO_BOX, None),
-    # The photo ends at y = 30.
+    # The image ends at y = 30.
     ([0, 20, 10, 90], OTHER, 'dog')])
 def test_a_prediction_found_the_target_or_something_else(tmp_path, box, name, distractor):
     found = outcomes(make_cases(tmp_path), box)

@@ -6,7 +6,7 @@ from mmduet.evaluation.report.overlaps import clip_boxes, overlap_pairs, score_b
 from mmduet.evaluation.rules import Answer, OriginalPixelsRule
 
 
-def test_boxes_are_clipped_to_their_own_photo():
+def test_boxes_are_clipped_to_their_own_image():
     boxes = np.array([[-5.0, 1.0, 50.0, 50.0], [0.0, 0.0, 5.0, 5.0]])
     assert clip_boxes(boxes, np.array([[40, 30], [4, 60]])).tolist() == [[0, 1, 40, 30], [0, 0, 4, 5]]
 

@@ -3,7 +3,9 @@ import re
 
 import pytest
 
+from mmduet.evaluation.report.figures import COLOURS
 from mmduet.evaluation.report.gallery import Album, choose_groups
+from mmduet.evaluation.report.outcomes import OUTCOMES
 from mmduet.evaluation.report.page import draw_page
 from mmduet.evaluation.report.summary import summarise
 from tests.browser import Browser
@@ -34,10 +36,36 @@ def test_what_comes_from_files_is_escaped(tmp_path):
     assert 'alert("x")' not in page
 
 
-def test_a_single_system_has_no_differences_and_missing_photos_are_noted(tmp_path):
+def test_every_case_has_its_boxes_words_and_what_was_found(tmp_path):
+    page = make_page(tmp_path, ['some', 'others'], tmp_path / 'images')
+    card = next(part for part in page.split('<figure class="card">') if 'the second cup next to the red laptop' in part)
+    assert 'some: IoU 0.00, on another object of its category</p>' in card and 'others: IoU 1.00</p>' in card
+    assert card.count('class="box') == 3
+    assert '<rect class="box target" x="20.00" y="0.00" width="10.00" height="10.00"/>' in card
+    assert 'class="blank"' not in card and 'href="data:image/jpeg' in card
+    assert 'class="blank"' in make_page(tmp_path, ['some'], None)
+
+
+def test_a_slice_has_its_figure_its_bar_and_the_difference(tmp_path):
+    page = make_page(tmp_path, ['some', 'others'], None)
+    row = page.split('<th scope="row">spatial words</th>')[1].split('</tr>')[0]
+    assert '<td>1</td>' in row and '<td>100.0<small>no interval</small>' in row
+    assert '<line class="tick s1" x1="0.0" x2="0.0" y1="1.5" y2="10.5"/>' in row
+    assert row.split('<td class="wide ')[1].startswith('">−100.0')
+
+
+def test_every_colour_that_is_used_is_defined(tmp_path):
+    page = make_page(tmp_path, list('abcdefgh'), None)
+    style = page.split('<style>')[1].split('</style>')[0]
+    assert set(re.findall(r'var\((--[\w-]+)\)', page)) <= set(re.findall(r'(--[\w-]+):', style))
+    assert all(f'.s{number} {{' in style for number in range(COLOURS))
+    assert all(f'.o{number} {{' in style for number in range(len(OUTCOMES)))
+
+
+def test_a_single_system_has_no_differences_and_missing_images_are_noted(tmp_path):
     page = make_page(tmp_path, ['one'], tmp_path / 'nowhere')
     assert 'id="differences"' not in page
-    assert 'photos of the gallery cannot be read' in page
+    assert 'images of the gallery cannot be read' in page
 
 
 @pytest.fixture(scope='module')
@@ -63,8 +91,10 @@ def test_the_page_is_readable_on_a_phone_and_on_a_desktop(tmp_path, browser, nam
                       for name in ('color', 'backgroundColor'))
         assert abs(ink - paper) > 500
         assert (paper < 200) is (scheme == 'dark')
-        labels = browser.evaluate('Array.from(document.querySelectorAll("svg .label")).map(e => e.textContent)')
-        assert labels == ['IoU of prediction and target', 'expressions, %', 'IoU that counts as a hit', 'accuracy, %']
+        words = browser.evaluate('Array.from(document.querySelectorAll("svg.plot text")).map(e => e.textContent)')
+        assert {'IoU of prediction and target', 'expressions, %', 'IoU that counts as a hit', 'accuracy, %'} <= set(words)
+        grey = browser.evaluate('getComputedStyle(document.querySelector("svg.plot text")).fill')
+        assert (max(map(int, re.findall(r'\d+', grey))) > 140) is (scheme == 'dark'), grey
         # Letters in figures shrink with them; on a phone they must stay legible.
         assert browser.evaluate('Array.from(document.querySelectorAll("svg.plot text")).every('
                                 'e => e.getBoundingClientRect().height >= 11)')

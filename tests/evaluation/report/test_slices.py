@@ -15,7 +15,7 @@ def test_every_group_says_which_expressions_it_holds(tmp_path):
         'length of the expression': {'1 to 5 words': [1, 3, 4], '8 to 10 words': [2]},
         'words in the expression': {'spatial words': [1], 'relational words': [2], 'attribute words': [2], 'ordinal words': [2],
                                     'none of these': [3, 4]},
-        'size of the target, % of the photo': {'5 to 10 %': [1, 2, 4], '25 % or more': [3]},
+        'size of the target, % of the image': {'5 to 10 %': [1, 2, 4], '25 % or more': [3]},
         "annotated objects of the target's category": {'only the target': [3], '2 objects': [1, 2, 4]},
     }
 
@@ -28,8 +28,8 @@ def test_splits_are_slices_where_there_are_several_and_long_kinds_are_cut(tmp_pa
 
 def test_a_phrase_can_stand_in_a_sentence(tmp_path):
     phrases = [part.phrase for part in make_slices(make_cases(tmp_path))]
-    assert {'expressions of 8 to 10 words', 'targets of 5 to 10 % of the photo', 'expressions of kind place',
-            "photos with 2 objects of the target's category"} <= set(phrases)
+    assert {'expressions of 8 to 10 words', 'targets of 5 to 10 % of the image', 'expressions of kind place',
+            "images with 2 objects of the target's category"} <= set(phrases)
 
 
 def test_an_expression_of_unknown_category_is_in_no_slice_of_alike_objects(tmp_path):

@@ -52,7 +52,7 @@ def test_flips_are_named_both_ways(summary):
     assert 0 < compared['metrics']['acc@0.5']['p'] <= 1
 
 
-def test_slices_have_the_difference_of_each_further_system_and_no_interval_of_one_photo(summary):
+def test_slices_have_the_difference_of_each_further_system_and_no_interval_of_one_image(summary):
     part = next(part for part in summary.figures['slices'] if part['name'] == 'spatial words')
     assert (part['expressions'], part['images']) == (1, 1)
     assert [system['acc@0.5']['value'] for system in part['systems']] == [100, 0]
@@ -72,7 +72,7 @@ def test_a_reader_is_told_of_absent_boxes_boxes_outside_and_scores_by_another_ru
     records[1].update(iou=0.0, box=[30, 10, 60, 40])
     path = write_lines(tmp_path / 'p.jsonl', records)
     few, *notes = summarise(cases, [read_predictions(path, cases, 'odd', None, True)], draws=10).figures['notes']
-    assert few == 'There are only 3 photos: the intervals are rough.'
+    assert few == 'There are only 3 images: the intervals are rough.'
     assert notes[0] == 'odd gave no box for 1 expressions; they count as misses.'
     assert 'another IoU than this report for 1 expressions, by up to 0.600' in notes[1]
-    assert '25 % of the boxes of odd reach beyond their photo' in notes[2]
+    assert '25 % of the boxes of odd reach beyond their image' in notes[2]

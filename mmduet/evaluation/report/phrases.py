@@ -1,0 +1,63 @@
+"""Figures of a report in words."""
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from mmduet.evaluation.report.summary import MAIN, METRICS, MIOU
+
+Figure = Mapping[str, float | None]
+Figures = Mapping[str, Any]
+TITLES = {**{name: f'Acc@{name[4:]}' for name in METRICS if name != MIOU}, MIOU: 'mIoU'}
+CHANCE = 0.05
+# A slice of fewer expressions is shown in grey, and never named as a weakness.
+FEW = 30
+WEAKEST = 3
+
+
+def number(value: float | None, digits: int = 1, sign: bool = False) -> str:
+    """A figure with a true minus; a dash for what cannot be said."""
+    if value is None:
+        return '–'
+    return f'{value:{"+" if sign else ""}.{digits}f}'.replace('-', '−')
+
+
+def interval(figure: Figure, sign: bool = False) -> str:
+    """The ends of an interval in words."""
+    if figure['low'] is None:
+        return 'no interval'
+    return f'{number(figure["low"], sign=sign)} to {number(figure["high"], sign=sign)}'
+
+
+def chance(p: float, draws: int) -> str:
+    """A probability, which draws cannot show to be smaller than one in so many."""
+    text = f'p ≤ {1 / (draws + 1):.1g}' if p <= 1.001 / (draws + 1) else f'p = {p:.2g}'
+    return text.replace(' ', '\N{NO-BREAK SPACE}')
+
+
+def side(figure: Figure) -> str:
+    """``'better'`` or ``'worse'`` where the interval of a difference lies on one side of zero, else nothing."""
+    low, high = figure['low'], figure['high']
+    if low is None or high is None or low <= 0 <= high:
+        return ''
+    return 'better' if low > 0 else 'worse'
+
+
+def verdict(comparison: Figures, permutations: int) -> Markup:
+    """Whether two systems differ, in a sentence."""
+    main = comparison['metrics'][MAIN]
+    known = '' if main['low'] is None else f'95 % interval {interval(main, sign=True)}; '
+    figures = f'{TITLES[MAIN]} ({known}{chance(main["p"], permutations)})'
+    if not side(main) or main['p'] >= CHANCE:
+        return Markup('<strong>No difference beyond chance</strong> between {} and {}: {} points of {}.').format(
+            comparison['second'], comparison['first'], number(main['value'], sign=True), figures)
+    return Markup('{} is <strong>{}</strong> than {} by {} points of {}.').format(
+        comparison['second'], side(main), comparison['first'], number(abs(main['value'])), figures)
+
+
+def weaknesses(figures: Figures, index: int) -> list[str]:
+    """The lowest slices whose interval lies below the figure over all expressions."""
+    overall = figures['systems'][index]['metrics'][MAIN]['value']
+    mains = [(part, part['systems'][index][MAIN]) for part in figures['slices'] if part['expressions'] >= FEW]
+    below = [(main['value'], part['phrase']) for part, main in mains if main['high'] is not None and main['high'] < overall]
+    return [f'{phrase} ({number(value)} %)' for value, phrase in sorted(below)[:WEAKEST]]
