@@ -8,8 +8,6 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-from mmduet.models.layers.shifted_windows import window_layout
-
 GPU = torch.device('cuda', 0)
 
 
@@ -32,15 +30,12 @@ def fake_gpu(*models: nn.Module) -> Iterator[None]:
     """
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    # It keeps tensors by device, and those without values must not meet others.
-    window_layout.cache_clear()
     try:
         with _OnGPU(allow_non_fake_inputs=True):
             for model in models:
                 model.to(GPU)
             yield
     finally:
-        window_layout.cache_clear()
         torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
 
 

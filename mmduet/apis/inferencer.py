@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmduet.datasets.image_io import Photo
 from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
 from mmduet.engine.config_tools import drop_pretrained, load_config
+from mmduet.models.cpu import optimise_for_cpu
 from mmduet.registry import MODELS, TRANSFORMS
 
 
@@ -38,6 +39,8 @@ class GroundingInferencer:
         state = read_checkpoint(checkpoint)
         weights, _ = fit_to_model(state.get('state_dict', state), self.model)
         load_strictly(self.model, weights, checkpoint)
+        if torch.device(device).type == 'cpu':
+            optimise_for_cpu(self.model)
         self.pipeline = [TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline]
 
     def __call__(self, photo: str | Path | Photo, expressions: str | Sequence[str]) -> list[DetDataSample]:

@@ -272,6 +272,8 @@ def main() -> None:
         from mmengine.logging import MMLogger
         from mmengine.registry import MODELS, DefaultScope
 
+        from mmduet.models.cpu import optimise_for_cpu
+
         torch.set_num_threads(args.threads)
         torch.manual_seed(0)
         with tempfile.TemporaryDirectory() as folder:
@@ -282,7 +284,7 @@ def main() -> None:
             MMLogger.get_current_instance().setLevel('WARNING')
             model.init_weights()
             device = get_device()
-            model = model.to(device)
+            model = model.to(device) if device != 'cpu' else optimise_for_cpu(model)
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)
             difference = run_rounds(model, cfg, args, clock, cached)

@@ -5,9 +5,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.layers.dense import Dense, dense
-from mmduet.models.layers.dropout import Dropout
-
 
 class Attention(nn.Module):
     """Projections and mixing that all attentions share.
@@ -18,7 +15,7 @@ class Attention(nn.Module):
     Args:
         channels: C.
         heads: number of heads; divides C.
-        dropout: of the attention weights, in training.
+        dropout: rate of the attention weights, in training.
 
     Raises:
         ValueError: the heads do not divide the channels.
@@ -31,17 +28,29 @@ class Attention(nn.Module):
         reference = nn.MultiheadAttention(channels, heads)
         self.in_proj_weight = reference.in_proj_weight
         self.in_proj_bias = reference.in_proj_bias
-        self.out_proj = Dense(channels, channels)
+        self.out_proj = nn.Linear(channels, channels)
         nn.init.zeros_(self.out_proj.bias)
         self.heads = heads
-        self.dropout = Dropout(dropout)
+        self.dropout = dropout
 
     def project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
         """(stop - start, B, heads, N, C / heads) projections of (B, N, C) tokens: 0 is the query, 1 the key, 2 the value."""
-        batch, length, channels = tokens.shape
-        rows = slice(start * channels, stop * channels)
-        projected = dense(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
-        return projected.view(batch, length, stop - start, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return self.split(F.linear(tokens, *self.rows(start, stop)))
+
+    def rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Weight ((stop - start) * C, C) and bias of the projections from ``start`` to ``stop``, numbered as in ``project``."""
+        size = len(self.in_proj_weight) // 3
+        return self.in_proj_weight[start * size:stop * size], self.in_proj_bias[start * size:stop * size]
+
+    def split(self, projected: Tensor) -> Tensor:
+        """(n, B, heads, N, C / heads) heads of (B, N, n * C) projections."""
+        size = len(self.in_proj_weight) // 3
+        return projected.unflatten(2, (-1, self.heads, size // self.heads)).permute(2, 0, 3, 1, 4)
+
+    def join(self, mixed: Tensor) -> Tensor:
+        """(B, M, C): the (B, heads, M, C / heads) averages of all heads side by side, projected."""
+        projected: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return projected
 
     def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
         """Average the values and project them.
@@ -50,23 +59,14 @@ class Attention(nn.Module):
             query: (B, heads, M, D).
             key: (B, heads, N, D).
             value: (B, heads, N, C / heads).
-            attend: (B, 1, 1, N) bool, True where a key is real, or (M, N) numbers to add to the scores; None for all.
+            attend: (B, 1, 1, N) bool, True where a key is real; None for all.
 
         Returns:
             (B, M, C).
         """
-        scale = value.shape[-1]**-0.5
-        rate = self.dropout.rate if self.training else 0.0
-        if rate == 0 or query.device.type != 'cpu':
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attend, dropout_p=rate, scale=scale)
-        else:
-            # With dropout the CPU has no fused kernel either; written out, the mask can be drawn faster.
-            scores = query @ key.transpose(-2, -1) * scale
-            if attend is not None:
-                scores = scores.masked_fill(~attend, -torch.inf) if attend.dtype == torch.bool else scores + attend
-            mixed = self.dropout(scores.softmax(dim=-1).to(value.dtype)) @ value
-        projected: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
-        return projected
+        rate = self.dropout if self.training else 0.0
+        return self.join(F.scaled_dot_product_attention(query, key, value, attn_mask=attend, dropout_p=rate,
+                                                        scale=value.shape[-1]**-0.5))
 
 
 class SelfAttention(Attention):
@@ -88,54 +88,6 @@ class CrossAttention(Attention):
         else:
             keys, values = self.project(key, 1, 2)[0], self.project(value, 2, 3)[0]
         return self.mix(self.project(query, 0, 1)[0], keys, values, attend)
-
-
-class PackedAttention(Attention):
-    """Stands in for a self-attention of ``nn.MultiheadAttention`` inside a network of another library, batch first.
-
-    Args:
-        attention: whose parameters this one takes; with biases and without dropout, its queries, keys and values alike.
-    """
-
-    def __init__(self, attention: nn.MultiheadAttention) -> None:
-        with torch.device('meta'):
-            super().__init__(attention.embed_dim, attention.num_heads, attention.dropout)
-        self.in_proj_weight, self.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
-        self.out_proj.weight, self.out_proj.bias = attention.out_proj.weight, attention.out_proj.bias
-        self.train(attention.training)
-
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool = False,
-                attn_mask: Tensor | None = None) -> tuple[Tensor, None]:
-        """Attend among the (B, N, C) tokens ``query``, which ``key`` and ``value`` must be too.
-
-        Args:
-            query, key, value: the same tensor.
-            need_weights: must be False.
-            attn_mask: (N, N) to add to the scores, or None.
-
-        Returns:
-            (B, N, C) and None.
-
-        Raises:
-            ValueError: weights of attention are asked for, or another sequence.
-        """
-        if need_weights or key is not query or value is not query:
-            raise ValueError('a packed attention attends among the tokens of one sequence and keeps no weights')
-        asked, keys, values = self.project(query, 0, 3)
-        return self.mix(asked, keys, values, attn_mask), None
-
-
-def speed_up_attentions(network: nn.Module) -> int:
-    """Let every ``nn.MultiheadAttention`` inside a network of another library compute by ``PackedAttention``.
-
-    Returns:
-        How many attentions that were.
-    """
-    found = [(module, name, child) for module in network.modules() for name, child in module.named_children()
-             if isinstance(child, nn.MultiheadAttention)]
-    for module, name, child in found:
-        setattr(module, name, PackedAttention(child))
-    return len(found)
 
 
 class RelativeGridAttention(Attention):

@@ -6,8 +6,6 @@ import torch
 from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
-from mmduet.models.layers.attention import speed_up_attentions
-from mmduet.models.layers.dense import speed_up_linears
 from mmduet.models.layers.tokenizers import CLIPTokenizer, WordPieceTokenizer
 from mmduet.paths import find_file
 from mmduet.registry import MODELS
@@ -45,8 +43,6 @@ class CLIPVisualEncoder(nn.Module):
         self.tower.proj = None
         self.tower.requires_grad_(False)
         self.tower.positional_embedding.requires_grad_(True)
-        speed_up_attentions(self.tower)
-        speed_up_linears(self.tower)
         self.levels = [level - 1 for level in levels]
         self.channels = width * len(levels)
         self.grid = image_size // patch_size
@@ -89,8 +85,6 @@ class CLIPTextEncoder(nn.Module):
         self.tower = TextTransformer(max_tokens, self.tokenizer.vocab_size, width, heads, num_layers, mlp_ratio,
                                      output_dim=channels, act_layer=QuickGELU if quick_gelu else nn.GELU)
         self.tower.requires_grad_(False)
-        speed_up_attentions(self.tower)
-        speed_up_linears(self.tower)
         self.channels = channels
         self.max_tokens = max_tokens
 

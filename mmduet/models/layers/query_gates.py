@@ -1,4 +1,4 @@
-"""Gates on a map whose weights the expression writes: query-modulated dynamic attention (QRNet)."""
+"""Gates on a map whose weights the expression writes: query-modulated dynamic attention (QRNet, section 3.2)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,16 +20,18 @@ class DynamicLinear(nn.Module):
         self.basis = nn.Parameter(torch.zeros(rank, out_channels))
         self.rank = rank
 
-    def forward(self, tokens: Tensor, query: Tensor, scale: Tensor | None = None) -> Tensor:
-        """(B, N, O) for (B, N, I) tokens, times a (B, 1, I) scale of their channels, and a (B, Q) query."""
-        weights = self.factor(query).unflatten(1, (-1, self.rank)) @ self.basis
-        matrix = weights[:, :-1] if scale is None else weights[:, :-1] * scale.transpose(1, 2)
-        output: Tensor = torch.baddbmm(weights[:, -1:], tokens, matrix.to(tokens.dtype))
-        return output
+    def weights(self, query: Tensor) -> Tensor:
+        """(B, I + 1, O) weights, the bias in the last row, that (B, Q) queries write."""
+        return self.factor(query).unflatten(1, (-1, self.rank)) @ self.basis
+
+    def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
+        """(B, N, O) for (B, N, I) tokens and a (B, Q) query."""
+        weights = self.weights(query)
+        return tokens @ weights[:, :-1] + weights[:, -1:]
 
 
 class QueryGate(nn.Module):
-    """Weigh the channels of a map, then its cells, by what the query asks for.
+    """Weigh the channels of a map, then its positions, by what the query asks for.
 
     Every gate starts at one half. The authors start all bases at zero; of the hidden layer of the channel gate that would keep
     it from ever learning, as neither side of its rectifier has a gradient there, so it starts at random numbers here.
@@ -51,13 +53,12 @@ class QueryGate(nn.Module):
 
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
         """Gate (B, N, C) tokens by a (B, Q) query."""
-        channels, cells = self.weigh(tokens, query)
-        gated: Tensor = tokens * channels
-        # What nothing is learnt from need not be kept, and the system's fresh pages are slow.
-        return gated * cells if torch.is_grad_enabled() else gated.mul_(cells)
+        tokens = tokens * self.channel_gate(tokens, query)
+        gated: Tensor = tokens * self.spatial(tokens, query).sigmoid()
+        return gated
 
-    def weigh(self, tokens: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 1, C) weights of the channels and (B, N, 1) of the cells, in 0 to 1, for (B, N, C) tokens and a (B, Q) query."""
+    def channel_gate(self, tokens: Tensor, query: Tensor) -> Tensor:
+        """(B, 1, C) weights of the channels in (0, 1), from the mean and the maximum over the (B, N, C) tokens."""
         pooled = torch.stack([tokens.mean(dim=1), tokens.amax(dim=1)], dim=1)
-        channels = self.channel_out(F.relu(self.channel_hidden(pooled, query)), query).sum(dim=1, keepdim=True).sigmoid()
-        return channels, self.spatial(tokens, query, channels).sigmoid()
+        weights: Tensor = self.channel_out(F.relu(self.channel_hidden(pooled, query)), query)
+        return weights.sum(dim=1, keepdim=True).sigmoid()

@@ -8,7 +8,6 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from mmduet.models.layers.dense import speed_up_linears
 from mmduet.models.layers.tokenizers import HashingTokenizer, Tokenizer, WordPieceTokenizer
 from mmduet.paths import find_file
 from mmduet.registry import MODELS
@@ -43,7 +42,6 @@ class BertTextEncoder(nn.Module):
         else:
             self.bert = _fetch(pretrained)
         self.bert.pooler.requires_grad_(False)
-        speed_up_linears(self.bert)
         self.channels: int = self.bert.config.hidden_size
         self.max_tokens = max_tokens
         layers: int = self.bert.config.num_hidden_layers

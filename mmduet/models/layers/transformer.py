@@ -3,8 +3,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.layers.attention import SelfAttention
-from mmduet.models.layers.dense import Dense
-from mmduet.models.layers.dropout import Dropout
 
 
 class PostNormEncoderLayer(nn.Module):
@@ -20,11 +18,11 @@ class PostNormEncoderLayer(nn.Module):
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.self_attn = SelfAttention(channels, heads, dropout)
-        self.linear1 = Dense(channels, feedforward)
-        self.linear2 = Dense(feedforward, channels)
+        self.linear1 = nn.Linear(channels, feedforward)
+        self.linear2 = nn.Linear(feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
         self.norm2 = nn.LayerNorm(channels)
-        self.dropout = Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
         """Transform (B, N, C) tokens; arguments as in ``SelfAttention``."""

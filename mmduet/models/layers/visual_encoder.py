@@ -5,7 +5,6 @@ import torch
 from mmdet.models.layers import SinePositionalEncoding
 from torch import Tensor, nn
 
-from mmduet.models.layers.frozen_batch_norm import fold_frozen_norms
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
 
@@ -27,7 +26,6 @@ class VisualEncoder(nn.Module):
                  heads: int = 8, feedforward: int = 2048, dropout: float = 0.1, add_positions: bool = False) -> None:
         super().__init__()
         self.backbone = MODELS.build(backbone)
-        fold_frozen_norms(self.backbone)
         # The memory order in which CPU and GPU convolutions are fastest; values are unchanged.
         self.backbone.to(memory_format=torch.channels_last)
         self.input_proj = nn.Conv2d(in_channels, channels, kernel_size=1)

@@ -3,12 +3,11 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
-from mmduet.models.layers.dense import dense
 from mmduet.models.layers.query_gates import QueryGate
-from mmduet.models.layers.shifted_windows import speed_up_swin
 from mmduet.models.layers.token_fusion import fuse_tokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -100,7 +99,7 @@ class QRNet(BaseGrounder):
                              f'{self.image_size} px: set grid to the side of the canvas divided by the stride of the backbone')
         text = self.text_encoder(token_ids, text_padding)
         fine, coarse = self.pyramid(self.look(inputs, text[:, 0]), text[:, 0])[-2:]
-        tokens = [level.flatten(1, 2) + scale
+        tokens = [level.flatten(2).mT + scale
                   for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
         cells = self.visual_proj(torch.cat(tokens, dim=1))
         words = self.text_proj(text)
@@ -114,7 +113,7 @@ class QRNet(BaseGrounder):
                                  fused=fused[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
 
     def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
-        """(B, H_i, W_i, C_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
+        """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
         backbone = self.backbone
         tokens, shape = backbone.patch_embed(inputs)
         tokens = backbone.drop_after_pos(tokens)
@@ -123,26 +122,20 @@ class QRNet(BaseGrounder):
             for block in stage.blocks:
                 tokens = block(tokens, shape)
             tokens = gate(tokens, query)
-            maps.append(getattr(backbone, f'norm{number}')(tokens).unflatten(1, shape))
+            maps.append(getattr(backbone, f'norm{number}')(tokens).mT.unflatten(2, shape))
             if stage.downsample is not None:
                 tokens, shape = stage.downsample(tokens, shape)
         return maps
 
     def pyramid(self, maps: list[Tensor], query: Tensor) -> list[Tensor]:
-        """(B, H_i, W_i, C) levels, one for every map and one of half the last: coarse added to fine, then back, gated.
-
-        Channels come last throughout, so that each step is one pass over memory.
-        """
-        levels = [_map_pixels(lateral, level) for lateral, level in zip(self.laterals, maps, strict=True)]
+        """(B, C, H_i, W_i) levels, one for every map and one of half the last: coarse added to fine, then back, gated."""
+        levels = [lateral(level) for lateral, level in zip(self.laterals, maps, strict=True)]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
-            quads, above = _quads(levels[fine]), levels[coarse][:, :, None, :, None]
-            # In place where nothing is learnt: the finest level would take long to get from the system twice.
-            levels[fine] = (quads + above if torch.is_grad_enabled() else quads.add_(above)).view_as(levels[fine])
+            levels[fine] = levels[fine] + F.interpolate(levels[coarse], scale_factor=2)
         for number, gate in enumerate(self.pool_gates):
-            level = levels[number]
-            channels, cells = gate.weigh(level.flatten(1, 2), query)
-            levels[number + 1] = levels[number + 1] + _pool_gated(level, channels, cells.view(*level.shape[:3], 1))
-        levels.append(levels[-1][:, ::2, ::2])
+            tokens, shape = levels[number].flatten(2).mT, levels[number].shape[2:]
+            levels[number + 1] = levels[number + 1] + F.avg_pool2d(gate(tokens, query).mT.unflatten(2, shape), 2)
+        levels.append(F.max_pool2d(levels[-1], kernel_size=1, stride=2))
         return levels
 
     def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
@@ -150,29 +143,6 @@ class QRNet(BaseGrounder):
         boxes = features.boxes[-1]
         losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
         return losses
-
-
-def _map_pixels(convolution: Any, level: Tensor) -> Tensor:
-    """What a convolution of one pixel makes of a map whose channels come last."""
-    return dense(level, convolution.weight.flatten(1), convolution.bias)
-
-
-def _quads(level: Tensor) -> Tensor:
-    """(B, H / 2, 2, W / 2, 2, C) neighbours of a (B, H, W, C) map."""
-    return level.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
-
-
-def _pool_gated(level: Tensor, channels: Tensor, cells: Tensor) -> Tensor:
-    """(B, H / 2, W / 2, C) means of the 2 x 2 cells of a (B, H, W, C) map that is gated by its channels and cells.
-
-    The gated map itself is never made.
-    """
-    places = [(row, column) for row in range(2) for column in range(2)]
-    neighbours, weights = ([quads[:, :, row, :, column] for row, column in places] for quads in (_quads(level), _quads(cells)))
-    pooled = neighbours[0] * weights[0]
-    for neighbour, weight in zip(neighbours[1:], weights[1:], strict=True):
-        pooled = torch.addcmul(pooled, neighbour, weight)
-    return pooled * (channels[:, None] / 4)
 
 
 def _build_backbone(config: dict[str, Any]) -> Any:
@@ -184,5 +154,4 @@ def _build_backbone(config: dict[str, Any]) -> Any:
     with torch.device('cpu' if device.type == 'meta' else device):
         backbone = MODELS.build(config)
     backbone.init_weights()
-    speed_up_swin(backbone)
     return backbone

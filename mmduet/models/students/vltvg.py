@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
 from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
 from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
-from mmduet.models.layers.dropout import Dropout
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
@@ -75,8 +74,8 @@ class StageLayer(nn.Module):
         super().__init__()
         self.word_attn = CrossAttention(channels, heads, dropout)
         self.img_attn = CrossAttention(channels, heads, dropout)
-        self.ffn = nn.Sequential(nn.Linear(channels, feedforward), nn.ReLU(), Dropout(feedforward_dropout),
-                                 nn.Linear(feedforward, channels), Dropout(feedforward_dropout))
+        self.ffn = nn.Sequential(nn.Linear(channels, feedforward), nn.ReLU(), nn.Dropout(feedforward_dropout),
+                                 nn.Linear(feedforward, channels), nn.Dropout(feedforward_dropout))
         self.norm = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
 
     def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], cells: Tensor, keys: Tensor, attend_cells: Tensor | None,

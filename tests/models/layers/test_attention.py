@@ -9,7 +9,6 @@ from mmduet.models.layers.attention import (
     RelativeGridAttention,
     SelfAttention,
     relative_sine_table,
-    speed_up_attentions,
 )
 
 
@@ -117,20 +116,3 @@ def test_a_map_of_another_size_is_refused_and_so_are_its_weights():
 def test_heads_that_do_not_divide_the_channels_are_refused(kind):
     with pytest.raises(ValueError, match='3 heads do not divide 16 channels'):
         kind(16, 3, 0.0)
-
-
-@pytest.mark.parametrize('training', [False, True])
-def test_a_packed_attention_is_torchs_own_with_its_parameters_and_their_names(training):
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.MultiheadAttention(32, 4, batch_first=True)).train(training)
-    nn.init.normal_(network[0].in_proj_bias)
-    before, tokens = dict(network.named_parameters()), torch.randn(2, 5, 32)
-    causal = torch.full((5, 5), -torch.inf).triu(1)
-    expected = network[0](tokens, tokens, tokens, need_weights=False, attn_mask=causal)[0]
-    assert speed_up_attentions(network) == 1
-    got, weights = network[0](tokens, tokens, tokens, need_weights=False, attn_mask=causal)
-    assert weights is None and torch.allclose(got, expected, atol=1e-6)
-    after = dict(network.named_parameters())
-    assert list(after) == list(before) and all(after[name] is before[name] for name in before)
-    with pytest.raises(ValueError, match='among the tokens of one sequence'):
-        network[0](tokens, tokens, tokens.clone())

@@ -1,7 +1,6 @@
 """Linear layers over many tokens at the speed of the processor, whoever made it."""
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import Linear as MMCVLinear
 from torch import Tensor, nn
 
 # Below these a convolution costs more to set up than it saves; one that learns runs backward too.
@@ -11,9 +10,11 @@ FEWEST_WEIGHTS = 1 << 15
 # Fewer weights are worth it over many rows, where nothing is learnt.
 VERY_FEWEST_WEIGHTS = 1 << 13
 FEWEST_PRODUCTS = 1 << 23
+# Torch convolves no more numbers than these by a slow loop, whatever it has.
+LARGEST_SLOW_INPUT = 20480
 
 
-def dense(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear``; for many tokens on a CPU with AVX-512, as the convolution of one pixel that it is.
 
     PyTorch multiplies float32 matrices by MKL, which leaves half of the vector width of AMD's processors idle, and convolves
@@ -29,7 +30,7 @@ def dense(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _convolves_faster(tokens, weight):
         return F.linear(tokens, weight, bias)
-    # The tokens are the pixels of a picture of one column, channels last. Dilation says nothing about a kernel of one pixel;
+    # The tokens are the pixels of an image of one column, channels last. Dilation says nothing about a kernel of one pixel;
     # it is there because torch takes oneDNN for it with a single thread too.
     column = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(0, 3, 1, 2)
     mapped = F.conv2d(column, weight[:, :, None, None], bias, dilation=2)
@@ -45,34 +46,13 @@ def _convolves_faster(tokens: Tensor, weight: Tensor) -> bool:
         enough = rows >= (FEWEST_ROWS_TO_LEARN if learns else FEWEST_ROWS)
     else:
         enough = not learns and weights >= VERY_FEWEST_WEIGHTS and rows * weights >= FEWEST_PRODUCTS
-    return (enough
+    return (enough and tokens.numel() > LARGEST_SLOW_INPUT
             and torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == 'AVX512')
 
 
-class Dense(nn.Linear):
-    """``nn.Linear`` that computes by ``dense``."""
-
-    @classmethod
-    def sharing(cls, linear: nn.Linear) -> 'Dense':
-        """A layer that has the parameters of another."""
-        layer = cls(linear.in_features, linear.out_features, device='meta')
-        layer.weight, layer.bias = linear.weight, linear.bias
-        return layer.train(linear.training)
+class CPULinear(nn.Linear):
+    """``nn.Linear`` that computes by ``linear``, which on another device is ``F.linear``."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., O) for (..., I)."""
-        return dense(input, self.weight, self.bias)
-
-
-def speed_up_linears(network: nn.Module) -> int:
-    """Let the linear layers inside a network of another library compute by ``dense``; parameters and their names stay.
-
-    Returns:
-        How many layers that were.
-    """
-    # Other subclasses may compute otherwise: torch's attention has one whose weight it reads itself.
-    found = [(module, name, child) for module in network.modules() for name, child in module.named_children()
-             if isinstance(child, nn.Linear) and type(child) in (nn.Linear, MMCVLinear)]
-    for module, name, child in found:
-        setattr(module, name, Dense.sharing(child))
-    return len(found)
+        return linear(input, self.weight, self.bias)

@@ -4,22 +4,20 @@ import pytest
 import torch
 from mmdet.models.backbones import SwinTransformer
 
-from mmduet.models.layers import shifted_windows
-from mmduet.models.layers.shifted_windows import attend_in_windows, speed_up_swin, window_layout
+from mmduet.models.cpu import optimise_for_cpu, swin
+from mmduet.models.cpu.swin import attend_in_windows, window_layout
 
 
 @pytest.fixture
 def pair():
-    """MMDetection's Swin, and the same after ``speed_up_swin``; 7 does not divide its maps of 24 and 12 cells."""
+    """MMDetection's Swin, and the same optimised; 7 does not divide its maps of 24 and 12 cells."""
     torch.manual_seed(0)
     theirs = SwinTransformer(embed_dims=32, depths=(2, 2), num_heads=(2, 4), strides=(4, 2), out_indices=(0, 1), window_size=7,
                              drop_path_rate=0.0)
     for name, parameter in theirs.named_parameters():
         if 'bias' in name or 'norm' in name:
             torch.nn.init.normal_(parameter)
-    ours = copy.deepcopy(theirs)
-    speed_up_swin(ours)
-    return theirs, ours
+    return theirs, optimise_for_cpu(copy.deepcopy(theirs))
 
 
 @pytest.mark.parametrize('size', [96, 92])
@@ -40,7 +38,7 @@ def test_maps_and_gradients_are_those_of_mmdetection_under_the_same_names(pair, 
 def test_answers_in_pieces_are_those_at_once(pair, monkeypatch):
     theirs, ours = pair
     theirs.eval(), ours.eval()
-    monkeypatch.setattr(shifted_windows, 'HIDDEN_AT_ONCE', 1000)
+    monkeypatch.setattr(swin, 'AT_ONCE', 1000)
     with torch.inference_mode():
         canvases = torch.randn(2, 3, 96, 96)
         assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours(canvases), theirs(canvases), strict=True))
@@ -71,7 +69,7 @@ def test_a_layout_made_where_nothing_is_learnt_serves_training(pair):
 
 
 def test_windows_are_padded_shifted_and_put_back():
-    layout = window_layout(3, 3, window=2, shift=1, device=torch.device('cpu'))
+    layout = window_layout(3, 3, window=2, shift=1)
     # Of rows 0 1 2 and one of padding, shifted up and left by one: 4 5 . 3 / 7 8 . 6 / . . . . / 1 2 . 0.
     tokens = torch.arange(1.0, 10.0).view(1, 9, 1)
     assert layout.divide(tokens).view(4, 4).tolist() == [[5, 6, 8, 9], [0, 4, 0, 7], [0, 0, 2, 3], [0, 0, 0, 1]]
@@ -79,4 +77,4 @@ def test_windows_are_padded_shifted_and_put_back():
     # The first window holds neighbours; in the second, the padding and what came round from the left are apart.
     assert layout.mask[0].unique().tolist() == [0.0]
     assert layout.mask[1, 0, 0].tolist() == [0.0, -100.0, 0.0, -100.0]
-    assert window_layout(4, 4, window=2, shift=0, device=torch.device('cpu')).mask is None
+    assert window_layout(4, 4, window=2, shift=0).mask is None

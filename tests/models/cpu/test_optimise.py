@@ -1,0 +1,174 @@
+"""``optimise_for_cpu`` changes how fast a model answers, and nothing else; on another device, nothing at all."""
+import copy
+
+import pytest
+import torch
+from mmcv.cnn.bricks.transformer import FFN
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from mmduet.models import DistilledGrounder, DUETHead
+from mmduet.models.cpu import optimise_for_cpu, swin
+from mmduet.models.cpu.dropout import CPUDropout
+from mmduet.models.cpu.linear import CPULinear
+from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
+from mmduet.models.teachers import CLIPTeacher
+from mmduet.registry import MODELS
+from tests.fake_gpu import fake_gpu
+from tests.models.students.test_conformance import TINY
+from tests.tiny_clip_config import RESNET, write_clip_config
+from tests.tiny_transvg import make_batch, tiny_transvg_config
+
+STUDENTS = pytest.mark.parametrize('name', sorted(TINY))
+WIDE = torch.backends.cpu.get_cpu_capability() == 'AVX512'
+
+
+class Recorder(TorchFunctionMode):
+    """The names of all functions of torch that are called and compute."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func.__name__ not in ('__get__', 'dim', 'numel', 'size', 'is_floating_point'):
+            self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def without_dropout(model):
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, 'dropout', None), float):
+            module.dropout = 0.0
+        elif hasattr(module, 'dropout_prob'):
+            module.dropout_prob = 0.0
+    return model
+
+
+def build(name):
+    """A tiny student without dropout, whose gates do something."""
+    torch.manual_seed(0)
+    model = without_dropout(MODELS.build(TINY[name]()))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.abs().sum():
+                parameter.normal_(std=0.1)
+    return model
+
+
+def distil(folder, name, **vision):
+    path = write_clip_config(folder, 'tiny_clip', **vision)
+    head = dict(type=DUETHead, channels=64 if name == 'QRNet' else 32, embed_dims=16, semantic=dict(type=SemanticDistillLoss),
+                region=dict(type=RegionContrastiveLoss))
+    return MODELS.build(dict(type=DistilledGrounder, student=build(name), head=head,
+                             teacher=dict(type=CLIPTeacher, model='tiny_clip', model_config=path)))
+
+
+def gradients(model):
+    losses = model(**model.data_preprocessor(make_batch(), True), mode='loss')
+    sum(losses.values()).backward()
+    return losses, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def answer(model):
+    with torch.no_grad():
+        return model.eval()(**model.data_preprocessor(make_batch()), mode='tensor')
+
+
+def assert_close(got, expected, tolerance=1e-5):
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        assert (got[name] - value).abs().max() <= tolerance * max(value.abs().max().item(), 1e-3), name
+
+
+@STUDENTS
+def test_a_student_keeps_its_answers_gradients_and_parameters(name, monkeypatch):
+    plain = build(name)
+    fast = copy.deepcopy(plain)
+    before = dict(fast.named_parameters())
+    assert optimise_for_cpu(fast) is fast
+    assert dict(fast.named_parameters()) == before and fast.state_dict().keys() == plain.state_dict().keys()
+    monkeypatch.setattr(swin, 'AT_ONCE', 1000)
+    ours, theirs = answer(fast), answer(plain)
+    for field in ('boxes', 'query', 'visual', 'text', 'fused'):
+        assert torch.allclose(getattr(ours, field), getattr(theirs, field), atol=1e-5), field
+    plain.train(), fast.train()
+    (losses, mine), (expected, reference) = gradients(fast), gradients(plain)
+    assert_close(losses, expected)
+    assert_close(mine, reference)
+
+
+@pytest.mark.parametrize('vision', [{}, dict(vision_cfg=RESNET)], ids=['vit', 'resnet'])
+def test_a_distilled_grounder_and_its_teacher_keep_theirs(vision, tmp_path):
+    plain = distil(tmp_path, 'TransVG', **vision)
+    fast = optimise_for_cpu(copy.deepcopy(plain))
+    assert isinstance(fast.student.visual_proj, CPULinear)
+    assert any(isinstance(module, CPULinear) for module in fast.teacher.modules())
+    (losses, mine), (expected, reference) = gradients(fast), gradients(plain)
+    assert_close(losses, expected)
+    assert_close(mine, reference)
+
+
+@STUDENTS
+def test_a_copy_of_an_optimised_model_is_one_with_weights_of_its_own(name):
+    fast = optimise_for_cpu(build(name))
+    theirs = copy.deepcopy(fast)
+    assert [type(module) for module in theirs.modules()] == [type(module) for module in fast.modules()]
+    expected = answer(fast).boxes
+    with torch.no_grad():
+        for parameter in fast.parameters():
+            parameter.zero_()
+    assert torch.equal(answer(theirs).boxes, expected)
+
+
+def test_dropout_of_transformers_draws_as_ever_and_ours_faster():
+    fast = optimise_for_cpu(MODELS.build(tiny_transvg_config()))
+    assert {type(module) for module in fast.text_encoder.modules() if isinstance(module, nn.Dropout)} == {nn.Dropout}
+    assert {type(module) for module in fast.fusion.modules() if isinstance(module, nn.Dropout)} == {CPUDropout}
+
+
+@pytest.mark.parametrize('batch', [1, 64])
+@pytest.mark.parametrize('optimised', [True, False])
+def test_on_a_gpu_a_block_of_swin_calls_its_network_once_whatever_the_batch(batch, optimised, monkeypatch):
+    monkeypatch.setattr(swin, 'AT_ONCE', 1000)
+    model = build('QRNet').eval()
+    model = optimise_for_cpu(model) if optimised else model
+    networks = [module.layers for module in model.backbone.modules() if isinstance(module, FFN)]
+    calls = []
+    for network in networks:
+        network.register_forward_hook(lambda *_: calls.append(1))
+    data = make_batch()
+    data = {key: (value * batch)[:batch] for key, value in data.items()}
+    with fake_gpu(model), torch.no_grad():
+        model(**model.data_preprocessor(data), mode='tensor')
+    assert len(calls) == len(networks) == 4
+
+
+@STUDENTS
+def test_on_a_gpu_an_optimised_student_runs_what_the_plain_one_runs(name):
+    def operations(model):
+        with fake_gpu(model), Recorder() as recorder:
+            model(**model.data_preprocessor(make_batch(), True), mode='loss')
+        return recorder.names
+    torch.manual_seed(0)
+    plain = MODELS.build(TINY[name]())
+    assert operations(optimise_for_cpu(copy.deepcopy(plain))) == operations(plain)
+
+
+def test_other_kinds_of_layers_stay_what_they_are():
+    class Scaled(nn.Linear):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    model = nn.Sequential(Scaled(4, 4), nn.Linear(4, 4), nn.Conv2d(3, 3, 1))
+    assert [type(module) for module in optimise_for_cpu(model)] == [Scaled, CPULinear, nn.Conv2d]
+
+
+@pytest.mark.skipif(not WIDE, reason='this processor has no AVX-512')
+def test_a_network_over_many_tokens_computes_by_convolutions():
+    model = optimise_for_cpu(nn.Sequential(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 128))).eval()
+    with torch.no_grad(), torch.profiler.profile() as profile:
+        model(torch.randn(81, 256))
+    assert {event.key: event.count for event in profile.key_averages()}['aten::mkldnn_convolution'] == 2
