@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmduet.apis import GroundingInferencer
 from mmduet.datasets.errors import ImageError
 from mmduet.engine import CheckpointError
+from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT
 from tests.tiny_data import write_photo
@@ -29,6 +30,7 @@ def test_a_file_and_its_pixels_give_the_same_boxes_in_pixels_of_the_photo(config
     pixels = write_photo(tmp_path / 'photo.png', width=200, height=100)
     infer = GroundingInferencer(config, checkpoint)
     answers = infer(tmp_path / 'photo.png', ['the red circle', 'the leftmost ring'])
+    assert type(infer.model.visual_proj) is CPULinear
     assert [answer.text for answer in answers] == ['the red circle', 'the leftmost ring']
     again = infer(pixels, 'the  red circle ')
     assert torch.allclose(again[0].pred_instances.bboxes, answers[0].pred_instances.bboxes, atol=1e-3)

@@ -2,8 +2,10 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from mmduet.engine import CheckpointError, CheckpointMismatchError, NonFiniteLossError
+from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
@@ -175,3 +177,13 @@ def test_the_average_of_weights_is_what_is_saved_for_use(root, tmp_path):
     hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook')
     assert torch.equal(saved['state_dict']['box_head.weight'], hook.ema_model.module.box_head.weight)
     assert torch.equal(saved['ema_state_dict']['module.box_head.weight'], runner.plain_model.box_head.weight)
+
+
+@pytest.mark.parametrize(('device', 'changes', 'kind'), [
+    ('cpu', {}, CPULinear), ('cpu', {'optimise_for_cpu': False}, nn.Linear), ('cpu', {'compile': True}, nn.Linear),
+    ('cuda', {}, nn.Linear)])
+def test_a_model_is_optimised_for_a_cpu_where_it_runs_on_one_unless_told_otherwise(device, changes, kind, root, tmp_path,
+                                                                                   monkeypatch):
+    monkeypatch.setattr('mmduet.engine.runner.get_device', lambda: device)
+    runner = RUNNERS.build(load_tiny_config(tmp_path, root, **changes))
+    assert type(runner.model.box_head) is kind
