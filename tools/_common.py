@@ -145,11 +145,11 @@ def run(job: Callable[[], None]) -> None:
         if type(error).__name__ != 'HostError':
             raise
         sys.exit(f'error: {error}')
-    from mmduet.datasets.errors import DataError
     from mmduet.engine import CheckpointError, NonFiniteLossError
     from mmduet.engine.config_tools import ConfigError
     from mmduet.engine.distributed import leave
     from mmduet.engine.type_check import UnknownTypeError
+    from mmduet.io.errors import DataError
     try:
         job()
         leave()

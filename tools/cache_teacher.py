@@ -109,14 +109,11 @@ def measure(teacher: Any, mirrored: bool) -> Any:
 
 def hash_weights(teacher: Any) -> str:
     """SHA-256 of the weights as loaded: what tells two teachers with random weights apart."""
-    import hashlib
-
     import torch
-    digest = hashlib.sha256()
-    for name, value in teacher.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+
+    from mmduet.io.files import sha256_of
+    return sha256_of(piece for name, value in teacher.state_dict().items() for piece in (
+        name.encode(), value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()))
 
 
 def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards: Sequence[Any], command: str,
@@ -126,16 +123,15 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
     Raises:
         CacheError: there is a section of something else; names what differs.
     """
-    import hashlib
     import shutil
 
     from mmduet import __version__
+    from mmduet.io.files import remove_partial, sha256_of
     from mmduet.teacher_cache import store
-    content = {**content, 'index_sha256': hashlib.sha256(index).hexdigest(),
+    content = {**content, 'index_sha256': sha256_of(index),
                'shards': [{'name': shard.name, 'parts': {name: list(shape) for name, shape in shard.parts.items()},
                            'sha256': None} for shard in shards]}
-    for leftover in folder.glob('*.new'):
-        leftover.unlink()
+    remove_partial(folder)
     if (folder / store.MANIFEST).exists() and not redo:
         there = store.read_manifest(folder)
         bare = {**there, 'shards': [{**shard, 'sha256': None} for shard in there['shards']]}
@@ -156,7 +152,8 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
 
 def write_json(path: Path, content: bytes) -> None:
     """Write a file atomically; a full disk is the user's matter."""
-    from mmduet.teacher_cache.store import CacheError, write_atomically
+    from mmduet.io.files import write_atomically
+    from mmduet.teacher_cache.store import CacheError
     try:
         write_atomically(path, content)
     except OSError as error:

@@ -80,9 +80,9 @@ def progress_bar(title: str) -> Callable[[int, int], None] | None:
 
 def prepare_root(args: argparse.Namespace, out: Path) -> None:
     """Read, match with the images, write."""
-    from mmduet.datasets.errors import DataError
     from mmduet.datasets.preparation import PrepareOptions, prepare, write_data_root
     from mmduet.datasets.readers import find_dataset
+    from mmduet.io.errors import DataError
     spec = find_dataset(args.name)
     images = args.images or default_images(args.source)
     options = PrepareOptions(layout=args.layout, protocol=args.protocol, splits=tuple(args.splits),
@@ -117,8 +117,8 @@ def default_images(source: Path) -> Path:
 def check_root(args: argparse.Namespace, out: Path) -> int:
     """Check a data root and print what was found; returns the exit code."""
     from mmduet.datasets.checking import CheckOptions, check_data_root
-    from mmduet.datasets.errors import DataError
     from mmduet.datasets.manifest import read_manifest
+    from mmduet.io.errors import DataError
     name = read_manifest(out)['dataset']
     if name != args.name:
         raise DataError(f'{out} holds {name}, not {args.name}')
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare and check one data set; returns the exit code."""
     args = parse_args(arguments)
     sys.path.insert(0, str(ROOT))
-    from mmduet.datasets.errors import DataError
+    from mmduet.io.errors import DataError
     out = args.out or ROOT / 'data' / args.name
     try:
         if args.source is not None:

@@ -1,7 +1,7 @@
 """Grounding data: annotation files, photos, transforms and the dataset over them."""
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
 from mmduet.datasets.collate import grounding_collate
-from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_photo, read_photo
 from mmduet.datasets.joint_dataset import JointDataset
@@ -17,6 +17,7 @@ from mmduet.datasets.transforms import (
     RandomTargetCrop,
     ResizeLongSide,
 )
+from mmduet.io.errors import DataError
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',

@@ -1,5 +1,4 @@
 """The canonical annotation file: one JSON object per line, one line per expression."""
-import hashlib
 import json
 import sys
 from array import array
@@ -11,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from mmduet.datasets.errors import AnnotationError
+from mmduet.io.files import sha256_of
 
 Box = tuple[float, float, float, float]
 
@@ -184,9 +184,8 @@ class AnnotationStore(Sequence[Annotation]):
         seen: set[tuple[str, str]] = set()
         self.hashes: dict[str, str] = {}
         for path in map(Path, paths):
-            before, splits, digest = len(ends), set[str](), hashlib.sha256()
+            before, splits = len(ends), set[str]()
             for number, line in _read_lines(path):
-                digest.update(line)
                 line = line.removesuffix(b'\n')
                 if not line.strip() or len(ends) - before == first:
                     continue
@@ -204,7 +203,7 @@ class AnnotationStore(Sequence[Annotation]):
                 raise AnnotationError(f'{path} is empty: it holds no expression')
             if first is not None and len(ends) - before < first:
                 raise AnnotationError(f'{path} holds {len(ends) - before} expressions, fewer than the first {first}')
-            self.hashes.update(dict.fromkeys(splits, digest.hexdigest()))
+            self.hashes.update(dict.fromkeys(splits, sha256_of(path)))
         self.boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
         self.sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
         self._buffer = np.frombuffer(content, dtype=np.uint8)

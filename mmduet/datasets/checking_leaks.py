@@ -11,10 +11,10 @@ from typing import Any
 
 from mmduet.datasets.annotation_file import parse_annotation
 from mmduet.datasets.checking import annotation_files
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.manifest import read_manifest
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_id_of_coco
+from mmduet.io.errors import DataError
 
 ImageKey = tuple[str, int | str]
 COCO = 'coco'

@@ -1,8 +1,5 @@
 """What can be wrong with a user's data; every message names the file, and the line and field where there are any."""
-
-
-class DataError(ValueError):
-    """Data on disk cannot be used as they are."""
+from mmduet.io.errors import DataError
 
 
 class AnnotationError(DataError):

@@ -1,5 +1,4 @@
 """The dataset: one item per expression of a data root."""
-import hashlib
 import json
 from array import array
 from collections.abc import Callable, Sequence
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import AnnotationStore, Box, box_problem
-from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.manifest import read_manifest
+from mmduet.io.errors import DataError
+from mmduet.io.files import sha256_of
 from mmduet.registry import DATASETS, TRANSFORMS
 
 Item = dict[str, Any]
@@ -138,10 +139,8 @@ class ObjectBoxes:
         # Arrays from the start: what objects leave behind scatters the rest over pages that each worker would copy.
         self._place: dict[int | str, int] = {}
         ends, corners = array('q', [0]), array('d')
-        digest = hashlib.sha256()
         with path.open('rb') as file:
             for number, line in enumerate(file, 1):
-                digest.update(line)
                 try:
                     record = json.loads(line)
                     for box in record['boxes']:
@@ -152,7 +151,7 @@ class ObjectBoxes:
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error})') from error
                 ends.append(len(corners) // 4)
-        self.hash = digest.hexdigest()
+        self.hash = sha256_of(path)
         self._ends = np.array(ends, dtype=np.int64)
         self._boxes: Boxes = np.array(corners, dtype=np.float64).reshape(-1, 4)
 

@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmduet.datasets.checking_leaks import collection_of, held_out_images, image_key
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.grounding_dataset import GroundingDataset, Item
+from mmduet.io.errors import DataError
 from mmduet.registry import DATASETS
 
 

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 
 _OPTIONAL_TEXTS = ('layout', 'protocol', 'collection')
 

@@ -1,5 +1,4 @@
 """From a source and a folder of images to a data root that ``GroundingDataset`` reads."""
-import hashlib
 import json
 import os
 import shutil
@@ -13,10 +12,12 @@ from PIL import Image, UnidentifiedImageError
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
-from mmduet.datasets.errors import DataError, ImageError
+from mmduet.datasets.errors import ImageError
 from mmduet.datasets.image_io import read_photo
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData, SourceImage
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE
+from mmduet.io.errors import DataError
+from mmduet.io.files import replacing, sha256_of
 
 Counts = tuple[int, int, int]
 Progress = Callable[[int, int], None]
@@ -216,20 +217,21 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
         raise DataError(f'{final} exists, but {out} has no manifest.json, so this tool did not make it: choose another --out')
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    manifest, made_here = out / 'manifest.json.new', not out.exists()
+    made_here = not out.exists()
     try:
-        fresh.mkdir(parents=True)
-        for split in prepared.counts:
-            write_annotations(fresh / f'{split}.jsonl', (a for a in prepared.annotations if a.split == split))
-        _write_objects(fresh / 'objects.jsonl', prepared.annotations, source)
-        manifest.write_text(json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
+        with replacing(out / 'manifest.json') as manifest:
+            fresh.mkdir(parents=True)
+            for split in prepared.counts:
+                write_annotations(fresh / f'{split}.jsonl', (a for a in prepared.annotations if a.split == split))
+            _write_objects(fresh / 'objects.jsonl', prepared.annotations, source)
+            manifest.write_text(json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
+            if final.exists():
+                final.rename(old)
     except BaseException:
+        if old.exists():
+            old.rename(final)
         shutil.rmtree(out if made_here else fresh, ignore_errors=True)
-        manifest.unlink(missing_ok=True)
         raise
-    if final.exists():
-        final.rename(old)
-    manifest.replace(out / 'manifest.json')
     fresh.rename(final)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -264,15 +266,6 @@ def _manifest(out: Path, name: str, prepared: PreparedData, source: SourceData, 
         'collection': CATALOG[name].collection if name in CATALOG else name,
         'made_by': f'mmduet {__version__}',
     }
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def prepare(spec: DatasetSpec, source: Path, images: Path, options: PrepareOptions | None = None,

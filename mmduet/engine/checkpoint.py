@@ -1,14 +1,6 @@
-"""Checkpoint files: read without running code, written so that a kill leaves the old one, fitted to a model strictly.
-
-A file is read with ``torch.load(weights_only=True)`` and a short list of harmless types, those that MMEngine's own
-checkpoints hold. There is no fall-back: a file that needs more is refused.
-"""
-import os
-import pickle
-import zipfile
-from collections.abc import Iterable, Mapping
+"""Checkpoint files: read without running code, written so that a kill leaves the old one, fitted to a model strictly."""
+from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +9,13 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.files import replacing
+from mmduet.io.weights import describe_misfit, read_tensor_file, some
+
 STUDENT_PREFIX = 'student.'
-PARTIAL_SUFFIX = '.partial'
 # BERT's positions: transformers stored them until 2023 and computes them since, so that no model of ours has them.
 COMPUTED_TABLE = 'embeddings.position_ids'
-_HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
-_SHOWN_KEYS = 4
 
 
 class CheckpointError(RuntimeError):
@@ -30,39 +23,11 @@ class CheckpointError(RuntimeError):
 
 
 class TornCheckpointError(CheckpointError):
-    """A file that is cut short or overwritten: a write was interrupted, or a copy failed."""
+    """A checkpoint that is truncated or corrupt: a write was interrupted, or a copy failed."""
 
 
 class CheckpointMismatchError(CheckpointError):
     """A checkpoint of another model."""
-
-
-class PlainHistoryBuffer(HistoryBuffer):
-    """A ``HistoryBuffer`` that takes only numbers from a pickle; stands for the original while a file is read."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(max_length=int(state['max_length']))  # type: ignore[misc]
-        self._log_history = np.asarray(state['_log_history'], dtype=np.float64)
-        self._count_history = np.asarray(state['_count_history'], dtype=np.float64)
-
-
-def _history_statistic(owner: Any, name: str) -> Any:
-    # MMEngine pickles the methods of its history buffers, which pickle spells as a call of getattr.
-    if owner is not PlainHistoryBuffer or name not in _HISTORY_STATISTICS:
-        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is not allowed')
-    return getattr(owner, name)
-
-
-def _harmless_globals() -> list[Any]:
-    """Types that MMEngine's checkpoints hold beside tensors, and the names under which pickles know them."""
-    multiarray = import_module('numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
-    allowed: list[Any] = [np.ndarray, np.dtype,
-                          (PlainHistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
-                          (_history_statistic, 'builtins.getattr')]
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(multiarray._reconstruct, f'{module}._reconstruct'), (multiarray.scalar, f'{module}.scalar')]
-    kinds = ('bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'float16', 'float32', 'float64')
-    return allowed + [type(np.dtype(kind)) for kind in kinds]
 
 
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
@@ -79,85 +44,35 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         hint = f'; in the same folder: {", ".join(near)}' if near else ''
         web = '; download it and give the local path' if '://' in str(path) or ':/' in str(path) else ''
         raise FileNotFoundError(f'there is no checkpoint {path}{hint}{web}')
-    checkpoint = _read_safetensors(path) if path.suffix == '.safetensors' else _read_torch(path, map_location)
+    try:
+        checkpoint = read_tensor_file(path, map_location)
+    except TruncatedFileError as error:
+        raise TornCheckpointError(f'{error}: its writing or copying was interrupted; use the checkpoint before it, or --resume '
+                                  'without a path, which finds the last complete one') from None
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint')
     if 'state_dict' not in checkpoint:
         if not any(isinstance(value, Tensor) for value in checkpoint.values()):
-            raise CheckpointError(f'{path} holds no weights; its keys are {_some(checkpoint)}. A checkpoint in another '
+            raise CheckpointError(f'{path} holds no weights; its keys are {some(checkpoint)}. A checkpoint in another '
                                   'layout must be converted first (tools/model_converters)')
         checkpoint = {'state_dict': checkpoint}
     checkpoint.setdefault('meta', {})
     return checkpoint
 
 
-def _torn(path: Path, reason: object) -> TornCheckpointError:
-    return TornCheckpointError(f'{path} is torn ({reason}): its writing or copying was interrupted; use the checkpoint before '
-                               'it, or --resume without a path, which finds the last complete one')
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try:
-        return {'state_dict': load_file(path)}
-    except SafetensorError as error:
-        raise _torn(path, error) from None
-
-
-def _read_torch(path: Path, map_location: Any) -> Any:
-    if path.stat().st_size == 0:
-        raise _torn(path, 'empty file')
-    try:
-        with torch.serialization.safe_globals(_harmless_globals()):
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        text = str(error)
-        if not zipfile.is_zipfile(path) and 'GLOBAL' not in text:
-            raise _torn(path, text.splitlines()[0]) from None
-        reason = next((line for line in text.splitlines() if 'GLOBAL' in line or 'not allowed' in line), text)
-        raise CheckpointError(f'{path} holds more than weights, numbers and text, and is not loaded because unpickling it '
-                              f'could run code ({reason.strip()})') from None
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:
-        raise _torn(path, (str(error).splitlines() or [type(error).__name__])[0]) from None
-
-
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write to a temporary file, flush it to the disk, and put it in place in one step.
-
-    A kill at any moment leaves either the old file or the new one under ``path``.
+    """Write a file in one step: a kill at any moment leaves either the old file or the new one under ``path``.
 
     Raises:
         CheckpointError: the disk refuses; nothing under ``path`` has changed.
     """
-    path = Path(path)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}{PARTIAL_SUFFIX}')
     try:
-        with partial.open('wb') as file:
+        with replacing(Path(path)) as partial, partial.open('wb') as file:
             torch.save(dict(checkpoint), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         raise CheckpointError(f'{path} could not be written ({error}); the checkpoints before it are intact') from error
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == 'posix':
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a small text file in one step."""
-    partial = path.with_name(f'.{path.name}.{os.getpid()}{PARTIAL_SUFFIX}')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
 
 
 def first_non_finite(model: nn.Module) -> str | None:
@@ -250,19 +165,8 @@ def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], source: st
         CheckpointMismatchError: lists the first keys that are missing, unexpected or of another shape, and counts them.
     """
     own = model.state_dict()
-    missing = [key for key in own if key not in state_dict]
-    unexpected = [key for key in state_dict if key not in own]
-    reshaped = [key for key in own if key in state_dict and own[key].shape != state_dict[key].shape]
-    if strict and (missing or unexpected or reshaped):
-        shapes = [f'{key} {tuple(state_dict[key].shape)} instead of {tuple(own[key].shape)}' for key in reshaped]
-        parts = [f'{len(found)} {what} ({_some(found)})' for what, found in
-                 (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if found]
-        raise CheckpointMismatchError(f'{source} is a checkpoint of another model than {type(model).__name__}: '
-                                      + '; '.join(parts))
-    fitting = {key: value for key, value in state_dict.items() if key in own and key not in reshaped}
+    misfit = describe_misfit(state_dict, own)
+    if strict and misfit:
+        raise CheckpointMismatchError(f'{source} is a checkpoint of another model than {type(model).__name__}: {misfit}')
+    fitting = {key: value for key, value in state_dict.items() if key in own and value.shape == own[key].shape}
     model.load_state_dict(fitting, strict=False)
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ', '.join(names[:_SHOWN_KEYS]) + (', ...' if len(names) > _SHOWN_KEYS else '')

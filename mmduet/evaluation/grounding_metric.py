@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from mmduet.evaluation.kept_out import describe_kept_out, kept_out
 from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
+from mmduet.io.files import replacing
 from mmduet.registry import METRICS, TASK_UTILS
 
 Record = dict[str, Any]
@@ -125,9 +126,7 @@ def write_answers(path: Path, answers: Iterable[Record], dataset: str = '', word
         word: whether its images were kept out of pre-training, ``pretrain_kept_out`` in every line.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + '.new')
-    with beside.open('w', encoding='utf-8') as file:
+    with replacing(path) as partial, partial.open('w', encoding='utf-8') as file:
         for answer in answers:
             line = {name: value for name, value in answer.items() if name != 'hits'}
             file.write(json.dumps({**line, 'dataset': dataset, 'pretrain_kept_out': word}) + '\n')
-    beside.replace(path)

@@ -2,7 +2,6 @@
 
 Every byte depends on the arguments only, so that hashes compare across machines.
 """
-import hashlib
 import json
 import pickle
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from mmduet.io.files import sha256_of
 from mmduet.refshapes.expressions import Expression
 from mmduet.refshapes.generator import make_example
 from mmduet.refshapes.levels import find_level
@@ -87,7 +87,7 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
     contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
     for name, content in zip(ANNOTATION_FILES, contents, strict=True):
         (out / name).write_bytes(content)
-        hashes[name] = hashlib.sha256(content).hexdigest()
+        hashes[name] = sha256_of(content)
     manifest = {
         'dataset': 'refshapes', **asdict(recipe), 'scenes': dict(counts),
         'sentences': {split: sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts},
@@ -100,7 +100,7 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
 def hash_of_list(hashes: Mapping[str, str]) -> str:
     """SHA-256 of what ``sha256sum`` prints of files, given by name, in the order of their names' bytes."""
     lines = (f'{hashes[name]}  {name}\n' for name in sorted(hashes, key=str.encode))
-    return hashlib.sha256(''.join(lines).encode()).hexdigest()
+    return sha256_of(line.encode() for line in lines)
 
 
 def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Scene, tuple[Expression, ...], str]:
@@ -109,4 +109,4 @@ def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Sc
     example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
     content = encode_png(example.image)
     (images / image_name(split, index)).write_bytes(content)
-    return example.scene, example.expressions, hashlib.sha256(content).hexdigest()
+    return example.scene, example.expressions, sha256_of(content)

@@ -10,8 +10,8 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmduet.io.files import find_file
 from mmduet.models.base_grounder import Samples
-from mmduet.paths import find_file
 from mmduet.registry import MODELS
 from mmduet.structures import TeacherTargets
 from mmduet.teacher_cache.identity import ABSENT, identify_teacher

@@ -1,13 +1,11 @@
 """Which teacher a config describes, without building it."""
-import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.preparation import sha256_of
-from mmduet.paths import find_file
+from mmduet.io.files import find_file, sha256_of
 from mmduet.registry import MODELS
 
 Identity = dict[str, Any]
@@ -58,4 +56,4 @@ def _identify_weights(pretrained: str | None) -> str:
 
 def _hash_json(path: Path) -> str:
     """SHA-256 of a JSON file, whatever its layout."""
-    return hashlib.sha256(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode())

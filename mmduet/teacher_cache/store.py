@@ -10,9 +10,7 @@ A cache is a folder with a section ``DATASET/SPLIT`` for every split. A section 
 
 A shard ends with the SHA-256 of what comes before, so that a run that was stopped knows its finished shards.
 """
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
+from mmduet.io.files import sha256_of, write_atomically
 
 FORMAT = 1
 MANIFEST, INDEX = 'manifest.json', 'index.json'
@@ -84,28 +83,6 @@ class Shard:
         return self.payload + DIGEST_BYTES
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: whoever reads ``path`` finds the old content or all of the new.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written to; nothing is left behind.
-    """
-    fresh = path.with_name(f'{path.name}.{os.getpid()}.new')
-    try:
-        with fresh.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
 def write_shard(folder: Path, shard: Shard, arrays: Mapping[str, Any]) -> None:
     """Write the arrays of a shard and their checksum.
 
@@ -120,7 +97,7 @@ def write_shard(folder: Path, shard: Shard, arrays: Mapping[str, Any]) -> None:
             raise ValueError(f'{shard.name}: {name} must have shape {tuple(shape)}, got {array.shape}')
         pieces.append(array.tobytes())
     payload = b''.join(pieces)
-    write_atomically(folder / shard.name, payload + hashlib.sha256(payload).digest())
+    write_atomically(folder / shard.name, payload + bytes.fromhex(sha256_of(payload)))
 
 
 def find_checksum(folder: Path, shard: Shard) -> str | None:
@@ -129,8 +106,8 @@ def find_checksum(folder: Path, shard: Shard) -> str | None:
         content = (folder / shard.name).read_bytes()
     except FileNotFoundError:
         return None
-    digest = hashlib.sha256(memoryview(content)[:shard.payload]).digest()
-    return digest.hex() if len(content) == shard.size and content[shard.payload:] == digest else None
+    digest = sha256_of(memoryview(content)[:shard.payload])
+    return digest if len(content) == shard.size and content[shard.payload:].hex() == digest else None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -224,7 +201,7 @@ class CacheSection:
             content = (self.folder / INDEX).read_bytes()
         except FileNotFoundError as error:
             raise self._damaged(INDEX, 'is missing') from error
-        if hashlib.sha256(content).hexdigest() != self.manifest['index_sha256']:
+        if sha256_of(content) != self.manifest['index_sha256']:
             raise self._damaged(INDEX, 'has not the checksum of the manifest')
         return CacheIndex(**json.loads(content))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from mmduet.datasets.errors import DataError
-from mmduet.paths import find_file
+from mmduet.io.errors import DataError
+from mmduet.io.files import find_file
 
 # What a training depends on, beside its seed and its data.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mmduet.paths import PACKAGE_PARENT
+from mmduet.io.files import PACKAGE_PARENT
 
 # Importing takes seconds; the server imports once, and every job starts as a copy of it.
 PRELOADED = ('projects.ablation.trial', 'projects.ablation.held_out', 'mmduet.models', 'mmduet.datasets', 'mmduet.evaluation',

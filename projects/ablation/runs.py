@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 
 Record = dict[str, Any]
 REQUIRED = ('arm', 'seed', 'config_hash', 'data_hash', 'budget', 'student_hash', 'order')

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmduet.io.files import find_file
 from mmduet.models import BaseGrounder
 from mmduet.models.base_grounder import Samples, stack_targets
 from mmduet.models.image_sharing import UNSHARED, share_images
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
 from mmduet.models.weights import load_partial_weights
-from mmduet.paths import find_file
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mmduet.datasets.annotation_file import parse_annotation
 from mmduet.datasets.checking import CheckOptions, Finding, Line, check_counts, check_data_root
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 from tests.tiny_data import line, make_data_root, write_lines, write_photo
 
 

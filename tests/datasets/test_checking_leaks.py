@@ -10,9 +10,9 @@ from mmduet.datasets.checking_leaks import (
     read_seen_ids,
     training_images,
 )
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import PreparedData, count_by_split, write_data_root
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.shared_data import shared
 from tests.tiny_data import line, make_data_root
 

@@ -1,6 +1,7 @@
 import pytest
 
-from mmduet.datasets.errors import AnnotationError, DataError, ImageError
+from mmduet.datasets.errors import AnnotationError, ImageError
+from mmduet.io.errors import DataError
 
 
 @pytest.mark.parametrize('kind', [AnnotationError, ImageError])

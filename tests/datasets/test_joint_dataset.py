@@ -1,7 +1,7 @@
 import pytest
 
 from mmduet.datasets import EpochSampler, GroundingDataset, JointDataset
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 from tests.tiny_data import line, make_data_root
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.manifest import read_manifest
+from mmduet.io.errors import DataError
 
 GOOD = {'dataset': 'refcoco_unc', 'images': 'images', 'splits': {'val': {'images': 1}}, 'layout': 'official'}
 

@@ -4,7 +4,6 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import GroundingDataset, LoadPhoto, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import (
     count_by_split,
     find_odd_boxes,
@@ -16,6 +15,7 @@ from mmduet.datasets.preparation import (
     write_data_root,
 )
 from mmduet.datasets.readers import find_dataset, read_official_refcoco
+from mmduet.io.errors import DataError
 from tests.tiny_data import reference, write_official, write_photo
 
 PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),

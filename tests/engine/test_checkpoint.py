@@ -13,7 +13,6 @@ from torch import nn
 from mmduet.engine.checkpoint import (
     CheckpointError,
     CheckpointMismatchError,
-    PlainHistoryBuffer,
     TornCheckpointError,
     check_resumable,
     first_non_finite,
@@ -24,6 +23,7 @@ from mmduet.engine.checkpoint import (
     to_plain,
     write_checkpoint,
 )
+from mmduet.io.weights import PlainHistoryBuffer
 
 
 class Runs:
@@ -77,7 +77,7 @@ def test_a_torn_file_is_named_with_what_to_do(tmp_path, kept):
     write_checkpoint({'state_dict': {'a': torch.ones(300)}}, path)
     content = path.read_bytes()
     path.write_bytes(content[:kept])
-    with pytest.raises(TornCheckpointError, match=r'epoch_2\.pth is torn .*use the checkpoint before it'):
+    with pytest.raises(TornCheckpointError, match=r'epoch_2\.pth is truncated or corrupt .*use the checkpoint before it'):
         read_checkpoint(path)
 
 
@@ -85,7 +85,7 @@ def test_a_torn_safetensors_file_is_named_too(tmp_path):
     path = tmp_path / 'weights.safetensors'
     save_file({'a': torch.ones(300)}, path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(TornCheckpointError, match=r'weights\.safetensors is torn'):
+    with pytest.raises(TornCheckpointError, match=r'weights\.safetensors is truncated or corrupt'):
         read_checkpoint(path)
 
 

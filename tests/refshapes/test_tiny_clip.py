@@ -5,8 +5,8 @@ import torch
 from mmengine.dataset import pseudo_collate
 from safetensors.torch import load_file
 
+from mmduet.io.files import find_file
 from mmduet.models.teachers.open_clip_models import build_open_clip, register_model_config
-from mmduet.paths import find_file
 from mmduet.refshapes import VOCABULARY_FILE
 from mmduet.refshapes.clip_pretrainer import CLIPPretrainer
 from mmduet.refshapes.region_dataset import RefShapesRegionDataset

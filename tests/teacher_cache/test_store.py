@@ -1,6 +1,4 @@
-import errno
 import json
-import os
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from mmduet.teacher_cache.store import (
     find_checksum,
     list_shards,
     read_manifest,
-    write_atomically,
     write_shard,
 )
 
@@ -104,19 +101,6 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
         (tmp_path / 'manifest.json').write_text(content)
     with pytest.raises(CacheError, match=message):
         read_manifest(tmp_path)
-
-
-def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
-    path = tmp_path / 'x'
-    write_atomically(path, b'old')
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(OSError, match='No space left'):
-        write_atomically(path, b'new')
-    assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]
 
 
 def test_differences_name_key_and_both_values():

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.engine.config_tools import ConfigError
+from mmduet.io.errors import DataError
 from mmduet.teacher_cache import plan
 from mmduet.teacher_cache.store import CacheError, CacheSection
 from tests.load_tool import load_tool
@@ -52,7 +52,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(root, tmp_pa
     manifest.update(complete=False, shards=[{**shard, 'sha256': None} for shard in manifest['shards']])
     (folder / 'manifest.json').write_text(json.dumps(manifest))
     (folder / 'photo-00001.f16').unlink()
-    (folder / 'photo-00002.f16.77.new').write_bytes(b'torn')
+    (folder / '.photo-00002.f16.77.partial').write_bytes(b'torn')
     kept = (folder / 'photo-00000.f16').stat().st_mtime_ns
     write_cache(root, tmp_path / 'cache')
     assert contents(folder) == whole and (folder / 'photo-00000.f16').stat().st_mtime_ns == kept

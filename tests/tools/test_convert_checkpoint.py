@@ -1,4 +1,5 @@
 import argparse
+import re
 import subprocess
 import sys
 
@@ -61,7 +62,7 @@ def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
     run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', ROOT / 'configs/vltvg/vltvg_refshapes.py')
     assert run.returncode == 1
-    assert 'does not fit VLTVG' in run.stderr and ' unexpected (fusion.' in run.stderr
+    assert 'does not fit VLTVG' in run.stderr and re.search(r'\d+ unexpected \(\w', run.stderr)
     assert 'It is a transvg checkpoint; no config of configs/transvg fits it' in run.stderr
     assert not (tmp_path / 'ours.safetensors').exists()
 
@@ -74,5 +75,5 @@ def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
     (tmp_path / 'page.pth').write_text('<html>not found</html>')
     run = _run(tmp_path / 'page.pth', tmp_path / 'ours.safetensors')
     assert run.returncode == 1
-    assert 'page.pth: not a whole checkpoint' in run.stderr
+    assert 'page.pth is truncated or corrupt (Unsupported operand 60)' in run.stderr
     assert 'Traceback' not in run.stderr

@@ -88,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw; returns the exit code."""
     args = parse_args(arguments)
     sys.path.insert(0, str(ROOT))
-    from mmduet.datasets.errors import DataError
     from mmduet.engine import config_tools
+    from mmduet.io.errors import DataError
+    from mmduet.io.files import replacing
     from mmduet.registry import DATASETS
     try:
         cfg = config_tools.load_config(args.config)
@@ -106,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs = [draw_pair(part, int(index)) for part in parts
                  for index in np.unique(np.linspace(0, len(part) - 1, share).round())]
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        beside = args.out.with_name(f'.new.{args.out.name}')
-        stack(pairs).save(beside)
-        beside.replace(args.out)
+        picture = stack(pairs)
+        with replacing(args.out) as partial:
+            picture.save(partial, format=Image.registered_extensions()[args.out.suffix.lower()])
     except (DataError, FileNotFoundError, config_tools.ConfigError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

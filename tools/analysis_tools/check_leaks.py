@@ -35,7 +35,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> int:
     """Compare and print; returns the exit code."""
     from mmduet.datasets.checking_leaks import find_overlaps, images_of, read_seen_ids, training_images
-    from mmduet.datasets.errors import DataError
+    from mmduet.io.errors import DataError
     seen = {str(path): read_seen_ids(path, args.seen_collection) for path in args.seen_ids}
     for text in args.train:
         root, _, splits = text.partition(':')
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check; returns the exit code."""
     args = parse_args(arguments)
     sys.path.insert(0, str(ROOT))
-    from mmduet.datasets.errors import DataError
+    from mmduet.io.errors import DataError
     try:
         return run(args)
     except (DataError, FileNotFoundError) as error:

@@ -102,7 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _common.set_threads()
 
     def make() -> None:
-        from mmduet.datasets.errors import DataError
         from mmduet.evaluation.report.cases import read_cases
         from mmduet.evaluation.report.files import write_together
         from mmduet.evaluation.report.gallery import Album, choose_groups
@@ -110,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from mmduet.evaluation.report.phrases import TITLES
         from mmduet.evaluation.report.predictions import read_predictions
         from mmduet.evaluation.report.summary import summarise
+        from mmduet.io.errors import DataError
         if args.images is not None and not args.images.is_dir():
             raise DataError(f'the image folder {args.images} does not exist')
         cases = read_cases(args.ann, args.objects)

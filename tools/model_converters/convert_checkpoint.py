@@ -67,12 +67,13 @@ def main() -> int:
     arguments = parse_arguments()
     from safetensors.torch import save_file
 
+    from mmduet.io.files import find_file, replacing
+    from mmduet.io.weights import read_weights
     from mmduet.models.conversion import LAYOUTS, convert, recognise
-    from mmduet.models.weights import read_weights
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
-        source = read_weights(arguments.source)
+        source = read_weights(find_file(arguments.source))
         layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
         weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}
         if arguments.config:
@@ -84,9 +85,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = arguments.out.with_suffix('.unfinished')
-    save_file(weights, unfinished, metadata={'source_layout': layout.name})
-    unfinished.replace(arguments.out)
+    with replacing(arguments.out) as partial:
+        save_file(weights, partial, metadata={'source_layout': layout.name})
     numbers = sum(value.numel() for value in weights.values())
     print(f'{arguments.source} ({layout.name}) -> {arguments.out}: {len(weights)} tensors, {numbers / 1e6:.1f} M numbers')
     return 0

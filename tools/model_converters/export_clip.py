@@ -26,6 +26,7 @@ def main() -> int:
     from safetensors.torch import save_file
 
     from mmduet.engine.checkpoint import CheckpointError, read_checkpoint
+    from mmduet.io.files import replacing
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
@@ -38,9 +39,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = arguments.out.with_suffix('.unfinished')
-    save_file(weights, unfinished)
-    unfinished.replace(arguments.out)
+    with replacing(arguments.out) as partial:
+        save_file(weights, partial)
     numbers = sum(value.numel() for value in weights.values())
     print(f'{arguments.out}: {len(weights)} tensors, {numbers} numbers, {arguments.out.stat().st_size / 1e6:.2f} MB')
     return 0

@@ -29,6 +29,7 @@ def main() -> int:
     from torch import Tensor
 
     from mmduet.engine.checkpoint import CheckpointError, read_checkpoint
+    from mmduet.io.files import replacing
     try:
         state = read_checkpoint(arguments.checkpoint)['state_dict']
     except (CheckpointError, FileNotFoundError) as error:
@@ -43,7 +44,8 @@ def main() -> int:
     if arguments.half:
         weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, arguments.out)
+    with replacing(arguments.out) as partial:
+        save_file(weights, partial)
     print(f'{arguments.out}: {len(weights)} tensors, {arguments.out.stat().st_size / 1e6:.2f} MB')
     return 0
 

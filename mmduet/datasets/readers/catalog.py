@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.flickr30k import PROTOCOLS
 from mmduet.datasets.readers.layouts import read_source
 from mmduet.datasets.readers.source_data import SourceData
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 # Images, references and expressions; None where nobody published the number.
 Published = Mapping[str, tuple[int | None, int | None, int]]

@@ -4,14 +4,9 @@ RefCOCO family and ReferItGame: (image file, segmentation file, box, phrase, att
 phrase). The box is (x, y, width, height) in the RefCOCO family and corners in the other two. Nothing says how large an image
 is, and references have no numbers.
 """
-import pickle
-import struct
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import (
     SourceBuilder,
     SourceData,
@@ -21,10 +16,8 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
-
-# What torch's own unpickler raises on a file that was cut off or changed.
-_TORN = (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,
-         TypeError, ArithmeticError, AssertionError, MemoryError)
+from mmduet.io.errors import DataError
+from mmduet.io.weights import read_tensor_file
 
 
 def find_index(files: SourceFiles, target: Target) -> list[Path]:
@@ -45,7 +38,8 @@ def read_index(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
     """Read index files.
 
     Raises:
-        DataError: a file is torn or holds anything but plain values, an entry has another form, or a box is impossible.
+        DataError: a file is truncated, corrupt or holds more than plain values, an entry has another form, or a box is
+            impossible.
     """
     builder = SourceBuilder()
     corners = corners_of_xywh if target.family.startswith('refcoco') else corners_of_xyxy
@@ -66,13 +60,7 @@ def read_index(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
 
 
 def _load(path: Path) -> list[Any]:
-    try:
-        entries = torch.load(path, weights_only=True)
-    except _TORN as error:
-        # A file that asks for a class is not opened; the first line names the reason, the rest is advice to open it anyway.
-        reason = next((line for line in str(error).splitlines() if 'GLOBAL' in line), str(error).partition('\n')[0])
-        raise DataError(f'{path} is torn, or holds more than lists, tuples, text and numbers and is not opened '
-                        f'({reason})') from error
+    entries = read_tensor_file(path)
     if not isinstance(entries, list) or not entries:
         raise DataError(f'{path} must hold a list of expressions, got {type(entries).__name__}')
     return entries

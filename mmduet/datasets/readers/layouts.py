@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.flickr30k import find_entities, read_entities
 from mmduet.datasets.readers.index_files import find_index, read_index
 from mmduet.datasets.readers.mdetr_json import find_mdetr, read_mdetr
@@ -19,6 +18,7 @@ from mmduet.datasets.readers.source_data import SourceData
 from mmduet.datasets.readers.source_files import SourceFiles, open_source
 from mmduet.datasets.readers.split_dict_json import find_split_dict, read_split_dict
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 
 _HEADER = 128
 # Types of elements and what numbers they hold.

@@ -5,7 +5,6 @@ The expression is the ``caption`` of the image, its box the annotation of that i
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import (
     SourceBuilder,
     SourceData,
@@ -17,6 +16,7 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 
 def _is_mdetr(content: Any) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Box
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import (
     SourceBuilder,
     SourceData,
@@ -20,7 +19,8 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles, read_json
 from mmduet.datasets.readers.target import Target
-from mmduet.datasets.safe_pickle import load_plain_pickle
+from mmduet.io.errors import DataError
+from mmduet.io.pickles import load_plain_pickle
 
 
 def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], Any] = read_json) -> SourceData:

@@ -6,7 +6,6 @@ name, and sizes are read from the images.
 """
 from pathlib import Path
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.shikra_jsonl import first_record, parse_line
 from mmduet.datasets.readers.source_data import (
     UNKNOWN_SIZE,
@@ -20,6 +19,7 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles, read_lines
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 _FIELDS = ('image', 'expression', 'box')
 _OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from mmduet.datasets.annotation_file import Box
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.mat_file import read_matrix
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData, corners_of_xyxy, split_of_name
 from mmduet.datasets.readers.source_files import SourceFiles, read_lines
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 _REGION = re.compile(r'(\d+)_(\d+)')
 

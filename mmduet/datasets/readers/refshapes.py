@@ -1,12 +1,12 @@
 """RefShapes as ``tools/make_refshapes.py`` writes it: RefCOCO's official layout with a manifest that vouches for the files."""
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.official_refcoco import read_official_refcoco
 from mmduet.datasets.readers.source_data import SourceData
+from mmduet.io.errors import DataError
+from mmduet.io.files import sha256_of
 
 
 def read_refshapes(source: Path) -> SourceData:
@@ -29,7 +29,7 @@ def read_refshapes(source: Path) -> SourceData:
         raise DataError(f'{path} is not a manifest of RefShapes ({type(error).__name__}: {error}); make the data again with '
                         'tools/make_refshapes.py') from error
     for name, digest in expected.items():
-        if hashlib.sha256((source / name).read_bytes()).hexdigest() != digest:
+        if sha256_of(source / name) != digest:
             raise DataError(f'{source / name} is not the file that {path} was written for; make the data again with '
                             'tools/make_refshapes.py')
     return replace(data, about=about)

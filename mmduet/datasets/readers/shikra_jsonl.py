@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import (
     SourceBuilder,
     SourceData,
@@ -18,6 +17,7 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles, read_lines
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 _FIELDS = ('img_path', 'expression', 'bbox')
 

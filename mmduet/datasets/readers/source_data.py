@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, Box, check_annotation, clean_expression
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 
 # Of an image whose size a source does not say; read from the file when images are matched.
 UNKNOWN_SIZE = 0

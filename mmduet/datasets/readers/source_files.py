@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import SourceData
+from mmduet.io.errors import DataError
 
 SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
 DEPTH = 4

@@ -5,7 +5,6 @@ An object has ``image_id``, ``bbox`` (x, y, width, height), ``expressions``, and
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers.source_data import (
     UNKNOWN_SIZE,
     SourceBuilder,
@@ -17,6 +16,7 @@ from mmduet.datasets.readers.source_data import (
 )
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
+from mmduet.io.errors import DataError
 
 
 def _is_split_dict(content: Any) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmduet.engine.checkpoint import PARTIAL_SUFFIX, write_text
 from mmduet.engine.resume import POINTER
+from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
 RULES: dict[str, Callable[[float, float], bool]] = {'greater': operator.gt, 'less': operator.lt}
@@ -63,8 +63,7 @@ class GroundingCheckpointHook(Hook):
             except (ValueError, KeyError, TypeError) as error:
                 runner.logger.warning(f'{record} cannot be read ({error!r}): old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:
-            for partial in folder.glob(f'.*{PARTIAL_SUFFIX}'):
-                partial.unlink()
+            remove_partial(folder)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
@@ -111,13 +110,13 @@ class GroundingCheckpointHook(Hook):
         surplus = self._kept[:-self._max_keep] if self._max_keep > 0 else []
         self._kept = self._kept[len(surplus):]
         if runner.rank == 0:
-            write_text(folder / POINTER, str(folder / name))
+            write_atomically(folder / POINTER, str(folder / name))
             self._record(folder)
             for old in surplus:
                 (folder / old).unlink(missing_ok=True)
 
     def _record(self, folder: Path) -> None:
-        write_text(folder / RECORD, json.dumps({'kept': self._kept, 'best': self._best}, indent=1))
+        write_atomically(folder / RECORD, json.dumps({'kept': self._kept, 'best': self._best}, indent=1))
 
 
 def find_metric(metrics: Mapping[str, float], name: str) -> float:

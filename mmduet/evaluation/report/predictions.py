@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import is_number
-from mmduet.datasets.errors import DataError
 from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.words import split_words
+from mmduet.io.errors import DataError
 
 Floats = NDArray[np.float64]
 FORMATS = ('xyxy', 'xywh')

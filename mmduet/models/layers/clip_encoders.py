@@ -6,8 +6,8 @@ import torch
 from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
+from mmduet.io.files import find_file
 from mmduet.models.layers.tokenizers import CLIPTokenizer, WordPieceTokenizer
-from mmduet.paths import find_file
 from mmduet.registry import MODELS
 
 

@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
+from mmduet.io.files import find_file
 from mmduet.models.layers.tokenizers import HashingTokenizer, Tokenizer, WordPieceTokenizer
-from mmduet.paths import find_file
 from mmduet.registry import MODELS
 
 

@@ -17,9 +17,9 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained
 from torch import nn
 
+from mmduet.io.files import find_file
+from mmduet.io.weights import describe_misfit, read_weights
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
-from mmduet.models.weights import read_weights
-from mmduet.paths import find_file
 
 STATISTICS = ('mean', 'std', 'interpolation')
 # What OpenAI's archives hold beside weights, and what transformers no longer keeps.
@@ -127,7 +127,7 @@ def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:
         FileNotFoundError: no such file.
         ValueError: torn, or of another model; names keys and shapes.
     """
-    weights: dict[str, Any] = convert_state_dict(clip, read_weights(path))
+    weights: dict[str, Any] = convert_state_dict(clip, read_weights(find_file(path)))
     if 'positional_embedding' in weights and not hasattr(clip, 'positional_embedding'):
         weights = convert_to_custom_text_state_dict(weights)
     own = clip.state_dict()
@@ -135,17 +135,9 @@ def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:
     for key in ('logit_scale', 'logit_bias'):
         if key in own and key in weights:
             weights[key] = weights[key].reshape(own[key].shape)
-    shared = own.keys() & weights.keys()
-    problems = {
-        'missing': sorted(own.keys() - weights.keys() - {'logit_bias'}),
-        'unexpected': sorted(weights.keys() - own.keys()),
-        'of another shape': [f'{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}'
-                             for key in sorted(shared) if weights[key].shape != own[key].shape],
-    }
-    if any(problems.values()):
-        raise ValueError(f'{path} does not hold {name}: ' + '; '.join(
-            f'{len(keys)} {what} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
-            for what, keys in problems.items() if keys))
+    wanted = {key: value for key, value in own.items() if key in weights or key != 'logit_bias'}
+    if misfit := describe_misfit(weights, wanted):
+        raise ValueError(f'{path} does not hold {name}: {misfit}')
     clip.load_state_dict({'logit_bias': own['logit_bias'], **weights} if 'logit_bias' in own else weights)
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmduet.datasets.annotation_file import read_annotations, write_annotations
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import prepare
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.tiny_data import reference, write_lines, write_official, write_photo
 from tests.tiny_sources import (
     write_entities,

@@ -1,7 +1,7 @@
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import CATALOG, find_dataset
+from mmduet.io.errors import DataError
 from tests.tiny_data import reference, write_official
 
 

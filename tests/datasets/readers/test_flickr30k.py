@@ -1,8 +1,8 @@
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.flickr30k import parse_phrases, read_boxes
+from mmduet.io.errors import DataError
 from tests.shared_data import shared
 from tests.tiny_sources import write_entities
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.tiny_sources import write_index
 
 
@@ -14,7 +14,7 @@ class Evil:
 def test_a_file_that_asks_for_a_class_is_not_opened(tmp_path):
     write_index(tmp_path)
     torch.save([Evil()], tmp_path / 'unc' / 'unc_val.pth')
-    with pytest.raises(DataError, match=r'unc_val\.pth is torn, or holds more than lists.*exec'):
+    with pytest.raises(DataError, match=r'unc_val\.pth holds more than tensors, numbers and text.*exec'):
         find_dataset('refcoco_unc').read(tmp_path)
 
 
@@ -57,5 +57,5 @@ def test_a_torn_file_is_named(tmp_path):
     write_index(tmp_path)
     path = tmp_path / 'unc' / 'unc_val.pth'
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match=r'unc_val\.pth is torn'):
+    with pytest.raises(DataError, match=r'unc_val\.pth is truncated or corrupt'):
         find_dataset('refcoco_unc').read(tmp_path)

@@ -2,9 +2,9 @@ from functools import lru_cache
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import count_by_split
 from mmduet.datasets.readers import LAYOUTS, find_dataset
+from mmduet.io.errors import DataError
 from tests.shared_data import shared
 from tests.tiny_data import reference, write_official
 from tests.tiny_sources import (

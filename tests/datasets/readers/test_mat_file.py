@@ -4,9 +4,9 @@ import zlib
 import numpy as np
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import mat_file
 from mmduet.datasets.readers.mat_file import read_matrix
+from mmduet.io.errors import DataError
 
 savemat = pytest.importorskip('scipy.io').savemat
 

@@ -3,9 +3,9 @@ import pickle
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import count_by_split
 from mmduet.datasets.readers import read_official_refcoco
+from mmduet.io.errors import DataError
 from tests.shared_data import shared
 from tests.tiny_data import reference, write_official
 

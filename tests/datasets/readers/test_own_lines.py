@@ -1,7 +1,7 @@
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.tiny_data import write_lines
 
 GOOD = {'image': 'a/1.jpg', 'expression': 'red  cup', 'box': [1, 2, 3.5, 4], 'split': 'train'}

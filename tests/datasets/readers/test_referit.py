@@ -1,8 +1,8 @@
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.referit import mask_corners
+from mmduet.io.errors import DataError
 from tests.tiny_sources import write_json, write_real_games, write_referit
 
 

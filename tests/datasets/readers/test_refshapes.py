@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.preparation import prepare, write_data_root
 from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.refshapes import read_refshapes
+from mmduet.io.errors import DataError
 from mmduet.refshapes import make_example, write_official_layout
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.shared_data import shared
 from tests.tiny_sources import write_shikra
 

@@ -3,9 +3,9 @@ import zipfile
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.source_files import SourceFiles, open_source
+from mmduet.io.errors import DataError
 from tests.tiny_data import write_official
 
 

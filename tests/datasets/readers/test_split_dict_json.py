@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from mmduet.datasets.errors import DataError
 from mmduet.datasets.readers import find_dataset
+from mmduet.io.errors import DataError
 from tests.tiny_sources import write_split_dict
 
 

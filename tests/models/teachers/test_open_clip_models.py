@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mmduet.io.files import find_file
 from mmduet.models.teachers import open_clip_models
 from mmduet.models.teachers.open_clip_models import build_open_clip, register_model_config
-from mmduet.paths import find_file
 from tests.tiny_clip_config import TEXT, VIT, write_clip_config
 
 
@@ -109,7 +109,7 @@ def test_weights_that_need_a_tokenizer_beside_them_are_named_with_it(monkeypatch
 def test_a_file_of_another_architecture_is_refused_with_keys_and_shapes(tmp_path):
     path, _ = save_weights(tmp_path, vision_cfg=dict(VIT, layers=3, patch_size=16))
     with pytest.raises(ValueError, match=r'not hold tiny_vit: 12 unexpected \(visual.transformer.resblocks.2.*; 2 of another '
-                                         r'shape \(visual.conv1.weight \(32, 3, 16, 16\) for \(32, 3, 8, 8\)'):
+                                         r'shape \(.*visual.conv1.weight \(32, 3, 16, 16\) instead of \(32, 3, 8, 8\)'):
         build(tmp_path, path)
 
 
@@ -117,7 +117,7 @@ def test_a_torn_file_is_refused_by_name(tmp_path):
     path, _ = save_weights(tmp_path)
     torn = tmp_path / 'torn.safetensors'
     torn.write_bytes(Path(path).read_bytes()[:5000])
-    with pytest.raises(ValueError, match=r'torn\.safetensors: not a whole checkpoint'):
+    with pytest.raises(ValueError, match=r'torn\.safetensors is truncated or corrupt'):
         build(tmp_path, str(torn))
 
 

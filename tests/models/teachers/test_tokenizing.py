@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mmduet.io.files import find_file
 from mmduet.models.teachers import open_clip_models, tokenizing
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.tokenizing import HashedWords, build_tokenizer
-from mmduet.paths import find_file
 from mmduet.refshapes.clip_pretrainer import CLIPPretrainer
 from tests.tiny_clip_config import TEXT, write_clip_config
 

@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 import pytest
 
-from mmduet.datasets.errors import DataError
-from mmduet.datasets.safe_pickle import load_plain_pickle
+from mmduet.io.errors import DataError
+from mmduet.io.pickles import load_plain_pickle
 
 
 class Harmful:

@@ -3,7 +3,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.errors import DataError
+from mmduet.io.errors import DataError
 
 # What the annotation pickles of the RefCOCO family are made of; None and bool need no class.
 ALLOWED_CLASSES: dict[str, type] = {'list': list, 'dict': dict, 'tuple': tuple, 'str': str, 'unicode': str, 'int': int,
@@ -24,7 +24,7 @@ def load_plain_pickle(path: str | Path) -> Any:
     """Load a pickle of lists, dicts, tuples, text and numbers; nothing in it is executed.
 
     Raises:
-        DataError: the file is missing, empty, torn, or asks for any other class; names the file and the class.
+        DataError: the file is missing, empty, truncated or corrupt, or asks for any other class; names the file and the class.
     """
     path = Path(path)
     try:
@@ -36,4 +36,4 @@ def load_plain_pickle(path: str | Path) -> Any:
         raise DataError(f'{path}: {error}') from error
     except (EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError, ArithmeticError,
             RecursionError) as error:
-        raise DataError(f'{path} is empty, torn or no pickle ({type(error).__name__}: {error})') from error
+        raise DataError(f'{path} is empty, corrupt or no pickle ({type(error).__name__}: {error})') from error

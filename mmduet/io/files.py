@@ -1,0 +1,83 @@
+"""Finding files, their SHA-256, and writing them so that nobody ever reads half of one."""
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_PARTIAL = '.partial'
+_BLOCK = 1 << 20
+
+
+def find_file(name: str | Path) -> Path:
+    """Return the path itself if it exists, else the same path beside the package (``mmduet/...`` works from anywhere).
+
+    Raises:
+        FileNotFoundError: neither exists; names both.
+    """
+    for path in (Path(name), PACKAGE_PARENT / name):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f'{name}: not found from {Path.cwd()} nor in {PACKAGE_PARENT}')
+
+
+def sha256_of(source: Path | bytes | memoryview | Iterable[bytes]) -> str:
+    """SHA-256, hexadecimal.
+
+    Args:
+        source: path of a file, which is read in blocks; or content, whole or in pieces.
+
+    >>> sha256_of(b'ab') == sha256_of([b'a', b'b'])
+    True
+    """
+    digest = hashlib.sha256()
+    if isinstance(source, Path):
+        with source.open('rb') as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    else:
+        for piece in [source] if isinstance(source, bytes | memoryview) else source:
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path`` to write to; what is there at the end is flushed to the disk and renamed to ``path``.
+
+    A kill at any moment leaves the old file or the new one. After an error the old one is as it was and nothing lies beside.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written to.
+    """
+    partial = path.with_name(f'.{path.name}.{os.getpid()}{_PARTIAL}')
+    try:
+        yield partial
+        with partial.open('rb+') as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    if os.name == 'posix':  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file in one step, text as UTF-8; see ``replacing``.
+
+    Raises:
+        OSError: as ``replacing``.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder; no other process may be writing there."""
+    for partial in folder.glob(f'.*{_PARTIAL}'):
+        partial.unlink(missing_ok=True)

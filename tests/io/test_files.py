@@ -1,0 +1,74 @@
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, write_atomically
+
+# The first example of FIPS 180-4.
+ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+
+
+def test_files_of_the_package_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_file('mmduet/registry.py').is_file()
+    (tmp_path / 'here.txt').write_text('x')
+    assert find_file('here.txt') == Path('here.txt')
+
+
+def test_a_missing_file_is_named_with_both_places(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f'gone.txt: not found from {tmp_path} nor in'):
+        find_file('gone.txt')
+
+
+@pytest.mark.parametrize('source', [b'abc', memoryview(b'abc'), [b'a', b'', b'bc'], iter([b'ab', b'c'])])
+def test_sha256_is_that_of_the_standard_whole_or_in_pieces(source):
+    assert sha256_of(source) == ABC
+
+
+def test_sha256_of_a_file_larger_than_a_block_is_that_of_its_content(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / 'x').write_bytes(content)
+    assert sha256_of(tmp_path / 'x') == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize('content', ['caf\u00e9\n', b'\x00\xff'])
+def test_a_file_is_written_whole_and_nothing_stays_beside_it(tmp_path, content):
+    path = tmp_path / 'x.json'
+    path.write_text('old')
+    write_atomically(path, content)
+    assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    path = tmp_path / 'x'
+    write_atomically(path, b'old')
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left'):
+        write_atomically(path, b'new')
+    assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'x'
+    path.write_text('old')
+    with pytest.raises(KeyError), replacing(path) as partial:
+        partial.write_text('ne')
+        assert path.read_text() == 'old' and partial.parent == path.parent
+        raise KeyError
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    for name in ('.epoch_1.pth.77.partial', 'epoch_1.pth', '.hidden', 'a.partial'):
+        (tmp_path / name).touch()
+    remove_partial(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.hidden', 'a.partial', 'epoch_1.pth']
