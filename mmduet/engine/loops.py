@@ -3,10 +3,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
+from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
 
 
@@ -56,19 +57,21 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     this holds where the checkpoint was written after an update.
 
     Args:
-        runner: the runner.
+        runner: the runner, which knows where a checkpoint was written.
         dataloader: training data, or its config.
         max_epochs: epochs in total.
         val_begin: first epoch (from 1) after which to validate.
         val_interval: epochs between two validations; the last epoch is always validated.
+        dynamic_intervals: pairs of an epoch and the ``val_interval`` from there on; see ``EpochBasedTrainLoop``.
         max_iters: stop after so many steps in total, counted over resumed runs, and write a checkpoint; None for no limit.
     """
 
-    def __init__(self, runner: Runner, dataloader: DataLoader[Any] | dict[str, Any], max_epochs: int, val_begin: int = 1,
-                 val_interval: int = 1, max_iters: int | None = None) -> None:
+    def __init__(self, runner: GroundingRunner, dataloader: DataLoader[Any] | dict[str, Any], max_epochs: int,
+                 val_begin: int = 1, val_interval: int = 1, dynamic_intervals: list[tuple[int, int]] | None = None,
+                 max_iters: int | None = None) -> None:
         if max_epochs < 1 or (max_iters is not None and max_iters < 1):
             raise ValueError(f'max_epochs and max_iters must be positive, got {max_epochs} and {max_iters}')
-        super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
+        super().__init__(runner, dataloader, max_epochs, val_begin, val_interval, dynamic_intervals)
         self._iter: int = 0
         self._max_iters: int = self._max_iters if max_iters is None else min(self._max_iters, max_iters)
         if len(self.dataloader) == 0:
@@ -108,8 +111,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         total = len(self.dataloader)
         loader = remaining_loader(self.dataloader, skipped) if skipped else self.dataloader
-        if hasattr(self.runner, 'restore_random_state'):
-            self.runner.restore_random_state()
+        self.runner.restore_random_state()
         for index, data_batch in enumerate(loader, start=skipped):
             self.run_iter(index, data_batch)
             if self._iter >= self._max_iters and index + 1 < total:
@@ -129,7 +131,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     def _find_position(self) -> int:
         """Batches of the current epoch that were seen before the checkpoint that training resumes from."""
         total, seen = len(self.dataloader), self._iter - self._epoch * len(self.dataloader)
-        before = getattr(self.runner, 'resumed_batches_per_epoch', None)
+        before = self.runner.resumed_batches_per_epoch
         if 0 <= seen < total and before in (None, total):
             if seen:
                 self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')

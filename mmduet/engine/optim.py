@@ -1,115 +1,130 @@
-"""Optimizer: parameter groups by name, merged where equal, and mixed precision on GPUs and CPUs."""
+"""Optimizer: MMEngine's settings per parameter in few groups, and mixed precision on GPUs and CPUs."""
 import inspect
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
+from mmengine.logging import MMLogger, print_log
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
-PARAMWISE_KEYS = ('custom_keys', 'norm_decay_mult', 'bias_decay_mult')
+PARAMWISE_KEYS = ('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
+                  'dcn_offset_lr_mult', 'bypass_duplicate')
 MULTIPLIERS = ('lr_mult', 'decay_mult')
 DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class GroundingOptimWrapperConstructor:
-    """Build an optimizer whose parameters are grouped by learning rate and decay: a handful of groups, not hundreds.
+class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """MMEngine's constructor with a handful of parameter groups instead of one per parameter.
 
-    A key of ``custom_keys`` covers every parameter whose name contains it; the longest key wins, as in MMEngine, so a
-    student's keys still work under the prefix ``student.`` of a distilled model. Frozen parameters are left out.
+    Every option of ``paramwise_cfg`` means what it means there, and each parameter gets the same rate and decay: parameters
+    whose settings are equal are put together. A key of ``custom_keys`` covers every parameter whose name contains it, so a
+    student's keys work under the prefix ``student.`` of a distilled model too. Frozen parameters are left out, and a parameter
+    that several modules share is in one group, once, as by ``bypass_duplicate``.
 
     Args:
-        optim_wrapper_cfg: config of the wrapper with its ``optimizer``.
-        paramwise_cfg: ``custom_keys`` (name part to ``lr_mult`` and ``decay_mult``), ``norm_decay_mult`` for the parameters of
-            normalisation layers, ``bias_decay_mult`` for other biases; custom keys outrank the two.
+        optim_wrapper_cfg: config of the wrapper with its ``optimizer``, which states its ``lr``.
+        paramwise_cfg: options of ``DefaultOptimWrapperConstructor``. A custom key takes ``lr_mult``, ``decay_mult`` and what
+            the optimizer takes.
 
     Raises:
-        ValueError: an unknown option, or an optimizer without a learning rate.
+        ValueError: an unknown option, named with the nearest; an optimizer without a rate.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
-        self._wrapper = dict(optim_wrapper_cfg)
-        if 'optimizer' not in self._wrapper or 'lr' not in self._wrapper['optimizer']:
+        if 'lr' not in (optim_wrapper_cfg.get('optimizer') or {}):
             raise ValueError('optim_wrapper needs an optimizer with its lr')
-        self._optimizer = dict(self._wrapper.pop('optimizer'))
-        options = dict(paramwise_cfg or {})
-        unknown = [key for key in options if key not in PARAMWISE_KEYS]
-        self._custom = {key: dict(value) for key, value in options.get('custom_keys', {}).items()}
-        unknown += [f'{key}.{name}' for key, value in self._custom.items() for name in value if name not in MULTIPLIERS]
-        if unknown:
-            raise ValueError(f'paramwise_cfg does not know {", ".join(unknown)}; it knows {", ".join(PARAMWISE_KEYS)}, and for '
-                             f'a custom key {" and ".join(MULTIPLIERS)}')
-        self._norm_decay = float(options.get('norm_decay_mult', 1))
-        self._bias_decay = float(options.get('bias_decay_mult', 1))
+        super().__init__(optim_wrapper_cfg, {**(paramwise_cfg or {}), 'bypass_duplicate': True})
 
-    def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Build the optimizer wrapper for the trainable parameters of ``model``.
+    def _validate_cfg(self) -> None:
+        super()._validate_cfg()
+        kind = self.optimizer_cfg['type']
+        optimizer = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+        if optimizer is None:
+            raise KeyError(f'{kind} is not in the optimizer registry')
+        refuse_unknown(self.paramwise_cfg, PARAMWISE_KEYS, 'paramwise_cfg')
+        for key, options in self.paramwise_cfg.get('custom_keys', {}).items():
+            refuse_unknown(options, (*MULTIPLIERS, *list(inspect.signature(optimizer).parameters)[1:]),
+                           f'paramwise_cfg.custom_keys[{key!r}]')
+
+    def add_params(self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '',
+                   is_dcn_module: bool | None = None) -> None:
+        """Add the parameters of a module to ``params``; those of the whole model come out in few groups.
 
         Raises:
             ValueError: nothing is trainable.
         """
-        plain: Any = model.module if is_model_wrapper(model) else model
-        optimizer = dict(self._optimizer)
-        kind = optimizer['type']
-        optimizer_class = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
-        if optimizer_class is None:
-            raise KeyError(f'{kind} is not in the optimizer registry')
-        first_argument = next(iter(inspect.signature(optimizer_class).parameters))
-        optimizer[first_argument] = self.groups(plain)
-        self._wrapper.setdefault('type', OptimWrapper)
-        return ROOT_OPTIM_WRAPPERS.build(self._wrapper, default_args={'optimizer': OPTIMIZERS.build(optimizer)})
+        if prefix:
+            super().add_params(params, module, prefix, is_dcn_module)
+            return
+        names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+        if not names:
+            raise ValueError(f'{type(module).__name__} has no trainable parameter')
+        for key in self.paramwise_cfg.get('custom_keys', {}):
+            if not any(key in name for name in names):
+                print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current')
+        with _silenced(MMLogger.get_current_instance()):  # it writes lines for every parameter
+            super().add_params(params, module)
+        params[:] = merge_equal_groups(params, {'lr': self.base_lr, 'weight_decay': self.base_wd})
+        for group in params:
+            size = sum(parameter.numel() for parameter in group['params']) / 1e6
+            settings = ', '.join(f'{name} {value}' for name, value in group.items() if name != 'params')
+            print_log(f'parameter group: {len(group["params"])} tensors, {size:.2f} M parameters, {settings}', logger='current')
 
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Parameter groups, those with the base learning rate first; each parameter once."""
-        base_lr, base_decay = self._optimizer['lr'], self._optimizer.get('weight_decay')
-        found: dict[tuple[float, float], list[nn.Parameter]] = {}
-        seen: set[int] = set()
-        used: set[str] = set()
-        for name, parameter, module in named_parameters_with_module(model):
-            if not parameter.requires_grad or id(parameter) in seen:
-                continue
-            seen.add(id(parameter))
-            key = next((key for key in sorted(self._custom, key=lambda key: (-len(key), key)) if key in name), None)
-            used.update([key] if key else [])
-            found.setdefault(self._multipliers(key, name, module), []).append(parameter)
-        if not found:
-            raise ValueError(f'{type(model).__name__} has no trainable parameter')
-        for key in self._custom.keys() - used:
-            print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current')
-        groups = []
-        for (lr_mult, decay_mult), parameters in sorted(found.items(), key=lambda item: (-item[0][0], -item[0][1])):
-            group: dict[str, Any] = {'params': parameters, 'lr': base_lr * lr_mult}
-            if base_decay is not None:
-                group['weight_decay'] = base_decay * decay_mult
-            groups.append(group)
-            size = sum(parameter.numel() for parameter in parameters) / 1e6
-            print_log(f'parameter group: {len(parameters)} tensors, {size:.2f} M parameters, lr {group["lr"]:g}, '
-                      f'weight decay {group.get("weight_decay")}', logger='current')
-        return groups
-
-    def _multipliers(self, key: str | None, name: str, module: nn.Module) -> tuple[float, float]:
-        if key is not None:
-            return float(self._custom[key].get('lr_mult', 1)), float(self._custom[key].get('decay_mult', 1))
-        if isinstance(module, _NORMS):
-            return 1.0, self._norm_decay
-        return 1.0, self._bias_decay if name.endswith('bias') else 1.0
+        """The parameter groups of ``model``, those with the highest rate first."""
+        params: list[dict[str, Any]] = []
+        self.add_params(params, model)
+        return params
 
 
-def named_parameters_with_module(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
-    """Full name, parameter and the module that owns it, in the order of the modules."""
-    for prefix, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            yield f'{prefix}.{name}' if prefix else name, parameter, module
+def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> None:
+    """See that all options are known.
+
+    Raises:
+        ValueError: one is not; names the nearest.
+    """
+    known = list(known)
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            hint = f'did you mean {near[0]}? ' if near else ''
+            raise ValueError(f'{where} does not know {option!r}: {hint}It takes {", ".join(known)}')
+
+
+def merge_equal_groups(groups: Iterable[dict[str, Any]], base: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put parameters with equal settings into one group; by rate and then decay, the highest first.
+
+    Args:
+        groups: as ``torch.optim`` takes them; multipliers in them, which no optimizer reads, are dropped.
+        base: settings of a group that does not say otherwise; None where there is no value.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        settings = {name: value for name, value in {**base, **group}.items()
+                    if name not in (*MULTIPLIERS, 'params') and value is not None}
+        merged.setdefault(repr(sorted(settings.items())), {'params': [], **settings})['params'].extend(group['params'])
+    return sorted(merged.values(), key=lambda group: (-group['lr'], -group.get('weight_decay', 0)))
+
+
+@contextmanager
+def _silenced(logger: logging.Logger) -> Iterator[None]:
+    def refuse(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        logger.removeFilter(refuse)
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -7,14 +7,14 @@ from typing import Any
 import mmengine
 import torch
 import torch.utils.deterministic as torch_deterministic
-from mmengine.device import get_device
 from mmengine.dist import all_gather_object
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.evaluator import Evaluator
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, Runner, TestLoop, ValLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmduet.engine.checkpoint import (
@@ -30,9 +30,11 @@ from mmduet.engine.checkpoint import (
     write_checkpoint,
 )
 from mmduet.engine.distributed import join_process_group
+from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
 from mmduet.engine.resume import resume_candidates
+from mmduet.evaluation import GroundingMetric
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.registry import RUNNERS
 
@@ -51,7 +53,12 @@ class GroundingRunner(Runner):
     _loaded_meta: dict[str, Any] | None = None
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Join the process group before MMEngine would, with the back end that the machine has."""
+        """Join the process group before MMEngine would, with the back end that the machine has.
+
+        Raises:
+            ConfigError: the config asks for something of MMEngine that cannot work here.
+        """
+        refuse_options(self.cfg, cuda=torch.cuda.is_available())
         if self.distributed:
             dist_cfg = env_cfg.get('dist_cfg', {})
             join_process_group(self.launcher, dist_cfg.get('backend'), dist_cfg.get('timeout', 1800))
@@ -81,12 +88,45 @@ class GroundingRunner(Runner):
         return optimise_for_cpu(built) if wanted and get_device() == 'cpu' else built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes."""
-        if not self.distributed or model_wrapper_cfg is not None or is_model_wrapper(model) or torch.cuda.is_available():
+        """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes.
+
+        Raises:
+            ConfigError: the config names a submodule that the model does not have.
+        """
+        if is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
-        find_unused = self.cfg.get('find_unused_parameters', False)
-        return MMDistributedDataParallel(module=model.to(get_device()), broadcast_buffers=False,
-                                         find_unused_parameters=find_unused)
+        check_module_names(self.cfg, model)
+        if self.distributed and not torch.cuda.is_available():
+            wrapper = model_wrapper_cfg or {'broadcast_buffers': False,
+                                            'find_unused_parameters': self.cfg.get('find_unused_parameters', False)}
+            model_wrapper_cfg = {**wrapper, 'device_ids': None}
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
+        """Multiply the rates by the expressions per update over ``base_batch_size``.
+
+        An update of several accumulated steps counts the expressions of all of them, which MMEngine does not.
+        """
+        if auto_scale_lr is not None and auto_scale_lr.get('enable', False):
+            steps = optim_wrapper._accumulative_counts
+            if steps > 1:
+                self.logger.info(f'An update sums the gradients of {steps} steps, so the base batch size counts as '
+                                 f'{auto_scale_lr["base_batch_size"]} / {steps}.')
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': auto_scale_lr['base_batch_size'] / steps}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the model; MMEngine compiles ``target``, the whole step with the optimizer, which Dynamo cannot trace."""
+        options = self.cfg.get('compile')
+        if options is not None and options is not False:
+            self.plain_model.compile(**({} if options is True else options))
+            self.logger.info('The model is compiled at its first call, and again where sizes change.')
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call the hooks; before the first step of a resumed training the generators take the state they had."""
+        if fn_name == 'before_train_iter':
+            self.restore_random_state()
+        super().call_hook(fn_name, **kwargs)
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""
@@ -107,9 +147,9 @@ class GroundingRunner(Runner):
         self._tell_metrics(built)
         return built
 
-    def _tell_metrics(self, evaluator: Any) -> None:
-        for metric in getattr(evaluator, 'metrics', ()):
-            if hasattr(metric, 'pretrain_excludes'):
+    def _tell_metrics(self, evaluator: Evaluator) -> None:
+        for metric in evaluator.metrics:
+            if isinstance(metric, GroundingMetric):
                 metric.pretrain_excludes = self.pretrain_excludes
 
     @property
@@ -123,6 +163,7 @@ class GroundingRunner(Runner):
         Raises:
             CheckpointError: the work folder has checkpoints, but all are torn.
         """
+        checkpoint_without_reentry(self.plain_model, self.cfg.get('activation_checkpointing'))
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return
@@ -163,7 +204,8 @@ class GroundingRunner(Runner):
         self._random_states = checkpoint.get('random_states')
         self._loaded_meta = checkpoint['meta']
         for loop in (self._val_loop, self._test_loop):
-            self._tell_metrics(getattr(loop, 'evaluator', None))
+            if isinstance(loop, ValLoop | TestLoop):
+                self._tell_metrics(loop.evaluator)
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
@@ -219,7 +261,7 @@ class GroundingRunner(Runner):
         if save_optimizer:
             if not isinstance(self.optim_wrapper, OptimWrapper):
                 raise TypeError(f'only a built OptimWrapper can be saved, got {type(self.optim_wrapper).__name__}')
-            checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: hasattr(x, 'cpu'), lambda x: x.cpu())
+            checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: isinstance(x, Tensor), Tensor.cpu)
         if save_param_scheduler and self.param_schedulers:
             checkpoint['param_schedulers'] = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
         return checkpoint

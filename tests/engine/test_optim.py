@@ -1,16 +1,71 @@
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmcv.ops import ModulatedDeformConv2dPack
+from mmengine.config import Config
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
 from torch.optim import AdamW
 
 from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
+from mmduet.registry import MODELS
+from tests.shared_data import ROOT
 from tests.tiny_grounder import TinyGrounder
+from tests.tiny_transvg import tiny_transvg_config
+
+CUSTOM = dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.5, decay_mult=0.0), box_head=dict(betas=(0.5, 0.9)))
+OPTION_SETS = [None, dict(custom_keys=CUSTOM), dict(bias_lr_mult=2.0, bias_decay_mult=0.0), dict(norm_decay_mult=0.0),
+               dict(flat_decay_mult=0.0), dict(dwconv_decay_mult=0.0), dict(bypass_duplicate=True, bias_lr_mult=2.0),
+               dict(dcn_offset_lr_mult=0.1, custom_keys=CUSTOM, bias_lr_mult=2.0, norm_decay_mult=0.0, flat_decay_mult=0.5,
+                    dwconv_decay_mult=0.25)]
 
 
 def construct(paramwise=None, **optimizer):
     return GroundingOptimWrapperConstructor(
         dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-2, weight_decay=0.1) | optimizer), paramwise)
+
+
+def student():
+    """A TransVG with the two layers that options name and it has not: a depth-wise and a deformable convolution."""
+    model = MODELS.build(tiny_transvg_config())
+    model.depthwise, model.deformable = nn.Conv2d(4, 4, 3, groups=4), ModulatedDeformConv2dPack(4, 4, 3)
+    return model
+
+
+def distilled():
+    model = MODELS.build(Config.fromfile(ROOT / 'tests/tiny_cached_config.py').model)
+    model.student.depthwise, model.student.deformable = nn.Conv2d(4, 4, 3, groups=4), ModulatedDeformConv2dPack(4, 4, 3)
+    return model
+
+
+def settings(wrapper):
+    return {id(parameter): (group['lr'], group['weight_decay'], group['betas'])
+            for group in wrapper.optimizer.param_groups for parameter in group['params'] if parameter.requires_grad}
+
+
+@pytest.fixture(scope='module', params=[student, distilled])
+def model(request):
+    return request.param()
+
+
+@pytest.mark.parametrize('options', OPTION_SETS)
+def test_every_parameter_has_the_settings_that_mmengine_gives_it_in_a_handful_of_groups(model, options):
+    wrapper = dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-2, weight_decay=0.1))
+    theirs = DefaultOptimWrapperConstructor(wrapper, options)(model)
+    ours = GroundingOptimWrapperConstructor(wrapper, options)(model)
+    assert settings(ours) == settings(theirs)
+    assert set(settings(ours)) == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert len(ours.optimizer.param_groups) <= 12
+    if options is not None:
+        assert len(theirs.optimizer.param_groups) > 40
+
+
+def test_options_meet_their_layers():
+    """So that the comparison with MMEngine compares more than the defaults."""
+    model = student()
+    wrapper = construct(dict(dcn_offset_lr_mult=0.5, dwconv_decay_mult=0.25))(model)
+    found = settings(wrapper)
+    assert found[id(model.deformable.conv_offset.weight)][0] == 5e-3
+    assert found[id(model.depthwise.weight)][1] == 0.025
 
 
 def test_equal_groups_are_merged_and_the_base_rate_comes_first():
@@ -41,12 +96,18 @@ def test_the_longest_key_wins_and_decay_options_spare_norms_and_biases():
 def test_a_shared_parameter_is_grouped_once():
     model = nn.ModuleDict({'a': nn.Linear(2, 2), 'b': nn.Linear(2, 2)})
     model['b'].weight = model['a'].weight
-    assert sum(len(group['params']) for group in construct().groups(model)) == 3
+    for options in (None, dict(bypass_duplicate=False), dict(bypass_duplicate=True, custom_keys={'b.': dict(lr_mult=0.1)})):
+        groups = construct(options).groups(model)
+        assert sum(len(group['params']) for group in groups) == 3
+    # The first module that has it decides.
+    assert {len(group['params']): group['lr'] for group in groups} == {2: 1e-2, 1: 1e-3}
 
 
 def test_unknown_options_and_a_missing_rate_are_refused():
-    with pytest.raises(ValueError, match=r'does not know norm_decay, backbone\.lr; it knows custom_keys'):
-        construct(dict(norm_decay=0, custom_keys=dict(backbone=dict(lr=1))))
+    with pytest.raises(ValueError, match=r"paramwise_cfg does not know 'norm_decay': did you mean norm_decay_mult\?"):
+        construct(dict(norm_decay=0))
+    with pytest.raises(ValueError, match=r"custom_keys\['backbone'\] does not know 'lrmult': did you mean lr_mult\?"):
+        construct(dict(custom_keys=dict(backbone=dict(lrmult=1))))
 
 
 def test_nothing_trainable_is_refused():

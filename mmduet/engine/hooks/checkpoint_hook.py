@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmduet.engine.resume import POINTER
 from mmduet.io.files import remove_partial, write_atomically
@@ -67,7 +67,8 @@ class GroundingCheckpointHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
-        inside = not self.end_of_epoch(runner.train_dataloader, batch_idx) and runner.iter + 1 < runner.max_iters
+        at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
+        inside = not at_end and runner.iter + 1 < runner.max_iters
         if self._iter_interval and inside and self.every_n_train_iters(runner, self._iter_interval):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
 
@@ -76,7 +77,10 @@ class GroundingCheckpointHook(Hook):
         self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Write every ``interval`` epochs and after the last."""
+        """Write every ``interval`` epochs and after the last; at the end of a training that counts steps."""
+        if _counts_steps(runner):
+            self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
+            return
         last = self.is_last_train_epoch(runner) or runner.iter >= runner.max_iters
         if last or self.every_n_epochs(runner, self._interval):
             self._save(runner, f'epoch_{runner.epoch + 1}.pth', runner.epoch + 1, runner.iter)
@@ -92,7 +96,8 @@ class GroundingCheckpointHook(Hook):
         score = float(find_metric(metrics, self._metric))
         if math.isnan(score) or (self._best is not None and not self._better(score, self._best['score'])):
             return
-        name = f'best_{self._metric.replace("/", "_")}_epoch_{runner.epoch}.pth'
+        when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
+        name = f'best_{self._metric.replace("/", "_")}_{when}.pth'
         runner.save_checkpoint(str(self._folder), name, save_optimizer=False, save_param_scheduler=False,
                                meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {self._metric: score}})
         old, self._best = self._best, {'file': name, 'metric': self._metric, 'score': score, 'epoch': runner.epoch}
@@ -100,7 +105,7 @@ class GroundingCheckpointHook(Hook):
             self._record(self._folder)
             if old is not None and old['file'] != name:
                 (self._folder / old['file']).unlink(missing_ok=True)
-        runner.logger.info(f'Best {self._metric} so far, {score:.4f}, at epoch {runner.epoch}: {name}')
+        runner.logger.info(f'Best {self._metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
 
     def _save(self, runner: Runner, name: str, epoch: int, iteration: int) -> None:
         folder = Path(runner.work_dir)
@@ -117,6 +122,11 @@ class GroundingCheckpointHook(Hook):
 
     def _record(self, folder: Path) -> None:
         write_atomically(folder / RECORD, json.dumps({'kept': self._kept, 'best': self._best}, indent=1))
+
+
+def _counts_steps(runner: Runner) -> bool:
+    """Whether training has no epochs; validation without training has an epoch, 0."""
+    return isinstance(runner._train_loop, IterBasedTrainLoop)
 
 
 def find_metric(metrics: Mapping[str, float], name: str) -> float:
