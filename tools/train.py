@@ -31,6 +31,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
     parser.add_argument('--accumulate', type=_common.positive, metavar='N',
                         help='sum the gradients of N steps before an update')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by the expressions of an update over base_batch_size of the config')
     parser.add_argument('--seed', type=int, help='of weights, order and augmentation')
     parser.add_argument('--max-iters', type=_common.positive, metavar='N',
                         help='stop after N steps in total and write a checkpoint')
@@ -68,6 +70,9 @@ def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     if args.accumulate is not None:
         cfg.optim_wrapper.accumulative_counts = args.accumulate
+    if args.auto_scale_lr:
+        from mmduet.engine.config_tools import enable_auto_scale_lr
+        enable_auto_scale_lr(cfg)
     if args.ema:
         # The average follows the weights closely at first and over the last 5,000 steps in the end.
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]

@@ -22,6 +22,7 @@ max_epochs = 4
 train_cfg.update(max_epochs=max_epochs)
 optim_wrapper.optimizer.update(lr=2e-3, weight_decay=0.01)
 param_scheduler[1].update(end=max_epochs)
+auto_scale_lr.update(base_batch_size=64)
 val_cfg = None
 test_cfg = None
 del default_hooks['visualization']

@@ -18,4 +18,5 @@ for loader in (train_dataloader, val_dataloader, test_dataloader):
     loader['dataset'].update(pipeline=test_pipeline)
 train_cfg.update(max_epochs=200, val_interval=20)
 param_scheduler[1].update(end=200)
+auto_scale_lr.update(base_batch_size=10)
 default_hooks.checkpoint.update(interval=20)

@@ -148,6 +148,18 @@ def set_splits(cfg: Config, loader: str, splits: Sequence[str]) -> None:
         node['splits'] = list(splits)
 
 
+def enable_auto_scale_lr(cfg: Config) -> None:
+    """Scale the learning rate by the expressions of an update over those that the config's rate is for.
+
+    Raises:
+        ConfigError: the config does not say what its rate is for.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise ConfigError('--auto-scale-lr needs the expressions per update that the rate is for; add to the config '
+                          'auto_scale_lr = dict(enable=False, base_batch_size=64), or what its schedule was tuned with')
+    cfg.auto_scale_lr.enable = True
+
+
 def check_precision(name: str) -> None:
     """See that mixed precision of this kind works here.
 

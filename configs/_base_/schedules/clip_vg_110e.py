@@ -12,3 +12,4 @@ train_cfg.update(max_epochs=110)
 optim_wrapper['optimizer'].update(lr=2.5e-4)
 optim_wrapper.update(paramwise_cfg=None)
 param_scheduler = [dict(type=CosineAnnealingLR, by_epoch=True, T_max=110, eta_min=0)]
+auto_scale_lr.update(base_batch_size=320)

@@ -1,4 +1,7 @@
-"""For small students trained from random weights: 20 epochs at one rate, warmed up and annealed step by step."""
+"""For small students trained from random weights: 20 epochs at one rate, warmed up and annealed step by step.
+
+The rate is for 16 expressions per step.
+"""
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import TestLoop, ValLoop
 from torch.optim import AdamW
@@ -17,3 +20,4 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type=LinearLR, start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type=CosineAnnealingLR, eta_min_ratio=0.01, by_epoch=True, begin=1, end=max_epochs, convert_to_iter_based=True)]
+auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -17,3 +17,4 @@ optim_wrapper = dict(
     optimizer=dict(type=AdamW, lr=1e-4, weight_decay=1e-4, fused=True),
     paramwise_cfg=dict(custom_keys=dict(visual_encoder=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1))))
 param_scheduler = [dict(type=MultiStepLR, by_epoch=True, milestones=[60], gamma=0.1)]
+auto_scale_lr = dict(enable=False, base_batch_size=64)
