@@ -1,5 +1,5 @@
 """MMEngine's options that cannot work here, refused in a sentence, and activation checkpointing that keeps every gradient."""
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -102,6 +102,6 @@ def checkpoint_without_reentry(model: nn.Module, names: str | list[str] | None) 
     """
     for name in module_names(names):
         module = model.get_submodule(name)
-        forward: Callable[..., Any] | None = vars(module).get('forward')
-        if forward is not None and not isinstance(forward, partial):
-            module.forward = partial(checkpoint, type(module).forward.__get__(module), use_reentrant=False)
+        wrapped: Any = vars(module).get('forward')
+        if wrapped is not None and not isinstance(wrapped, partial):
+            module.forward = partial(checkpoint, wrapped.__wrapped__, use_reentrant=False)

@@ -7,6 +7,7 @@ from typing import Any
 import mmengine
 import torch
 import torch.utils.deterministic as torch_deterministic
+from mmengine.device import get_device
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
