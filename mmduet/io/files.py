@@ -1,8 +1,8 @@
 """Finding files, their SHA-256, and writing them so that nobody ever reads half of one."""
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -75,6 +75,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_together(contents: Mapping[Path, str]) -> None:
+    """Write several files, all or none; folders are made where they are missing.
+
+    Raises:
+        OSError: as ``replacing``.
+    """
+    with ExitStack() as stack:
+        for path, text in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # JSON may spell half of a pair of surrogates, which no file can hold.
+            stack.enter_context(replacing(path)).write_text(text, encoding='utf-8', errors='replace')
 
 
 def remove_partial(folder: Path) -> None:

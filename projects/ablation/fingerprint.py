@@ -1,7 +1,6 @@
 """Short hashes of what a run depends on: its config without places, its data, its initial weights."""
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from mmduet.io.errors import DataError
-from mmduet.io.files import find_file
+from mmduet.io.files import find_file, sha256_of
 
 # What a training depends on, beside its seed and its data.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')
@@ -20,13 +19,13 @@ DIGITS = 12
 
 def hash_bytes(content: bytes) -> str:
     """The first digits of SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:DIGITS]
+    return sha256_of(content)[:DIGITS]
 
 
 @cache
 def hash_file(path: Path) -> str:
     """``hash_bytes`` of a file, read once per process."""
-    return hash_bytes(path.read_bytes())
+    return sha256_of(path)[:DIGITS]
 
 
 def hash_config(config: Mapping[str, Any]) -> str:
@@ -81,9 +80,11 @@ def hash_data(data_root: Path, splits: Sequence[str]) -> str:
 
 def hash_state(state: Mapping[str, torch.Tensor]) -> str:
     """Hash of names, types and values of a state dict."""
-    digest = hashlib.sha256()
+    return sha256_of(_pieces(state))[:DIGITS]
+
+
+def _pieces(state: Mapping[str, torch.Tensor]) -> Iterator[bytes]:
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
-        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:DIGITS]
+        yield f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode()
+        yield tensor.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, write_atomically
+from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, write_atomically, write_together
 
 # The first example of FIPS 180-4.
 ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
@@ -72,3 +72,23 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     remove_partial(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['.hidden', 'a.partial', 'epoch_1.pth']
+
+
+def test_all_files_are_written_and_nothing_else(tmp_path):
+    write_together({tmp_path / 'deep/a.html': 'ä', tmp_path / 'deep/a.json': '{}'})
+    found = {path.name: path.read_text(encoding='utf-8') for path in (tmp_path / 'deep').iterdir()}
+    assert found == {'a.html': 'ä', 'a.json': '{}'}
+
+
+def test_after_an_error_with_one_of_several_files_all_are_as_they_were(tmp_path):
+    (tmp_path / 'a.html').write_text('old')
+    (tmp_path / 'file').write_text('no folder')
+    with pytest.raises(OSError, match='file'):
+        write_together({tmp_path / 'a.html': 'new', tmp_path / 'file/a.json': '{}'})
+    assert (tmp_path / 'a.html').read_text() == 'old'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a.html', 'file']
+
+
+def test_a_letter_that_no_file_can_hold_becomes_a_question_mark(tmp_path):
+    write_together({tmp_path / 'a.html': 'a\ud800b'})
+    assert (tmp_path / 'a.html').read_text() == 'a?b'

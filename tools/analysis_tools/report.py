@@ -103,13 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def make() -> None:
         from mmduet.evaluation.report.cases import read_cases
-        from mmduet.evaluation.report.files import write_together
         from mmduet.evaluation.report.gallery import Album, choose_groups
         from mmduet.evaluation.report.page import draw_page
         from mmduet.evaluation.report.phrases import TITLES
         from mmduet.evaluation.report.predictions import read_predictions
         from mmduet.evaluation.report.summary import summarise
         from mmduet.io.errors import DataError
+        from mmduet.io.files import write_together
         if args.images is not None and not args.images.is_dir():
             raise DataError(f'the image folder {args.images} does not exist')
         cases = read_cases(args.ann, args.objects)

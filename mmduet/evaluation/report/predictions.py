@@ -1,6 +1,5 @@
 """Predictions of any system, from JSON lines, JSON or CSV, brought into the order of the expressions."""
 import csv
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from mmduet.datasets.annotation_file import is_number
 from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.words import split_words
 from mmduet.io.errors import DataError
+from mmduet.io.files import sha256_of
 
 Floats = NDArray[np.float64]
 FORMATS = ('xyxy', 'xywh')
@@ -92,7 +92,7 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
         raise PredictionError(f'{path} is empty: it holds no prediction')
     reader = _Reader(path, cases, box_format, allow_no_box)
     boxes, scores, recorded = reader.read(entries)
-    return Predictions(name=name, path=path, sha256=hashlib.sha256(content).hexdigest(), boxes=boxes, scores=scores,
+    return Predictions(name=name, path=path, sha256=sha256_of(content), boxes=boxes, scores=scores,
                        recorded=recorded, kept_out=_read_kept_out(entries, kept_out))
 
 
