@@ -1,11 +1,10 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from mmduet.registry import MODELS
+from tests.run_tool import run_tool
 from tests.shared_data import ROOT
 from tests.tiny_transvg import make_batch
 
@@ -17,8 +16,8 @@ def slow(config):
     return pytest.param(config, DUET_TERMS, marks=pytest.mark.slow)
 
 
-def _run(*arguments):
-    run = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=240)
+def _run(tool, *arguments):
+    run = run_tool(tool, *arguments)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     return run.stdout + run.stderr
 
@@ -28,8 +27,8 @@ def data_root(tmp_path_factory):
     """RefShapes in small, by the commands of the quickstart."""
     folder = tmp_path_factory.mktemp('refshapes')
     official = folder / 'official'
-    _run(ROOT / 'tools/make_refshapes.py', '--out', official, '--train', 70, '--val', 10, '--test', 10, '--workers', 1)
-    _run(ROOT / 'tools/prepare_dataset.py', 'refshapes', '--source', official, '--images', official / 'images',
+    _run('make_refshapes', '--out', official, '--train', 70, '--val', 10, '--test', 10, '--workers', 1)
+    _run('prepare_dataset', 'refshapes', '--source', official, '--images', official / 'images',
          '--out', folder / 'root')
     return folder / 'root'
 
@@ -39,7 +38,7 @@ def data_root(tmp_path_factory):
                                                slow('duet/vltvg_duet_refshapes.py'), slow('duet/clip_vg_duet_refshapes.py'),
                                                slow('duet/qrnet_duet_refshapes.py')])
 def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
-    log = _run(ROOT / 'tools/train.py', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
+    log = _run('train', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
                '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1', 'train_dataloader.dataset.first=70')
     for term in ('loss_bbox', 'loss_giou', *terms):
         assert f'{term}: ' in log
@@ -47,7 +46,7 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
     # Whatever trained it, the plain config tests it: a distilled checkpoint gives its student.
     student = Path(config).name.replace('_duet', '').removesuffix('_refshapes.py')
     plain = ROOT / f'configs/{student}/{student}_refshapes.py'
-    table = _run(ROOT / 'tools/test.py', plain, checkpoint, '--data-root', data_root, '--work-dir', tmp_path / 'test',
+    table = _run('test', plain, checkpoint, '--data-root', data_root, '--work-dir', tmp_path / 'test',
                  '--show-dir', tmp_path / 'pictures')
     assert 'acc@0.5' in table and 'miou' in table
     assert list((tmp_path / 'pictures').rglob('*.png'))

@@ -3,7 +3,6 @@ import random
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
@@ -11,6 +10,7 @@ from torch import distributed
 
 from mmduet.evaluation import GroundingMetric, TransVGRule, VLTVGRule
 from mmduet.structures import Canvas
+from tests.forking import run_ranks
 
 # Every remainder of a division by as many ranks as are tested.
 COUNTS = (12, 13, 14, 15, 16)
@@ -133,23 +133,23 @@ def rank_of_samples(rank, world, count):
     return [(rank + world * k) % count for k in range(length)]
 
 
-def evaluate_on_rank(rank, world, address, results):
-    torch.set_num_threads(1)
-    distributed.init_process_group('gloo', init_method=f'file://{address}', rank=rank, world_size=world)
+def evaluate_on_rank(folder):
+    distributed.init_process_group('gloo')
+    rank, world, results = distributed.get_rank(), distributed.get_world_size(), {}
     for count in COUNTS:
         for batch in (1, 3, 8):
             samples = [predicted(k, (37 * k) % 101) for k in rank_of_samples(rank, world, count)]
-            results[(rank, count, batch)] = score(samples, size=count, batch=batch)
+            results[f'{rank} {count} {batch}'] = score(samples, size=count, batch=batch)
     distributed.destroy_process_group()
+    (folder / f'{rank}.json').write_text(json.dumps(results))
 
 
 @pytest.mark.parametrize('world', [1, 2, 3, 4])
 def test_any_number_of_ranks_reports_what_one_process_does(tmp_path, world):
-    with mp.Manager() as manager:
-        results = manager.dict()
-        # Forked children need not import everything again, which would take most of a minute.
-        mp.start_processes(evaluate_on_rank, (world, str(tmp_path / 'meeting'), results), nprocs=world, start_method='fork')
-        gathered = dict(results)
+    ranks = run_ranks(world, evaluate_on_rank, tmp_path)
+    assert [rank.returncode for rank in ranks] == [0] * world, ranks
+    gathered = [each for rank in range(world) for each in json.loads((tmp_path / f'{rank}.json').read_text()).items()]
     assert len(gathered) == 3 * len(COUNTS) * world
-    for (_, count, _), metrics in gathered.items():
-        assert metrics == score([predicted(k, (37 * k) % 101) for k in range(count)])
+    expected = {count: score([predicted(k, (37 * k) % 101) for k in range(count)]) for count in COUNTS}
+    for name, metrics in gathered:
+        assert metrics == expected[int(name.split()[1])]

@@ -1,11 +1,9 @@
 """What holds for every folder under ``projects``; what a project promises is tested beside it."""
-import subprocess
-import sys
-
 import pytest
 from mmengine.config import Config
 
 from mmduet.engine.config_tools import walk
+from tests.run_tool import run_tool
 from tests.shared_data import ROOT
 from tests.tiny_grounder import make_data_root
 
@@ -50,10 +48,9 @@ def test_leaf_parses_dumps_and_reloads_to_the_same_from_anywhere(path, tmp_path,
 
 @pytest.mark.parametrize('config', RECIPES)
 def test_a_recipe_trains_and_validates_by_the_command_of_its_page_from_any_folder(config, tmp_path):
-    command = [sys.executable, ROOT / 'tools/train.py', f'projects/{config}', '--data-root', make_data_root(tmp_path / 'root'),
-               '--work-dir', 'work', '--max-iters', '3', '--cfg-options', 'train_dataloader.dataset.first=None',
-               'train_dataloader.batch_size=4', 'default_hooks.logger.interval=1']
-    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    run = run_tool('train', f'projects/{config}', '--data-root', make_data_root(tmp_path / 'root'), '--work-dir', 'work',
+                   '--max-iters', 3, '--cfg-options', 'train_dataloader.dataset.first=None', 'train_dataloader.batch_size=4',
+                   'default_hooks.logger.interval=1', cwd=tmp_path)
     log = run.stdout + run.stderr
     assert run.returncode == 0, log[-2000:]
     assert 'loss_contrast: ' in log and 'val/acc@0.5: ' in log

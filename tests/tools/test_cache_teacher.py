@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -10,6 +7,7 @@ from mmduet.io.errors import DataError
 from mmduet.teacher_cache import plan
 from mmduet.teacher_cache.store import CacheError, CacheSection
 from tests.load_tool import load_tool
+from tests.run_tool import run_tool_on_ranks
 from tests.shared_data import ROOT
 from tests.tiny_cache import CONFIG, make_cache_root, write_cache
 
@@ -78,10 +76,8 @@ def test_random_weights_are_told_apart_by_what_they_are(root, tmp_path):
 
 def test_two_processes_write_the_bytes_of_one(root, tmp_path):
     one = write_cache(root, tmp_path / 'one')
-    environ = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
-    done = subprocess.run(['bash', str(ROOT / 'tools/dist_cache_teacher.sh'), CONFIG, '2', '--data-root', str(root), '--out',
-                           str(tmp_path / 'two')], env=environ, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    two = run_tool_on_ranks(2, 'cache_teacher', CONFIG, '--data-root', root, '--out', tmp_path / 'two')
+    assert [rank.returncode for rank in two] == [0, 0], two
     first, second = contents(one / 'tiny/train'), contents(tmp_path / 'two/tiny/train')
     assert first.keys() == second.keys()
     assert all(first[name] == second[name] for name in first if name != 'manifest.json')

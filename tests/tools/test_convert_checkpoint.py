@@ -1,7 +1,5 @@
 import argparse
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,16 +9,13 @@ from mmduet.models.conversion import CLIP_VG, LAYOUTS, TRANSVG, VLTVG
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from tests.load_tool import load_tool
+from tests.run_tool import run_tool
 from tests.shared_data import ROOT
 from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import tiny_transvg_config
 from tests.tiny_vltvg import tiny_vltvg_config
 
-TOOL = ROOT / 'tools/model_converters/convert_checkpoint.py'
-
-
-def _run(*arguments):
-    return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+TOOL = 'model_converters/convert_checkpoint'
 
 
 def _authors_checkpoint(model, path, layout=TRANSVG):
@@ -39,7 +34,7 @@ def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path
     torch.manual_seed(0)
     model = MODELS.build(config())
     _authors_checkpoint(model, tmp_path / 'theirs.pth', layout)
-    run = _run(tmp_path / 'theirs.pth', tmp_path / 'new/ours.safetensors')
+    run = run_tool(TOOL, tmp_path / 'theirs.pth', tmp_path / 'new/ours.safetensors')
     assert run.returncode == 0, run.stderr
     assert f'({layout.name})' in run.stdout
     other = MODELS.build(config())
@@ -52,7 +47,7 @@ def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path
 def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_written(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
     full_size = ROOT / 'configs/_base_/models/transvg_r50.py'
-    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', full_size)
+    run = run_tool(TOOL, tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', full_size)
     assert run.returncode == 1
     assert 'does not fit TransVG' in run.stderr
     assert not (tmp_path / 'ours.safetensors').exists()
@@ -60,7 +55,8 @@ def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_wr
 
 def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
-    run = _run(tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', ROOT / 'configs/vltvg/vltvg_refshapes.py')
+    other = ROOT / 'configs/vltvg/vltvg_refshapes.py'
+    run = run_tool(TOOL, tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', other)
     assert run.returncode == 1
     assert 'does not fit VLTVG' in run.stderr and re.search(r'\d+ unexpected \(\w', run.stderr)
     assert 'It is a transvg checkpoint; no config of configs/transvg fits it' in run.stderr
@@ -68,12 +64,12 @@ def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
 
 
 def test_every_layout_can_be_named_on_the_command_line():
-    assert tuple(LAYOUTS) == load_tool('model_converters/convert_checkpoint').LAYOUT_NAMES
+    assert tuple(LAYOUTS) == load_tool(TOOL).LAYOUT_NAMES
 
 
 def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
     (tmp_path / 'page.pth').write_text('<html>not found</html>')
-    run = _run(tmp_path / 'page.pth', tmp_path / 'ours.safetensors')
+    run = run_tool(TOOL, tmp_path / 'page.pth', tmp_path / 'ours.safetensors')
     assert run.returncode == 1
     assert 'page.pth is truncated or corrupt (Unsupported operand 60)' in run.stderr
     assert 'Traceback' not in run.stderr

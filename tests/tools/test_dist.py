@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from mmduet.registry import RUNNERS
+from tests.run_tool import run_tool_on_ranks
+from tests.shared_data import ROOT
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
-ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / 'tests/tiny_distributed_config.py'
 
 
 def run(script, *arguments, cwd=ROOT, **environ):
-    env = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **environ}
+    env = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), **environ}
     return subprocess.run(['bash', str(ROOT / 'tools' / script), *map(str, arguments)], cwd=cwd, env=env, text=True,
-                          capture_output=True, timeout=300)
+                          capture_output=True)
 
 
 @pytest.fixture(scope='module')
@@ -26,8 +28,7 @@ def trained(tmp_path_factory):
     """One epoch of three steps, and its validation, on two ranks; started in another folder."""
     folder = tmp_path_factory.mktemp('dist')
     root = make_data_root(folder / 'data', count=11)
-    config = ROOT / 'tests/tiny_distributed_config.py'
-    done = run('dist_train.sh', config, 2, '--data-root', root, '--work-dir', 'work', '--max-epochs', 1, cwd=folder)
+    done = run('dist_train.sh', TINY, 2, '--data-root', root, '--work-dir', 'work', '--max-epochs', 1, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, root
 
@@ -60,16 +61,28 @@ def test_two_ranks_evaluate_as_one_does(trained):
 def test_two_ranks_train_as_one_with_twice_the_batch(trained, tmp_path):
     """Same expressions in each step, same augmentations, no dropout: the weights agree but for rounding."""
     _, root = trained
-    config = ROOT / 'tests/tiny_distributed_config.py'
     options = ('--data-root', root, '--max-iters', 2, '--cfg-options', 'model.dropout=0.0')
-    two = run('dist_train.sh', config, 2, '--work-dir', tmp_path / 'two', *options)
-    one = run('dist_train.sh', config, 1, '--work-dir', tmp_path / 'one', *options, 'train_dataloader.batch_size=4')
-    assert (two.returncode, one.returncode) == (0, 0), two.stderr[-2000:] + one.stderr[-2000:]
+    two = run_tool_on_ranks(2, 'train', TINY, '--work-dir', tmp_path / 'two', *options)
+    one = run_tool_on_ranks(1, 'train', TINY, '--work-dir', tmp_path / 'one', *options, 'train_dataloader.batch_size=4')
+    assert [rank.returncode for rank in (*two, *one)] == [0, 0, 0], (two, one)
     last = [Path((tmp_path / name / 'last_checkpoint').read_text().strip()) for name in ('one', 'two')]
     weights = [torch.load(path, weights_only=True)['state_dict'] for path in last]
     start = torch.load(trained[0] / 'work/epoch_1.pth', weights_only=True)['state_dict']
     assert all(torch.allclose(value, weights[1][name], atol=1e-5) for name, value in weights[0].items())
     assert not torch.allclose(start['box_head.weight'], weights[0]['box_head.weight'], atol=1e-3)
+
+
+@pytest.mark.parametrize(('script', 'arguments', 'tool'), [
+    ('dist_train.sh', ['config.py'], 'train.py config.py'),
+    ('dist_cache_teacher.sh', ['config.py'], 'cache_teacher.py config.py'),
+    ('dist_test.sh', ['config.py', 'a.pth'], 'test.py config.py a.pth')])
+def test_every_script_starts_its_tool_on_the_processes_asked_for(script, arguments, tool):
+    alone = run(script, *arguments, 3, '--seed', '1 2', PYTHON='echo')
+    launch = '-m torch.distributed.run --standalone --nproc-per-node 3'
+    assert alone.stdout == f'{launch} {ROOT}/tools/{tool} --launcher pytorch --seed 1 2\n'
+    several = run(script, *arguments, 3, PYTHON='echo', NNODES='2', NODE_RANK='1', MASTER_ADDR='first')
+    assert several.stdout == (f'-m torch.distributed.run --nnodes 2 --node-rank 1 --nproc-per-node 3 --master-addr first '
+                              f'--master-port 29500 {ROOT}/tools/{tool} --launcher pytorch\n')
 
 
 def test_a_wrong_number_of_processes_is_a_sentence():

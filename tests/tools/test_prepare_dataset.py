@@ -1,25 +1,19 @@
-import importlib.util
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
 from mmduet.datasets import GroundingDataset, read_annotations
+from tests.load_tool import load_tool
+from tests.run_tool import run_tool
 from tests.shared_data import ROOT, shared
 from tests.tiny_data import reference, write_lines, write_official, write_photo
 from tests.tiny_sources import write_entities, write_index, write_shikra
 
-TOOL = ROOT / 'tools' / 'prepare_dataset.py'
+tool = load_tool('prepare_dataset')
 
 
 @pytest.fixture
 def run(capsys):
-    spec = importlib.util.spec_from_file_location('prepare_dataset_tool', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
     def run_in_process(*arguments):
         returncode = tool.main([str(argument) for argument in arguments])
         output = capsys.readouterr()
@@ -37,9 +31,7 @@ def official(tmp_path):
 
 
 def test_a_data_root_is_written_from_any_folder_with_counts_beside_the_published(tmp_path, official):
-    arguments = ['refcoco_unc', '--source', 'source', '--out', 'root', '--check-images']
-    done = subprocess.run([sys.executable, str(TOOL), *arguments], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    done = run_tool('prepare_dataset', 'refcoco_unc', '--source', 'source', '--out', 'root', '--check-images', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     train = next(row for row in done.stdout.splitlines() if row.startswith('train')).split()
     assert ' '.join(train) == 'train 16,994 / 42,404 / 120,624 1 / 2 / 3 -16,993 / -42,402 / -120,621 1 / 2 / 3'

@@ -1,13 +1,10 @@
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from mmduet.engine import FreezeHook
 from mmduet.engine.hooks.freeze_hook import trainable_parameters
 from mmduet.registry import MODELS, RUNNERS
+from tests.run_tool import run_tool_on_ranks
 from tests.shared_data import ROOT
 from tests.tiny_grounder import load_tiny_config, make_data_root
 from tests.tiny_vltvg import tiny_vltvg_config
@@ -75,11 +72,9 @@ def test_parts_are_found_in_a_distilled_student_and_what_was_frozen_stays_so():
 
 def test_two_ranks_train_as_one_before_and_after_the_release(tmp_path):
     root = make_data_root(tmp_path / 'data', count=8)
-    env = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / 'tests/tiny_frozen_config.py'), '2',
-                           '--data-root', str(root), '--work-dir', str(tmp_path / 'two'), '--cfg-options',
-                           'model.dropout=0.0'], env=env, text=True, capture_output=True, timeout=200)
-    assert done.returncode == 0, done.stderr[-3000:]
+    ranks = run_tool_on_ranks(2, 'train', ROOT / 'tests/tiny_frozen_config.py', '--data-root', root, '--work-dir',
+                              tmp_path / 'two', '--cfg-options', 'model.dropout=0.0')
+    assert [rank.returncode for rank in ranks] == [0, 0], ranks
     first, second = (torch.load(tmp_path / f'two/rank_{rank}_of_2.pt', weights_only=True) for rank in range(2))
     assert _changed(first, second) == set()
     _, frozen, one = _train(root, tmp_path / 'one', 2, model__dropout=0.0, train_dataloader__batch_size=4)

@@ -1,11 +1,11 @@
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
 from mmduet.models.losses.gathering import gather_rows
 from mmduet.models.losses.target_identity import TargetIdentity
 from mmduet.structures import Regions, TeacherTargets
+from tests.forking import run_ranks
 
 WORLD, ROWS, WIDTH = 2, 3, 8
 
@@ -45,8 +45,9 @@ def contrast(rows, gather):
     return loss.detach(), negatives.grad
 
 
-def run_rank(rank, folder):
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=WORLD)
+def run_rank(folder):
+    torch.distributed.init_process_group('gloo')
+    rank = torch.distributed.get_rank()
     rows = torch.arange(rank * ROWS, (rank + 1) * ROWS)
     gathered = gather_rows(torch.tensor([[float(rank)]]))
     torch.save((relation_and_gradient(rows), contrast(rows, True), gathered), f'{folder}/{rank}.pt')
@@ -54,7 +55,8 @@ def run_rank(rank, folder):
 
 
 def test_gathered_losses_on_two_ranks_are_those_of_one_process(tmp_path):
-    mp.spawn(run_rank, args=(str(tmp_path), ), nprocs=WORLD)
+    ranks = run_ranks(WORLD, run_rank, tmp_path)
+    assert [rank.returncode for rank in ranks] == [0, 0], ranks
     (first, first_contrast, gathered), (second, second_contrast, _) = (torch.load(tmp_path / f'{r}.pt') for r in range(WORLD))
     assert gathered.tolist() == [[0.0], [1.0]]
     value, gradient = relation_and_gradient(torch.arange(WORLD * ROWS))

@@ -1,2 +1,0 @@
-"""Makes MMDetection importable before any test imports it."""
-import mmduet  # noqa: F401
