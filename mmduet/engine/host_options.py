@@ -33,6 +33,10 @@ def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
     wrapper = cfg.get('optim_wrapper')
     if isinstance(wrapper, Mapping):
         _refuse_optimizer(wrapper, cuda)
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint')
+    if isinstance(hook, Mapping) and (hook.get('backend_args') or hook.get('file_client_args')):
+        raise ConfigError('default_hooks.checkpoint: checkpoints are replaced in one step, which only local folders can: leave '
+                          'backend_args and file_client_args out')
 
 
 def _refuse_optimizer(wrapper: Mapping[str, Any], cuda: bool) -> None:

@@ -13,6 +13,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 PARAMWISE_KEYS = ('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
@@ -36,12 +37,12 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             the optimizer takes.
 
     Raises:
-        ValueError: an unknown option, named with the nearest; an optimizer without a rate.
+        ConfigError: an unknown option, named with the nearest; an optimizer without a rate.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
         if 'lr' not in (optim_wrapper_cfg.get('optimizer') or {}):
-            raise ValueError('optim_wrapper needs an optimizer with its lr')
+            raise ConfigError('optim_wrapper needs an optimizer with its lr')
         super().__init__(optim_wrapper_cfg, {**(paramwise_cfg or {}), 'bypass_duplicate': True})
 
     def _validate_cfg(self) -> None:
@@ -60,14 +61,14 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """Add the parameters of a module to ``params``; those of the whole model come out in few groups.
 
         Raises:
-            ValueError: nothing is trainable.
+            ConfigError: nothing is trainable.
         """
         if prefix:
             super().add_params(params, module, prefix, is_dcn_module)
             return
         names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
         if not names:
-            raise ValueError(f'{type(module).__name__} has no trainable parameter')
+            raise ConfigError(f'{type(module).__name__} has no trainable parameter')
         for key in self.paramwise_cfg.get('custom_keys', {}):
             if not any(key in name for name in names):
                 print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current')
@@ -90,14 +91,14 @@ def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> 
     """See that all options are known.
 
     Raises:
-        ValueError: one is not; names the nearest.
+        ConfigError: one is not; names the nearest.
     """
     known = list(known)
     for option in options:
         if option not in known:
             near = get_close_matches(option, known, n=1)
             hint = f'did you mean {near[0]}? ' if near else ''
-            raise ValueError(f'{where} does not know {option!r}: {hint}It takes {", ".join(known)}')
+            raise ConfigError(f'{where} does not know {option!r}: {hint}It takes {", ".join(known)}')
 
 
 def merge_equal_groups(groups: Iterable[dict[str, Any]], base: dict[str, Any]) -> list[dict[str, Any]]:

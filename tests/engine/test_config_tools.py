@@ -8,6 +8,7 @@ from mmduet.engine.config_tools import (
     apply_options,
     check_precision,
     drop_pretrained,
+    enable_auto_scale_lr,
     load_config,
     parse_options,
     parse_splits,
@@ -121,3 +122,20 @@ def test_the_default_runtime_survives_a_dump(tmp_path):
     again = Config.fromfile(tmp_path / 'dump.py')
     assert again.default_hooks.checkpoint.save_best == 'acc@0.5'
     assert again.runner_type == 'mmduet.engine.GroundingRunner'
+
+
+def test_rates_are_scaled_where_a_config_says_what_they_are_for():
+    cfg = load_config('configs/clip_vg/clip_vg_refcoco.py')
+    assert not cfg.auto_scale_lr.enable
+    enable_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr.to_dict() == dict(enable=True, base_batch_size=320)
+    with pytest.raises(ConfigError, match='needs the expressions per update that the rate is for'):
+        enable_auto_scale_lr(Config(dict(model=dict())))
+
+
+@pytest.mark.parametrize(('name', 'expressions'), [
+    ('transvg/transvg_refcoco', 64), ('transvg/transvg_refcocoplus', 64), ('vltvg/vltvg_refcoco', 64),
+    ('qrnet/qrnet_refcoco', 64), ('clip_vg/clip_vg_refcoco', 320), ('duet/transvg_duet_refcoco', 64),
+    ('duet/transvg_duet_refshapes', 16), ('transvg/transvg_small_refcoco', 10), ('duet/transvg_duet_small_refcoco', 10)])
+def test_every_schedule_says_for_how_many_expressions_its_rates_are(name, expressions):
+    assert load_config(f'configs/{name}.py').auto_scale_lr.to_dict() == dict(enable=False, base_batch_size=expressions)

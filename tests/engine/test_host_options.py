@@ -139,6 +139,8 @@ def test_a_distributed_wrapper_takes_its_options_on_a_cpu(whole, root, tmp_path,
 @pytest.mark.parametrize(('options', 'sentence'), [
     (dict(model_wrapper_cfg=dict(type='MMFullyShardedDataParallel')), 'does not keep the whole model in every process'),
     (dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')), 'a grounder has one optimizer'),
+    (dict(default_hooks__checkpoint=dict(type='CheckpointHook', backend_args=dict(backend='petrel'), _delete_=True)),
+     'only local folders'),
     (dict(sync_bn='torch'), 'for CUDA devices only'),
     (dict(optim_wrapper__type='ApexOptimWrapper'), 'use mmduet.MixedPrecisionOptimWrapper'),
     (dict(optim_wrapper__optimizer=dict(type='ZeroRedundancyOptimizer', optimizer_type='AdamW', lr=1e-3, _delete_=True)),

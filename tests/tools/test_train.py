@@ -30,8 +30,9 @@ def run(monkeypatch, *arguments):
 
 def test_flags_change_the_config(root):
     cfg = configure('--data-root', root, '--train-split', 'train+val', '--val-split', 'testA', '--test-split', 'val',
-                    '--amp', 'bf16', '--ema', '--accumulate', 4, '--seed', 7, '--max-iters', 9, '--max-epochs', 3,
-                    '--launcher', 'none', '--cfg-options', 'model.dropout=0.5')
+                    '--amp', 'bf16', '--ema', '--accumulate', 4, '--auto-scale-lr', '--seed', 7,
+                    '--max-iters', 9, '--max-epochs', 3,
+                    '--launcher', 'none', '--cfg-options', 'model.dropout=0.5', 'auto_scale_lr.base_batch_size=4')
     assert cfg.train_dataloader.dataset.splits == ['train', 'val']
     assert cfg.val_dataloader.dataset.splits == ['testA']
     assert cfg.test_dataloader.dataset.splits == ['val']
@@ -39,6 +40,7 @@ def test_flags_change_the_config(root):
     assert cfg.optim_wrapper.type == 'mmduet.MixedPrecisionOptimWrapper'
     assert (cfg.optim_wrapper.dtype, cfg.optim_wrapper.accumulative_counts) == ('bf16', 4)
     assert cfg.custom_hooks == [{'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
+    assert cfg.auto_scale_lr == {'enable': True, 'base_batch_size': 4}
     assert cfg.randomness == {'seed': 7}
     assert (cfg.train_cfg.max_iters, cfg.train_cfg.max_epochs) == (9, 3)
     assert cfg.model.dropout == 0.5
@@ -77,6 +79,8 @@ def test_a_training_stops_at_the_limit_and_resumes(root, tmp_path, monkeypatch):
     ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; the nearest are mmd"),
     ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
     ([CONFIG, '--train-split', 'nope'], 'nope'),
+    ([CONFIG, '--auto-scale-lr'], 'error: --auto-scale-lr needs the expressions per update'),
+    ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'error: paramwise_cfg does not know'),
     ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])
