@@ -55,6 +55,7 @@ def test_the_student_of_a_leaf_goes_forward_and_backward_at_its_size_without_mem
         return
     samples = [make_sample(text, Canvas(size=size, left=0, top=0, width=size, height=3 * size // 4, scale_x=1.0, scale_y=1.0),
                            (0.0, 0.0, size / 2, size / 2), text) for text in ('the dog', 'a cup on the left')]
+    images = [torch.zeros(3, 3 * size // 4, size, dtype=torch.uint8)] * 2
     with torch.device('meta'):
         model = MODELS.build(student)
     model.to('meta')  # MMDetection's Swin is built on the CPU
@@ -62,8 +63,9 @@ def test_the_student_of_a_leaf_goes_forward_and_backward_at_its_size_without_mem
         # transformers looks whether a mask masks anything, and this one has no values.
         model.text_encoder.bert.register_forward_pre_hook(
             lambda module, arguments, named: (arguments, {**named, 'attention_mask': None}), with_kwargs=True)
-    features = model.train().extract(torch.empty(2, 3, size, size, device='meta'), samples)
-    losses = model.loss(features, samples)
+    batch = model.data_preprocessor({'inputs': images, 'data_samples': samples}, True)['batch']
+    features = model.train().extract(batch)
+    losses = model.loss(features, batch)
     sum(losses.values()).backward()
     assert features.boxes.shape[1:] == (2, 4)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -83,7 +85,7 @@ def test_a_leaf_goes_forward_and_backward_on_photos_of_its_size_with_random_weig
     # A cached teacher is asked once beforehand, as its tool does it.
     cached = benchmark.write_cache(model, config, arguments, tmp_path / 'cache') if arguments.teacher_cache else None
     data = model.train().data_preprocessor(next(benchmark.load_batches(dataset, 2)), True)
-    assert data['inputs'].shape == (2, 3, canvas_size(config), canvas_size(config))
+    assert data['batch'].pixels.shape == (2, 3, canvas_size(config), canvas_size(config))
     with benchmark.taught_by(model, cached):
         losses = model(**data, mode='loss')
     terms = {name: value for name, value in losses.items() if 'loss' in name}

@@ -56,7 +56,7 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
 def test_the_distilled_recipe_has_all_its_terms_and_they_reach_the_student(student):
     config = Config.fromfile(ROOT / f'configs/duet/{student}_duet_refshapes.py').model
     model = MODELS.build(config)
-    losses = model(**model.data_preprocessor(make_batch()), mode='loss')
+    losses = model(**model.data_preprocessor(make_batch(), True), mode='loss')
     assert {'loss_bbox', 'loss_giou', *DUET_TERMS} <= losses.keys()
     sum(losses[name] for name in DUET_TERMS).backward()
     assert model.student.visual_proj.weight.grad.abs().sum() > 0

@@ -1,5 +1,6 @@
 """A data root of photos that need no resize, and caches of the tiny CLIP over it."""
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import numpy as np
 from mmengine.config import Config
 
 from mmduet.datasets import GroundingDataset, grounding_collate
-from mmduet.registry import MODELS
+from mmduet.models import GroundingDataPreprocessor
+from mmduet.models.base_teacher import BaseTeacher
+from mmduet.structures import GroundingBatch, TeacherTargets
 from tests.load_tool import load_tool
 from tests.tiny_data import write_lines, write_photo
 
@@ -65,12 +68,9 @@ def build_dataset(root: Path, *transforms: dict[str, Any], **changes: Any) -> Gr
     return GroundingDataset(**{**config, **changes})
 
 
-def ask(teacher: Any, dataset: GroundingDataset, needs: set[str], indices: range | None = None) -> Any:
-    """What a teacher says about a batch, as a distilled model asks it; and the batch's samples."""
-    model = MODELS.build(load_config(dataset.data_root).model.student)
-    batch = grounding_collate([dataset[index] for index in indices or range(len(dataset))])
-    data = model.data_preprocessor(batch)
-    samples = data['data_samples']
-    from mmduet.models.base_grounder import stack_targets
-    images = model.data_preprocessor.to_unit_range(data['inputs'], samples)
-    return teacher(images, samples, stack_targets(samples, 'cpu'), needs), samples
+def ask(teacher: BaseTeacher, dataset: GroundingDataset, required: Set[str],
+        share: bool = False) -> tuple[TeacherTargets, GroundingBatch]:
+    """What a teacher gives about all of a data set, as one batch; and that batch, whose expressions may share images."""
+    data = grounding_collate([dataset[index] for index in range(len(dataset))])
+    batch = GroundingDataPreprocessor()(data, training=not share)['batch']
+    return teacher(batch, required), batch

@@ -1,15 +1,13 @@
 """The tiny grounder distilled from the tiny CLIP, without any resize."""
 from mmengine.config import read_base
 
-from mmduet.models import DistilledGrounder, DUETHead
-from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
+from mmduet.models import DistilledGrounder
 from tests.tiny_grounder import TinyGrounder
 
 # ruff: noqa: F403
 with read_base():
+    from ..configs._base_.duet_head import duet_head
     from ..configs._base_.teachers.clip_tiny_refshapes import teacher
     from .tiny_config import *
 
-model = dict(type=DistilledGrounder, student=dict(type=TinyGrounder, dropout=0.0), teacher=teacher,
-             head=dict(type=DUETHead, channels=8, embed_dims=64, semantic=dict(type=SemanticDistillLoss),
-                       region=dict(type=RegionContrastiveLoss)))
+model = dict(type=DistilledGrounder, student=dict(type=TinyGrounder, dropout=0.0), teacher=teacher, head=duet_head)

@@ -10,9 +10,9 @@ from mmengine.hooks import Hook
 from PIL import Image
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, GroundingFeatures
 
 SIZE = 32
 CELLS = 4
@@ -35,19 +35,20 @@ class TinyGrounder(BaseGrounder):
         self.drop = nn.Dropout(dropout)
         self.box_head = nn.Linear(CHANNELS, 4)
         self.poison = poison
+        self.channels = CHANNELS
 
-    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
-        visual = self.backbone(inputs)
-        padding = padding_mask(stack_windows([sample.canvas for sample in samples], inputs.device), SIZE, CELLS)
-        ids = torch.tensor([[sum(map(ord, sample.text)) % 64] for sample in samples], device=inputs.device)
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
+        visual = batch.expand(self.backbone(batch.pixels))
+        padding = batch.expand(batch.padding(CELLS))
+        ids = torch.tensor([[sum(map(ord, text)) % 64] for text in batch.texts], device=visual.device)
         text = self.text_encoder(ids)
         query = self.drop(self.norm(visual.mean((2, 3)) * text[:, 0]))
         return GroundingFeatures(boxes=self.box_head(query).sigmoid()[None], query=query, visual=visual, visual_padding=padding,
                                  text=text, text_padding=torch.zeros_like(ids, dtype=torch.bool))
 
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
-        loss = (features.boxes[-1].float() - stack_targets(samples, features.boxes.device)).abs().mean()
-        if self.poison is not None and any(sample.expression_id == self.poison for sample in samples):
+    def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
+        loss = (features.boxes[-1].float() - batch.target_boxes).abs().mean()
+        if self.poison is not None and any(source.expression_id == self.poison for source in batch.sources):
             loss = loss * float('nan')
         return {'loss_bbox': loss, 'loss_none': loss * 0}
 

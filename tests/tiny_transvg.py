@@ -38,12 +38,12 @@ def make_sample(text: str, canvas: Canvas, box: tuple[float, float, float, float
     return sample
 
 
-def make_batch(seed: int = 0) -> dict[str, Any]:
-    """Two photos of 128 x 96 and 64 x 128 px on canvases of 64 px, with their expressions and boxes."""
+def make_batch(seed: int = 0, texts: tuple[str, str] = ('the red circle on the left', 'big dog')) -> dict[str, Any]:
+    """What a loader delivers: two images of 128 x 96 and 64 x 128 px on canvases of 64 px, expressions and boxes."""
     generator = torch.Generator().manual_seed(seed)
     wide = Canvas(size=SIZE, left=0, top=8, width=64, height=48, scale_x=0.5, scale_y=0.5)
     tall = Canvas(size=SIZE, left=16, top=0, width=32, height=64, scale_x=0.5, scale_y=0.5)
     photos = [torch.randint(0, 256, (3, c.height, c.width), generator=generator, dtype=torch.uint8) for c in (wide, tall)]
-    samples = [make_sample('the red circle on the left', wide, (10.0, 20.0, 60.0, 80.0), 'a'),
-               make_sample('big dog', tall, (0.0, 30.0, 40.0, 128.0), 'b')]
+    samples = [make_sample(texts[0], wide, (10.0, 20.0, 60.0, 80.0), 'a'),
+               make_sample(texts[1], tall, (0.0, 30.0, 40.0, 128.0), 'b')]
     return {'inputs': photos, 'data_samples': samples}

@@ -17,7 +17,7 @@ model = dict(
     type=CLIPPretrainer,
     model='clip_tiny_refshapes',
     model_config='mmduet/refshapes/tiny_clip/clip_tiny_refshapes.json',
-    context=1.2,
+    crop_scale=1.2,
     caption_weight=0.5,
     dense_weight=1.0,
     data_preprocessor=dict(type=BaseDataPreprocessor))

@@ -8,5 +8,4 @@ with read_base():
     from .._base_.teachers.clip_vit_b16 import teacher
     from ..clip_vg.clip_vg_referit import *
 
-duet_head.update(channels=512)
 model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

@@ -8,5 +8,4 @@ with read_base():
     from .._base_.teachers.siglip2_vit_b16 import teacher
     from ..transvg.transvg_refcoco import *
 
-duet_head.update(embed_dims=768)
 model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

@@ -63,7 +63,7 @@ class GroundingInferencer:
         items = [self._prepare(photo, text, number) for number, text in enumerate(texts)]
         batch = {'inputs': [item['inputs'] for item in items], 'data_samples': [item['data_samples'] for item in items]}
         with torch.inference_mode():
-            answers: list[DetDataSample] = self.model(**self.model.data_preprocessor(batch), mode='predict')
+            answers: list[DetDataSample] = list(self.model.test_step(batch))
         return answers
 
     def _prepare(self, photo: str | Path | Photo, text: str, number: int) -> dict[str, Any]:

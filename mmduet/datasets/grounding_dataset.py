@@ -19,6 +19,7 @@ from mmduet.io.files import sha256_of
 from mmduet.registry import DATASETS, TRANSFORMS
 
 Item = dict[str, Any]
+Encode = Callable[[str], list[int]]
 Boxes = NDArray[np.float64]
 
 
@@ -60,6 +61,7 @@ class GroundingDataset(Dataset[Item]):
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
         objects = self.data_root / 'annotations' / 'objects.jsonl'
         self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
+        self._encode: Encode | None = None
         self._state = torch.tensor([seed, 0], dtype=torch.int64).share_memory_()
         if not test_mode:
             self._report_clipped_boxes()
@@ -72,6 +74,14 @@ class GroundingDataset(Dataset[Item]):
         """Draw the augmentations of another run from now on, in every worker."""
         self._state[0] = seed
 
+    def set_tokenizer(self, encode: Encode) -> None:
+        """Let items carry ``token_ids`` of their words as augmented, so that workers cut them and not the training process.
+
+        Args:
+            encode: maps an expression to the ids that the model takes; a method of its tokenizer.
+        """
+        self._encode = encode
+
     def __len__(self) -> int:
         return len(self.annotations)
 
@@ -83,6 +93,9 @@ class GroundingDataset(Dataset[Item]):
         except ImageError as error:
             annotation = self.annotations[index]
             raise ImageError(f'{error} (expression {annotation.expression_id} of split {annotation.split})') from error
+        if self._encode is not None:
+            sample = results['data_samples']
+            sample.set_metainfo({'token_ids': self._encode(sample.text)})
         return results
 
     def describe(self, index: int) -> Item:
@@ -114,6 +127,16 @@ class GroundingDataset(Dataset[Item]):
             print_log(f'{self.data_root}: {len(odd)} of {len(self)} boxes have no area or stick out of their photo and were '
                       f'clipped for training (expressions {named}{", ..." if len(odd) > 5 else ""})',
                       logger='current', level=30)
+
+
+def give_tokenizer(dataset: Any, encode: Encode) -> None:
+    """Call ``set_tokenizer`` of a data set, or of those that PyTorch's wrappers hold; for others the model makes the ids."""
+    if hasattr(dataset, 'set_tokenizer'):
+        dataset.set_tokenizer(encode)
+        return
+    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
+        if inner is not None:
+            give_tokenizer(inner, encode)
 
 
 def clip_box(box: Box, width: int, height: int) -> Box:

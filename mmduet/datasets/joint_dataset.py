@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmduet.datasets.checking_leaks import collection_of, held_out_images, image_key
-from mmduet.datasets.grounding_dataset import GroundingDataset, Item
+from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item
 from mmduet.io.errors import DataError
 from mmduet.registry import DATASETS
 
@@ -51,6 +51,11 @@ class JointDataset(Dataset[Item]):
         """Draw the augmentations of another run from now on, in every worker; those of the data sets differ."""
         for number, dataset in enumerate(self.datasets):
             dataset.set_seed(seed + number)
+
+    def set_tokenizer(self, encode: Encode) -> None:
+        """See ``GroundingDataset.set_tokenizer``."""
+        for dataset in self.datasets:
+            dataset.set_tokenizer(encode)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -1,5 +1,6 @@
 """Changes that the command line makes to a config; each walks the whole of it."""
 import ast
+import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,7 +34,8 @@ def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
 def load_config(path: str | Path) -> Config:
     """Read a config, relative to the working directory or else to the repository.
 
-    A config is a Python program: reading one runs it.
+    A config is a Python program: reading one runs it. It may import modules that lie beside it or in the working directory, so
+    that a student, a teacher, a term or a sampler is a file in a user's own folder.
 
     Raises:
         FileNotFoundError: no such file; names the nearest ones of the repository.
@@ -47,6 +49,9 @@ def load_config(path: str | Path) -> Config:
         near = get_close_matches(str(path), known, n=3, cutoff=0.5)
         near += [names[name] for name in get_close_matches(given.name, names, n=3, cutoff=0.5) if names[name] not in near]
         raise FileNotFoundError(f'there is no config {path}' + (f'; the nearest are {", ".join(near)}' if near else ''))
+    for folder in (str(found.resolve().parent), str(Path.cwd())):
+        if folder not in sys.path:
+            sys.path.append(folder)  # last, so that no file there hides an installed package
     return Config.fromfile(str(found))
 
 

@@ -18,6 +18,7 @@ from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmduet.datasets.grounding_dataset import give_tokenizer
 from mmduet.engine.checkpoint import (
     CheckpointError,
     TornCheckpointError,
@@ -37,6 +38,8 @@ from mmduet.engine.random_state import get_random_state, set_random_state
 from mmduet.engine.resume import resume_candidates
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.cpu import optimise_for_cpu
+from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.distill import DistilledGrounder
 from mmduet.registry import RUNNERS
 
 
@@ -83,10 +86,12 @@ class GroundingRunner(Runner):
         return loader
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
-        """Build the model, and let it compute by what is faster on a CPU where there is nothing else."""
+        """Build the model, and let its student compute by what is faster on a CPU where there is nothing else."""
         built = super().build_model(model)
-        wanted = self.cfg.get('optimise_for_cpu', not self.cfg.get('compile'))
-        return optimise_for_cpu(built) if wanted and get_device() == 'cpu' else built
+        if self.cfg.get('optimise_for_cpu', not self.cfg.get('compile')) and get_device() == 'cpu':
+            # A teacher stays as it is: by what order it adds up should not depend on the machine that asks it.
+            optimise_for_cpu(built.student if isinstance(built, DistilledGrounder) else built)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes.
@@ -128,6 +133,24 @@ class GroundingRunner(Runner):
         if fn_name == 'before_train_iter':
             self.restore_random_state()
         super().call_hook(fn_name, **kwargs)
+
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Build the loop and let its workers make the model's token ids."""
+        return self._hand_out_tokenizer(super().build_train_loop(loop))
+
+    def build_val_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Build the loop and let its workers make the model's token ids."""
+        return self._hand_out_tokenizer(super().build_val_loop(loop))
+
+    def build_test_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Build the loop and let its workers make the model's token ids."""
+        return self._hand_out_tokenizer(super().build_test_loop(loop))
+
+    def _hand_out_tokenizer(self, loop: BaseLoop) -> BaseLoop:
+        preprocessor = self.plain_model.data_preprocessor
+        if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
+            give_tokenizer(loop.dataloader.dataset, preprocessor.tokenizer.encode)
+        return loop
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""

@@ -1,57 +1,77 @@
 """The base of every student."""
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmduet.structures import GroundingFeatures
-
-Samples = list[DetDataSample]
+from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.layers.tokenizers import Tokenizer
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingBatch, GroundingFeatures
 
 
 class BaseGrounder(BaseModel, metaclass=ABCMeta):
-    """Localise the object an expression refers to: pixels and words to features, features to boxes.
+    """Localise the object an expression refers to: a batch to features, features to boxes.
+
+    A student is its ``extract``: what it needs is built in ``__init__``, which also sets ``channels`` and, if the student reads
+    token ids, calls ``use_tokenizer``. ``loss`` and ``predict`` are inherited.
 
     Args:
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        box_loss: config of a ``BoxLoss`` or ``StagedBoxLoss``; None for a student with a ``loss`` of its own.
 
     Attributes:
+        channels: C of the features.
         visual_reads_text: whether the words have a say in how the image is encoded. A student that declares False encodes an
             image alike for all its expressions, so that once is enough.
     """
 
     visual_reads_text: ClassVar[bool] = True
+    channels: int
+    data_preprocessor: GroundingDataPreprocessor
+    box_loss: nn.Module
 
-    def __init__(self, data_preprocessor: dict[str, Any]) -> None:
+    def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
+        if box_loss is not None:
+            self.box_loss = MODELS.build(box_loss)
+
+    def use_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Let batches carry token ids of this tokenizer."""
+        self.data_preprocessor.tokenizer = tokenizer
 
     @abstractmethod
-    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
-        """Run the network on (B, 3, S, S) normalised canvases; the only method that touches pixels."""
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
+        """Run the network; the only method that touches pixels."""
 
-    @abstractmethod
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
-        """Compare ``features`` with the targets; keys start with ``loss_``, values are scalars."""
+    def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
+        """Compare the boxes with the targets, by ``box_loss``; keys start with ``loss_``, values are scalars.
 
-    def predict(self, features: GroundingFeatures, samples: Samples) -> Samples:
-        """Write the last stage's box into each sample's ``pred_instances``.
+        Zero where the boxes are the targets.
+        """
+        losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)
+        return losses
 
-        ``bboxes`` (1, 4) are xyxy in pixels of the original photo, clipped to it; ``canvas_boxes`` (1, 4) the cxcywh box in
+    def predict(self, features: GroundingFeatures, batch: GroundingBatch) -> Sequence[DetDataSample]:
+        """Write the last stage's box into each sample's ``pred_instances``; return the samples.
+
+        ``bboxes`` (1, 4) are xyxy in pixels of the original image, clipped to it; ``canvas_boxes`` (1, 4) the cxcywh box in
         [0, 1] of the canvas it came from, unclipped; ``scores`` (1,) is 1, as a grounder gives exactly one answer.
         """
         boxes = features.boxes[-1].detach().float().cpu()
-        for sample, box in zip(samples, boxes, strict=True):
+        for sample, box in zip(batch.samples, boxes, strict=True):
             height, width = sample.ori_shape
             limit = box.new_tensor([width, height, width, height])
-            pixel_box = torch.minimum(sample.canvas.to_photo(box[None]).clamp(min=0), limit)
+            pixel_box = torch.minimum(sample.canvas.to_image(box[None]).clamp(min=0), limit)
             sample.pred_instances = InstanceData(bboxes=pixel_box, canvas_boxes=box[None], scores=torch.ones(1))
-        return samples
+        return batch.samples
 
-    def forward(self, inputs: Tensor, data_samples: Samples, mode: str = 'tensor') -> Any:
+    def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
         """Extract features and, by ``mode``, return them (``'tensor'``), their losses (``'loss'``) or answers (``'predict'``).
 
         Raises:
@@ -59,15 +79,9 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         """
         if mode not in ('tensor', 'loss', 'predict'):
             raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
-        features = self.extract(inputs, data_samples)
+        features = self.extract(batch)
         if mode == 'loss':
-            return self.loss(features, data_samples)
+            return self.loss(features, batch)
         if mode == 'predict':
-            return self.predict(features, data_samples)
+            return self.predict(features, batch)
         return features
-
-
-def stack_targets(samples: Samples, device: torch.device | str) -> Tensor:
-    """(B, 4) float32 target boxes, cxcywh in [0, 1] of the canvas, moved to ``device`` in one copy."""
-    boxes = [sample.canvas.to_canvas(sample.gt_instances.bboxes.float().cpu()) for sample in samples]
-    return torch.cat(boxes).to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Photos of a batch, as bytes, to normalised canvases on the model's device."""
+"""From what the workers deliver to one ``GroundingBatch`` on the model's device."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -6,45 +6,81 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from mmduet.models import batching
+from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.registry import MODELS
-from mmduet.structures import padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, TargetIdentity, padding_mask, stack_contents
+
+BOOLEANS = ('text_padding', 'has_box', 'has_other', 'whole')
 
 
 @MODELS.register_module()
 class GroundingDataPreprocessor(BaseDataPreprocessor):
-    """Normalise each photo and place it on a zero canvas, as the TransVG family does, after the copy to the device.
+    """Make the batch: images on normalised zero canvases, token ids, targets, by three copies to the device.
 
-    Only the bytes of the photos travel to the device: a quarter of the float canvas, less its padding. Data samples stay
-    where they are; a student moves the few numbers it needs in one piece.
+    Only bytes of the images travel: a quarter of the float canvas. In evaluation, expressions about the same image share it;
+    in training each has its own, so that batch norm sees what it always saw.
 
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
+
+    Attributes:
+        tokenizer: the student's, which sets it; it is used where the workers did not deliver token ids. None for a student
+            that reads the texts.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
         super().__init__()
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.tokenizer: Tokenizer | None = None
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Turn ``inputs``, a list of (3, h, w) uint8 RGB photos, into (B, 3, S, S) float canvases in channels-last order.
+        """Turn ``inputs``, a list of (3, h, w) uint8 RGB images, and ``data_samples`` into ``{'batch': GroundingBatch}``.
 
         Raises:
-            ValueError: a photo whose size is not that of its sample's canvas content.
+            ValueError: an image does not fit its canvas, or, in training, an expression has no target; names it.
         """
         samples = data['data_samples']
-        size = samples[0].canvas.size
-        canvases = torch.zeros(len(samples), 3, size, size, device=self.device).to(memory_format=torch.channels_last)
-        for canvas, photo, sample in zip(canvases, data['inputs'], samples, strict=True):
-            place = sample.canvas
-            if tuple(photo.shape) != (3, place.height, place.width) or place.size != size:
-                raise ValueError(f'{sample.img_path}: photo {tuple(photo.shape)} does not fit its {place}')
-            pixels = photo.to(self.device, non_blocking=True).float().div_(255)
-            canvas[:, place.top:place.top + place.height, place.left:place.left + place.width] = (pixels - self.mean) / self.std
-        return {'inputs': canvases, 'data_samples': samples}
+        first, owner = batching.find_images(data['inputs'], samples, share=not training)
+        shown = [samples[number] for number in first]
+        targets, others = batching.place_boxes(samples, required=training)
+        per_image, has_other, places = batching.group_others(others, samples, owner, len(first))
+        boxes, has_box = batching.stack_rows(targets)
+        identity, text = batching.identify(samples), self._tokenize(samples)
+        content, index = stack_contents([sample.canvas for sample in shown]), torch.tensor(owner)
+        numbers = batching.move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
+                                          'identity_boxes': identity['boxes']}, torch.float32, self.device)
+        integers = batching.move_together({'image_index': index, 'content': content, **text, 'has_box': has_box,
+                                           'has_other': has_other, 'image': identity['image'], 'whole': identity['whole']},
+                                          torch.int64, self.device)
+        integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
+        canvases = batching.draw_canvases([data['inputs'][number] for number in first], shown)
+        size = canvases.shape[-1]
+        return {'batch': GroundingBatch(
+            pixels=self._normalise(canvases.to(self.device, non_blocking=True), integers['content']),
+            identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
+                                    whole=integers.pop('whole')),
+            texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
+            text_padding=integers.pop('text_padding', None), **numbers, **integers,
+            views=tuple(batching.view_of(sample) for sample in shown),
+            sources=tuple(batching.source_of(sample, place) for sample, place in zip(samples, places, strict=True)),
+            samples=samples, mean=self.mean, std=self.std,
+            has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown))}
 
-    def to_unit_range(self, inputs: Tensor, samples: Sequence[Any]) -> Tensor:
-        """Undo the normalisation: (B, 3, S, S) RGB in [0, 1], 0 at padding; what a teacher takes."""
-        padding = padding_mask(stack_windows([sample.canvas for sample in samples], inputs.device), inputs.shape[-1])
-        images = (inputs.float() * self.std + self.mean).clamp(0, 1)
-        return images.masked_fill(padding[:, None], 0)
+    def _tokenize(self, samples: Sequence[Any]) -> dict[str, Tensor]:
+        """``token_ids`` and ``text_padding``; the workers' ids where all samples have them."""
+        if self.tokenizer is None:
+            return {}
+        rows = [sample.get('token_ids') or self.tokenizer.encode(sample.text) for sample in samples]
+        ids, padding = self.tokenizer.pad(rows)
+        return {'token_ids': ids, 'text_padding': padding}
+
+    def _normalise(self, canvases: Tensor, content: Tensor) -> Tensor:
+        """(U, 3, S, S) uint8 canvases to normalised float ones in channels-last order, 0 at padding."""
+        padding = padding_mask(content, canvases.shape[-1])
+        pixels = canvases.to(torch.float32, memory_format=torch.channels_last).div_(255).sub_(self.mean).div_(self.std)
+        return pixels.masked_fill_(padding[:, None], 0)

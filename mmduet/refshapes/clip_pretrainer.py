@@ -28,7 +28,7 @@ class CLIPPretrainer(BaseModel):
         model: name of the architecture in open_clip or in ``model_config``; its image tower needs a dense reading.
         model_config: JSON file of a model that open_clip does not know.
         pretrained: weights to start from, a tag or a file; None starts from random weights.
-        context: a crop is its box with width and height times this, as far as the picture goes.
+        crop_scale: a crop is its box with width and height times this, as far as the picture goes.
         caption_weight: of the loss between scenes and captions.
         dense_weight: of the loss between pooled regions and phrases.
         data_preprocessor: MMEngine's; only moves the batch.
@@ -40,7 +40,7 @@ class CLIPPretrainer(BaseModel):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: str, model_config: str | None = None, pretrained: str | None = None, context: float = 1.2,
+    def __init__(self, model: str, model_config: str | None = None, pretrained: str | None = None, crop_scale: float = 1.2,
                  caption_weight: float = 0.5, dense_weight: float = 1.0,
                  data_preprocessor: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
@@ -50,7 +50,7 @@ class CLIPPretrainer(BaseModel):
         self.image_size = built.image_size
         self.interpolation = built.interpolation
         self.read = find_dense_reader(built.clip.visual)
-        self.context = context
+        self.crop_scale = crop_scale
         self.caption_weight = caption_weight
         self.dense_weight = dense_weight
         self.contrast = ClipLoss()
@@ -108,7 +108,7 @@ class CLIPPretrainer(BaseModel):
         """
         height, width = scenes.shape[2:]
         windows = torch.tensor([0, 0, width, height], device=scenes.device).expand(len(boxes), 4)
-        corners = enlarge_within(boxes.to(scenes.device), windows, height, self.context)
+        corners = enlarge_within(boxes.to(scenes.device), windows, height, self.crop_scale)
         return crop_and_resize(scenes[index.to(scenes.device)], corners, self.image_size, self.interpolation)
 
     def _loss(self, embeddings: dict[str, Tensor], samples: list[RegionSample]) -> dict[str, Tensor]:

@@ -1,7 +1,11 @@
 """Pure data: what the parts of mmduet exchange."""
-from mmduet.structures.canvas import Canvas, from_content, padding_mask, stack_windows, to_content
-from mmduet.structures.features import GroundingFeatures, TeacherTargets
+from mmduet.structures.batch import GroundingBatch, Source, View, expand_images
+from mmduet.structures.canvas import Canvas, from_content, padding_mask, stack_contents, to_content
+from mmduet.structures.features import GroundingFeatures
 from mmduet.structures.regions import Regions, pool_regions
+from mmduet.structures.target_identity import TargetIdentity
+from mmduet.structures.teacher_targets import PER_EXPRESSION, PER_IMAGE, TARGET_NAMES, TeacherTargets
 
-__all__ = ['Canvas', 'GroundingFeatures', 'Regions', 'TeacherTargets', 'from_content', 'padding_mask', 'pool_regions',
-           'stack_windows', 'to_content']
+__all__ = ['PER_EXPRESSION', 'PER_IMAGE', 'TARGET_NAMES', 'Canvas', 'GroundingBatch', 'GroundingFeatures', 'Regions', 'Source',
+           'TargetIdentity', 'TeacherTargets', 'View', 'expand_images', 'from_content', 'padding_mask', 'pool_regions',
+           'stack_contents', 'to_content']

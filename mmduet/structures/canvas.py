@@ -1,4 +1,4 @@
-"""A photo resized and placed on a canvas: the mapping between the two frames, in one place."""
+"""An image resized and placed on a canvas: the mapping between the two frames, in one place."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """Where the pixels of a photo went on its canvas.
+    """Where the pixels of an image went on its canvas.
 
-    The photo (after a crop, if there was one) was resized by ``scale_x``, ``scale_y`` to ``width`` x ``height`` pixels and put
+    The image (after a crop, if there was one) was resized by ``scale_x``, ``scale_y`` to ``width`` x ``height`` pixels and put
     with its top-left corner at (``left``, ``top``) on a canvas of ``size`` x ``size`` pixels; the rest is padding.
 
     Attributes:
         size: side of the square canvas, pixels.
         left, top: corner of the content on the canvas, pixels.
         width, height: size of the content on the canvas, pixels.
-        scale_x, scale_y: content pixels per photo pixel; rounding makes them differ a little.
+        scale_x, scale_y: content pixels per image pixel; rounding makes them differ a little.
     """
 
     size: int
@@ -35,15 +35,15 @@ class Canvas:
             raise ValueError(f'the content must lie on the canvas, got {self}')
 
     def to_canvas(self, pixel_boxes: Tensor) -> Tensor:
-        """Map (..., 4) xyxy boxes in photo pixels to cxcywh boxes in [0, 1] of the canvas."""
+        """Map (..., 4) xyxy boxes in image pixels to cxcywh boxes in [0, 1] of the canvas."""
         scale = pixel_boxes.new_tensor([self.scale_x, self.scale_y] * 2)
         offset = pixel_boxes.new_tensor([self.left, self.top] * 2)
         corners = (pixel_boxes * scale + offset) / self.size
         low, high = corners[..., :2], corners[..., 2:]
         return torch.cat([(low + high) / 2, high - low], dim=-1)
 
-    def to_photo(self, boxes: Tensor) -> Tensor:
-        """Map (..., 4) cxcywh boxes in [0, 1] of the canvas to xyxy boxes in photo pixels, not clipped."""
+    def to_image(self, boxes: Tensor) -> Tensor:
+        """Map (..., 4) cxcywh boxes in [0, 1] of the canvas to xyxy boxes in image pixels, not clipped."""
         half = boxes[..., 2:] / 2
         corners = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1) * self.size
         scale = boxes.new_tensor([self.scale_x, self.scale_y] * 2)
@@ -51,17 +51,17 @@ class Canvas:
         return (corners - offset) / scale
 
 
-def stack_windows(canvases: Sequence[Canvas], device: torch.device | str = 'cpu') -> Tensor:
+def stack_contents(canvases: Sequence[Canvas]) -> Tensor:
     """(B, 4) pixel corners (left, top, right, bottom) of the content of each canvas, int64."""
     return torch.tensor([[c.left, c.top, c.left + c.width, c.top + c.height] for c in canvases],
-                        dtype=torch.int64, device=device)
+                        dtype=torch.int64)
 
 
-def padding_mask(windows: Tensor, size: int, cells: int | None = None) -> Tensor:
-    """Padding of square canvases, True where nothing of the photo is.
+def padding_mask(content: Tensor, size: int, cells: int | None = None) -> Tensor:
+    """Padding of square canvases, True where nothing of the image is.
 
     Args:
-        windows: (B, 4) from ``stack_windows``.
+        content: (B, 4) from ``stack_contents``.
         size: side of the canvas, pixels.
         cells: side of the grid wanted; each cell takes the value of the pixel that nearest-neighbour resizing picks
             (as DETR and TransVG resize their masks). The pixel mask itself where not given.
@@ -70,22 +70,22 @@ def padding_mask(windows: Tensor, size: int, cells: int | None = None) -> Tensor
         (B, cells, cells) bool.
     """
     cells = cells or size
-    pixel = torch.div(torch.arange(cells, device=windows.device) * size, cells, rounding_mode='floor')
-    left, top, right, bottom = (windows[:, k, None] for k in range(4))
+    pixel = torch.div(torch.arange(cells, device=content.device) * size, cells, rounding_mode='floor')
+    left, top, right, bottom = (content[:, k, None] for k in range(4))
     inside_x = (pixel >= left) & (pixel < right)
     inside_y = (pixel >= top) & (pixel < bottom)
     return ~(inside_y[:, :, None] & inside_x[:, None, :])
 
 
-def to_content(boxes: Tensor, windows: Tensor, size: int) -> Tensor:
+def to_content(boxes: Tensor, content: Tensor, size: int) -> Tensor:
     """Map (B, K, 4) cxcywh boxes of the canvas to cxcywh boxes in [0, 1] of the content; outside values are kept."""
-    window = windows.to(boxes.dtype)[:, None] / size
+    window = content.to(boxes.dtype)[:, None] / size
     span = window[..., 2:] - window[..., :2]
     return torch.cat([(boxes[..., :2] - window[..., :2]) / span, boxes[..., 2:] / span], dim=-1)
 
 
-def from_content(boxes: Tensor, windows: Tensor, size: int) -> Tensor:
+def from_content(boxes: Tensor, content: Tensor, size: int) -> Tensor:
     """Undo ``to_content``: map (B, K, 4) cxcywh boxes in [0, 1] of the content to cxcywh boxes of the canvas."""
-    window = windows.to(boxes.dtype)[:, None] / size
+    window = content.to(boxes.dtype)[:, None] / size
     span = window[..., 2:] - window[..., :2]
     return torch.cat([boxes[..., :2] * span + window[..., :2], boxes[..., 2:] * span], dim=-1)

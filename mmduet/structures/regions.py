@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmduet.structures.features import _check
+from mmduet.structures.axes import check_axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +25,8 @@ class Regions:
     negative_valid: Tensor
 
     def __post_init__(self) -> None:
-        batch, positives, negatives = self.positives.shape[0], self.positives.shape[1], self.negatives.shape[1]
-        _check(self, {
-            'positives': (batch, positives, 4),
-            'positive_weight': (batch, positives),
-            'negatives': (batch, negatives, 4),
-            'negative_valid': (batch, negatives),
-        })
+        check_axes(self, {'positives': ('B', 'P', 4), 'positive_weight': ('B', 'P'), 'negatives': ('B', 'N', 4),
+                          'negative_valid': ('B', 'N')}, booleans=('negative_valid', ))
 
 
 def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:

@@ -8,31 +8,30 @@ import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmduet.io.files import find_file
-from mmduet.models.base_grounder import Samples
+from mmduet.models.base_teacher import BaseTeacher
 from mmduet.registry import MODELS
-from mmduet.structures import TeacherTargets
-from mmduet.teacher_cache.identity import ABSENT, identify_teacher
+from mmduet.structures import GroundingBatch, Source, TeacherTargets, View
+from mmduet.teacher_cache.identity import ABSENT, identify_teacher, width_of
 from mmduet.teacher_cache.store import MANIFEST, CacheError, CacheSection, differences, read_manifest
 
-ANSWERS = frozenset({'text', 'region', 'image', 'similarity', 'distractors'})
 Floats = NDArray[np.floating[Any]]
 
 
 @MODELS.register_module()
-class CachedTeacher(nn.Module):
-    """What ``tools/cache_teacher.py`` wrote down of a teacher, as float32 on the device of the boxes.
+class CachedTeacher(BaseTeacher):
+    """What ``tools/cache_teacher.py`` wrote down of a teacher, as float32 on the device of the batch.
 
-    It answers as the teacher does, with one difference: the teacher sees the photo as augmented, the cache was made from the
-    photo itself and from its mirror image. So
+    It gives what the teacher does, with one difference: the teacher sees the image as augmented, the cache was made from the
+    image itself and from its mirror image. So
 
-    * ``text`` is that of the words as they are in the sample, mirrored or not: the same;
-    * ``image``, ``region`` and ``distractors`` are those of the whole photo and of the uncut boxes, mirrored where the sample
-      is, however the sample was cropped, resized, jittered in colour or blurred;
-    * ``similarity`` is read from the map of the whole photo at the part that the sample shows: equal without a crop,
-      coarser than the teacher's own look at a crop.
+    * ``text`` is that of the words as they are in the batch, mirrored or not: the same;
+    * ``image``, ``region`` and ``others`` are those of the whole image and of the uncut boxes, mirrored where the view is,
+      however it was cropped, resized, jittered in colour or blurred;
+    * ``similarity`` is read from the map of the whole image at the part that the view shows: equal without a crop,
+      coarser than the teacher's own reading of a crop.
 
     Without augmentation, or with mirroring alone, both agree to the precision of float16 and of the resize to the canvas.
     ``patches`` are not cached.
@@ -45,7 +44,7 @@ class CachedTeacher(nn.Module):
         teacher: config of the teacher, which is not built.
     """
 
-    reads_images = False
+    gives = frozenset({'text', 'region', 'image', 'others', 'similarity'})
 
     def __init__(self, cache: str | Path, teacher: dict[str, Any]) -> None:
         super().__init__()
@@ -55,10 +54,10 @@ class CachedTeacher(nn.Module):
         self._sections: dict[tuple[str, str], CacheSection] = {}
 
     @property
-    def embed_dims(self) -> int | None:
-        """D; None where there is no cache yet."""
+    def embed_dims(self) -> int | None:  # type: ignore[override]  # known once the cache is there
+        """D, by the cache; by the teacher's config where there is none yet."""
         manifests = self._find_manifests()
-        return int(read_manifest(manifests[0].parent)['embed_dims']) if manifests else None
+        return int(read_manifest(manifests[0].parent)['embed_dims']) if manifests else width_of(self.teacher)
 
     def init_weights(self) -> None:
         """Open the cache.
@@ -72,31 +71,25 @@ class CachedTeacher(nn.Module):
         for path in manifests:
             self._check_teacher(path.parent, read_manifest(path.parent))
 
-    def forward(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> TeacherTargets:
-        """Look up what is needed about B expressions.
-
-        Args:
-            images: not looked at.
-            samples: with the metainfo of ``GroundingDataset`` and its transforms.
-            boxes: (B, 4); only their device is read.
-            needs: names of fields of ``TeacherTargets``.
+    def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
+        """See ``BaseTeacher.forward``; sources, views and texts of the batch are read, no pixel.
 
         Raises:
             CacheError: the cache does not belong to teacher or data, is damaged, or lacks an entry; says what to do.
         """
-        if needs - ANSWERS:
-            raise CacheError(f'a cached teacher answers {", ".join(sorted(ANSWERS))}, not '
-                             f'{", ".join(sorted(needs - ANSWERS))}: take the online teacher')
-        entries = [self._find(sample) for sample in samples]
+        device = batch.pixels.device
+        images = list(range(len(batch))) if batch.shared_index is None else batch.image_index.tolist()
+        entries = [self._find(source, batch.views[image], text)
+                   for source, image, text in zip(batch.sources, images, batch.texts, strict=True)]
+        views = [batch.views[image] for image in images]
         look_up: dict[str, Callable[[], Tensor]] = {
-            'text': lambda: _stack([entry.text for entry in entries], boxes.device),
-            'region': lambda: _stack([entry.region for entry in entries], boxes.device),
-            'image': lambda: _stack([entry.image for entry in entries], boxes.device),
-            'similarity': lambda: _look_through_windows([entry.similarity for entry in entries], samples, boxes.device),
-            'distractors': lambda: nn.utils.rnn.pad_sequence(
-                [torch.from_numpy(entry.distractors) for entry in entries], batch_first=True).to(boxes.device),
+            'text': lambda: _stack([entry.text for entry in entries], device),
+            'region': lambda: _stack([entry.region for entry in entries], device),
+            'image': lambda: _stack([entry.image for entry in entries], device),
+            'similarity': lambda: _look_through_windows([entry.similarity for entry in entries], views, device),
+            'others': lambda: _place_others(entries, images, batch),
         }
-        return TeacherTargets(**{name: look_up[name]() for name in sorted(needs)})
+        return TeacherTargets(**{name: look_up[name]() for name in sorted(required)})
 
     def _find_manifests(self) -> list[Path]:
         try:
@@ -104,25 +97,25 @@ class CachedTeacher(nn.Module):
         except FileNotFoundError:
             return []
 
-    def _find(self, sample: Any) -> '_Entry':
-        key = (sample.get('dataset_name'), sample.get('split'))
+    def _find(self, source: Source, view: View, text: str) -> '_Entry':
+        key = (str(source.dataset), str(source.split))
         if key not in self._sections:
-            self._sections[key] = self._open(*key, sample)
+            self._sections[key] = self._open(*key, source)
         section = self._sections[key]
         data = section.manifest['data']
-        if sample.get('data_hash') != data['annotations_sha256']:
+        if source.data_hash != data['annotations_sha256']:
             raise CacheError(f'the cache {section.folder} was made from other data: its annotations of {key[1]} have SHA-256 '
-                             f'{data["annotations_sha256"]}, those of expression {sample.get("expression_id")!r} have '
-                             f'{sample.get("data_hash")}. Make it anew with: {section.manifest["command"]} --redo')
-        return _Entry(section, sample)
+                             f'{data["annotations_sha256"]}, those of expression {source.expression_id!r} have '
+                             f'{source.data_hash}. Make it anew with: {section.manifest["command"]} --redo')
+        return _Entry(section, source, view, text)
 
-    def _open(self, dataset: str, split: str, sample: Any) -> CacheSection:
+    def _open(self, dataset: str, split: str, source: Source) -> CacheSection:
         manifests = self._find_manifests()
         folder = next((path.parent for path in manifests if path.parts[-3:-1] == (dataset, split)), None)
         if folder is None:
             # Any other section knows the config.
             config = read_manifest(manifests[0].parent)['config'] if manifests else 'CONFIG'
-            raise CacheError(f'the cache {self.cache} has no entry for expression {sample.get("expression_id")!r} of split '
+            raise CacheError(f'the cache {self.cache} has no entry for expression {source.expression_id!r} of split '
                              f'{split!r} of {dataset!r}; add it with: python tools/cache_teacher.py {config} --out '
                              f'{self.cache} --splits {split}')
         self._check_teacher(folder, read_manifest(folder))
@@ -143,31 +136,31 @@ class CachedTeacher(nn.Module):
 
 
 class _Entry:
-    """The rows of one sample.
+    """The rows of one expression.
 
     Args:
-        section: the sample's.
-        sample: a data sample.
+        section: the expression's.
+        source, view, text: of the expression.
 
     Raises:
         CacheError: the expression, or its mirror image, or its words are not there.
     """
 
-    def __init__(self, section: CacheSection, sample: Any) -> None:
+    def __init__(self, section: CacheSection, source: Source, view: View, text: str) -> None:
         self._section = section
-        self._sample = sample
-        self._view = int(bool(sample.get('flip')))
-        position = section.place.get(sample.expression_id)
+        self._source = source
+        self._view = int(view.flip)
+        position = section.place.get(str(source.expression_id))
         if position is None:
             raise self._missing('it')
         self._position = position
         index = section.index
         if self._view and len(section.manifest['views']) < 2:
-            raise self._missing('its mirrored photo')
+            raise self._missing('its mirrored image')
         row = (index.mirrored_text if self._view else index.text)[position]
-        self._text_row = section.text_row.get(sample.text, -1)
+        self._text_row = section.text_row.get(text, -1)
         if row < 0 or row != self._text_row:
-            raise self._missing(f'its words {sample.text!r}{" with the mirrored photo" if self._view else ""}')
+            raise self._missing(f'its words {text!r}{" with the mirrored image" if self._view else ""}')
 
     @property
     def text(self) -> Floats:
@@ -186,34 +179,27 @@ class _Entry:
 
     @property
     def similarity(self) -> Floats:
-        """(h, w), of the whole photo."""
+        """(h, w), of the whole image."""
         if 'similarity' not in self._section.tables:
             raise CacheError(f'the cache {self._section.folder} holds no similarity: its teacher has no dense reading. Take a '
                              'sampler that reads no semantics (LocationSampler, RandomSampler)')
         return self._section.tables['similarity'][self._position][self._view]
 
-    @property
-    def distractors(self) -> NDArray[np.float32]:
-        """(n, D) of unit norm, 0 where a box has no area."""
+    def others(self) -> dict[int, Floats]:
+        """(D,) of each other annotated box, by its column in the batch."""
         index, data = self._section.index, self._section.manifest['data']
-        width = int(self._section.manifest['embed_dims'])
-        if 'distractors' not in self._sample or not len(self._sample.distractors.bboxes):
-            return np.zeros((0, width), np.float32)
+        if not self._source.others:
+            return {}
         if index.others is None:
-            raise self._missing('the other boxes of its photo', ' --distractors')
-        if self._sample.get('objects_hash') != data['objects_sha256']:
+            raise self._missing('the other boxes of its image', ' --distractors')
+        if self._source.objects_hash != data['objects_sha256']:
             raise CacheError(f'the cache {self._section.folder} was made from other boxes: its objects.jsonl has SHA-256 '
-                             f'{data["objects_sha256"]}, that of the data {self._sample.get("objects_hash")}')
-        others = index.others[self._position]
-        rows = [self._section.tables['crop'][others[place]][self._view] for place in self._sample.distractors.index.tolist()]
-        found = np.stack(rows).astype(np.float32)
-        corners = self._sample.distractors.bboxes.numpy()
-        visible = (corners[:, 2:] > corners[:, :2]).all(axis=1, keepdims=True)
-        unit: NDArray[np.float32] = visible * found / np.linalg.norm(found, axis=1, keepdims=True)
-        return unit.astype(np.float32)
+                             f'{data["objects_sha256"]}, that of the data {self._source.objects_hash}')
+        rows = index.others[self._position]
+        return {column: self._section.tables['crop'][rows[place]][self._view] for column, place in self._source.others}
 
     def _missing(self, what: str, flags: str = '') -> CacheError:
-        name = self._sample.get('expression_id')
+        name = self._source.expression_id
         return CacheError(f'the cache {self._section.folder} has no entry for expression {name!r}: {what} was not cached; '
                           f'add it with: {self._section.manifest["command"]}{flags} --redo')
 
@@ -223,9 +209,20 @@ def _stack(rows: list[Floats], device: torch.device) -> Tensor:
     return F.normalize(torch.from_numpy(np.stack(rows)).to(device, non_blocking=True).float(), dim=1)
 
 
-def _look_through_windows(maps: list[Floats], samples: Samples, device: torch.device) -> Tensor:
-    """(B, h, w) maps of the parts of the photos that the samples show, out of maps of the whole photos."""
-    windows = torch.tensor([_seen_part(sample) for sample in samples], device=device)
+def _place_others(entries: list[_Entry], images: list[int], batch: GroundingBatch) -> Tensor:
+    """(U, m, D) of unit norm, 0 where there is no box or one of no area."""
+    shape, device = (*batch.other_boxes.shape[:2], len(entries[0].text)), batch.pixels.device
+    found = np.zeros(shape, np.float32)
+    for entry, image in zip(entries, images, strict=True):
+        for column, row in entry.others().items():
+            found[image, column] = row
+    visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
+    return F.normalize(torch.from_numpy(found).to(device, non_blocking=True), dim=2) * visible
+
+
+def _look_through_windows(maps: list[Floats], views: list[View], device: torch.device) -> Tensor:
+    """(B, h, w) maps of the parts of the images that the views show, out of maps of the whole images."""
+    windows = torch.tensor([view.window for view in views], device=device)
     stacked = torch.from_numpy(np.stack(maps)).to(device, non_blocking=True).float()
     height, width = stacked.shape[1:]
     y, x = ((torch.arange(cells, device=device) + 0.5) / cells for cells in (height, width))
@@ -233,12 +230,3 @@ def _look_through_windows(maps: list[Floats], samples: Samples, device: torch.de
     y = windows[:, 1, None] + y * (windows[:, 3] - windows[:, 1])[:, None]
     grid = torch.stack([x[:, None].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], dim=-1)
     return F.grid_sample(stacked[:, None], 2 * grid - 1, mode='bilinear', padding_mode='border', align_corners=False)[:, 0]
-
-
-def _seen_part(sample: Any) -> tuple[float, float, float, float]:
-    """xyxy corners in [0, 1] of the photo, mirrored if the sample is, of what the sample shows of it."""
-    height, width = sample.ori_shape
-    x1, y1, x2, y2 = sample.get('photo_window', (0, 0, width, height))
-    if sample.get('flip'):
-        x1, x2 = width - x2, width - x1
-    return x1 / width, y1 / height, x2 / width, y2 / height

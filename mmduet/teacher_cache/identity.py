@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import open_clip
+
 from mmduet.io.files import find_file, sha256_of
 from mmduet.registry import MODELS
 
@@ -42,6 +44,16 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         else:
             identity[name] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     return identity
+
+
+def width_of(config: Mapping[str, Any]) -> int | None:
+    """D of the joint space of a teacher of this config, by the description of its model; None for a teacher without one."""
+    if 'teacher' in config:
+        return width_of(config['teacher'])
+    if config.get('model_config') is not None:
+        return int(json.loads(find_file(config['model_config']).read_bytes())['embed_dim'])
+    described = open_clip.get_model_config(config['model']) if 'model' in config else None
+    return None if described is None else int(described['embed_dim'])
 
 
 def _identify_weights(pretrained: str | None) -> str:

@@ -127,7 +127,7 @@ class CacheWriter:
         corners = torch.tensor(np.concatenate(boxes), dtype=torch.float32, device=self._device) / side
         teacher = self._teacher
         centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
-        corners = enlarge_within(centred, windows[owner], side, teacher.context)
+        corners = enlarge_within(centred, windows[owner], side, teacher.crop_scale)
         views = crop_and_resize(canvases, windows.float(), teacher.image_size, teacher.interpolation)
         images, patches = teacher.embed_images(views, len(views) if dense else 0)
         crops = []

@@ -1,6 +1,5 @@
 """A one-stage grounder: the words modulate convolutions over the image, every cell bids, the best bid's box is the answer."""
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -9,12 +8,10 @@ from torch import Tensor, nn
 
 from mmduet.io.files import find_file
 from mmduet.models import BaseGrounder
-from mmduet.models.base_grounder import Samples, stack_targets
-from mmduet.models.image_sharing import UNSHARED, share_images
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, GroundingFeatures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,34 +63,32 @@ class FiLMGrounder(BaseGrounder):
 
     def __init__(self, visual_encoder: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], vocab: str,
                  max_tokens: int = 16, num_blocks: int = 4, grid: int = 8, pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor)
+        super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
-        self.tokenizer = WordPieceTokenizer(find_file(vocab), max_tokens)
-        channels: int = self.visual_encoder.channels
-        self.words = nn.Embedding(self.tokenizer.vocab_size, channels)
+        tokenizer = WordPieceTokenizer(find_file(vocab), max_tokens)
+        self.use_tokenizer(tokenizer)
+        self.channels = channels = self.visual_encoder.channels
+        self.words = nn.Embedding(tokenizer.vocab_size, channels)
         self.reader = nn.GRU(channels, channels, batch_first=True)
         self.blocks = nn.ModuleList(FiLMBlock(channels) for _ in range(num_blocks))
         self.bid = nn.Linear(channels, 1)
         self.box = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 4))
-        self.box_loss = MODELS.build(box_loss)
         self.grid = grid
         if pretrained is not None:
             load_partial_weights(self, pretrained)
 
-    def extract(self, inputs: Tensor, samples: Samples) -> CellFeatures:
+    def extract(self, batch: GroundingBatch) -> CellFeatures:
         """See ``BaseGrounder.extract``; ``query`` is the last state of the cell that bids most."""
-        padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
-        has_padding, padding = bool(padding.any()), padding.to(inputs.device, non_blocking=True)
-        shared = UNSHARED if self.training else share_images(inputs, samples)
-        visual = shared.encode(partial(self.visual_encoder, has_padding=has_padding), inputs, padding)
-        ids, text_padding = (part.to(inputs.device) for part in self.tokenizer([sample.text for sample in samples]))
-        words, _ = self.reader(self.words(ids))
-        rows = torch.arange(len(samples), device=inputs.device)
+        padding = batch.padding(self.grid)
+        visual = batch.expand(self.visual_encoder(batch.pixels, padding, has_padding=batch.has_padding))
+        padding, (token_ids, text_padding) = batch.expand(padding), batch.tokens
+        words, _ = self.reader(self.words(token_ids))
+        rows = torch.arange(len(batch), device=words.device)
         sentence = words[rows, (~text_padding).sum(dim=1) - 1]
 
-        steps = (torch.arange(self.grid, device=inputs.device) + 0.5) / self.grid
+        steps = (torch.arange(self.grid, device=words.device) + 0.5) / self.grid
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'))
-        places = (2 * centres - 1).expand(len(samples), -1, -1, -1)
+        places = (2 * centres - 1).expand(len(batch), -1, -1, -1)
         cells = visual
         for block in self.blocks:
             cells = block(cells, places, sentence)
@@ -105,11 +100,11 @@ class FiLMGrounder(BaseGrounder):
         return CellFeatures(boxes=boxes[rows, best][None], query=states[rows, best], visual=visual, visual_padding=padding,
                             text=words, text_padding=text_padding, fused=cells, scores=scores, cell_boxes=boxes)
 
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+    def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
         """``loss_cell`` for the bids; ``loss_bbox`` and ``loss_giou`` of the cell that should have won."""
         assert isinstance(features, CellFeatures)  # what ``extract`` gave
-        targets = stack_targets(samples, features.scores.device)
+        targets = batch.target_boxes
         column, row = (targets[:, :2] * self.grid).long().clamp(0, self.grid - 1).unbind(dim=1)
         cell = row * self.grid + column
         boxes = features.cell_boxes[torch.arange(len(cell), device=cell.device), cell]
-        return {'loss_cell': F.cross_entropy(features.scores.float(), cell), **self.box_loss(boxes, targets)}
+        return {'loss_cell': F.cross_entropy(features.scores.float(), cell), **self.box_loss(boxes[None], targets)}

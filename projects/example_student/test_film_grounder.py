@@ -10,13 +10,15 @@ from projects.example_student.film_grounder import CellFeatures
 
 # The promises of every student, checked on this one.
 from tests.models.students.test_conformance import (  # noqa: F401
+    size,
     test_a_batch_of_two_equals_two_of_one,
     test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words,
     test_an_unknown_mode_is_refused,
     test_every_trainable_parameter_gets_a_gradient,
-    test_expressions_of_a_photo_are_answered_together_as_alone_and_share_what_no_word_has_touched,
+    test_expressions_of_an_image_are_answered_together_as_alone_and_share_what_no_word_has_touched,
     test_features_keep_the_contract_and_boxes_lie_in_the_canvas,
-    test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it,
+    test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_it,
+    test_what_lies_under_the_padding_of_the_text_changes_nothing,
 )
 from tests.tiny_transvg import make_batch
 
@@ -43,15 +45,16 @@ def make_features(scores, cell_boxes):
 
 def test_the_cell_of_the_target_is_asked_for_its_score_and_its_box(student):
     # The box 20-60 x 0-40 of this photo has its centre at (20, 20) of 64 canvas pixels: column 2, row 2 of 8.
-    sample = make_batch()['data_samples'][0]
-    sample.gt_instances.bboxes = torch.tensor([[20.0, 4.0, 60.0, 44.0]])
+    data = make_batch()
+    data['data_samples'][0].gt_instances.bboxes = torch.tensor([[20.0, 4.0, 60.0, 44.0]])
+    batch = student.data_preprocessor({name: values[:1] for name, values in data.items()}, True)['batch']
     scores, boxes = torch.zeros(1, 64), torch.full((1, 64, 4), 0.5)
     boxes[0, 18] = torch.tensor([0.3125, 0.3125, 0.3125, 0.3125])
-    losses = student.loss(make_features(scores, boxes), [sample])
+    losses = student.loss(make_features(scores, boxes), batch)
     assert losses['loss_cell'].item() == pytest.approx(4.158883)  # the logarithm of 64
     assert losses['loss_bbox'].item() == losses['loss_giou'].item() == 0
     scores[0, 18] = 100
-    assert student.loss(make_features(scores, boxes), [sample])['loss_cell'].item() == 0
+    assert student.loss(make_features(scores, boxes), batch)['loss_cell'].item() == 0
 
 
 def test_padding_never_wins(student):

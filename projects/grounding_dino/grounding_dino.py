@@ -18,11 +18,10 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmduet.models import BaseGrounder
-from mmduet.models.base_grounder import Samples
 from mmduet.models.conversion import COMPUTED
-from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
 from mmduet.models.weights import load_partial_weights
-from mmduet.structures import Canvas, GroundingFeatures, from_content, padding_mask, stack_windows
+from mmduet.structures import Canvas, GroundingBatch, GroundingFeatures, from_content
+from mmduet.structures.boxes import cxcywh_to_xyxy
 from projects.grounding_dino.feature_enhancer import enhance
 
 CONFIGS = Path(mmdet.__file__).parent / '.mim' / 'configs'
@@ -93,6 +92,8 @@ class GroundingDINOStudent(BaseGrounder):
         with _quiet():
             self.detector.init_weights()
         self.visual_level = visual_level
+        self.channels = width
+        self.use_tokenizer(self.detector.language_model.tokenizer)
         self.register_state_dict_post_hook(_drop_prefix)
         self.register_load_state_dict_pre_hook(_add_prefix)
         if pretrained is not None:
@@ -107,7 +108,7 @@ class GroundingDINOStudent(BaseGrounder):
         backbone: nn.Module = self.detector.backbone
         return backbone
 
-    def extract(self, inputs: Tensor, samples: Samples) -> DetectorFeatures:
+    def extract(self, batch: GroundingBatch) -> DetectorFeatures:
         """See ``BaseGrounder.extract``.
 
         ``visual`` is a map of the neck: the feature enhancer mixes words into the image from its first layer on; ``fused`` is
@@ -117,32 +118,31 @@ class GroundingDINOStudent(BaseGrounder):
         Raises:
             ValueError: the canvas is not a whole number of cells of ``visual`` wide.
         """
-        canvases = [sample.canvas for sample in samples]
-        shared = UNSHARED if self.training else share_images(inputs, samples)
-        maps = self._encode_images(move_to_corner(inputs, canvases), shared)
-        size, cells = inputs.shape[-1], maps[self.visual_level].shape[-1]
+        canvases = [view.canvas for view in batch.views]
+        maps = [batch.expand(level) for level in self.detector.extract_feat(move_to_corner(batch.pixels, canvases))]
+        size, cells = batch.size, maps[self.visual_level].shape[-1]
         if size % cells:
             raise ValueError(f'{cells} cells do not divide a canvas of {size} pixels: take a multiple of the stride of '
                              f'visual_level {self.visual_level}')
-        text = self.detector.language_model([sample.text for sample in samples])
+        text = self.detector.language_model(*batch.tokens)
         text['embedded'] = self.detector.text_feat_map(text['embedded'])
-        detector_samples = self._describe(samples, text['text_token_mask'])
+        detector_samples = self._describe(batch, text['text_token_mask'])
         head_inputs, enhanced = self._detect(maps, text, detector_samples)
 
         hidden, references = head_inputs['hidden_states'], head_inputs['references']
         scores, boxes = self.detector.bbox_head(hidden, references, head_inputs['memory_text'], head_inputs['text_token_mask'])
         asked = slice(hidden.shape[2] - self.detector.num_queries, None)  # denoising queries come first
         best = scores[-1, :, asked].sigmoid().amax(dim=-1).argmax(dim=-1)
-        rows = torch.arange(len(samples), device=inputs.device)
-        windows = stack_windows(canvases, inputs.device)
-        answers = from_content(boxes[:, :, asked][:, rows, best].transpose(0, 1).float(), windows, size)
+        rows = torch.arange(len(batch), device=best.device)
+        answers = from_content(boxes[:, :, asked][:, rows, best].transpose(0, 1).float(), batch.expand(batch.content), size)
+        canvases = [sample.canvas for sample in batch.samples]
         return DetectorFeatures(
             boxes=answers.transpose(0, 1), query=hidden[-1, :, asked][rows, best],
-            visual=move_back(maps[self.visual_level], canvases), visual_padding=padding_mask(windows, size, cells),
+            visual=move_back(maps[self.visual_level], canvases), visual_padding=batch.expand(batch.padding(cells)),
             fused=move_back(enhanced, canvases), text=text['embedded'], text_padding=~text['text_token_mask'],
             head_inputs=head_inputs, detector_samples=detector_samples)
 
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
+    def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
         """MMDetection's losses: ``loss_cls``, ``loss_bbox``, ``loss_iou`` of the last layer, then ``_d0`` on for the others,
         ``_enc`` for the proposals and ``_dn`` for the denoising queries.
 
@@ -154,12 +154,6 @@ class GroundingDINOStudent(BaseGrounder):
             raise RuntimeError('the detector compares with targets in training mode only')
         losses = self.detector.bbox_head.loss(**features.head_inputs, batch_data_samples=features.detector_samples)
         return {_rename_loss(name): value.sum() for name, value in losses.items()}  # some are vectors of one
-
-    def _encode_images(self, photos: Tensor, shared: SharedImages) -> list[Tensor]:
-        if shared.first is None or shared.owner is None:
-            return list(self.detector.extract_feat(photos))
-        first, owner = shared.first.to(photos.device), shared.owner.to(photos.device)
-        return [level[owner] for level in self.detector.extract_feat(photos[first])]
 
     def _detect(self, maps: list[Tensor], text: dict[str, Tensor],
                 samples: list[DetDataSample]) -> tuple[dict[str, Any], Tensor]:
@@ -174,21 +168,20 @@ class GroundingDINOStudent(BaseGrounder):
         enhanced = memory[:, start:start + shape.numel()].transpose(1, 2).unflatten(2, shape)
         return {**head_inputs, **detector.forward_decoder(**decoder_inputs, **more)}, enhanced
 
-    def _describe(self, samples: Samples, token_mask: Tensor) -> list[DetDataSample]:
-        """The samples as MMDetection packs them; with their targets where they have some."""
+    def _describe(self, batch: GroundingBatch, token_mask: Tensor) -> list[DetDataSample]:
+        """The expressions as MMDetection packs them; with their targets where they have some."""
         described = []
-        for sample, tokens in zip(samples, token_mask, strict=True):
+        pixel_boxes = cxcywh_to_xyxy(batch.boxes) * batch.size - batch.expand(batch.content)[:, None, [0, 1, 0, 1]]
+        for sample, boxes, tokens in zip(batch.samples, pixel_boxes, token_mask, strict=True):
             place: Canvas = sample.canvas
             ours = DetDataSample(metainfo={'img_shape': (place.height, place.width),
                                            'batch_input_shape': (place.size, place.size)})
-            if 'gt_instances' in sample:
-                box = sample.gt_instances.bboxes.float().cpu() * torch.tensor([place.scale_x, place.scale_y] * 2)
+            if len(boxes):
                 positive = torch.zeros(1, self.detector.bbox_head.max_text_len, device=tokens.device)
                 # All words: not the mark before them, and neither the full stop nor the mark after them.
                 positive[0, 1:len(tokens) - 2] = tokens[3:].float()
-                ours.gt_instances = InstanceData(
-                    bboxes=box.to(tokens.device, non_blocking=True), labels=tokens.new_zeros(1, dtype=torch.long),
-                    positive_maps=positive, text_token_mask=tokens[None])
+                ours.gt_instances = InstanceData(bboxes=boxes, labels=tokens.new_zeros(1, dtype=torch.long),
+                                                 positive_maps=positive, text_token_mask=tokens[None])
             described.append(ours)
         return described
 

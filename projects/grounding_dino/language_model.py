@@ -1,5 +1,4 @@
 """The text branch of Grounding DINO under MMDetection's names, without its calls to the hub and to transformers before 5."""
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,13 +33,13 @@ class PromptTokenizer(Tokenizer):
             self.stop: int = ids[2]
             self.special_ids = [token for token in ids if token is not None]
         else:
-            marks = words.encode('a')
+            marks = words.split('a')
             self.stop = HASHED_STOP
             self.special_ids = [marks[0], marks[-1], HASHED_STOP]
 
-    def encode(self, expression: str) -> list[int]:
-        """See ``Tokenizer.encode``; nothing stays nothing."""
-        ids = self.words.encode(expression)
+    def split(self, expression: str) -> list[int]:
+        """See ``Tokenizer.split``; nothing stays nothing."""
+        ids = self.words.split(expression)
         return ids if len(ids) < 3 or ids[-2] == self.stop else [*ids[:-1], self.stop, ids[-1]]
 
 
@@ -78,15 +77,18 @@ class GroundingBert(nn.Module):
         self.language_backbone.add_module('body', BertBody(text_encoder.bert))
         self.register_buffer('special_ids', torch.tensor(self.tokenizer.special_ids), persistent=False)
 
-    def forward(self, captions: Sequence[str]) -> dict[str, Tensor]:
+    def forward(self, ids: Tensor, padding: Tensor) -> dict[str, Tensor]:
         """Read expressions as MMDetection's ``BertModel`` does.
+
+        Args:
+            ids: (B, L') int64 of the tokenizer.
+            padding: (B, L') bool, True where there is no token.
 
         Returns:
             ``embedded`` (B, L', C) and ``hidden``, the same; ``masks`` (B, L', L') bool, True where a token may look at
             another; ``position_ids`` (B, L') int64, places within a sentence; ``text_token_mask`` (B, L') bool, True where
             there is a token.
         """
-        ids, padding = (part.to(self.special_ids.device, non_blocking=True) for part in self.tokenizer(captions))
         masks, positions = split_sentences(torch.isin(ids, self.special_ids), padding)
         body: Any = self.language_backbone.body
         output = body.model(input_ids=ids, attention_mask=masks[:, None] if MASKS_HAVE_HEADS else masks,

@@ -14,13 +14,14 @@ from projects.grounding_dino.reference_for_tests import BERT, build, build_mmdet
 
 # The promises of every student, checked on this one.
 from tests.models.students.test_conformance import (  # noqa: F401
+    size,
     test_a_batch_of_two_equals_two_of_one,
     test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words,
     test_an_unknown_mode_is_refused,
     test_every_trainable_parameter_gets_a_gradient,
-    test_expressions_of_a_photo_are_answered_together_as_alone_and_share_what_no_word_has_touched,
+    test_expressions_of_an_image_are_answered_together_as_alone_and_share_what_no_word_has_touched,
     test_features_keep_the_contract_and_boxes_lie_in_the_canvas,
-    test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_photo_and_inside_it,
+    test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_it,
 )
 from tests.tiny_transvg import make_batch, make_sample
 
@@ -62,6 +63,11 @@ def in_corner(batch):
     return batch
 
 
+def prepare_one(model, data, number=0):
+    """A batch of one expression."""
+    return model.data_preprocessor({name: values[number:number + 1] for name, values in data.items()})['batch']
+
+
 def as_mmdet(sample, **more):
     """A sample of ours as MMDetection's pipeline packs it."""
     place = sample.canvas
@@ -72,12 +78,11 @@ def as_mmdet(sample, **more):
 
 def test_answers_are_those_of_mmdetection(pair):
     theirs, ours = (model.eval() for model in pair)
-    data = ours.data_preprocessor(in_corner(make_batch()))
     for number in (0, 1):
-        inputs, samples = data['inputs'][number:number + 1], data['data_samples'][number:number + 1]
+        batch = prepare_one(ours, in_corner(make_batch()), number)
         with torch.no_grad():
-            [wanted] = theirs.predict(inputs, [as_mmdet(samples[0], tokens_positive=-1)])
-            [got] = ours(inputs, samples, mode='predict')
+            [wanted] = theirs.predict(batch.pixels, [as_mmdet(batch.samples[0], tokens_positive=-1)])
+            [got] = ours(batch, mode='predict')
         assert wanted.pred_instances.scores[0] > wanted.pred_instances.scores[1]
         assert torch.allclose(got.pred_instances.bboxes[0], wanted.pred_instances.bboxes[0], atol=1e-4)
 
@@ -97,15 +102,15 @@ def test_losses_are_those_of_mmdetection(pair):
     theirs, ours = (model.eval() for model in pair)
     # Denoising queries as in training, and no dropout.
     theirs.training = ours.detector.training = True
-    data = ours.data_preprocessor(in_corner(make_batch()))
-    inputs, [sample] = data['inputs'][:1], data['data_samples'][:1]
+    batch = prepare_one(ours, in_corner(make_batch()))
+    [sample] = batch.samples
     packed = as_mmdet(sample, tokens_positive={0: [[0, len(sample.text)]]})
     packed.set_metainfo({'text': f'{sample.text}. '})
     packed.gt_instances = InstanceData(bboxes=sample.gt_instances.bboxes * 0.5, labels=torch.zeros(1, dtype=torch.long))
     torch.manual_seed(2)  # of the noise on the denoising queries
-    wanted = theirs.loss(inputs, [packed])
+    wanted = theirs.loss(batch.pixels, [packed])
     torch.manual_seed(2)
-    got = ours(inputs, [sample], mode='loss')
+    got = ours(batch, mode='loss')
     assert len(got) == len(wanted) == 15
     assert all(name.startswith('loss_') for name in got)
     for theirs_name, name in LOSSES.items():
@@ -116,11 +121,10 @@ def test_losses_are_those_of_mmdetection(pair):
 def test_an_answer_does_not_depend_on_how_long_the_other_expressions_are(pair):
     _, ours = pair
     ours.eval()
-    batch = in_corner(make_batch())
-    batch['data_samples'][1].set_metainfo({'text': 'the big red dog on the left circle is the cup the dog is on'})
-    data = ours.data_preprocessor(batch)
+    words = 'the red circle on the left', 'the big red dog on the left circle is the cup the dog is on'
     with torch.no_grad():
-        together, alone = ours(**data).boxes[:, 0], ours(data['inputs'][:1], data['data_samples'][:1]).boxes[:, 0]
+        together = ours(**ours.data_preprocessor(in_corner(make_batch(texts=words)))).boxes[:, 0]
+        alone = ours(prepare_one(ours, in_corner(make_batch(texts=words)))).boxes[:, 0]
     assert torch.allclose(together, alone, atol=1e-5)
 
 
@@ -206,7 +210,8 @@ def test_a_config_that_is_not_there_or_not_of_grounding_dino_is_refused():
 def test_a_canvas_that_is_no_whole_number_of_cells_is_refused(student):
     place = Canvas(size=60, left=0, top=0, width=60, height=60, scale_x=1, scale_y=1)
     with pytest.raises(ValueError, match=r'8 cells do not divide a canvas of 60 pixels: .* visual_level 0'):
-        student(torch.zeros(1, 3, 60, 60), [make_sample('cup', place, (1.0, 1.0, 9.0, 9.0))])
+        student(**student.data_preprocessor({'inputs': [torch.zeros(3, 60, 60, dtype=torch.uint8)],
+                                             'data_samples': [make_sample('cup', place, (1.0, 1.0, 9.0, 9.0))]}))
 
 
 def test_a_loss_in_eval_mode_is_refused(student):

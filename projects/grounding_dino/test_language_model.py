@@ -50,7 +50,7 @@ def test_the_text_is_read_as_mmdetection_reads_it(folder, monkeypatch):
     let_mmdet_run(monkeypatch, theirs)
     captions = ['red cup on the left', 'the dog. is it red? yes']
     with torch.no_grad():
-        wanted, got = theirs([f'{caption}. ' for caption in captions]), ours(captions)
+        wanted, got = theirs([f'{caption}. ' for caption in captions]), ours(*ours.tokenizer(captions))
     length = wanted['text_token_mask'].shape[1]
     assert got['text_token_mask'].shape == (2, 16) and length == 11
     for name in ('embedded', 'hidden', 'position_ids', 'text_token_mask'):

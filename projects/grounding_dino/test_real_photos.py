@@ -49,8 +49,9 @@ def test_a_real_photo_is_answered_at_full_size(photos):
     batch = load_photos(config, photos, 'test_dataloader')
     batch = {name: values[:1] for name, values in batch.items()}
     with torch.no_grad():
-        features = student(**student.data_preprocessor(batch))
-        [sample] = student.predict(features, batch['data_samples'])
+        made = student.data_preprocessor(batch)['batch']
+        features = student(made)
+        [sample] = student.predict(features, made)
     assert features.visual.shape == (1, 256, 68, 68) and features.boxes.shape == (6, 1, 4)
     # A photo of 427 x 640 pixels fills 711 x 1066 of the canvas: half a cell more than 44 columns, a little more than 66 rows.
     assert (~features.visual_padding[0]).any(dim=0).sum() == 45 and (~features.visual_padding[0]).any(dim=1).sum() == 67

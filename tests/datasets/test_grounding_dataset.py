@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from mmduet.datasets import (
     AnnotationError,
@@ -19,13 +19,24 @@ from mmduet.datasets import (
     ResizeLongSide,
     grounding_collate,
 )
-from mmduet.datasets.grounding_dataset import clip_box
+from mmduet.datasets.grounding_dataset import clip_box, give_tokenizer
+from mmduet.models import GroundingDataPreprocessor
+from mmduet.models.layers.tokenizers import WordPieceTokenizer
+from mmduet.paths import find_file
 from tests.tiny_data import line, make_data_root, write_lines
 
 TEST_PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
                  dict(type=PackGroundingInputs)]
 TRAIN_PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64, 56, 48]), dict(type=ColorJitter),
                   dict(type=RandomFlip), dict(type=PlaceOnCanvas, size=64, random=True), dict(type=PackGroundingInputs)]
+
+
+LEFT, RIGHT = 'the red circle on the left', 'the red circle on the right'
+
+
+@pytest.fixture(scope='module')
+def tokenizer():
+    return WordPieceTokenizer(find_file('mmduet/refshapes/vocab.txt'), 16)
 
 
 def build(root, splits=('train', ), pipeline=TEST_PIPELINE, **options):
@@ -206,3 +217,44 @@ def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
 def test_more_first_expressions_than_there_are_is_refused(tmp_path):
     with pytest.raises(DataError, match='holds 1 expressions, fewer than the first 2'):
         GroundingDataset(make_data_root(tmp_path), ['train'], [], first=2)
+
+
+def test_items_carry_the_token_ids_of_their_words_as_augmented(tmp_path, tokenizer):
+    dataset = build(make_data_root(tmp_path, [line(expression=LEFT)]), pipeline=TRAIN_PIPELINE)
+    assert 'token_ids' not in dataset[0]['data_samples']
+    dataset.set_tokenizer(tokenizer.encode)
+    seen = {}
+    for epoch in range(20):
+        dataset.set_epoch(epoch)
+        sample = dataset[0]['data_samples']
+        seen[sample.text, sample.flip] = sample.token_ids
+    assert seen == {(LEFT, False): tokenizer.encode(LEFT), (RIGHT, True): tokenizer.encode(RIGHT)}
+    assert tokenizer.encode(LEFT) != tokenizer.encode(RIGHT)
+
+
+def test_persistent_workers_make_the_token_ids_that_the_preprocessor_makes(tmp_path, tokenizer):
+    records = [line(expression_id=str(k), expression=text) for k, text in enumerate((LEFT, 'a cup', RIGHT, 'the blue box'))]
+    dataset = build(make_data_root(tmp_path, records), pipeline=TRAIN_PIPELINE)
+    preprocessor = GroundingDataPreprocessor()
+    preprocessor.tokenizer = tokenizer
+    dataset.set_tokenizer(tokenizer.encode)
+    loader = DataLoader(dataset, batch_size=2, num_workers=1, persistent_workers=True, collate_fn=grounding_collate)
+    texts = set()
+    for epoch in range(3):
+        dataset.set_epoch(epoch)
+        for data in loader:
+            made = preprocessor(data, training=True)['batch']
+            assert all(sample.token_ids == tokenizer.encode(sample.text) for sample in data['data_samples'])
+            for sample in data['data_samples']:
+                del sample.token_ids
+            anew = preprocessor(data, training=True)['batch']
+            assert torch.equal(made.token_ids, anew.token_ids) and torch.equal(made.text_padding, anew.text_padding)
+            texts.update(made.texts)
+    assert {LEFT, RIGHT} < texts
+
+
+def test_a_tokenizer_reaches_the_data_sets_that_a_wrapper_holds(tmp_path, tokenizer):
+    parts = [build(make_data_root(tmp_path / name), splits=['train', 'val']) for name in 'abc']
+    give_tokenizer(ConcatDataset([Subset(parts[0], [1]), parts[1]]), tokenizer.encode)
+    assert [['token_ids' in part[0]['data_samples']] for part in parts] == [[True], [True], [False]]
+    give_tokenizer([1, 2], tokenizer.encode)  # some data set of a user's: the model makes the ids

@@ -1,8 +1,16 @@
 import pytest
 
-from mmduet.datasets import EpochSampler, GroundingDataset, JointDataset
+from mmduet.datasets import (
+    EpochSampler,
+    GroundingDataset,
+    JointDataset,
+    LoadPhoto,
+    PackGroundingInputs,
+    PlaceOnCanvas,
+    ResizeLongSide,
+)
 from mmduet.io.errors import DataError
-from tests.tiny_data import line, make_data_root
+from tests.tiny_data import line, make_data_root, write_photo
 
 
 @pytest.fixture
@@ -36,6 +44,15 @@ def test_seed_and_epoch_reach_every_part(roots):
     assert [joint[k]['rng'].random() for k in range(3)] == first
     assert not set(first) & set(second)
     assert len(set(first)) == 3
+
+
+def test_the_tokenizer_reaches_every_part(roots):
+    pack = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
+            dict(type=PackGroundingInputs)]
+    write_photo(roots[1] / 'images' / '000000000005.jpg')
+    joint = JointDataset([{**part, 'pipeline': pack} for part in parts(*roots[:2])])
+    joint.set_tokenizer(lambda expression: [len(expression)])
+    assert [joint[k]['data_samples'].token_ids for k in range(2)] == [[8], [8]]
 
 
 def test_nothing_to_train_on_is_refused(roots):

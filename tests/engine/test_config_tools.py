@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from mmengine.config import Config
 
@@ -23,6 +25,13 @@ def nested():
         data_root='top', model=dict(pretrained='a', student=dict(encoders=[dict(pretrained='b'), dict(depth=50)])),
         train_dataloader=dict(dataset=dict(datasets=[dict(data_root=name, splits=['train']) for name in 'xy'])),
         val_dataloader=dict(dataset=dict(data_root='z', splits=['val']))))
+
+
+def test_a_config_may_import_a_file_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr('sys.path', [*sys.path])
+    (tmp_path / 'own_loss_of_a_user.py').write_text('class OwnLoss:\n    weight = 3\n')
+    (tmp_path / 'config.py').write_text('from own_loss_of_a_user import OwnLoss\nmodel = dict(type=OwnLoss)\n')
+    assert load_config(tmp_path / 'config.py').model.type.weight == 3
 
 
 def test_every_data_root_is_set_also_inside_lists(tmp_path):

@@ -1,10 +1,22 @@
 import torch
 
-from mmduet.models.base_grounder import stack_targets
-from tests.tiny_transvg import make_batch
+from mmduet.models import BaseGrounder
+from mmduet.models.losses import BoxLoss
+from mmduet.registry import MODELS
+from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
-def test_targets_are_centre_boxes_of_the_canvas():
-    targets = stack_targets(make_batch()['data_samples'], 'cpu')
-    # (10, 20, 60, 80) halved and moved 8 px down a 64 px canvas; (0, 30, 40, 128) halved and moved 16 px right.
-    assert torch.allclose(targets, torch.tensor([[17.5, 33.0, 25.0, 30.0], [26.0, 39.5, 20.0, 49.0]]) / 64)
+def test_the_inherited_loss_compares_the_last_boxes_with_the_targets_of_the_batch():
+    model = MODELS.build(tiny_transvg_config(box_loss=dict(type=BoxLoss, l1_weight=3.0, giou_weight=2.0)))
+    batch = model.data_preprocessor(make_batch(), True)['batch']
+    features = model(batch)
+    losses = model.loss(features, batch)
+    expected = 3 * (features.boxes[-1] - batch.target_boxes).abs().sum(1).mean()
+    torch.testing.assert_close(losses['loss_bbox'], expected)
+    assert losses.keys() == {'loss_bbox', 'loss_giou'} and type(model).loss is BaseGrounder.loss
+
+
+def test_a_student_hands_its_tokenizer_to_the_batches():
+    model = MODELS.build(tiny_transvg_config())
+    assert model.data_preprocessor.tokenizer is model.text_encoder.tokenizer
+    assert model.data_preprocessor(make_batch())['batch'].token_ids.shape == (2, 8)

@@ -2,33 +2,81 @@ import pytest
 import torch
 
 from mmduet.models import GroundingDataPreprocessor
-from tests.tiny_transvg import make_batch
+from mmduet.models.layers.tokenizers import HashingTokenizer
+from mmduet.registry import MODELS
+from mmduet.structures import Canvas
+from tests.fake_gpu import GPU, fake_gpu
+from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
-def test_photos_are_normalised_and_placed_on_a_zero_canvas():
-    batch = make_batch()
-    canvases = GroundingDataPreprocessor()(batch)['inputs']
-    assert canvases.shape == (2, 3, 64, 64)
-    assert canvases.is_contiguous(memory_format=torch.channels_last)
+def test_images_are_normalised_and_placed_on_a_zero_canvas():
+    data = make_batch()
+    pixels = GroundingDataPreprocessor()(data)['batch'].pixels
+    assert pixels.shape == (2, 3, 64, 64)
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-    assert torch.allclose(canvases[0, :, 8:56], (batch['inputs'][0] / 255 - mean) / std, atol=1e-6)
-    assert canvases[0, :, :8].abs().sum() == canvases[1, :, :, 48:].abs().sum() == 0
+    assert torch.allclose(pixels[0, :, 8:56], (data['inputs'][0] / 255 - mean) / std, atol=1e-6)
+    assert pixels[0, :, :8].abs().sum() == pixels[1, :, :, 48:].abs().sum() == 0
 
 
-def test_the_unit_range_gives_the_bytes_back_and_black_padding():
-    batch = make_batch()
-    preprocessor = GroundingDataPreprocessor()
-    images = preprocessor.to_unit_range(**{'inputs': preprocessor(batch)['inputs'], 'samples': batch['data_samples']})
-    assert torch.allclose(images[1, :, :, 16:48] * 255, batch['inputs'][1].float(), atol=1e-3)
-    assert images[1, :, :, :16].abs().sum() == 0
+def test_other_statistics_normalise_otherwise():
+    data = make_batch()
+    batch = GroundingDataPreprocessor(mean=(0.5, 0.5, 0.5), std=(0.25, 0.5, 1.0))(data)['batch']
+    expected = (data['inputs'][0] / 255 - 0.5) / torch.tensor([0.25, 0.5, 1.0]).view(3, 1, 1)
+    assert torch.allclose(batch.pixels[0, :, 8:56], expected, atol=1e-6)
+    assert batch.std.flatten().tolist() == [0.25, 0.5, 1.0]
 
 
 def test_statistics_are_no_part_of_a_checkpoint():
     assert GroundingDataPreprocessor().state_dict() == {}
 
 
-def test_a_photo_that_does_not_fit_its_canvas_is_named():
-    batch = make_batch()
-    batch['inputs'][1] = batch['inputs'][1][:, :10]
-    with pytest.raises(ValueError, match=r'b\.jpg: photo \(3, 10, 32\) does not fit'):
-        GroundingDataPreprocessor()(batch)
+@pytest.mark.parametrize(('training', 'images'), [(False, 1), (True, 2)])
+def test_expressions_share_an_image_in_evaluation_alone(training, images):
+    data = make_batch()
+    twice = {'inputs': data['inputs'][:1] * 2, 'data_samples': [make_batch()['data_samples'][0] for _ in range(2)]}
+    assert len(GroundingDataPreprocessor()(twice, training)['batch'].pixels) == images
+
+
+def test_token_ids_are_the_tokenizers_unless_the_worker_made_them():
+    preprocessor, data = GroundingDataPreprocessor(), make_batch()
+    assert preprocessor(data)['batch'].token_ids is None
+    preprocessor.tokenizer = HashingTokenizer(1000, max_tokens=12)
+    batch = preprocessor(data)['batch']
+    ids, padding = preprocessor.tokenizer([sample.text for sample in data['data_samples']])
+    assert torch.equal(batch.token_ids, ids) and torch.equal(batch.text_padding, padding)
+    data['data_samples'][1].set_metainfo({'token_ids': [101, 7, 102]})
+    batch = preprocessor(data)['batch']
+    assert torch.equal(batch.token_ids[0], ids[0]) and batch.token_ids[1].tolist() == [101, 7, 102, 0, 0, 0, 0, 0]
+
+
+def test_training_wants_a_target_and_prediction_none():
+    data = make_batch()
+    del data['data_samples'][1].gt_instances
+    batch = GroundingDataPreprocessor()(data)['batch']
+    assert batch.has_box.tolist() == [[True], [False]]
+    with pytest.raises(ValueError, match="expression 'b'"):
+        GroundingDataPreprocessor()(data, True)
+
+
+def test_a_batch_reaches_the_device_by_three_copies_and_a_step_converts_a_box_once(monkeypatch):
+    copies, conversions = [], []
+    real_to, real_convert = torch.Tensor.to, Canvas.to_canvas
+
+    def to(self, *arguments, **settings):
+        moved = real_to(self, *arguments, **settings)
+        if self.device != moved.device:
+            copies.append(self.dtype)
+        return moved
+
+    model = MODELS.build(tiny_transvg_config())
+    with fake_gpu(model):
+        monkeypatch.setattr(torch.Tensor, 'to', to)
+        monkeypatch.setattr(Canvas, 'to_canvas', lambda *given: conversions.append(len(given[1])) or real_convert(*given))
+        batch = model.data_preprocessor(make_batch(), True)['batch']
+        losses = model(batch, 'loss')
+        monkeypatch.undo()
+    assert sorted(map(str, copies)) == ['torch.float32', 'torch.int64', 'torch.uint8']
+    assert conversions == [1, 1]
+    tensors = (batch.pixels, batch.content, batch.token_ids, batch.boxes, batch.other_boxes, batch.identity.image, batch.mean)
+    assert {tensor.device for tensor in (*tensors, *losses.values())} == {GPU}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmduet.structures import Canvas, from_content, padding_mask, stack_windows, to_content
+from mmduet.structures import Canvas, from_content, padding_mask, stack_contents, to_content
 
 # A photo of 100 x 50 px at half size on a canvas of 64 px.
 CANVAS = Canvas(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5)
@@ -11,7 +11,7 @@ def test_a_pixel_box_lands_where_it_was_pasted_and_comes_back():
     boxes = CANVAS.to_canvas(torch.tensor([[0.0, 0.0, 100.0, 50.0], [20.0, 10.0, 40.0, 30.0]]))
     expected = torch.tensor([[29.0, 32.5, 50.0, 25.0], [19.0, 30.0, 10.0, 10.0]]) / 64
     torch.testing.assert_close(boxes, expected)
-    torch.testing.assert_close(CANVAS.to_photo(boxes), torch.tensor([[0.0, 0.0, 100.0, 50.0], [20.0, 10.0, 40.0, 30.0]]))
+    torch.testing.assert_close(CANVAS.to_image(boxes), torch.tensor([[0.0, 0.0, 100.0, 50.0], [20.0, 10.0, 40.0, 30.0]]))
 
 
 @pytest.mark.parametrize('change', [dict(width=0), dict(scale_x=0.0), dict(left=-1), dict(left=15), dict(height=45)])
@@ -21,8 +21,8 @@ def test_content_off_the_canvas_is_refused(change):
         Canvas(**{**fields, **change})
 
 
-def test_windows_are_corners_in_pixels():
-    assert stack_windows([CANVAS]).tolist() == [[4, 20, 54, 45]]
+def test_contents_are_corners_in_pixels():
+    assert stack_contents([CANVAS]).tolist() == [[4, 20, 54, 45]]
 
 
 def test_padding_is_true_outside_the_content():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmduet.structures import GroundingFeatures, TeacherTargets
+from mmduet.structures import GroundingFeatures
 
 
 def features(**changes):
@@ -15,11 +15,14 @@ def test_features_that_agree_are_accepted():
     assert features().visual.shape == (2, 8, 3, 5)
 
 
-@pytest.mark.parametrize(('name', 'shape'), [('boxes', (2, 4)), ('query', (2, 7)), ('text', (3, 6, 8)),
-                                             ('text_padding', (2, 5)), ('visual_padding', (2, 5, 3)), ('fused', (2, 8, 3, 4))])
-def test_a_field_of_another_shape_is_named(name, shape):
+@pytest.mark.parametrize(('name', 'shape', 'axes'), [
+    ('boxes', (2, 4), r'\(S, B, 4\), got'), ('boxes', (1, 3, 4), r'\(S, B, 4\) with B = 2 as in visual'),
+    ('query', (2, 7), r'\(B, C\) with C = 8'), ('text', (3, 6, 8), r'\(B, L, C\) with B = 2'),
+    ('text_padding', (2, 5), r'\(B, L\) with L = 6 as in text'), ('visual_padding', (2, 5, 3), r'\(B, H, W\) with H = 3'),
+    ('fused', (2, 8, 3, 4), r'\(B, C, H, W\) with W = 5')])
+def test_field_and_axis_of_another_shape_are_named(name, shape, axes):
     dtype = torch.bool if 'padding' in name else torch.float32
-    with pytest.raises(ValueError, match='GroundingFeatures'):
+    with pytest.raises(ValueError, match=rf'GroundingFeatures\.{name} must be {axes}'):
         features(**{name: torch.zeros(shape, dtype=dtype)})
 
 
@@ -28,26 +31,15 @@ def test_a_padding_of_numbers_is_refused():
         features(text_padding=torch.zeros(2, 6))
 
 
-def test_targets_may_be_partial_and_must_agree():
-    targets = TeacherTargets(text=torch.zeros(2, 4), patches=torch.zeros(2, 4, 3, 3))
-    assert targets.region is None and TeacherTargets().text is None
-    with pytest.raises(ValueError, match='image must have shape'):
-        TeacherTargets(text=torch.zeros(2, 4), image=torch.zeros(2, 5))
-    with pytest.raises(ValueError, match='patches must be'):
-        TeacherTargets(text=torch.zeros(2, 4), patches=torch.zeros(2, 4))
+def test_the_map_that_the_answer_reads_is_the_fused_one_where_there_is_one():
+    fused = torch.ones(2, 8, 3, 5)
+    assert features(fused=fused).answer_map is fused
+    alone = features()
+    assert alone.answer_map is alone.visual
 
 
-def test_a_similarity_map_and_distractors_have_their_own_shapes():
-    targets = TeacherTargets(similarity=torch.zeros(2, 3, 5), distractors=torch.zeros(2, 0, 4), text=torch.zeros(2, 4))
-    assert targets.similarity.shape == (2, 3, 5)
-    with pytest.raises(ValueError, match=r'similarity must be \(B, h, w\)'):
-        TeacherTargets(similarity=torch.zeros(2, 1, 3, 5))
-    with pytest.raises(ValueError, match=r'similarity must have shape \(2, 3, 5\)'):
-        TeacherTargets(text=torch.zeros(2, 4), similarity=torch.zeros(3, 3, 5))
-    with pytest.raises(ValueError, match=r'distractors must have shape \(2, 7, 4\)'):
-        TeacherTargets(text=torch.zeros(2, 4), distractors=torch.zeros(2, 7, 5))
-
-
-def test_targets_with_a_gradient_are_refused():
-    with pytest.raises(ValueError, match='frozen'):
-        TeacherTargets(text=torch.zeros(2, 4, requires_grad=True))
+def test_float_makes_half_precision_full_and_leaves_masks():
+    half = features(visual=torch.ones(2, 8, 3, 5, dtype=torch.bfloat16), fused=torch.ones(2, 8, 3, 5, dtype=torch.float16))
+    full = half.float()
+    assert {full.visual.dtype, full.fused.dtype, full.query.dtype, full.boxes.dtype, full.text.dtype} == {torch.float32}
+    assert full.text_padding is half.text_padding and features().float().fused is None

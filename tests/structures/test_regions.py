@@ -8,7 +8,7 @@ from mmduet.structures.boxes import cxcywh_to_xyxy
 
 def test_regions_of_another_shape_are_refused():
     boxes = torch.zeros(2, 3, 4)
-    with pytest.raises(ValueError, match=r'Regions.negative_valid must have shape \(2, 3\)'):
+    with pytest.raises(ValueError, match=r'Regions.negative_valid must be \(B, N\) with N = 3 as in negatives, got \(2, 2\)'):
         Regions(positives=boxes, positive_weight=torch.zeros(2, 3), negatives=boxes, negative_valid=torch.zeros(2, 2))
 
 

@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
 
 from mmduet.datasets import EpochSampler, RandomFlip, RandomTargetCrop, grounding_collate
+from mmduet.models.distill import FeatureTerm
 from mmduet.models.teachers import ShuffledTeacher
 from mmduet.registry import MODELS, RUNNERS
 from mmduet.teacher_cache.store import CacheError
 from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
 
-ALL = frozenset({'text', 'region', 'image', 'similarity', 'distractors'})
+ALL = frozenset({'text', 'region', 'image', 'similarity', 'others'})
 PLAIN, FLIP = dict(type=RandomFlip, prob=0.0), dict(type=RandomFlip, prob=1.0)
 CROP = dict(type=RandomTargetCrop, prob=1.0, short_sides=[32], crop_range=(10, 20), min_kept=0.6)
 
@@ -37,37 +38,43 @@ def build(root, cache=None, **teacher):
     return MODELS.build(load_config(root, cache, **teacher).model.teacher)
 
 
-def expect_refusal(root, cache, message, needs=ALL, dataset=None, **teacher):
+def expect_refusal(root, cache, message, required=ALL, dataset=None, **teacher):
     with pytest.raises(CacheError, match=message):
-        ask(build(root, cache, **teacher), dataset or build_dataset(root, PLAIN), needs)
+        ask(build(root, cache, **teacher), dataset or build_dataset(root, PLAIN), required)
 
 
+@pytest.mark.parametrize('share', [False, True], ids=['an image each', 'shared images'])
 @pytest.mark.parametrize('transform', [PLAIN, FLIP], ids=['plain', 'mirrored'])
-def test_it_agrees_with_the_teacher_about_the_same_view(made, transform):
+def test_it_agrees_with_the_teacher_about_the_same_view(made, transform, share):
     root, cache = made
     dataset = build_dataset(root, transform, splits=['train', 'val'])
-    said, samples = ask(build(root), dataset, ALL)
-    found, _ = ask(build(root, cache), dataset, ALL)
-    assert any(sample.flip for sample in samples) == (transform is FLIP)
-    for name in ('text', 'region', 'image', 'distractors'):
-        first, second = getattr(said, name), getattr(found, name)
+    given, batch = ask(build(root), dataset, ALL, share)
+    found, _ = ask(build(root, cache), dataset, ALL, share)
+    # One expression in four is never mirrored: those of its image do not share a view then.
+    assert len(batch.views) == (24 if not share else 12 if transform is PLAIN else 18)
+    assert any(view.flip for view in batch.views) == (transform is FLIP)
+    for name in ('text', 'region', 'image', 'others'):
+        first, second = given.get(name), found.get(name)
         assert second.dtype == torch.float32 and first.shape == second.shape
-        assert F.cosine_similarity(first, second, dim=-1).min() >= 0.999
-        torch.testing.assert_close(second.norm(dim=-1), torch.ones(second.shape[:-1]))
-    torch.testing.assert_close(found.similarity, said.similarity, atol=2e-3, rtol=0)
+        there = first.norm(dim=-1) > 0
+        assert F.cosine_similarity(first, second, dim=-1)[there].min() >= 0.999
+        torch.testing.assert_close(second.norm(dim=-1), there.float())
+        assert there.all() or (name == 'others' and len(batch.views) == 18)
+    torch.testing.assert_close(found.similarity, given.similarity, atol=2e-3, rtol=0)
 
 
-def test_a_crop_reads_its_part_of_the_map_and_the_whole_photo_otherwise(made):
+def test_a_crop_reads_its_part_of_the_map_and_the_whole_image_otherwise(made):
     root, cache = made
     cropped = build_dataset(root, FLIP, CROP, first=2)
     whole = build_dataset(root, FLIP, first=2)
-    found, samples = ask(build(root, cache), cropped, ALL)
+    found, batch = ask(build(root, cache), cropped, ALL)
+    samples = batch.samples
     expected, _ = ask(build(root, cache), whole, ALL)
     assert samples[1].photo_window != (0, 0, 32, 24) and samples[1].flip
     for name in ('text', 'region', 'image'):
-        assert torch.equal(getattr(found, name), getattr(expected, name))
+        assert torch.equal(found.get(name), expected.get(name))
     x1, y1, x2, y2 = samples[1].photo_window
-    # The centre of the view, in the mirrored photo and its 8 x 8 map.
+    # The centre of the view, in the mirrored image and its 8 x 8 map.
     column, row = (32 - (x1 + x2) / 2) / 32 * 8 - 0.5, (y1 + y2) / 2 / 24 * 8 - 0.5
     left, top = int(column), int(row)
     corner = expected.similarity[1, top:top + 2, left:left + 2]
@@ -77,15 +84,15 @@ def test_a_crop_reads_its_part_of_the_map_and_the_whole_photo_otherwise(made):
     assert not torch.allclose(found.similarity[1], expected.similarity[1], atol=0.05)
 
 
-def test_a_distractor_that_a_crop_leaves_out_keeps_the_others_in_their_places(made):
+def test_an_object_that_a_crop_leaves_out_keeps_the_others_in_their_places(made):
     root, cache = made
     dataset = build_dataset(root, PLAIN, CROP)
     whole, _ = ask(build(root, cache), build_dataset(root, PLAIN), ALL)
-    found, samples = ask(build(root, cache), dataset, ALL)
-    assert {tuple(sample.distractors.index.tolist()) for sample in samples} > {(0, 1)}
-    for number, sample in enumerate(samples):
-        for place, index in enumerate(sample.distractors.index.tolist()):
-            assert torch.equal(found.distractors[number, place], whole.distractors[number, index])
+    found, batch = ask(build(root, cache), dataset, ALL)
+    assert {source.others for source in batch.sources} > {((0, 0), (1, 1))}
+    for number, source in enumerate(batch.sources):
+        for column, place in source.others:
+            assert torch.equal(found.others[number, column], whole.others[number, place])
 
 
 def train(root, cache, steps=6):
@@ -128,8 +135,8 @@ def test_a_runner_trains_with_it_and_refuses_a_wrong_cache_before_the_first_step
     assert run(root, cache, tmp_path / 'right').iter == 2
     with pytest.raises(CacheError, match='holds no cache of a teacher'):
         run(root, tmp_path / 'nowhere', tmp_path / 'none')
-    with pytest.raises(CacheError, match=r'context is 1\.2 in the cache and 1\.3'):
-        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.context': 1.3})
+    with pytest.raises(CacheError, match=r'crop_scale is 1\.2 in the cache and 1\.3'):
+        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.crop_scale': 1.3})
 
 
 def test_it_builds_no_teacher_and_keeps_no_state(made):
@@ -141,11 +148,18 @@ def test_it_builds_no_teacher_and_keeps_no_state(made):
     assert copied._sections['tiny', 'train'] is teacher._sections['tiny', 'train']
 
 
-def test_it_answers_what_is_needed_on_the_device_of_the_boxes(made):
+def test_it_gives_what_is_required_and_nothing_else(made):
     root, cache = made
     found, _ = ask(build(root, cache), build_dataset(root), {'similarity'})
-    assert found.text is None and found.image is None and found.similarity.shape == (12, 8, 8)
-    expect_refusal(root, cache, 'answers distractors, image, region, similarity, text, not patches', needs={'patches'})
+    assert found.given().keys() == {'similarity'} and found.similarity.shape == (12, 8, 8)
+
+
+def test_a_term_that_requires_what_is_not_cached_is_refused_at_construction(made):
+    config = load_config(*made).model
+    config.head.terms = dict(dense=dict(type=FeatureTerm, student='text', teacher='patches'))
+    with pytest.raises(ValueError, match=r"the term 'dense' \(FeatureTerm\) requires patches, which CachedTeacher does not "
+                                         'give: it gives image, others, region, similarity, text'):
+        MODELS.build(config)
 
 
 def test_another_teacher_can_wrap_it(made):
@@ -157,8 +171,8 @@ def test_another_teacher_can_wrap_it(made):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (dict(context=1.5), r'of another teacher: context is 1.2 in the cache and 1.5 in the config. Make it anew with: python '
-     r'tools/cache_teacher.py .*tiny_cached_config.py .* --redo'),
+    (dict(crop_scale=1.5), r'of another teacher: crop_scale is 1.2 in the cache and 1.5 in the config. Make it anew with: '
+     r'python tools/cache_teacher.py .*tiny_cached_config.py .* --redo'),
     (dict(mean=(0.5, 0.5, 0.5)), r'mean is None in the cache and \[0.5, 0.5, 0.5\] in the config'),
     (dict(precision='bfloat16'), "precision is 'float32' in the cache and 'bfloat16'"),
     (dict(pretrained=None), r"weights is 'SHA-256 \w+' in the cache and 'random' in the config"),
@@ -196,7 +210,7 @@ def test_other_objects_are_refused_where_they_are_read(copied):
     objects = root / 'annotations/objects.jsonl'
     objects.write_text(objects.read_text().replace('}', ', "more": 1}'))
     expect_refusal(root, cache, 'its objects.jsonl has SHA-256')
-    ask(build(root, cache), build_dataset(root), ALL - {'distractors'})
+    ask(build(root, cache), build_dataset(root), ALL - {'others'})
 
 
 def test_a_half_written_cache_is_refused(copied):
@@ -220,16 +234,16 @@ def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_tha
     root, cache = copied
     with pytest.raises(CacheError, match=r'holds no cache of a teacher; make it with: python tools/cache_teacher\.py'):
         build(root, tmp_path / 'nowhere').init_weights()
-    assert build(root, tmp_path / 'nowhere').embed_dims is None
+    assert build(root, tmp_path / 'nowhere').embed_dims == 64
     shutil.rmtree(cache / 'tiny/val')
     expect_refusal(root, cache, r"no entry for expression 'val0a' of split 'val' of 'tiny'; add it with: "
                                 r'python tools/cache_teacher.py \S*tiny_cached_config.py --out \S*cache --splits val',
                    dataset=build_dataset(root, PLAIN, splits=['val']))
     write_cache(root, cache, '--redo', '--cfg-options', 'train_dataloader.dataset.first=3')
     expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")
-    expect_refusal(root, cache, "expression 'train0a': the other boxes of its photo was not cached; .* --distractors --redo",
+    expect_refusal(root, cache, "expression 'train0a': the other boxes of its image was not cached; .* --distractors --redo",
                    dataset=build_dataset(root, PLAIN, first=1))
-    expect_refusal(root, cache, "expression 'train0a': its words 'another cup' was not cached", needs={'text'},
+    expect_refusal(root, cache, "expression 'train0a': its words 'another cup' was not cached", required={'text'},
                    dataset=_Reworded(build_dataset(root, PLAIN, first=1)))
 
 
@@ -252,5 +266,5 @@ def test_a_cache_without_mirror_images_says_so(made, tmp_path):
     root, _ = made
     cache = write_cache(root, tmp_path / 'cache', '--cfg-options', 'train_dataloader.dataset.pipeline.1.prob=0.0')
     ask(build(root, cache), build_dataset(root, PLAIN), {'image'})
-    expect_refusal(root, cache, "expression 'train0a': its mirrored photo was not cached", needs={'image'},
+    expect_refusal(root, cache, "expression 'train0a': its mirrored image was not cached", required={'image'},
                    dataset=build_dataset(root, FLIP))

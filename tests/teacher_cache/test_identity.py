@@ -2,16 +2,16 @@ import json
 
 import pytest
 
-from mmduet.models.teachers import CLIPTeacher, UntrainedTeacher
-from mmduet.teacher_cache.identity import identify_teacher
+from mmduet.models.teachers import CLIPTeacher, ShuffledTeacher, UntrainedTeacher
+from mmduet.teacher_cache.identity import identify_teacher, width_of
 from tests.tiny_clip_config import write_clip_config
 
 
 def test_defaults_are_part_of_the_identity_and_the_order_of_arguments_is_not():
     first = identify_teacher(dict(type=CLIPTeacher, model='ViT-B-16', pretrained=None))
-    second = identify_teacher(dict(pretrained=None, context=1.2, type='mmduet.CLIPTeacher', model='ViT-B-16'))
+    second = identify_teacher(dict(pretrained=None, crop_scale=1.2, type='mmduet.CLIPTeacher', model='ViT-B-16'))
     assert first == second
-    assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None, 'context': 1.2,
+    assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None, 'crop_scale': 1.2,
                      'precision': 'float32', 'mean': None, 'std': None}
 
 
@@ -41,3 +41,16 @@ def test_statistics_and_nested_teachers_are_plain_values():
 def test_an_argument_that_the_teacher_does_not_take_is_refused():
     with pytest.raises(TypeError, match='contxt'):
         identify_teacher(dict(type=CLIPTeacher, contxt=1.2))
+
+
+def test_the_width_is_that_of_the_model_that_is_not_built(tmp_path):
+    own = dict(type=CLIPTeacher, model='tiny_vit', model_config=write_clip_config(tmp_path, embed_dim=24))
+    assert width_of(own) == 24
+    assert width_of(dict(type=ShuffledTeacher, teacher=dict(type=UntrainedTeacher, teacher=own))) == 24
+    assert width_of(dict(type=CLIPTeacher, model='ViT-B-16-quickgelu', pretrained='openai')) == 512
+    assert width_of(dict(type=CLIPTeacher, model='ViT-L-14', model_config=None)) == 768
+
+
+def test_the_width_of_a_teacher_that_open_clip_does_not_know_is_not_guessed():
+    assert width_of(dict(type='a teacher of boxes')) is None
+    assert width_of(dict(type=CLIPTeacher, model='no such model')) is None

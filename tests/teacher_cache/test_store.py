@@ -104,7 +104,7 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
 
 
 def test_differences_name_key_and_both_values():
-    assert differences({'context': 1.2, 'same': 0}, {'context': 1.5, 'same': 0, 'mean': None}) == [
-        'context is 1.2 in the cache and 1.5 in the config']
+    assert differences({'crop_scale': 1.2, 'same': 0}, {'crop_scale': 1.5, 'same': 0, 'mean': None}) == [
+        'crop_scale is 1.2 in the cache and 1.5 in the config']
     assert differences({'data': {'split': 'a', 'x': 1}}, {'data': {'split': 'b', 'x': 1}}, 'it', 'this run') == [
         "data.split is 'a' in it and 'b' in this run"]

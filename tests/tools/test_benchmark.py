@@ -9,6 +9,9 @@ from torch import nn
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.models import DistilledGrounder
+from mmduet.models.base_teacher import BaseTeacher
+from mmduet.models.distill import DistillHead
+from mmduet.models.distill.base_head import Requirement
 from mmduet.registry import DATASETS
 from mmduet.structures import TeacherTargets
 from tests.load_tool import load_tool
@@ -20,24 +23,27 @@ CONFIG = str(ROOT / 'tests/tiny_config.py')
 benchmark = load_tool('analysis_tools/benchmark')
 
 
-class FixedTeacher(nn.Module):
+class FixedTeacher(BaseTeacher):
     """Says the same about everything."""
 
-    def forward(self, images, samples, boxes, needs):
-        return TeacherTargets(text=torch.ones(len(samples), CHANNELS) / CHANNELS ** 0.5)
+    embed_dims = CHANNELS
+    gives = frozenset({'text'})
+
+    def forward(self, batch, required):
+        return TeacherTargets(text=torch.ones(len(batch), CHANNELS) / CHANNELS ** 0.5)
 
 
-class MatchingHead(nn.Module):
+class MatchingHead(DistillHead):
     """Pulls the query to the teacher's text."""
 
-    needs = frozenset({'text'})
+    requirements = (Requirement(term='text', kind='Matching', teacher='teacher', targets=frozenset({'text'})), )
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(CHANNELS, CHANNELS)
 
-    def forward(self, features, targets, samples):
-        return {'loss_text': (self.layer(features.query) - targets.text).square().mean()}
+    def forward(self, features, targets, batch):
+        return {'loss_text': (self.layer(features.query) - targets['teacher'].text).square().mean()}
 
 
 @pytest.fixture(autouse=True)
@@ -130,9 +136,9 @@ def test_expressions_about_one_photo_are_timed_alone_and_together(tmp_path, quic
 
 def test_boxes_that_depend_on_the_company_of_others_are_seen(tmp_path, quick_u):
     class Sociable(TinyGrounder):
-        def extract(self, inputs, samples):
-            features = super().extract(inputs, samples)
-            return replace(features, boxes=features.boxes / len(samples))
+        def extract(self, batch):
+            features = super().extract(batch)
+            return replace(features, boxes=features.boxes / len(batch))
 
     report, _ = run(tmp_path, Sociable(), '--predict-only', '--expressions', '2')
     assert report['difference_by_sharing'] > 0.01

@@ -33,9 +33,8 @@ def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     ([CONFIG, '--samplers', 'BestSampler'], 'there is no sampler BestSampler'),
     ([CONFIG, '--samplers', 'MaxIoUAssigner'], 'there is no sampler MaxIoUAssigner'),
-    ([CONFIG, '--cfg-options', 'model.head.region.weight=0.0'], 'no head with a region contrast'),
-    ([CONFIG, '--cfg-options', 'model.head.region=None'], 'no head with a region contrast'),
-    (['configs/transvg/transvg_refshapes.py'], 'no head with a region contrast')])
+    ([CONFIG, '--cfg-options', 'model.head.terms.contrast=None'], 'no head with a term that samples regions'),
+    (['configs/transvg/transvg_refshapes.py'], 'no head with a term that samples regions')])
 def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         tool.browse(tool.parse_args([*arguments, '--data-root', str(root)]))

@@ -93,17 +93,16 @@ def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, pref
     student = getattr(model, 'student', model)
     with clock.phase(f'{prefix}step'):
         with clock.phase(f'{prefix}preprocess'):
-            data = model.data_preprocessor(batch, True)
-        inputs, samples = data['inputs'], data['data_samples']
+            made = model.data_preprocessor(batch, True)['batch']
         with optim.optim_context(model):
             with clock.phase(f'{prefix}student forward'):
-                features = student.extract(inputs, samples)
-                losses = student.loss(features, samples)
+                features = student.extract(made)
+                losses = student.loss(features, made)
             if prefix != PLAIN:
                 with clock.phase(f'{prefix}teacher'):
-                    targets = model.ask_teacher(inputs, samples)
+                    targets = model.teach(made)
                 with clock.phase(f'{prefix}head'):
-                    losses = {**losses, **model.head(features, targets, samples)}
+                    losses = {**losses, **model.head(features, targets, made)}
         with clock.phase(f'{prefix}backward'):
             optim.backward(optim.scale_loss(sum(losses.values())))
         with clock.phase(f'{prefix}optimizer'):
@@ -137,14 +136,14 @@ def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Cl
 @contextlib.contextmanager
 def taught_by(model: Any, teacher: Any) -> Iterator[None]:
     """Let another teacher teach a distilled model for a while; None for its own."""
-    own = getattr(model, 'teacher', None)
-    if teacher is not None:
-        model.teacher = teacher
+    own = dict(model.teachers) if teacher is not None else {}
     try:
+        for name in own:
+            model.teachers[name] = teacher
         yield
     finally:
-        if teacher is not None:
-            model.teacher = own
+        for name, given in own.items():
+            model.teachers[name] = given
 
 
 def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) -> Any:
@@ -153,7 +152,7 @@ def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) 
     teacher = cfg.model.teacher
     flags = cache_teacher.parse_args([args.config, '--out', str(out)])
     for dataset, split in cache_teacher.build_datasets(cfg, None):
-        cache_teacher.cache_split(model.teacher, teacher, dataset, split, out, flags)
+        cache_teacher.cache_split(model.teachers['teacher'], teacher, dataset, split, out, flags)
     return CachedTeacher(out, teacher)
 
 

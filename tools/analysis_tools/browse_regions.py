@@ -67,79 +67,71 @@ def browse(args: argparse.Namespace) -> None:
     from mmduet.evaluation.region_facts import RegionFacts
     from mmduet.registry import TASK_UTILS
     cfg = _common.load(args)
-    head = cfg.model.get('head')
-    if head is None or not head.get('region') or head.region.get('weight') == 0:
-        raise ConfigError(f'{args.config} has no head with a region contrast')
-    cfg.model.head.sampler = swap_sampler(dict(head.get('sampler') or {}), SAMPLERS[0])
+    terms = (cfg.model.get('head') or {}).get('terms') or {}
+    name = next((name for name, term in terms.items() if term is not None and 'sampler' in term), None)
+    if name is None:
+        raise ConfigError(f'{args.config} has no head with a term that samples regions')
+    # Whichever sampler draws, the teacher is asked as for one that reads semantics: they are told of all.
+    configured = dict(terms[name].sampler)
+    terms[name].sampler = swap_sampler(configured, SAMPLERS[0])
     with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
         model = MODELS.build(cfg.model).to(get_device())
-        samplers = {name: TASK_UTILS.build(swap_sampler(dict(cfg.model.head.sampler), name)) for name in args.samplers}
-    # Whichever sampler draws, the teacher is asked as for one that reads semantics: they are told of all.
-    asking = model.head.sampler
+        samplers = {sampler: TASK_UTILS.build(swap_sampler(configured, sampler)) for sampler in args.samplers}
+    term, teacher = model.head.terms[name], model.head.teacher_of[name]
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    facts = {name: RegionFacts() for name in samplers}
+    facts = {sampler: RegionFacts() for sampler in samplers}
     tiles: list[Any] = []
     with torch.no_grad():
-        for step, batch in zip(range(args.batches), loader, strict=False):
-            photos = batch['inputs']
-            model.head.calls = step
-            data = model.data_preprocessor(batch, training=True)
-            model.head.sampler = asking
-            samples = data['data_samples']
-            answers = model.ask_teacher(data['inputs'], samples)
-            count_batch(model.head, samplers, facts, samples, answers)
+        for step, data in zip(range(args.batches), loader, strict=False):
+            batch = model.data_preprocessor(data, training=True)['batch']
+            targets = model.teach(batch)[teacher]
+            count_batch(term, samplers, facts, batch, targets, step)
             if args.out is not None and len(tiles) < args.count:
-                model.head.sampler = samplers[args.samplers[0]]
-                tiles += draw_batch(model.head, photos, samples, answers)
+                term.sampler = samplers[args.samplers[0]]
+                tiles += draw_batch(term.sample(targets, batch, step), data['inputs'], batch)
     print(format_table(facts))
     if args.out is not None:
         save_sheet(tiles[:args.count], args.out)
         print(f'{args.samplers[0]} drawn in {args.out}')
 
 
-def count_batch(head: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], samples: list[Any],
-                answers: Any) -> None:
+def count_batch(term: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], batch: Any, targets: Any,
+                step: int) -> None:
     """Let every sampler draw for a batch, and add what it drew to its facts."""
-    from mmduet.models.base_grounder import stack_targets
-    from mmduet.models.distill.duet_head import stack_distractors
-    from mmduet.structures import pool_regions, stack_windows, to_content
-    boxes = stack_targets(samples, answers.similarity.device)
-    others = stack_distractors(samples, boxes.device)
-    windows, size = stack_windows([sample.canvas for sample in samples], boxes.device), samples[0].canvas.size
+    from mmduet.models.distill.terms.region_contrast_term import read_similarity
+    from mmduet.structures import to_content
 
     def likeness(candidates: Any) -> Any:
-        return (1 + pool_regions(answers.similarity.float()[:, None], to_content(candidates, windows, size))[..., 0]) / 2
+        return read_similarity(targets.similarity, to_content(candidates, batch.content, batch.size))
 
+    before = term.sampler
     for name, sampler in samplers.items():
-        head.sampler = sampler
-        regions = head.sample_regions(answers, boxes, samples)
-        facts[name].add(regions, boxes, boxes[:, None][:, :0] if others is None else others, likeness)
+        term.sampler = sampler
+        facts[name].add(term.sample(targets, batch, step), batch.target_boxes, batch.other_boxes, likeness)
+    term.sampler = before
 
 
-def draw_batch(head: Any, photos: Sequence[Any], samples: list[Any], answers: Any) -> list[Any]:
-    """A tile for each expression of a batch, with what the head's sampler draws."""
+def draw_batch(regions: Any, images: Sequence[Any], batch: Any) -> list[Any]:
+    """A tile for each expression of a batch, with the regions that were drawn."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from mmduet.models.base_grounder import stack_targets
     from mmduet.structures.boxes import cxcywh_to_xyxy
-    boxes = stack_targets(samples, answers.similarity.device)
-    regions = head.sample_regions(answers, boxes, samples)
     tiles = []
-    for k, (photo, sample) in enumerate(zip(photos, samples, strict=True)):
-        canvas = sample.canvas
+    for k, (image, view, text) in enumerate(zip(images, batch.views, batch.texts, strict=True)):
+        canvas = view.canvas
         side, scale = max(canvas.width, canvas.height), TILE / max(canvas.width, canvas.height)
         tile = Image.new('RGB', (TILE, TILE + CAPTION), PAPER)
-        picture = Image.fromarray(photo.permute(1, 2, 0).numpy())
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
         tile.paste(picture.resize((round(picture.width * TILE / side), round(picture.height * TILE / side))))
         draw = ImageDraw.Draw(tile)
         shown = [(box, RED, 1) for box, valid in zip(regions.negatives[k], regions.negative_valid[k], strict=True) if valid]
         shown += [(box, BLUE, 1) for box, drawn in zip(regions.positives[k], regions.positive_weight[k], strict=True) if drawn]
-        for box, colour, width in [*shown, (boxes[k], GREEN, 2)]:
+        for box, colour, width in [*shown, (batch.target_boxes[k], GREEN, 2)]:
             corners = cxcywh_to_xyxy(box) * canvas.size
             left, top, right, bottom = (float(value) * scale for value in (
                 corners[0] - canvas.left, corners[1] - canvas.top, corners[2] - canvas.left, corners[3] - canvas.top))
             draw.rectangle((left, top, right, bottom), outline=colour, width=width)
-        draw.text((0, TILE + 4), sample.text[:36], fill=INK, font=ImageFont.load_default(13))
+        draw.text((0, TILE + 4), text[:36], fill=INK, font=ImageFont.load_default(13))
         tiles.append(tile)
     return tiles
 

@@ -9,4 +9,4 @@ teacher = dict(
     model='clip_tiny_refshapes',
     model_config='mmduet/refshapes/tiny_clip/clip_tiny_refshapes.json',
     pretrained='mmduet/refshapes/tiny_clip/clip_tiny_refshapes.safetensors',
-    context=1.2)
+    crop_scale=1.2)

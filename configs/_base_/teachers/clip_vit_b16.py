@@ -4,4 +4,4 @@
 """
 from mmduet.models.teachers import CLIPTeacher
 
-teacher = dict(type=CLIPTeacher, model='ViT-B-16-quickgelu', pretrained='openai', context=1.2, precision='bfloat16')
+teacher = dict(type=CLIPTeacher, model='ViT-B-16-quickgelu', pretrained='openai', crop_scale=1.2, precision='bfloat16')

@@ -4,4 +4,4 @@ Its patches are 8 x 8 cells. Other members, tag ``dfndr2b``: MobileCLIP2-S2 and 
 """
 from mmduet.models.teachers import CLIPTeacher
 
-teacher = dict(type=CLIPTeacher, model='MobileCLIP2-S0', pretrained='dfndr2b', context=1.2, precision='bfloat16')
+teacher = dict(type=CLIPTeacher, model='MobileCLIP2-S0', pretrained='dfndr2b', crop_scale=1.2, precision='bfloat16')

@@ -1,4 +1,4 @@
-"""SigLIP2 ViT-B/16 at 224 px: 768 dimensions, so the head needs ``duet_head.update(embed_dims=768)``.
+"""SigLIP2 ViT-B/16 at 224 px: 768 dimensions.
 
 Its tokenizer (Gemma's) does not come with open_clip: it is fetched, or read from ``tokenizer.json`` and
 ``tokenizer_config.json`` beside the file that ``pretrained`` names. Other members, tag ``webli``: ViT-B-32-SigLIP2-256
@@ -6,4 +6,4 @@ Its tokenizer (Gemma's) does not come with open_clip: it is fetched, or read fro
 """
 from mmduet.models.teachers import CLIPTeacher
 
-teacher = dict(type=CLIPTeacher, model='ViT-B-16-SigLIP2', pretrained='webli', context=1.2, precision='bfloat16')
+teacher = dict(type=CLIPTeacher, model='ViT-B-16-SigLIP2', pretrained='webli', crop_scale=1.2, precision='bfloat16')

@@ -1,8 +1,18 @@
-"""Distillation: the wrapper and its heads."""
-from mmduet.models.distill.anchors import DifferentiableRegionAnchor, QueryAnchor, RegionAnchor
+"""Distillation: the wrapper, its head, and the terms of the head."""
+from mmduet.models.distill.base_head import DistillHead
+from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.distilled_grounder import DistilledGrounder
 from mmduet.models.distill.duet_head import DUETHead
-from mmduet.models.distill.projector import LocatedRegionProjector, RegionProjector
+from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.distill.projector import Projector
+from mmduet.models.distill.terms import (
+    FeatureTerm,
+    QueryAnchor,
+    RegionAnchor,
+    RegionContrastTerm,
+    RegionProjector,
+    RelationTerm,
+)
 
-__all__ = ['DUETHead', 'DifferentiableRegionAnchor', 'DistilledGrounder', 'LocatedRegionProjector', 'QueryAnchor',
-           'RegionAnchor', 'RegionProjector']
+__all__ = ['DUETHead', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm', 'JointSpace', 'Projector',
+           'QueryAnchor', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector', 'RelationTerm']

@@ -1,101 +1,128 @@
-"""A student that a frozen teacher and a distillation head help to train."""
-from typing import Any
+"""A student that frozen teachers and a distillation head help to train."""
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import torch
-from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.base_grounder import BaseGrounder
+from mmduet.models.base_teacher import BaseTeacher
+from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.distill.base_head import DistillHead
 from mmduet.registry import MODELS
-from mmduet.structures import TeacherTargets
+from mmduet.structures import GroundingBatch, TeacherTargets
+
+Config = dict[str, Any]
+# The name of a teacher that is alone.
+ONLY = 'teacher'
 
 
 @MODELS.register_module()
 class DistilledGrounder(BaseModel):
-    """In ``loss`` mode student, teacher and head; in every other mode the student alone.
+    """In ``loss`` mode student, teachers and head; in every other mode the student alone.
 
-    The teacher has no gradient, stays in eval mode, and is in no state dict: a checkpoint holds ``student.*`` and ``head.*``.
+    A teacher has no gradient, stays in eval mode, and is in no state dict: a checkpoint holds ``student.*`` and ``head.*``.
     Load the student out of it with ``PretrainedInit(checkpoint=FILE, prefix='student.')``.
 
     Args:
         student: a ``BaseGrounder`` or its config.
-        teacher: a module or its config; ``teacher(images, samples, boxes, needs)`` gives ``TeacherTargets``.
-        head: a module or its config; ``head(features, targets, samples)`` gives losses, ``head.needs`` names what it reads.
+        teacher: a ``BaseTeacher`` or its config; or several, by name.
+        head: a ``DistillHead`` or its config, in which ``channels`` and ``embed_dims`` may be left to student and teacher.
 
     Raises:
-        ValueError: teacher and head disagree about the width of the embeddings.
+        ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width.
     """
 
     student: BaseGrounder
-    teacher: Any
-    head: Any
+    head: DistillHead
 
-    def __init__(self, student: dict[str, Any] | BaseGrounder, teacher: dict[str, Any] | nn.Module,
-                 head: dict[str, Any] | nn.Module) -> None:
+    def __init__(self, student: Config | BaseGrounder, teacher: Config | BaseTeacher | Mapping[str, Config | BaseTeacher],
+                 head: Config | DistillHead) -> None:
         super().__init__()
         # The student owns the preprocessor; a second registration would double its entries.
         del self.data_preprocessor
         self.student = _build(student)
-        self.teacher = _build(teacher).requires_grad_(False).eval()
-        self.head = _build(head)
-        widths = getattr(self.teacher, 'embed_dims', None), getattr(self.head, 'embed_dims', None)
-        if None not in widths and widths[0] != widths[1]:
-            raise ValueError(f'the teacher embeds in {widths[0]} dimensions and the head expects {widths[1]}: '
-                             'set head.embed_dims')
-        self.register_state_dict_post_hook(_drop_teacher)
-        self.register_load_state_dict_post_hook(_forgive_missing_teacher)
+        alone = isinstance(teacher, BaseTeacher) or 'type' in teacher
+        named: Mapping[str, Any] = {ONLY: teacher} if alone else cast('Mapping[str, Any]', teacher)
+        # MMEngine's passes init_weights on to the teachers.
+        self.teachers = ModuleDict({name: _build(each).requires_grad_(False).eval() for name, each in named.items()})
+        self.head = _build({'channels': self.student.channels, **head, 'embed_dims': self._widths(head)}
+                           if isinstance(head, dict) else head)
+        self._check_requirements()
+        self.register_state_dict_post_hook(_drop_teachers)
+        self.register_load_state_dict_post_hook(_forgive_missing_teachers)
+
+    def _widths(self, head: Config) -> dict[str, int]:
+        """D of each teacher: its own word, which one in the head's config must not contradict."""
+        stated = head.get('embed_dims')
+        widths = {}
+        for name, teacher in self._named_teachers():
+            wanted = stated.get(name) if isinstance(stated, Mapping) else stated
+            own = wanted if teacher.embed_dims is None else teacher.embed_dims
+            if own is None:
+                raise ValueError(f'{type(teacher).__name__} does not know the width of its embeddings: set head.embed_dims')
+            if wanted not in (None, own):
+                raise ValueError(f'the teacher embeds in {own} dimensions and the head expects {wanted}: leave head.embed_dims '
+                                 'out')
+            widths[name] = int(own)
+        return widths
+
+    def _named_teachers(self) -> Iterator[tuple[str, BaseTeacher]]:
+        return ((name, cast(BaseTeacher, teacher)) for name, teacher in self.teachers.items())
+
+    def _check_requirements(self) -> None:
+        teachers = dict(self._named_teachers())
+        for need in self.head.requirements:
+            teacher = teachers[need.teacher]
+            missing = need.targets - teacher.gives
+            if missing:
+                raise ValueError(f'the term {need.term!r} ({need.kind}) requires {", ".join(sorted(missing))}, which '
+                                 f'{type(teacher).__name__} does not give: it gives {", ".join(sorted(teacher.gives))}')
 
     @property
-    def data_preprocessor(self) -> BaseDataPreprocessor:
+    def data_preprocessor(self) -> GroundingDataPreprocessor:
         """The student's."""
         return self.student.data_preprocessor
 
-    def train(self, mode: bool = True) -> 'DistilledGrounder':
-        """Set the mode of student and head; the teacher stays in eval."""
-        super().train(mode)
-        self.teacher.eval()
-        return self
-
-    def forward(self, inputs: Tensor, data_samples: Samples, mode: str = 'tensor') -> Any:
+    def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
         """Losses of student and head (``'loss'``), or what the student alone gives (``'tensor'``, ``'predict'``).
 
         Raises:
             ValueError: the head names a loss that the student has too.
         """
         if mode != 'loss':
-            return self.student(inputs, data_samples, mode)
-        features = self.student.extract(inputs, data_samples)
-        losses = self.student.loss(features, data_samples)
-        added: dict[str, Tensor] = self.head(features, self.ask_teacher(inputs, data_samples), data_samples)
+            return self.student(batch, mode)
+        features = self.student.extract(batch)
+        losses = self.student.loss(features, batch)
+        added: dict[str, Tensor] = self.head(features, self.teach(batch), batch)
         if losses.keys() & added.keys():
             raise ValueError(f'student and head both give {sorted(losses.keys() & added.keys())}')
         return {**losses, **added}
 
     @torch.no_grad()
-    def ask_teacher(self, inputs: Tensor, samples: Samples) -> TeacherTargets:
-        """What the head needs of the teacher about a batch of (B, 3, S, S) normalised canvases; nothing if it needs nothing."""
-        needs: frozenset[str] = self.head.needs
-        if not needs:
-            return TeacherTargets()
-        reads = getattr(self.teacher, 'reads_images', True)
-        images = self.data_preprocessor.to_unit_range(inputs, samples) if reads else inputs
-        targets: TeacherTargets = self.teacher(images, samples, stack_targets(samples, inputs.device), needs)
+    def teach(self, batch: GroundingBatch) -> dict[str, TeacherTargets]:
+        """What the head requires of each teacher about a batch; a teacher of whom nothing is required is not asked."""
+        targets = {}
+        for name, teacher in self._named_teachers():
+            required = self.head.required_of(name)
+            targets[name] = teacher(batch, required) if required else TeacherTargets()
         return targets
 
 
-def _build(part: dict[str, Any] | nn.Module) -> Any:
+def _build(part: Config | nn.Module) -> Any:
     return MODELS.build(part) if isinstance(part, dict) else part
 
 
-def _drop_teacher(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
-    start = f'{prefix}teacher.'
+def _drop_teachers(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    start = f'{prefix}teachers.'
     for key in [key for key in state if key.startswith(start)]:
         del state[key]
 
 
-def _forgive_missing_teacher(module: nn.Module, incompatible: Any) -> None:
-    """Take the teacher's names, and no others, out of the list of missing keys."""
-    names = {f'teacher.{name}' for name in module.get_submodule('teacher').state_dict()}
+def _forgive_missing_teachers(module: nn.Module, incompatible: Any) -> None:
+    """Take the teachers' names, and no others, out of the list of missing keys."""
+    names = {f'teachers.{name}' for name in module.get_submodule('teachers').state_dict()}
     # Under a wrapper the keys carry its prefix, which a hook is not told.
     incompatible.missing_keys[:] = [key for key in incompatible.missing_keys
-                                    if key not in names and key[key.find('teacher.'):] not in names]
+                                    if key not in names and key[key.find('teachers.'):] not in names]

@@ -88,12 +88,6 @@ class CLIPTextEncoder(nn.Module):
         self.channels = channels
         self.max_tokens = max_tokens
 
-    def tokenize(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """(B, L') ids and (B, L') padding, True where there is no token, on the model's device; see ``Tokenizer``."""
-        ids, padding = self.tokenizer(expressions)
-        device = self.tower.positional_embedding.device
-        return ids.to(device, non_blocking=True), padding.to(device, non_blocking=True)
-
     def forward(self, token_ids: Tensor) -> Tensor:
         """Encode (B, L') ids to (B, L', channels); tokens at padding are meaningless."""
         tower: Any = self.tower

@@ -1,5 +1,4 @@
 """BERT as the textual branch."""
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +47,6 @@ class BertTextEncoder(nn.Module):
         if not 1 <= mean_of_last <= layers:
             raise ValueError(f'a BERT of {layers} layers has no mean of its last {mean_of_last}')
         self.mean_of_last = mean_of_last
-
-    def tokenize(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """(B, L') ids and (B, L') padding, True where there is no token, on the model's device; see ``Tokenizer``."""
-        ids, padding = self.tokenizer(expressions)
-        device = self.bert.device
-        return ids.to(device, non_blocking=True), padding.to(device, non_blocking=True)
 
     def forward(self, token_ids: Tensor, padding: Tensor) -> Tensor:
         """Encode (B, L') ids to (B, L', 768) token features; those at padding are meaningless."""

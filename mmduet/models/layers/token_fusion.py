@@ -5,6 +5,11 @@ from torch import Tensor, nn
 from mmduet.models.layers.transformer import TransformerEncoder
 
 
+def tokens_to_map(tokens: Tensor, feature_size: torch.Size) -> Tensor:
+    """(B, C, H, W) map of (B, H * W, C) visual tokens in rows."""
+    return tokens.transpose(1, 2).unflatten(2, feature_size)
+
+
 def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, positions: nn.Embedding, cells: Tensor,
                 cell_padding: Tensor, words: Tensor, word_padding: Tensor) -> tuple[Tensor, Tensor]:
     """Attend over the sequence ``[query, words, cells]`` with learnt positions.

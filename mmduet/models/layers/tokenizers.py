@@ -30,27 +30,16 @@ class Tokenizer(metaclass=ABCMeta):
         self.truncated = 0
 
     @abstractmethod
-    def encode(self, expression: str) -> list[int]:
+    def split(self, expression: str) -> list[int]:
         """Ids of an expression with both marks, however long."""
 
-    def __call__(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Tokenise a batch, padded to its longest expression rather than to L.
-
-        Returns:
-            ids (B, L') int64 and padding (B, L') bool, True where there is no token; L' at most L.
+    def encode(self, expression: str) -> list[int]:
+        """Ids of an expression with both marks, at most L.
 
         Raises:
-            ValueError: an expression is blank, or nothing of it is left after cleaning.
+            ValueError: the expression is blank, or nothing of it is left after cleaning.
         """
-        rows = [self._cut(expression) for expression in expressions]
-        longest = max(len(row) for row in rows)
-        length = min(-(-longest // self.multiple) * self.multiple, self.max_tokens)
-        ids = torch.tensor([row + [0] * (length - len(row)) for row in rows])
-        lengths = torch.tensor([len(row) for row in rows])
-        return ids, torch.arange(length) >= lengths[:, None]
-
-    def _cut(self, expression: str) -> list[int]:
-        row = self.encode(expression)
+        row = self.split(expression)
         if len(row) < 3:
             raise ValueError(f'expression {expression!r} has no token')
         if len(row) > self.max_tokens:
@@ -60,6 +49,22 @@ class Tokenizer(metaclass=ABCMeta):
             self.truncated += 1
             row = row[:self.max_tokens - 1] + row[-1:]
         return row
+
+    def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Stack rows of ``encode``, padded to the longest rather than to L.
+
+        Returns:
+            ids (B, L') int64 and padding (B, L') bool, True where there is no token; L' at most L.
+        """
+        longest = max(len(row) for row in rows)
+        length = min(-(-longest // self.multiple) * self.multiple, self.max_tokens)
+        ids = torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
+        lengths = torch.tensor([len(row) for row in rows])
+        return ids, torch.arange(length) >= lengths[:, None]
+
+    def __call__(self, expressions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Tokenise a batch: ``encode`` and ``pad``."""
+        return self.pad([self.encode(expression) for expression in expressions])
 
 
 class WordPieceTokenizer(Tokenizer):
@@ -80,8 +85,8 @@ class WordPieceTokenizer(Tokenizer):
         self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
         self.vocab_size: int = self.pieces.get_vocab_size()
 
-    def encode(self, expression: str) -> list[int]:
-        """See ``Tokenizer.encode``."""
+    def split(self, expression: str) -> list[int]:
+        """See ``Tokenizer.split``."""
         ids: list[int] = self.pieces.encode(expression).ids
         return ids
 
@@ -98,8 +103,8 @@ class CLIPTokenizer(Tokenizer):
         self.pairs = SimpleTokenizer()
         self.vocab_size: int = self.pairs.vocab_size
 
-    def encode(self, expression: str) -> list[int]:
-        """See ``Tokenizer.encode``."""
+    def split(self, expression: str) -> list[int]:
+        """See ``Tokenizer.split``."""
         return [self.pairs.sot_token_id, *self.pairs.encode(expression), self.pairs.eot_token_id]
 
 
@@ -118,7 +123,7 @@ class HashingTokenizer(Tokenizer):
             raise ValueError(f'vocab_size must be over {2 * SEP}, got {vocab_size}')
         self.vocab_size = vocab_size
 
-    def encode(self, expression: str) -> list[int]:
-        """See ``Tokenizer.encode``."""
+    def split(self, expression: str) -> list[int]:
+        """See ``Tokenizer.split``."""
         words = re.findall(r'\w+', expression.lower())
         return [CLS, *(self.first + zlib.crc32(word.encode()) % (self.vocab_size - self.first) for word in words), SEP]

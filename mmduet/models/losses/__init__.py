@@ -1,6 +1,5 @@
 """Losses: pure functions with a thin module around."""
 from mmduet.models.losses.box_loss import BoxLoss, StagedBoxLoss
 from mmduet.models.losses.region_contrastive_loss import RegionContrastiveLoss
-from mmduet.models.losses.semantic_distill_loss import SemanticDistillLoss
 
-__all__ = ['BoxLoss', 'RegionContrastiveLoss', 'SemanticDistillLoss', 'StagedBoxLoss']
+__all__ = ['BoxLoss', 'RegionContrastiveLoss', 'StagedBoxLoss']

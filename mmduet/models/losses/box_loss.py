@@ -30,10 +30,16 @@ def _box_terms(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 @MODELS.register_module()
 class BoxLoss(nn.Module):
-    """Weighted ``box_loss`` as ``loss_bbox`` and ``loss_giou``, computed in float32 under any autocast.
+    """The box loss of the last stage, weighted, as ``loss_bbox`` and ``loss_giou``; float32 under any autocast.
 
     Args:
         l1_weight, giou_weight: 1 and 1 in TransVG.
+
+    >>> import torch
+    >>> from mmduet.models.losses import BoxLoss
+    >>> boxes = torch.tensor([[0.5, 0.5, 0.4, 0.4]])
+    >>> {name: float(value) for name, value in BoxLoss()(boxes[None], boxes).items()}
+    {'loss_bbox': 0.0, 'loss_giou': 0.0}
     """
 
     def __init__(self, l1_weight: float = 1.0, giou_weight: float = 1.0) -> None:
@@ -42,8 +48,12 @@ class BoxLoss(nn.Module):
         self.giou_weight = giou_weight
 
     def forward(self, boxes: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Compare (B, 4) cxcywh boxes with their targets."""
-        distance, overlap = box_loss(boxes.float(), targets.float())
+        """Compare (S, B, 4) boxes of S stages, cxcywh in [0, 1] of the canvas, with (B, 4) targets of the same frame.
+
+        Raises:
+            ValueError: shapes disagree.
+        """
+        distance, overlap = box_loss(boxes[-1].float(), targets.float())
         return {'loss_bbox': self.l1_weight * distance, 'loss_giou': self.giou_weight * overlap}
 
 

@@ -6,6 +6,8 @@ import torch.distributed as dist
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 
+from mmduet.structures import TargetIdentity
+
 
 class _AllGather(torch.autograd.Function):
     """Concatenate the rows of all ranks; the gradient of a row is the sum of what every rank has for it.
@@ -46,3 +48,9 @@ def gather_rows(rows: Tensor) -> Tensor:
     if rows.requires_grad:
         return _AllGather.apply(rows)
     return _concatenate(rows)
+
+
+def gather_identity(identity: TargetIdentity) -> TargetIdentity:
+    """The expressions of all ranks, in rank order."""
+    return TargetIdentity(image=gather_rows(identity.image), boxes=gather_rows(identity.boxes),
+                          whole=gather_rows(identity.whole.to(torch.uint8)).bool())

@@ -30,7 +30,7 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
         negative_valid: (B, N) bool.
         temperature: > 0.
         foreign: (M, D) unit-norm embeddings that are negatives of every anchor.
-        foreign_valid: (M,) bool, or (B, M) where it differs between anchors; all where not given.
+        foreign_valid: (M,) bool; all where not given.
 
     Returns:
         Scalar, the mean over images; an image without a positive or without a valid negative contributes 0.
@@ -66,37 +66,25 @@ class RegionContrastiveLoss(nn.Module):
     """Weighted ``region_contrastive_loss``.
 
     Args:
-        weight: of the term; 0 removes it.
+        weight: of the loss.
         temperature: of the softmax.
-        gather: negatives of the other ranks' images are negatives too. Off by default: not measured.
-        across_images: the best positive of every other image of the batch is a negative too, unless it is the same target.
+        gather: negatives of the other ranks' images are negatives too.
+
+    Raises:
+        ValueError: the weight is negative or the temperature not positive.
     """
 
-    def __init__(self, weight: float = 0.5, temperature: float = 0.1, gather: bool = False,
-                 across_images: bool = False) -> None:
+    def __init__(self, weight: float = 0.5, temperature: float = 0.1, gather: bool = False) -> None:
         super().__init__()
         if weight < 0 or temperature <= 0:
             raise ValueError('the weight must not be negative and the temperature must be positive')
         self.weight = weight
         self.temperature = temperature
         self.gather = gather
-        self.across_images = across_images
 
-    def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions,
-                same: Tensor | None = None) -> Tensor:
-        """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``.
-
-        Args:
-            same: (B, B) bool, True for pairs that mean the same object; read by ``across_images`` only.
-
-        Raises:
-            ValueError: ``across_images`` without ``same``.
-        """
+    def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions) -> Tensor:
+        """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``."""
         foreign, foreign_valid = self._foreign(negatives, regions.negative_valid) if self.gather else (None, None)
-        if self.across_images:
-            if same is None:
-                raise ValueError('negatives across images need to know which expressions mean the same object')
-            foreign, foreign_valid = self._add_other_targets(positives, regions, same, foreign, foreign_valid)
         return self.weight * region_contrastive_loss(anchors, positives, regions.positive_weight, negatives,
                                                      regions.negative_valid, self.temperature, foreign, foreign_valid)
 
@@ -110,14 +98,3 @@ class RegionContrastiveLoss(nn.Module):
         everyone_valid = gather_rows(valid.to(torch.uint8)).bool().flatten()
         own = torch.arange(len(everyone), device=valid.device)
         return everyone, everyone_valid & ((own < start) | (own >= start + valid.numel()))
-
-    @staticmethod
-    def _add_other_targets(positives: Tensor, regions: Regions, same: Tensor, foreign: Tensor | None,
-                           foreign_valid: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The heaviest positive of every image, (M + B, D) and (B, M + B), after what is there."""
-        best = regions.positive_weight.argmax(dim=1)
-        rows = torch.arange(len(best), device=best.device)
-        targets, valid = positives[rows, best], ~same & (regions.positive_weight[rows, best] > 0)
-        if foreign is None or foreign_valid is None:
-            return targets, valid
-        return torch.cat([foreign, targets]), torch.cat([foreign_valid.expand(len(best), -1), valid], dim=1)

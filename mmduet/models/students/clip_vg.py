@@ -6,14 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.conversion import OPEN_CLIP, convert
-from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
-from mmduet.models.layers.token_fusion import fuse_tokens
+from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images, padding_mask
 
 
 @MODELS.register_module()
@@ -39,7 +38,7 @@ class CLIPVG(BaseGrounder):
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any],
                  pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor)
+        super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         channels: int = fusion['channels']
@@ -50,58 +49,53 @@ class CLIPVG(BaseGrounder):
         self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + 1 + self.grid**2, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
-        self.box_loss = MODELS.build(box_loss)
+        self.use_tokenizer(self.text_encoder.tokenizer)
+        self.channels = channels
         if pretrained is not None:
             load_partial_weights(self, pretrained, accept_open_clip)
 
-    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        padding = rounded_padding(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
-        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        shared = UNSHARED if self.training else share_images(inputs, samples)
-        return self.encode(inputs, padding.to(inputs.device, non_blocking=True), token_ids, text_padding, shared)
+        padding = batch.expand(rounded_padding(batch.content, batch.size, self.grid))
+        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index)
 
-    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               shared: SharedImages = UNSHARED) -> GroundingFeatures:
+    def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
+               image_index: Tensor | None = None) -> GroundingFeatures:
         """Run the network.
 
         Args:
-            inputs: (B, 3, S, S) normalised canvases.
+            pixels: (U, 3, S, S) normalised canvases.
             visual_padding: (B, grid, grid) bool, True where the patch is padding.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
-            shared: canvases that several expressions look at are encoded once.
+            image_index: (B,) int64, the canvas of each expression; None where each has its own.
         """
-        cells = self.visual_proj(shared.encode(self.visual_encoder, inputs))
-        words = self.text_proj(self.text_encoder(token_ids))
+        visual_tokens = self.visual_proj(expand_images(self.visual_encoder(pixels), image_index))
+        text = self.text_proj(self.text_encoder(token_ids))
         patch_padding = visual_padding.flatten(1)
-        cell_padding = F.pad(patch_padding, (1, 0), value=False)
-        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, cells, cell_padding, words, text_padding)
+        token_padding = F.pad(patch_padding, (1, 0), value=False)
+        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual_tokens, token_padding, text,
+                                   text_padding)
+        # The class token is the first of the visual tokens; the maps are made of the patches.
         boxes = self.box_head(query, fused[:, 1:], patch_padding).sigmoid()
-        return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
-                                 visual=cells[:, 1:].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
-                                 visual_padding=visual_padding,
-                                 fused=fused[:, 1:].transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
-
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
-        """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""
-        boxes = features.boxes[-1]
-        losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
-        return losses
+        feature_size = visual_padding.shape[1:]
+        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
+                                 visual=tokens_to_map(visual_tokens[:, 1:], feature_size), visual_padding=visual_padding,
+                                 fused=tokens_to_map(fused[:, 1:], feature_size))
 
 
-def rounded_padding(windows: Tensor, size: int, cells: int) -> Tensor:
-    """Padding of the cells as CLIP-VG has it: the pixel mask resized bilinearly, half a pixel's worth rounded down to none.
+def rounded_padding(content: Tensor, size: int, cells: int) -> Tensor:
+    """Padding of the patches as CLIP-VG has it: the pixel mask resized bilinearly, half a pixel's worth rounded down to none.
 
     Args:
-        windows: (B, 4) from ``stack_windows``.
+        content: (B, 4) xyxy pixels of the images on their canvases.
         size: side of the canvas, pixels.
-        cells: side of the grid.
+        cells: side of the map of patches.
 
     Returns:
-        (B, cells, cells) bool, True where the cell is padding.
+        (B, cells, cells) bool, True where the patch is padding.
     """
-    pixels = padding_mask(windows, size)[:, None].float()
+    pixels = padding_mask(content, size)[:, None].float()
     shares = F.interpolate(pixels, size=(cells, cells), mode='bilinear', align_corners=False, antialias=True)
     return torch.round(shares[:, 0]).bool()
 

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
+from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.layers.query_gates import QueryGate
-from mmduet.models.layers.token_fusion import fuse_tokens
+from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, GroundingFeatures
 
 
 @MODELS.register_module()
@@ -46,7 +46,7 @@ class QRNet(BaseGrounder):
     def __init__(self, backbone: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any], box_head: dict[str, Any],
                  box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20, rank: int = 30,
                  pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor)
+        super().__init__(data_preprocessor, box_loss)
         if grid % 2:
             raise ValueError(f'the grid is halved for the last level of the pyramid, so it must be even, got {grid}')
         self.backbone = _build_backbone(backbone)
@@ -63,7 +63,8 @@ class QRNet(BaseGrounder):
         self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + grid**2 + (grid // 2)**2, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
-        self.box_loss = MODELS.build(box_loss)
+        self.use_tokenizer(self.text_encoder.tokenizer)
+        self.channels = channels
         self.grid = grid
         self.image_size = grid * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
         if pretrained is not None:
@@ -72,20 +73,18 @@ class QRNet(BaseGrounder):
     def init_weights(self) -> None:
         """Do nothing: weights are there since construction, and MMDetection's Swin would draw its own anew."""
 
-    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        windows, size = stack_windows([sample.canvas for sample in samples]), inputs.shape[-1]
-        fine, coarse = (padding_mask(windows, size, cells).to(inputs.device, non_blocking=True)
-                        for cells in (self.grid, self.grid // 2))
-        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        return self.encode(inputs, fine, coarse, token_ids, text_padding)
+        fine, coarse = (batch.expand(batch.padding(cells)) for cells in (self.grid, self.grid // 2))
+        # The words have a say from the first stage on, so that every expression needs a pass of its own.
+        return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens)
 
-    def encode(self, inputs: Tensor, visual_padding: Tensor, coarse_padding: Tensor, token_ids: Tensor,
+    def encode(self, pixels: Tensor, visual_padding: Tensor, coarse_padding: Tensor, token_ids: Tensor,
                text_padding: Tensor) -> GroundingFeatures:
         """Run the network.
 
         Args:
-            inputs: (B, 3, S, S) normalised canvases.
+            pixels: (B, 3, S, S) normalised canvases.
             visual_padding: (B, grid, grid) bool, True where the cell is padding.
             coarse_padding: (B, grid / 2, grid / 2) bool, the same for the last level.
             token_ids: (B, L') int64, L' at most L.
@@ -94,23 +93,24 @@ class QRNet(BaseGrounder):
         Raises:
             ValueError: canvases of another size than the grid stands for.
         """
-        if tuple(inputs.shape[-2:]) != (self.image_size, self.image_size):
-            raise ValueError(f'canvases of {tuple(inputs.shape[-2:])} px for a grid of {self.grid} cells, which takes '
+        if tuple(pixels.shape[-2:]) != (self.image_size, self.image_size):
+            raise ValueError(f'canvases of {tuple(pixels.shape[-2:])} px for a grid of {self.grid} cells, which takes '
                              f'{self.image_size} px: set grid to the side of the canvas divided by the stride of the backbone')
         text = self.text_encoder(token_ids, text_padding)
-        fine, coarse = self.pyramid(self.look(inputs, text[:, 0]), text[:, 0])[-2:]
-        tokens = [level.flatten(2).mT + scale
+        fine, coarse = self.pyramid(self.look(pixels, text[:, 0]), text[:, 0])[-2:]
+        levels = [level.flatten(2).mT + scale
                   for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
-        cells = self.visual_proj(torch.cat(tokens, dim=1))
-        words = self.text_proj(text)
-        cell_padding = torch.cat([visual_padding.flatten(1), coarse_padding.flatten(1)], dim=1)
-        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, cells, cell_padding, words, text_padding)
-        count = self.grid**2
-        boxes = self.box_head(query, fused[:, :count], cell_padding[:, :count]).sigmoid()
-        return GroundingFeatures(boxes=boxes[None], query=query, text=words, text_padding=text_padding,
-                                 visual=cells[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]),
-                                 visual_padding=visual_padding,
-                                 fused=fused[:, :count].transpose(1, 2).unflatten(2, visual_padding.shape[1:]))
+        visual_tokens = self.visual_proj(torch.cat(levels, dim=1))
+        text = self.text_proj(text)
+        token_padding = torch.cat([visual_padding.flatten(1), coarse_padding.flatten(1)], dim=1)
+        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual_tokens, token_padding, text,
+                                   text_padding)
+        # The maps are made of the finer level.
+        count, feature_size = self.grid**2, visual_padding.shape[1:]
+        boxes = self.box_head(query, fused[:, :count], token_padding[:, :count]).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
+                                 visual=tokens_to_map(visual_tokens[:, :count], feature_size), visual_padding=visual_padding,
+                                 fused=tokens_to_map(fused[:, :count], feature_size))
 
     def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
         """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
@@ -137,12 +137,6 @@ class QRNet(BaseGrounder):
             levels[number + 1] = levels[number + 1] + F.avg_pool2d(gate(tokens, query).mT.unflatten(2, shape), 2)
         levels.append(F.max_pool2d(levels[-1], kernel_size=1, stride=2))
         return levels
-
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
-        """``loss_bbox`` and ``loss_giou``; see ``BaseGrounder.loss``."""
-        boxes = features.boxes[-1]
-        losses: dict[str, Tensor] = self.box_loss(boxes, stack_targets(samples, boxes.device))
-        return losses
 
 
 def _build_backbone(config: dict[str, Any]) -> Any:

@@ -1,18 +1,17 @@
 """VLTVG (Yang et al., CVPR 2022): verify every cell of the image by the words, then ask for the object stage by stage."""
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder, Samples, stack_targets
-from mmduet.models.image_sharing import UNSHARED, SharedImages, share_images
+from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
+from mmduet.models.layers.token_fusion import tokens_to_map
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, padding_mask, stack_windows
+from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
 
 
 class CellVerifier(nn.Module):
@@ -153,7 +152,7 @@ class VLTVG(BaseGrounder):
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
                  pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor)
+        super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         channels: int = self.visual_encoder.channels
@@ -161,7 +160,8 @@ class VLTVG(BaseGrounder):
         self.verifier = CellVerifier(channels, decoder.get('heads', 8), decoder.get('dropout', 0.1), grid)
         self.decoder = StageDecoder(channels=channels, **decoder)
         self.box_head = MODELS.build({'channels': channels, **box_head})
-        self.box_loss = MODELS.build(box_loss)
+        self.use_tokenizer(self.text_encoder.tokenizer)
+        self.channels = channels
         self.grid = grid
         for part in (self.verifier, self.decoder.layers):
             for parameter in part.parameters():
@@ -170,46 +170,38 @@ class VLTVG(BaseGrounder):
         if pretrained is not None:
             load_partial_weights(self, pretrained)
 
-    def extract(self, inputs: Tensor, samples: Samples) -> GroundingFeatures:
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``.
 
         ``visual`` is the map of the visual encoder, which verification and decoder read and no word has touched; ``query`` is
         the state of the last stage. ``visual_padding`` says where the canvas is empty, though the network does not look.
         """
-        padding = padding_mask(stack_windows([sample.canvas for sample in samples]), inputs.shape[-1], self.grid)
-        padding = padding.to(inputs.device, non_blocking=True)
-        token_ids, text_padding = self.text_encoder.tokenize([sample.text for sample in samples])
-        shared = UNSHARED if self.training else share_images(inputs, samples)
-        features = self.encode(inputs, torch.zeros_like(padding), token_ids, text_padding, has_padding=False, shared=shared)
-        return replace(features, visual_padding=padding)
+        padding = batch.padding(self.grid)
+        features = self.encode(batch.pixels, torch.zeros_like(padding), *batch.tokens, batch.shared_index, has_padding=False)
+        return replace(features, visual_padding=batch.expand(padding))
 
-    def encode(self, inputs: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               has_padding: bool = True, shared: SharedImages = UNSHARED) -> GroundingFeatures:
+    def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
+               image_index: Tensor | None = None, has_padding: bool = True) -> GroundingFeatures:
         """Run the network.
 
         Args:
-            inputs: (B, 3, S, S) normalised canvases.
-            visual_padding: (B, grid, grid) bool, True where a cell is not to be attended to.
+            pixels: (U, 3, S, S) normalised canvases.
+            visual_padding: (U, grid, grid) bool, True where a visual token is not to be attended to.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
+            image_index: (B,) int64, the canvas of each expression; None where each has its own.
             has_padding: False if ``visual_padding`` is known to be all False.
-            shared: canvases that several expressions look at are encoded once.
         """
-        visual = shared.encode(partial(self.visual_encoder, has_padding=has_padding), inputs, visual_padding)
-        cells = visual.flatten(2).transpose(1, 2)
-        words = self.text_proj(self.text_encoder(token_ids, text_padding))
-        attend_words = ~text_padding[:, None, None, :]
-        cell_padding = visual_padding.flatten(1)
-        attend_cells = ~cell_padding[:, None, None, :] if has_padding else None
-        verified = self.verifier(cells, cell_padding if has_padding else None, words, attend_words)
+        visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding=has_padding), image_index)
+        visual_padding = expand_images(visual_padding, image_index)
+        visual_tokens = visual.flatten(2).transpose(1, 2)
+        text = self.text_proj(self.text_encoder(token_ids, text_padding))
+        attend_text = ~text_padding[:, None, None, :]
+        token_padding = visual_padding.flatten(1)
+        attend_visual = ~token_padding[:, None, None, :] if has_padding else None
+        verified = self.verifier(visual_tokens, token_padding if has_padding else None, text, attend_text)
         keys = verified + self.visual_encoder.position_tokens(visual_padding).to(verified.dtype)
-        states = self.decoder(cells, keys, attend_cells, words, attend_words)
-        boxes = torch.stack([self.box_head(state, verified, cell_padding) for state in states]).sigmoid()
+        states = self.decoder(visual_tokens, keys, attend_visual, text, attend_text)
+        boxes = torch.stack([self.box_head(state, verified, token_padding) for state in states]).sigmoid()
         return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding,
-                                 fused=verified.transpose(1, 2).unflatten(2, visual_padding.shape[1:]), text=words,
-                                 text_padding=text_padding)
-
-    def loss(self, features: GroundingFeatures, samples: Samples) -> dict[str, Tensor]:
-        """``loss_bbox`` and ``loss_giou`` of the last stage and those of the others; see ``BaseGrounder.loss``."""
-        losses: dict[str, Tensor] = self.box_loss(features.boxes, stack_targets(samples, features.boxes.device))
-        return losses
+                                 fused=tokens_to_map(verified, visual_padding.shape[1:]), text=text, text_padding=text_padding)

@@ -24,6 +24,9 @@ class RegionSampler(ABC):
     Candidates with IoU >= ``positive_iou`` are positives, those below ``negative_iou`` negatives, the rest neither. Within a
     class, regions are drawn without replacement with probability ~ softmax(score / temperature) (Gumbel top-k).
 
+    Semantics are min-max normalised over the candidates of an image: teachers differ in how far their similarities spread; the
+    raw ones of a CLIP lie within about a tenth, and the temperature would level them.
+
     The draws of a step depend on (``seed``, rank, step) alone: a resumed run draws what an unbroken one does.
 
     Attributes:
@@ -31,10 +34,6 @@ class RegionSampler(ABC):
         positives, negatives: how many are drawn.
         positive_iou, negative_iou: thresholds of the classes.
         temperature: of the draw; a high one draws uniformly.
-        relative: stretch the semantics of an image's candidates to [0, 1]. Teachers differ in how far their similarities
-            spread; the raw ones of a CLIP lie within about a tenth, and the temperature then levels them.
-        read_crops: the semantics of the target and of the other annotated boxes are read from their crops, which a CLIP
-            understands better than patches; those of the other candidates from patches, as ever.
         seed: >= 0.
     """
 
@@ -44,8 +43,6 @@ class RegionSampler(ABC):
     positive_iou: float = 0.6
     negative_iou: float = 0.4
     temperature: float = 0.1
-    relative: bool = False
-    read_crops: bool = False
     seed: int = 0
     reads_semantics: ClassVar[bool]
 
@@ -64,45 +61,45 @@ class RegionSampler(ABC):
         Args:
             location: (B, K) IoU with the target.
             semantics: (B, K) in [0, 1], how well the region reads like the expression; None unless ``reads_semantics``.
-            annotated: (K,) bool, True where the candidate is the annotated box of another object of the photo.
+            annotated: (K,) bool, True where the candidate is the annotated box of another object of the image.
 
         Returns:
             Two (B, K) tensors.
         """
 
-    def sample(self, boxes: Tensor, windows: Tensor, size: int, step: int,
-               semantics: Callable[[Tensor], Tensor] | None = None, distractors: Tensor | None = None) -> Regions:
+    def sample(self, boxes: Tensor, content: Tensor, size: int, step: int,
+               semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None) -> Regions:
         """Draw the regions of a batch.
 
         Args:
             boxes: (B, 4) targets, cxcywh in [0, 1] of the canvas.
-            windows: (B, 4) int pixel corners of the photos on their canvases.
+            content: (B, 4) int xyxy pixels of the images on their canvases.
             size: side of the canvas, pixels.
             step: number of the draw.
-            semantics: maps (B, K, 4) candidates, cxcywh in [0, 1] of the **photo**, to (B, K) scores in [0, 1].
-            distractors: (B, n, 4) further candidates, cxcywh in [0, 1] of the canvas; one without area is none.
+            semantics: maps (B, K, 4) candidates, cxcywh in [0, 1] of the **image**, to (B, K) scores in [0, 1].
+            others: (B, m, 4) further candidates, annotated objects, cxcywh in [0, 1] of the canvas; one without area is none.
 
         Raises:
             ValueError: the sampler reads semantics and was given none.
         """
         if self.reads_semantics and semantics is None:
             raise ValueError(f'{type(self).__name__} draws by semantics and was given none')
-        targets = to_content(boxes[:, None], windows, size)
-        others = targets[:, :0] if distractors is None else to_content(distractors, windows, size)
-        noise, gumbel = self._noise(len(boxes), others.shape[1], step, boxes.device)
-        candidates = torch.cat([targets, self._boxes.draw(targets, noise), _cut(others)], dim=1)
+        targets = to_content(boxes[:, None], content, size)
+        objects = targets[:, :0] if others is None else to_content(others, content, size)
+        noise, gumbel = self._noise(len(boxes), objects.shape[1], step, boxes.device)
+        candidates = torch.cat([targets, self._boxes.draw(targets, noise), _cut(objects)], dim=1)
         exists = (candidates[..., 2:] > 0).all(dim=-1)
         location = iou_cxcywh(candidates, targets)
         reading = semantics(candidates) if self.reads_semantics and semantics is not None else None
-        if self.relative and reading is not None:
-            reading = _stretch(reading, exists)
+        if reading is not None:
+            reading = _normalise(reading, exists)
         annotated = torch.arange(candidates.shape[1], device=boxes.device) > self._boxes.count
         as_positive, as_negative = self.scores(location, reading, annotated)
         chosen, drawn = self._draw(as_positive, exists & (location >= self.positive_iou), gumbel[0], self.positives)
         weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
         weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
         avoided, valid = self._draw(as_negative, exists & (location < self.negative_iou), gumbel[1], self.negatives)
-        on_canvas = from_content(candidates, windows, size)
+        on_canvas = from_content(candidates, content, size)
         return Regions(positives=_take(on_canvas, chosen), positive_weight=weight, negatives=_take(on_canvas, avoided),
                        negative_valid=valid)
 
@@ -112,12 +109,12 @@ class RegionSampler(ABC):
             raise TypeError(f'candidates must be CandidateBoxes, got {type(self.candidates).__name__}')
         return self.candidates
 
-    def _noise(self, batch: int, distractors: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _noise(self, batch: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """(B, count, 4) uniform noise and (2, B, K) Gumbel noise, drawn on the CPU and copied once."""
         count = self._boxes.count
         key = np.random.SeedSequence([self.seed, get_rank(), step]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(key) >> 1)
-        total = 4 * count + 2 * (1 + count + distractors)
+        total = 4 * count + 2 * (1 + count + others)
         uniform = torch.rand(batch, total, generator=generator).to(device, non_blocking=True)
         gumbel = -torch.log(-torch.log(uniform[:, 4 * count:].clamp(1e-6, 1 - 1e-6)))
         return uniform[:, :4 * count].unflatten(1, (count, 4)), gumbel.unflatten(1, (2, -1)).transpose(0, 1)
@@ -129,7 +126,7 @@ class RegionSampler(ABC):
         return index, eligible.gather(1, index)
 
 
-def _stretch(reading: Tensor, exists: Tensor) -> Tensor:
+def _normalise(reading: Tensor, exists: Tensor) -> Tensor:
     """Map (B, K) values linearly so that the least of a row is 0 and the greatest 1, over what exists."""
     low = reading.masked_fill(~exists, torch.inf).amin(dim=1, keepdim=True)
     high = reading.masked_fill(~exists, -torch.inf).amax(dim=1, keepdim=True)

@@ -3,22 +3,23 @@ from collections.abc import Sequence, Set
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmduet.models.base_grounder import Samples
+from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
-from mmduet.models.teachers.dense_reading import find_dense_reader
+from mmduet.models.teachers.dense_reading import find_dense_reader, has_dense_reader
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.text_reading import encode_texts
 from mmduet.registry import MODELS
-from mmduet.structures import TeacherTargets, stack_windows
+from mmduet.structures import GroundingBatch, TeacherTargets
 
+DENSE = frozenset({'patches', 'similarity'})
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 @MODELS.register_module()
-class CLIPTeacher(nn.Module):
-    """CLIP's view of a batch: expressions, target crops, photos and patches in one space.
+class CLIPTeacher(BaseTeacher):
+    """CLIP's view of a batch: expressions, target crops, images and patches in one space.
 
     Frozen and always in eval mode; PyTorch's generator is left as it was. It computes in its own precision whatever the
     autocast around it, and answers in float32.
@@ -28,7 +29,7 @@ class CLIPTeacher(nn.Module):
         pretrained: a tag of open_clip, or a ``.safetensors`` or ``.pt`` file (a relative path is looked for in the working
             directory, then beside the package). None for random weights of the same geometry.
         model_config: JSON file of a model that open_clip does not know, in its format.
-        context: the crop of a target is its box with width and height times this, as far as the photo goes.
+        crop_scale: the crop of a target is its box with width and height times this, as far as the image goes.
         precision: 'float32', 'bfloat16' or 'float16', of weights and activations.
         mean, std: RGB statistics; None takes those the weights were trained with.
 
@@ -36,55 +37,50 @@ class CLIPTeacher(nn.Module):
         ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip``; or an unknown precision.
     """
 
+    embed_dims: int
     mean: Tensor
     std: Tensor
 
     def __init__(self, model: str = 'ViT-B-16', pretrained: str | None = None, model_config: str | None = None,
-                 context: float = 1.2, precision: str = 'float32', mean: Sequence[float] | None = None,
+                 crop_scale: float = 1.2, precision: str = 'float32', mean: Sequence[float] | None = None,
                  std: Sequence[float] | None = None) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-        if context <= 0:
-            raise ValueError(f'context must be positive, got {context}')
+        if crop_scale <= 0:
+            raise ValueError(f'crop_scale must be positive, got {crop_scale}')
         # A head that is built after it must start as it does beside a teacher that draws nothing.
         with torch.random.fork_rng(devices=[]):
             built = build_open_clip(model, pretrained, model_config)
         self.clip = built.clip.to(PRECISIONS[precision]).requires_grad_(False)
         self.tokenize = built.tokenize
         self.embed_dims = built.embed_dims
+        self.gives = frozenset({'text', 'region', 'image', 'others', 'logit_scale'})
+        if has_dense_reader(self.clip.visual):
+            self.gives |= DENSE
+        if getattr(self.clip, 'logit_bias', None) is not None:  # not every model of open_clip has the attribute
+            self.gives |= {'logit_bias'}
         self.image_size = built.image_size
         self.interpolation = built.interpolation
-        self.context = context
+        self.crop_scale = crop_scale
         self.register_buffer('mean', torch.tensor(mean or built.mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std or built.std).view(3, 1, 1), persistent=False)
         self.eval()
 
-    def train(self, mode: bool = True) -> 'CLIPTeacher':
-        """Stay in eval mode, whatever is asked."""
-        return super().train(False)
-
     @torch.no_grad()
-    def forward(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> TeacherTargets:
-        """Answer what is needed about B expressions.
-
-        Args:
-            images: (B, 3, S, S) RGB in [0, 1], photos on their canvases.
-            samples: their ``text``, ``canvas`` and ``distractors`` are read.
-            boxes: (B, 4) targets, cxcywh in [0, 1] of the canvas.
-            needs: names of fields of ``TeacherTargets``.
-
-        Raises:
-            NotImplementedError: patches of a tower that has no dense reading.
-        """
-        with torch.autocast(images.device.type, enabled=False):
-            text = self.embed_texts([sample.text for sample in samples]) if needs & {'text', 'similarity'} else None
-            seen = self._look(images.float(), samples, boxes.float(), needs)
-            similarity = None
-            if text is not None and 'similarity' in needs:
-                similarity = torch.einsum('bdhw,bd->bhw', seen['patches'], text)
-        kept = {name: value for name, value in seen.items() if name in needs}
-        return TeacherTargets(text=text if 'text' in needs else None, similarity=similarity, **kept)
+    def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
+        """See ``BaseTeacher.forward``; the texts, images, targets and other boxes of the batch are read."""
+        with torch.autocast(batch.pixels.device.type, enabled=False):
+            given = self._look(batch, required)
+            if required & {'text', 'similarity'}:
+                given['text'] = self.embed_texts(batch.texts)
+            if 'similarity' in required:
+                given['similarity'] = torch.einsum('bdhw,bd->bhw', batch.expand(given['patches']), given['text'])
+            if 'logit_scale' in required:
+                given['logit_scale'] = self.clip.logit_scale.float().exp()
+            if 'logit_bias' in required:
+                given['logit_bias'] = self.clip.logit_bias.float()
+        return TeacherTargets(**{name: value for name, value in given.items() if name in required})
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
@@ -111,43 +107,38 @@ class CLIPTeacher(nn.Module):
         embeddings, patches = find_dense_reader(self.clip.visual)(self.clip.visual, pixels, dense)
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
-    def _look(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> dict[str, Tensor]:
-        """Whole photos and crops go through the tower together."""
-        windows, batch = stack_windows([sample.canvas for sample in samples], images.device), len(images)
+    def _look(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
+        """Whole images and crops go through the tower together."""
         views: dict[str, Tensor] = {}
-        if needs & {'image', 'patches', 'similarity'}:
-            views['image'] = crop_and_resize(images, windows.float(), self.image_size, self.interpolation)
-        if 'region' in needs:
-            views['region'] = self._crop(images, boxes, windows)
-        others, places = _list_distractors(samples if 'distractors' in needs else [], images.device)
-        if len(others):
-            views['others'] = self._crop(images[places[:, 0]], others, windows[places[:, 0]])
+        images = batch.images() if required & {'image', 'region', 'others', *DENSE} else batch.pixels[:0]
+        if required & {'image', *DENSE}:
+            views['image'] = crop_and_resize(images, batch.content.float(), self.image_size, self.interpolation)
+        if 'region' in required:
+            views['region'] = self._crop(batch.expand(images), batch.target_boxes, batch.expand(batch.content))
+        count = batch.other_boxes.shape[1] if 'others' in required else 0
+        if count:
+            # Boxes of no area are cropped too, so that nothing waits for the device to say which they are.
+            views['others'] = self._crop(images.repeat_interleave(count, dim=0), batch.other_boxes.flatten(0, 1),
+                                         batch.content.repeat_interleave(count, dim=0))
         seen: dict[str, Tensor] = {}
         if views:
-            dense = batch if needs & {'patches', 'similarity'} else 0
+            dense = len(images) if required & DENSE else 0
             embeddings, patches = self.embed_images(torch.cat(list(views.values())), dense)
             seen.update(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
             if patches is not None:
                 seen['patches'] = patches
-        if 'distractors' in needs:
-            most = max((len(sample.distractors.bboxes) for sample in samples if 'distractors' in sample), default=0)
-            seen['distractors'] = boxes.new_zeros(batch, most, self.embed_dims)
-            if len(others):
-                seen['distractors'][places[:, 0], places[:, 1]] = seen['others']
+        if 'image' in seen:
+            seen['image'] = batch.expand(seen['image'])
+        if 'others' in required:
+            seen['others'] = self._keep_visible(seen.get('others', batch.pixels.new_zeros(0)), batch)
         return seen
 
-    def _crop(self, images: Tensor, boxes: Tensor, windows: Tensor) -> Tensor:
-        corners = enlarge_within(boxes, windows, images.shape[-1], self.context)
+    def _keep_visible(self, embeddings: Tensor, batch: GroundingBatch) -> Tensor:
+        """(U, m, D) embeddings of the other boxes, 0 for those of no area."""
+        images, count = batch.other_boxes.shape[:2]
+        visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
+        return embeddings.view(images, count, self.embed_dims) * visible
+
+    def _crop(self, images: Tensor, boxes: Tensor, content: Tensor) -> Tensor:
+        corners = enlarge_within(boxes, content, images.shape[-1], self.crop_scale)
         return crop_and_resize(images, corners, self.image_size, self.interpolation)
-
-
-def _list_distractors(samples: Samples, device: torch.device) -> tuple[Tensor, Tensor]:
-    """All distractors with an area: (N, 4) cxcywh canvas boxes, and (N, 2) which sample's and which of its list."""
-    boxes, places = [torch.zeros(0, 4)], [torch.zeros(0, 2, dtype=torch.int64)]
-    for number, sample in enumerate(samples):
-        if 'distractors' in sample:
-            corners = sample.distractors.bboxes.float().cpu()
-            index = (corners[:, 2:] > corners[:, :2]).all(dim=1).nonzero()
-            boxes.append(sample.canvas.to_canvas(corners[index[:, 0]]))
-            places.append(torch.cat([torch.full_like(index, number), index], dim=1))
-    return torch.cat(boxes).to(device, non_blocking=True), torch.cat(places).to(device, non_blocking=True)

@@ -3,48 +3,49 @@
 A shuffled teacher keeps everything of a teacher but what it says about whom; an untrained one keeps its architecture.
 """
 from collections.abc import Set
-from dataclasses import fields
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from mmduet.models.base_grounder import Samples
+from mmduet.models.base_teacher import BaseTeacher
 from mmduet.registry import MODELS
-from mmduet.structures import TeacherTargets
+from mmduet.structures import PER_EXPRESSION, PER_IMAGE, GroundingBatch, TeacherTargets
 
 
 @MODELS.register_module()
-class ShuffledTeacher(nn.Module):
-    """Answer about each sample what the wrapped teacher says about the sample before it in the batch.
+class ShuffledTeacher(BaseTeacher):
+    """Give for each expression what the wrapped teacher gives for the one before it in the batch.
 
-    All fields move together, so that a sample gets one other sample's text, region, image and patches, and the statistics of
-    the teacher's answers stay as they are. Nothing is drawn at random.
+    All fields move together, so that an expression gets one other's text, region, image and patches, and the statistics of
+    the teacher's targets stay as they are. Nothing is drawn at random.
 
     Args:
         teacher: a teacher or its config.
     """
 
-    def __init__(self, teacher: dict[str, Any] | nn.Module) -> None:
+    def __init__(self, teacher: dict[str, Any] | BaseTeacher) -> None:
         super().__init__()
-        self.teacher: Any = MODELS.build(teacher) if isinstance(teacher, dict) else teacher
-        self.embed_dims: int | None = getattr(self.teacher, 'embed_dims', None)
+        self.teacher: BaseTeacher = MODELS.build(teacher) if isinstance(teacher, dict) else teacher
+        self.embed_dims = self.teacher.embed_dims
+        self.gives = self.teacher.gives
 
-    def forward(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> TeacherTargets:
-        """See ``CLIPTeacher.forward``.
+    def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
+        """See ``BaseTeacher.forward``.
 
         Raises:
-            ValueError: a batch of one, in which there is no other sample.
+            ValueError: a batch of one, in which there is no other expression, or one whose expressions share images.
         """
-        if len(samples) < 2:
-            raise ValueError('ShuffledTeacher needs batches of two samples or more: a single one would keep its own targets')
-        targets: TeacherTargets = self.teacher(images, samples, boxes, needs)
-        said = {field.name: getattr(targets, field.name) for field in fields(targets)}
-        return TeacherTargets(**{name: None if value is None else value.roll(1, dims=0) for name, value in said.items()})
+        if len(batch) < 2:
+            raise ValueError('ShuffledTeacher needs batches of two expressions or more: one alone would keep its targets')
+        if batch.shared_index is not None:
+            raise ValueError('ShuffledTeacher needs an image for each expression: those that share one would keep its targets')
+        given = self.teacher(batch, required).given()
+        moving = PER_EXPRESSION | PER_IMAGE
+        return TeacherTargets(**{name: value.roll(1, dims=0) if name in moving else value for name, value in given.items()})
 
 
 @MODELS.register_module()
-class UntrainedTeacher(nn.Module):
+class UntrainedTeacher(BaseTeacher):
     """A teacher with random weights: every ``pretrained`` of its config is None.
 
     The weights depend on ``seed`` alone and drawing them leaves PyTorch's generator as it was, so that head and student of a
@@ -59,12 +60,13 @@ class UntrainedTeacher(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.teacher: Any = MODELS.build(_without_weights(teacher))
-        self.embed_dims: int | None = getattr(self.teacher, 'embed_dims', None)
+            self.teacher: BaseTeacher = MODELS.build(_without_weights(teacher))
+        self.embed_dims = self.teacher.embed_dims
+        self.gives = self.teacher.gives
 
-    def forward(self, images: Tensor, samples: Samples, boxes: Tensor, needs: Set[str]) -> TeacherTargets:
-        """See ``CLIPTeacher.forward``."""
-        targets: TeacherTargets = self.teacher(images, samples, boxes, needs)
+    def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
+        """See ``BaseTeacher.forward``."""
+        targets: TeacherTargets = self.teacher(batch, required)
         return targets
 
 

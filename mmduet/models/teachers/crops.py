@@ -25,20 +25,20 @@ def _bicubic(distance: Tensor) -> Tensor:
 KERNELS: dict[str, Callable[[Tensor], Tensor]] = {'bilinear': _bilinear, 'bicubic': _bicubic}
 
 
-def enlarge_within(boxes: Tensor, windows: Tensor, size: int, context: float) -> Tensor:
-    """Pixel corners of boxes enlarged around their centres, without what lies outside the photo.
+def enlarge_within(boxes: Tensor, content: Tensor, size: int, crop_scale: float) -> Tensor:
+    """Pixel corners of boxes enlarged around their centres, without what lies outside the image.
 
     Args:
         boxes: (B, 4) cxcywh in [0, 1] of the canvas.
-        windows: (B, 4) int pixel corners of the photos on their canvases.
+        content: (B, 4) int xyxy pixels of the images on their canvases.
         size: side of the canvas, pixels.
-        context: factor of width and height.
+        crop_scale: factor of width and height.
 
     Returns:
         (B, 4) xyxy in canvas pixels; at least one pixel wide and high.
     """
-    enlarged = cxcywh_to_xyxy(torch.cat([boxes[:, :2], boxes[:, 2:] * context], dim=1)) * size
-    low, high = windows[:, :2].to(boxes.dtype), windows[:, 2:].to(boxes.dtype)
+    enlarged = cxcywh_to_xyxy(torch.cat([boxes[:, :2], boxes[:, 2:] * crop_scale], dim=1)) * size
+    low, high = content[:, :2].to(boxes.dtype), content[:, 2:].to(boxes.dtype)
     start = torch.minimum(torch.maximum(enlarged[:, :2], low), high - 1)
     end = torch.maximum(torch.minimum(enlarged[:, 2:], high), start + 1)
     return torch.cat([start, end], dim=1)

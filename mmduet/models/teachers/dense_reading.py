@@ -32,19 +32,28 @@ def find_dense_reader(visual: nn.Module) -> Reader:
     Raises:
         NotImplementedError: there is no dense reading of this tower.
     """
-    reader: Reader | None = None
-    if isinstance(visual, ModifiedResNet):
-        reader = _read_resnet
-    elif isinstance(visual, VisionTransformer):
-        reader = _find_vit_reader(visual)
-    elif isinstance(visual, TimmModel) and 'pool' not in dict(visual.head.named_children()):
-        reader = _find_timm_reader(visual.trunk)
+    reader = _choose_reader(visual)
     if reader is None:
         tower = type(visual.trunk if isinstance(visual, TimmModel) else visual).__name__
         raise NotImplementedError(
             f'no dense reading is known of this {tower}: patches are read from the ViT, EVA, ResNet, ConvNeXt and FastViT '
             'towers of open_clip. Take such a model, or a sampler that reads no semantics (LocationSampler, RandomSampler).')
     return reader
+
+
+def has_dense_reader(visual: nn.Module) -> bool:
+    """Whether ``find_dense_reader`` finds one."""
+    return _choose_reader(visual) is not None
+
+
+def _choose_reader(visual: nn.Module) -> Reader | None:
+    if isinstance(visual, ModifiedResNet):
+        return _read_resnet
+    if isinstance(visual, VisionTransformer):
+        return _find_vit_reader(visual)
+    if isinstance(visual, TimmModel) and 'pool' not in dict(visual.head.named_children()):
+        return _find_timm_reader(visual.trunk)
+    return None
 
 
 def _find_vit_reader(visual: Any) -> Reader | None:

@@ -8,5 +8,4 @@ with read_base():
     from ....configs._base_.teachers.clip_tiny_refshapes import teacher, teacher_pretrain_excludes  # noqa: F401
     from .grounding_dino_refshapes import *
 
-duet_head.update(embed_dims=64)
 model = dict(type=DistilledGrounder, student=model, teacher=teacher, head=duet_head)

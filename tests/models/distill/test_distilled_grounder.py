@@ -8,17 +8,17 @@ from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as load_by_mmengine
 
 from mmduet.models import DistilledGrounder, DUETHead
-from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
+from mmduet.models.distill import FeatureTerm
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
+from tests.distill_batch import TERMS
 from tests.tiny_clip_config import write_clip_config
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
 def config(folder, **changes):
     teacher = dict(type=CLIPTeacher, model='tiny_vit', model_config=write_clip_config(folder))
-    head = dict(type=DUETHead, channels=32, embed_dims=16, semantic=dict(type=SemanticDistillLoss),
-                region=dict(type=RegionContrastiveLoss))
+    head = dict(type=DUETHead, terms=TERMS)
     return {**dict(type=DistilledGrounder, student=tiny_transvg_config(), teacher=teacher, head=head), **changes}
 
 
@@ -42,7 +42,7 @@ def test_losses_are_those_of_the_student_and_of_the_head(tmp_path):
 
 def test_prediction_is_the_students_bit_for_bit_and_asks_no_teacher(tmp_path):
     model = build(tmp_path).eval()
-    model.teacher.forward = None
+    model.teachers['teacher'].forward = None
     (first, second), (third, fourth) = model.val_step(make_batch()), model.student.val_step(make_batch())
     assert torch.equal(first.pred_instances.bboxes, third.pred_instances.bboxes)
     assert torch.equal(second.pred_instances.canvas_boxes, fourth.pred_instances.canvas_boxes)
@@ -52,9 +52,9 @@ def test_prediction_is_the_students_bit_for_bit_and_asks_no_teacher(tmp_path):
 
 def test_the_teacher_stays_in_eval_and_without_gradient_while_the_rest_trains(tmp_path):
     model = build(tmp_path).train()
-    assert model.student.training and model.head.training and not model.teacher.training
+    assert model.student.training and model.head.training and not model.teachers['teacher'].training
     sum(losses_of(model).values()).backward()
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.teacher.parameters())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.teachers.parameters())
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert {name.split('.')[0] for name in trainable} == {'student', 'head'}
     assert not [name for name, parameter in trainable.items() if parameter.grad is None]
@@ -123,32 +123,57 @@ def test_a_moving_average_follows_the_student(tmp_path):
 
 
 def test_a_head_that_needs_nothing_asks_nothing(tmp_path):
-    model = build(tmp_path, head=dict(type=DUETHead, channels=32, embed_dims=16))
-    model.teacher.forward = None
+    model = build(tmp_path, head=dict(type=DUETHead, terms={}))
+    model.teachers['teacher'].forward = None
     assert losses_of(model).keys() == {'loss_bbox', 'loss_giou'}
 
 
-def test_the_teacher_sees_the_photo_as_the_student_does_but_not_normalised(tmp_path):
-    model, batch = build(tmp_path), make_batch()
-    seen = []
-    real = model.teacher.forward
-    model.teacher.forward = lambda images, *rest: seen.append(images) or real(images, *rest)
-    losses_of(model)
-    expected = batch['inputs'][0].float() / 255
-    torch.testing.assert_close(seen[0][0, :, 8:56], expected, atol=1e-5, rtol=0)
-    assert seen[0][0, :, :8].abs().max() == 0
+def test_the_teacher_is_given_the_batch_of_the_student_and_what_the_terms_require(tmp_path):
+    model, seen = build(tmp_path), []
+    teacher = model.teachers['teacher']
+    real = teacher.forward
+    teacher.forward = lambda batch, required: seen.append((batch, required)) or real(batch, required)
+    batch = model.data_preprocessor(make_batch(), True)['batch']
+    model(batch, 'loss')
+    assert seen == [(batch, {'text', 'region', 'image', 'similarity'})]
 
 
 def test_parts_may_be_given_built(tmp_path):
     parts = config(tmp_path)
-    model = DistilledGrounder(*(MODELS.build(parts[name]) for name in ('student', 'teacher', 'head')))
-    assert losses_of(model)['loss_text'] > 0
+    student, teacher = MODELS.build(parts['student']), MODELS.build(parts['teacher'])
+    head = MODELS.build({**parts['head'], 'channels': 32, 'embed_dims': {'teacher': 16}})
+    assert losses_of(DistilledGrounder(student, teacher, head))['loss_text'] > 0
 
 
-def test_disagreements_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r'embeds in 16 dimensions and the head expects 512: set head\.embed_dims'):
-        build(tmp_path, head=dict(type=DUETHead, channels=32, embed_dims=512))
-    model = build(tmp_path)
-    model.head.forward = lambda *_: {'loss_bbox': torch.zeros(())}
+def test_the_widths_of_the_head_are_those_of_student_and_teacher_unless_it_says_otherwise(tmp_path):
+    space = build(tmp_path).head.spaces['teacher']
+    assert (space.channels, space.embed_dims) == (32, 16)
+    assert build(tmp_path, head=dict(type=DUETHead, terms={}, embed_dims=16)).head.spaces['teacher'].embed_dims == 16
+    with pytest.raises(ValueError, match=r'embeds in 16 dimensions and the head expects 512: leave head\.embed_dims out'):
+        build(tmp_path, head=dict(type=DUETHead, terms={}, embed_dims=512))
+
+
+def test_several_teachers_are_asked_each_for_what_is_read_of_it(tmp_path):
+    first = config(tmp_path)['teacher']
+    (tmp_path / 'second').mkdir()
+    second = dict(first, crop_scale=1.5)
+    terms = dict(text=dict(type=FeatureTerm, student='text', teacher='text', from_teacher='first'),
+                 region=dict(type=FeatureTerm, student='region', teacher='region', from_teacher='second'))
+    model = build(tmp_path, teacher=dict(first=first, second=second), head=dict(type=DUETHead, terms=terms))
+    targets = model.teach(model.data_preprocessor(make_batch(), True)['batch'])
+    assert {name: set(given.given()) for name, given in targets.items()} == {'first': {'text'}, 'second': {'region'}}
+    assert losses_of(model).keys() == {'loss_bbox', 'loss_giou', 'loss_text', 'loss_region'}
+    assert {name.split('.')[0] for name in model.state_dict()} == {'student', 'head'}
+
+
+def test_what_a_term_requires_and_the_teacher_cannot_give_is_refused_at_construction(tmp_path):
+    terms = dict(patch=dict(type=FeatureTerm, student='image', teacher='feature_map'))
+    with pytest.raises(ValueError, match=r"the term 'patch' \(FeatureTerm\) requires feature_map, which CLIPTeacher does not "
+                                         r'give: it gives image, logit_scale, others, patches, region, similarity, text'):
+        build(tmp_path, head=dict(type=DUETHead, terms=terms))
+
+
+def test_a_loss_of_both_is_refused(tmp_path):
+    terms = dict(bbox=dict(type=FeatureTerm, student='text', teacher='text'))
     with pytest.raises(ValueError, match='loss_bbox'):
-        losses_of(model)
+        losses_of(build(tmp_path, head=dict(type=DUETHead, terms=terms)))

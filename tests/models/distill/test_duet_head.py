@@ -1,162 +1,74 @@
 import copy
-from dataclasses import replace
+import inspect
 
 import pytest
 import torch
+from torch import nn
 
-from mmduet.models.base_grounder import stack_targets
-from mmduet.models.distill import DifferentiableRegionAnchor, DUETHead, LocatedRegionProjector, QueryAnchor, RegionAnchor
-from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
-from mmduet.models.losses.semantic_distill_loss import cosine_distance
-from mmduet.models.task_modules import LocationSampler, RandomSampler, SLASampler
+from mmduet.models.distill import DistillTerm, DUETHead, FeatureTerm, RelationTerm
+from mmduet.models.task_modules import LocationSampler, RandomSampler
 from mmduet.registry import MODELS
-from mmduet.structures import TeacherTargets, pool_regions
-from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features, make_samples, make_targets
+from tests.distill_batch import CHANNELS, EMBED_DIMS, TERMS, make_batch, make_features, make_head, make_targets
 
-ALL = frozenset({'text', 'region', 'image', 'similarity'})
-SEMANTIC, REGION = dict(type=SemanticDistillLoss), dict(type=RegionContrastiveLoss)
-EVERY_LOSS = {'loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast'}
+LOSSES = {f'loss_{name}' for name in TERMS}
+SEMANTIC = {'text', 'region', 'image'}
 
 
-def build(semantic=SEMANTIC, region=REGION, **settings):
-    torch.manual_seed(0)
-    return DUETHead(CHANNELS, EMBED_DIMS, semantic, region, **settings)
+def call(head, count=2, features=None, targets=None):
+    return head(make_features(count) if features is None else features, {'teacher': targets or make_targets(count)},
+                make_batch(count))
 
 
-def only(**weights):
-    return dict(type=SemanticDistillLoss, **{**dict(text_weight=0.0, region_weight=0.0, image_weight=0.0, relation_weight=0.0),
-                                             **weights})
-
-
-def call(head, batch=2, **changes):
-    arguments = dict(features=make_features(batch), targets=make_targets(batch), samples=make_samples(batch))
-    return head(**{**arguments, **changes})
-
-
-@pytest.mark.parametrize(('settings', 'losses', 'needs', 'projectors'), [
-    (dict(), EVERY_LOSS, ALL, {'text', 'region', 'image'}),
-    (dict(region=None), EVERY_LOSS - {'loss_contrast'}, ALL - {'similarity'}, {'text', 'region', 'image'}),
-    (dict(region=dict(type=RegionContrastiveLoss, weight=0.0)), EVERY_LOSS - {'loss_contrast'}, ALL - {'similarity'},
-     {'text', 'region', 'image'}),
-    (dict(semantic=None), {'loss_contrast'}, {'similarity'}, {'region'}),
-    (dict(semantic=None, sampler=dict(type=RandomSampler)), {'loss_contrast'}, set(), {'region'}),
-    (dict(semantic=None, sampler=dict(type=LocationSampler)), {'loss_contrast'}, set(), {'region'}),
-    (dict(semantic=None, contrast_projector=dict()), {'loss_contrast'}, {'similarity'}, set()),
-    (dict(semantic=only(image_weight=1.0), region=None), {'loss_image'}, {'image'}, {'image'}),
-    (dict(semantic=only(relation_weight=1.0), region=None), {'loss_relation'}, {'text', 'region'}, {'text', 'region'}),
-    (dict(semantic=None, region=None), set(), set(), set()),
+@pytest.mark.parametrize(('terms', 'losses', 'required', 'projectors'), [
+    (dict(), LOSSES, SEMANTIC | {'similarity'}, SEMANTIC),
+    (dict(contrast=None), LOSSES - {'loss_contrast'}, SEMANTIC, SEMANTIC),
+    (dict(text=None), LOSSES - {'loss_text'}, SEMANTIC | {'similarity'}, SEMANTIC),
+    (dict(text=None, relation=None), LOSSES - {'loss_text', 'loss_relation'}, {'region', 'image', 'similarity'},
+     {'region', 'image'}),
+    (dict.fromkeys(('image', 'region', 'text', 'relation')), {'loss_contrast'}, {'similarity'}, set()),
+    (dict(**dict.fromkeys(('image', 'region', 'text', 'relation')), contrast=dict(
+        TERMS['contrast'], sampler=dict(type=RandomSampler))), {'loss_contrast'}, set(), set()),
+    (dict.fromkeys(('region', 'text', 'relation', 'contrast')), {'loss_image'}, {'image'}, {'image'}),
+    (dict.fromkeys(('region', 'text', 'image', 'contrast')), {'loss_relation'}, {'text', 'region'}, {'text', 'region'}),
+    (dict.fromkeys(TERMS), set(), set(), set()),
 ])
-def test_a_removed_term_takes_its_projector_and_its_question_along(settings, losses, needs, projectors):
-    head = build(**settings)
+def test_a_term_that_is_none_takes_its_projector_and_its_question_along(terms, losses, required, projectors):
+    head = make_head(**terms)
     result = call(head)
-    assert (result.keys(), head.needs, set(head.projectors)) == (losses, needs, projectors)
+    made = set(head.spaces['teacher'].projectors)
+    assert (result.keys(), head.required_of('teacher'), made) == (losses, required, projectors)
     if result:
         sum(result.values()).backward()
-    assert all(parameter.grad is not None for parameter in head.parameters())
-
-
-@pytest.mark.parametrize('anchor', [QueryAnchor, RegionAnchor, DifferentiableRegionAnchor])
-@pytest.mark.parametrize('projector', [None, dict(), dict(type=LocatedRegionProjector)])
-def test_every_parameter_gets_a_gradient_with_every_anchor(anchor, projector):
-    head = build(anchor=dict(type=anchor), contrast_projector=projector)
-    sum(call(head).values()).backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in head.parameters())
 
 
-def test_feature_terms_compare_what_the_method_says():
-    head, features, targets, samples = build(region=None), make_features(), make_targets(), make_samples()
-    losses = head(features, targets, samples)
-    pooled = {'text': features.text.mean(1), 'image': features.visual.mean((2, 3)),
-              'region': pool_regions(features.visual, stack_targets(samples, 'cpu')[:, None])[:, 0]}
-    for name, value in pooled.items():
-        expected = cosine_distance(head.projectors[name](value), getattr(targets, name))
-        torch.testing.assert_close(losses[f'loss_{name}'], expected)
+def test_each_loss_is_that_of_its_term():
+    head, features, targets, batch = make_head(), make_features(), make_targets(), make_batch()
+    losses = head(features, {'teacher': targets}, batch)
+    for name, term in head.terms.items():
+        torch.testing.assert_close(losses[f'loss_{name}'], term(features, targets, batch, 0))
 
 
-def test_padding_of_text_and_image_changes_nothing():
-    features = make_features()
-    text_padding, visual_padding = torch.zeros(2, 5, dtype=torch.bool), torch.zeros(2, 4, 4, dtype=torch.bool)
-    text_padding[0, 3:] = visual_padding[:, 3:] = True
-    text, visual = features.text.detach().clone(), features.visual.detach().clone()
-    text[0, 3:], visual[:, :, 3:] = 9.0, -9.0
-    head = build(only(text_weight=1.0, image_weight=1.0), None)
-    padded = replace(features, text_padding=text_padding, visual_padding=visual_padding)
-    for name, value in call(head, features=padded).items():
-        torch.testing.assert_close(call(head, features=replace(padded, text=text, visual=visual))[name], value)
-
-
-def test_semantics_of_a_candidate_are_read_from_the_teachers_similarity_over_the_photo():
-    # The left third of the photo reads like the words, the rest is opposite; the target lies right.
-    similarity = torch.tensor([1.0, -1.0, -1.0]).expand(1, 3, 3)
-    head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3))
-    regions = head.sample_regions(TeacherTargets(similarity=similarity), torch.tensor([[0.85, 0.5, 0.2, 0.2]]), make_samples(1))
-    assert regions.negatives[0, 0, 0] < 1 / 3
-
-
-def test_crops_tell_the_semantics_of_annotated_boxes_if_asked():
-    # To the patches all reads alike; of the crops only that of the second sample's distractor reads like the words.
-    text = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    targets = TeacherTargets(text=text, region=text, similarity=-torch.ones(2, 3, 3),
-                             distractors=torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]]]))
-    head = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3, read_crops=True))
-    assert head.needs >= {'similarity', 'text', 'region', 'distractors'}
-    samples = make_samples(2, distractors=True)
-    regions = head.sample_regions(targets, stack_targets(samples, 'cpu'), samples)
-    expected = torch.tensor([30.0 * 1.6, 8 + 10 * 1.6, 12 * 1.6, 10 * 1.6]) / 64
-    torch.testing.assert_close(regions.negatives[1, 0], expected)
-    with pytest.raises(ValueError, match='read_crops needs text, region and distractors'):
-        head.sample_regions(replace(targets, distractors=None), stack_targets(samples, 'cpu'), samples)
-
-
-def test_distractors_may_be_drawn_and_their_number_may_differ():
-    head = build(sampler=dict(type=RandomSampler, candidates=dict(jitters=0, near_misses=0, randoms=0)))
-    samples = make_samples(3, distractors=True)
-    regions = head.sample_regions(TeacherTargets(), stack_targets(samples, 'cpu'), samples)
-    assert regions.negative_valid.sum(1).tolist() == [0, 1, 2]
-    expected = torch.tensor([30.0 * 1.6, 8 + 10 * 1.6, 12 * 1.6, 10 * 1.6]) / 64
-    torch.testing.assert_close(regions.negatives[1][regions.negative_valid[1]], expected[None])
-
-
-@pytest.mark.parametrize('anchor', [QueryAnchor, RegionAnchor])
-@pytest.mark.parametrize('chosen', ['visual', 'fused'])
-def test_the_contrast_reads_the_map_that_is_asked_for_and_no_other(anchor, chosen):
-    features = make_features()
-    head = build(semantic=None, anchor=dict(type=anchor), contrast_projector=dict(reads=chosen))
-    call(head, features=features)['loss_contrast'].backward()
-    assert {name for name in ('visual', 'fused') if getattr(features, name).grad is not None} == {chosen}
-
-
-def test_gradients_stop_at_the_sampled_regions_if_asked():
-    features = make_features()
-    head = build(only(region_weight=1e-9), stop_gradient=True)
-    call(head, features=features)['loss_contrast'].backward()
-    assert features.visual.grad is None and features.query.grad.abs().sum() > 0
-    features = make_features()
-    call(build(only(region_weight=1e-9)), features=features)['loss_contrast'].backward()
-    assert features.visual.grad.abs().sum() > 0
-
-
-@pytest.mark.parametrize('settings', [dict(semantic=None), dict(contrast_projector=dict())])
-def test_a_projector_that_nothing_would_train_is_refused(settings):
-    with pytest.raises(ValueError, match='nothing would train'):
-        build(stop_gradient=True, **settings)
-    build(stop_gradient=True, anchor=dict(type=RegionAnchor), **settings)
+def test_terms_that_share_an_embedding_train_one_projector_which_the_checkpoint_holds_once():
+    state = make_head(contrast=None).state_dict()
+    weights = {key for key in state if key.endswith('weight')}
+    assert weights == {f'spaces.teacher.projectors.{name}.layers.{layer}.weight' for name in SEMANTIC for layer in (0, 2)}
 
 
 def test_losses_warm_up_linearly_over_training_calls():
-    head, plain = build(region=None, warmup_steps=4), build(region=None)
+    head, plain = make_head(4, contrast=None), make_head(contrast=None)
     full = call(plain)['loss_text']
     shares = [call(head)['loss_text'].item() / full.item() for _ in range(5)]
     assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
 
 
 def test_draws_change_from_step_to_step_and_go_on_where_a_checkpoint_stopped():
-    head = build()
+    head = make_head()
     first, second = (call(head)['loss_contrast'].item() for _ in range(2))
     state = copy.deepcopy(head.state_dict())
     third = call(head)['loss_contrast'].item()
     assert len({first, second, third}) == 3
-    resumed = build()
+    resumed = make_head()
     resumed.load_state_dict(state)
     assert call(resumed)['loss_contrast'].item() == third
     resumed.load_state_dict(state)
@@ -166,25 +78,58 @@ def test_draws_change_from_step_to_step_and_go_on_where_a_checkpoint_stopped():
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_features_under_autocast_give_float32_losses(dtype):
     with torch.autocast('cpu', torch.bfloat16):
-        losses = call(build(), features=make_features(dtype=dtype))
+        losses = call(make_head(), features=make_features(dtype=dtype))
     for value in losses.values():
         assert value.dtype == torch.float32 and torch.isfinite(value)
 
 
 def test_one_expression_alone_is_enough():
-    head = build()
-    losses = call(head, batch=1)
+    head = make_head()
+    losses = call(head, 1)
     sum(losses.values()).backward()
     assert losses['loss_relation'] == 0 and all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
 
 
-def test_a_teacher_that_gives_no_similarity_is_told_so():
-    with pytest.raises(ValueError, match='SLASampler needs the similarity map'):
-        call(build(semantic=None), targets=TeacherTargets(text=make_targets().text))
+def test_a_term_of_a_users_own_needs_no_edit():
+    class BoxArea(DistillTerm):
+        required_targets = frozenset({'scores'})
+
+        def __init__(self, space, weight=1.0):
+            super().__init__(space, weight)
+            self.scale = nn.Parameter(torch.ones(space.channels))
+
+        def forward(self, features, targets, batch, step):
+            return self.weight * (step + self.scale.sum() * features.boxes[-1, :, 2:].prod(1).mean())
+
+    head = make_head(area=dict(type=BoxArea, weight=0.5))
+    assert head.required_of('teacher') >= {'scores', 'similarity'}
+    features = make_features()
+    losses = call(head, features=features)
+    torch.testing.assert_close(losses['loss_area'], 0.5 * CHANNELS * features.boxes[-1, :, 2:].prod(1).mean())
+    assert losses.keys() == LOSSES | {'loss_area'}
+    assert call(head, features=features)['loss_area'] > 0.5
+
+
+def test_several_teachers_each_have_a_space_and_a_term_says_whose_it_reads():
+    terms = dict(text=dict(type=FeatureTerm, student='text', teacher='text', from_teacher='small'),
+                 image=dict(type=FeatureTerm, student='image', teacher='image', from_teacher='large'))
+    head = DUETHead(terms, CHANNELS, {'small': EMBED_DIMS, 'large': EMBED_DIMS + 3})
+    assert (head.required_of('small'), head.required_of('large'), head.required_of('none')) == ({'text'}, {'image'}, set())
+    assert head.spaces['large'].projectors['image'].layers[2].out_features == EMBED_DIMS + 3
+    assert [(need.term, need.kind, need.teacher) for need in head.requirements] == [
+        ('text', 'FeatureTerm', 'small'), ('image', 'FeatureTerm', 'large')]
+    for wrong, said in ((None, 'None'), ('middle', "'middle'")):
+        with pytest.raises(ValueError, match=f"the term 'x' must say whose targets.*one of small, large, got {said}"):
+            DUETHead(dict(x=dict(type=RelationTerm, from_teacher=wrong)), CHANNELS, {'small': 6, 'large': 9})
 
 
 def test_it_is_built_from_strings_too():
-    head = MODELS.build(dict(type='mmduet.DUETHead', channels=8, embed_dims=6, semantic=dict(type='mmduet.SemanticDistillLoss'),
-                             region=dict(type='mmduet.RegionContrastiveLoss'), anchor=dict(type='mmduet.RegionAnchor'),
-                             sampler=dict(type='mmduet.LocationSampler', seed=3)))
-    assert isinstance(head.anchor, RegionAnchor) and isinstance(head.sampler, LocationSampler) and head.sampler.seed == 3
+    head = MODELS.build(dict(type='mmduet.DUETHead', channels=8, embed_dims=dict(teacher=6), terms=dict(
+        text=dict(type='mmduet.FeatureTerm', student='text', teacher='text'), contrast=dict(
+            type='mmduet.RegionContrastTerm', sampler=dict(type='mmduet.LocationSampler', seed=3)))))
+    assert isinstance(head.terms['contrast'].sampler, LocationSampler) and set(head.terms) == {'text', 'contrast'}
+
+
+def test_the_head_is_short():
+    code = [line for line in inspect.getsource(DUETHead).split('"""')[::2] if line.strip()]
+    assert sum(len([line for line in part.splitlines() if line.strip()]) for part in code) < 60

@@ -44,7 +44,7 @@ def test_the_last_token_of_a_text_is_clips_embedding_of_it():
                               vocab=VOCAB).eval()
     reference = open_clip.transformer.TextTransformer(16, 77, 96, 3, 2, 3.0, output_dim=64, pool_type='argmax').eval()
     reference.load_state_dict(encoder.tower.state_dict())
-    ids, padding = encoder.tokenize(['the red ball', 'big square'])
+    ids, padding = encoder.tokenizer(['the red ball', 'big square'])
     tokens = encoder(ids)
     # Without a mark of the highest id, the embedding is read at the token of the highest one.
     full = torch.cat([ids, ids.new_zeros(2, 16 - ids.shape[1])], dim=1)

@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 def test_a_folder_gives_weights_and_vocabulary(folder):
     encoder = BertTextEncoder(pretrained=str(folder), max_tokens=8).eval()
-    ids, padding = encoder.tokenize(['red dogs'])
+    ids, padding = encoder.tokenizer(['red dogs'])
     assert ids.tolist() == [[2, 4, 5, 6, 3, 0, 0, 0]]
     reference = BertModel.from_pretrained(folder).eval()
     expected = reference(input_ids=ids, attention_mask=(~padding).long()).last_hidden_state
@@ -27,8 +27,8 @@ def test_a_folder_gives_weights_and_vocabulary(folder):
 def test_padding_does_not_change_the_words():
     torch.manual_seed(0)
     encoder = BertTextEncoder(pretrained=None, max_tokens=16, config=SMALL).eval()
-    ids, padding = encoder.tokenize(['a dog', 'a dog and a cat and a cow and a horse'])
-    alone, alone_padding = encoder.tokenize(['a dog'])
+    ids, padding = encoder.tokenizer(['a dog', 'a dog and a cat and a cow and a horse'])
+    alone, alone_padding = encoder.tokenizer(['a dog'])
     assert alone.shape[1] < ids.shape[1]
     words = encoder(ids, padding)[0, :4]
     assert torch.allclose(words, encoder(alone, alone_padding)[0, :4], atol=1e-5)
@@ -36,7 +36,7 @@ def test_padding_does_not_change_the_words():
 
 def test_the_mean_of_the_last_layers_is_that_of_the_references_layers(folder):
     encoder = BertTextEncoder(pretrained=str(folder), max_tokens=8, mean_of_last=2).eval()
-    ids, padding = encoder.tokenize(['red dogs'])
+    ids, padding = encoder.tokenizer(['red dogs'])
     layers = BertModel.from_pretrained(folder).eval()(input_ids=ids, attention_mask=(~padding).long(),
                                                       output_hidden_states=True).hidden_states
     assert len(layers) == 3

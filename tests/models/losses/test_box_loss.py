@@ -18,7 +18,7 @@ def test_a_perfect_box_costs_nothing_and_weights_scale():
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.4], [0.1, 0.2, 0.1, 0.1]])
     assert [value.item() for value in box_loss(boxes, boxes)] == pytest.approx([0, 0], abs=1e-6)
     far = boxes + 0.1
-    plain, weighted = BoxLoss()(boxes, far), BoxLoss(l1_weight=5, giou_weight=2)(boxes, far)
+    plain, weighted = BoxLoss()(boxes[None], far), BoxLoss(l1_weight=5, giou_weight=2)(boxes[None], far)
     assert weighted['loss_bbox'].item() == pytest.approx(5 * plain['loss_bbox'].item())
     assert weighted['loss_giou'].item() == pytest.approx(2 * plain['loss_giou'].item())
 
@@ -29,7 +29,7 @@ def test_values_and_gradients_are_those_of_the_authors_code():
     assert len(cases) == 5
     for case in cases:
         boxes = torch.tensor(case['pred'], requires_grad=True)
-        losses = BoxLoss()(boxes, torch.tensor(case['gt']))
+        losses = BoxLoss()(boxes[None], torch.tensor(case['gt']))
         for name, value in case['losses'].items():
             assert losses[name].item() == pytest.approx(value, rel=1e-5, abs=1e-5), case['name']
         if case['name'] not in ('same', 'batch_of_the_four'):  # at a tie the subgradient is a matter of taste
@@ -45,7 +45,7 @@ def test_gradients_are_right_in_double_precision():
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_is_finite_for_empty_boxes(dtype):
-    losses = BoxLoss()(torch.zeros(2, 4, dtype=dtype), torch.tensor([[0.5, 0.5, 0.1, 0.1]] * 2, dtype=dtype))
+    losses = BoxLoss()(torch.zeros(1, 2, 4, dtype=dtype), torch.tensor([[0.5, 0.5, 0.1, 0.1]] * 2, dtype=dtype))
     assert all(value.isfinite() and value.dtype == torch.float32 for value in losses.values())
 
 
@@ -61,7 +61,7 @@ def test_every_stage_costs_what_it_would_alone():
     assert list(losses) == ['loss_bbox_0', 'loss_giou_0', 'loss_bbox_1', 'loss_giou_1', 'loss_bbox', 'loss_giou']
     assert losses['loss_bbox_0'].item() == pytest.approx(5 * 0.1)
     assert [losses['loss_bbox_1'].item(), losses['loss_giou_1'].item()] == pytest.approx([0, 0], abs=1e-6)
-    alone = BoxLoss(l1_weight=5, giou_weight=2)(stages[2], targets)
+    alone = BoxLoss(l1_weight=5, giou_weight=2)(stages, targets)
     assert {name: losses[name].item() for name in alone} == pytest.approx({k: v.item() for k, v in alone.items()})
 
 

@@ -1,10 +1,10 @@
 import torch
 import torch.nn.functional as F
 
-from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
-from mmduet.models.losses.gathering import gather_rows
-from mmduet.models.losses.target_identity import TargetIdentity
-from mmduet.structures import Regions, TeacherTargets
+from mmduet.models.losses import RegionContrastiveLoss
+from mmduet.models.losses.gathering import gather_identity, gather_rows
+from mmduet.models.losses.semantic_losses import relation_loss
+from mmduet.structures import Regions, TargetIdentity
 from tests.forking import run_ranks
 
 WORLD, ROWS, WIDTH = 2, 3, 8
@@ -25,10 +25,9 @@ def relation_and_gradient(rows):
     inputs, text, region, weight, identity = make_case()
     weight = weight.requires_grad_()
     embedded = F.normalize(inputs[rows] @ weight, dim=1)
-    student = {'text': embedded, 'region': F.normalize(embedded.roll(1, dims=1) + inputs[rows], dim=1)}
-    loss = SemanticDistillLoss(0.0, 0.0, 0.0, relation_weight=1.0)(
-        student, TeacherTargets(text=text[rows], region=region[rows]),
-        TargetIdentity(image=identity.image[rows], boxes=identity.boxes[rows], whole=identity.whole[rows]))['loss_relation']
+    student = gather_rows(embedded), gather_rows(F.normalize(embedded.roll(1, dims=1) + inputs[rows], dim=1))
+    own = TargetIdentity(image=identity.image[rows], boxes=identity.boxes[rows], whole=identity.whole[rows])
+    loss = relation_loss(student, (gather_rows(text[rows]), gather_rows(region[rows])), 0.1, gather_identity(own).same(0.5))
     loss.backward()
     return loss.detach(), weight.grad
 

@@ -108,19 +108,3 @@ def test_the_module_weights_the_loss_and_reads_the_regions():
     loss = RegionContrastiveLoss(weight=2.0, temperature=1.0, gather=True)
     value = loss(torch.tensor([X]), torch.tensor([[X, Y]]), torch.tensor([[Y]]), regions)
     assert value == pytest.approx(2 * 0.598175, abs=1e-5)
-
-
-def test_targets_of_other_images_are_negatives_unless_they_are_the_same():
-    regions = Regions(positives=torch.zeros(2, 2, 4), positive_weight=torch.tensor([[0.2, 0.8], [1.0, 0.0]]),
-                      negatives=torch.zeros(2, 1, 4), negative_valid=all_valid(2, 1))
-    anchors, positives = torch.tensor([X, Y]), torch.tensor([[X, X], [Y, X]])
-    negatives = torch.tensor([[Y], [X]])
-    loss = RegionContrastiveLoss(weight=1.0, temperature=1.0, across_images=True)
-    # The only heavy positive of the other image is orthogonal to each anchor, like its own negative: log(1 + 2 / e)
-    apart = loss(anchors, positives, negatives, regions, torch.eye(2, dtype=torch.bool))
-    assert apart == pytest.approx(0.551445, abs=1e-5)
-    # log(1 + 1 / e)
-    together = loss(anchors, positives, negatives, regions, torch.ones(2, 2, dtype=torch.bool))
-    assert together == pytest.approx(0.313262, abs=1e-5)
-    with pytest.raises(ValueError, match='which expressions mean the same object'):
-        loss(anchors, positives, negatives, regions)

@@ -86,11 +86,11 @@ def test_padded_text_does_not_change_the_boxes(tiny):
     move_gates(tiny)
     data = tiny.data_preprocessor(make_batch())
     paddings = torch.zeros(2, 8, 8, dtype=bool), torch.zeros(2, 4, 4, dtype=bool)
-    ids, text_padding = tiny.text_encoder.tokenize([sample.text for sample in data['data_samples']])
+    ids, text_padding = data['batch'].tokens
     with torch.no_grad():
-        short = tiny.encode(data['inputs'], *paddings, ids, text_padding).boxes
+        short = tiny.encode(data['batch'].pixels, *paddings, ids, text_padding).boxes
         padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
-        longer = tiny.encode(data['inputs'], *paddings, *padded).boxes
+        longer = tiny.encode(data['batch'].pixels, *paddings, *padded).boxes
     assert torch.allclose(short, longer, atol=1e-5)
 
 
@@ -100,9 +100,8 @@ def test_the_visual_map_is_another_for_another_expression_as_the_student_declare
     data = tiny.data_preprocessor(make_batch())
     with torch.no_grad():
         before = tiny(**data, mode='tensor').visual
-        for sample in data['data_samples']:
-            sample.set_metainfo({'text': 'a small cat'})
-        after = tiny(**data, mode='tensor').visual
+        other = tiny.data_preprocessor(make_batch(texts=('a small cat', 'a small cat')))
+        after = tiny(**other, mode='tensor').visual
     assert tiny.visual_reads_text
     assert before.shape == (2, 64, 8, 8)
     assert not torch.allclose(before, after, atol=1e-4)
@@ -145,10 +144,8 @@ def test_canvases_of_another_size_than_the_grid_are_refused_and_an_odd_grid_too(
 
 
 def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
-    data = tiny.data_preprocessor(make_batch())
-    data['data_samples'][0].set_metainfo({'text': ' \t '})
     with pytest.raises(ValueError, match='has no token'):
-        tiny(**data, mode='tensor')
+        tiny.data_preprocessor(make_batch(texts=(' \t ', 'a dog')))
 
 
 def test_bfloat16_trains_and_answers_as_float32_does(tiny):

@@ -67,10 +67,10 @@ def test_padded_text_does_not_change_the_box(tiny):
     data = tiny.data_preprocessor(make_batch())
     with torch.no_grad():
         short = tiny(**data, mode='tensor').boxes[-1]
-        ids, text_padding = tiny.text_encoder.tokenize([sample.text for sample in data['data_samples']])
+        ids, text_padding = data['batch'].tokens
         padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
         windows = torch.tensor([[0, 8, 64, 56], [16, 0, 48, 64]])
-        longer = tiny.encode(data['inputs'], padding_mask(windows, 64, 8), *padded).boxes[-1]
+        longer = tiny.encode(data['batch'].pixels, padding_mask(windows, 64, 8), *padded).boxes[-1]
     assert torch.allclose(short, longer, atol=1e-5)
 
 

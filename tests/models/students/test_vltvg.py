@@ -50,7 +50,8 @@ def test_boxes_of_every_stage_and_maps_are_those_of_the_authors_code(full_size, 
               full_size.verifier.register_forward_hook(lambda *a: got.update(fused=torch.cat([a[1][0], a[-1]], dim=-1))),
               full_size.box_head.register_forward_hook(lambda *a: heads.append((a[1][0], a[-1])))]
     with torch.no_grad():
-        features = full_size.encode(inputs['image'], padding, inputs['ids'], inputs['token_mask'] == 0, bool(padding.any()))
+        features = full_size.encode(inputs['image'], padding, inputs['ids'], inputs['token_mask'] == 0,
+                                    has_padding=bool(padding.any()))
     for hook in hooks:
         hook.remove()
     states, logits = (torch.stack(tensors) for tensors in zip(*heads, strict=True))
@@ -65,9 +66,9 @@ def test_padded_text_does_not_change_the_boxes(tiny):
     data = tiny.data_preprocessor(make_batch())
     with torch.no_grad():
         short = tiny(**data, mode='tensor').boxes
-        ids, text_padding = tiny.text_encoder.tokenize([sample.text for sample in data['data_samples']])
+        ids, text_padding = data['batch'].tokens
         padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
-        longer = tiny.encode(data['inputs'], torch.zeros(2, 8, 8, dtype=bool), *padded, has_padding=False).boxes
+        longer = tiny.encode(data['batch'].pixels, torch.zeros(2, 8, 8, dtype=bool), *padded, has_padding=False).boxes
     assert torch.allclose(short, longer, atol=1e-5)
 
 
@@ -76,10 +77,9 @@ def test_the_visual_map_knows_no_words_and_the_padding_is_reported_though_it_is_
     data = tiny.data_preprocessor(make_batch())
     with torch.no_grad():
         before = tiny(**data, mode='tensor')
-        masked = tiny.encode(data['inputs'], before.visual_padding, *tiny.text_encoder.tokenize(['big dog', 'big dog']))
-        for sample in data['data_samples']:
-            sample.set_metainfo({'text': 'a small cat'})
-        after = tiny(**data, mode='tensor')
+        masked = tiny.encode(data['batch'].pixels, before.visual_padding, *tiny.text_encoder.tokenizer(['big dog', 'big dog']))
+        other = tiny.data_preprocessor(make_batch(texts=('a small cat', 'a small cat')))
+        after = tiny(**other, mode='tensor')
     assert torch.equal(before.visual, after.visual)
     assert not torch.allclose(before.boxes, after.boxes, atol=1e-4)
     # The first photo leaves a row of cells above and one below, the second two columns on each side.
@@ -119,10 +119,8 @@ def test_photos_of_a_size_that_the_position_tables_do_not_allow_are_refused():
 
 
 def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
-    data = tiny.data_preprocessor(make_batch())
-    data['data_samples'][0].set_metainfo({'text': ' \t '})
     with pytest.raises(ValueError, match='has no token'):
-        tiny(**data, mode='tensor')
+        tiny.data_preprocessor(make_batch(texts=(' \t ', 'a dog')))
 
 
 def test_a_decoder_without_a_stage_and_a_mean_of_more_layers_than_there_are_is_refused():

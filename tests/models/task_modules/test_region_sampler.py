@@ -10,7 +10,7 @@ from mmduet.structures.boxes import cxcywh_to_xyxy, iou_cxcywh
 
 SIZE = 64
 BOXES = torch.tensor([[0.4, 0.5, 0.2, 0.3], [0.6, 0.4, 0.25, 0.2]])
-WINDOWS = torch.tensor([[0, 8, 64, 56], [16, 0, 48, 64]])
+CONTENT = torch.tensor([[0, 8, 64, 56], [16, 0, 48, 64]])
 
 
 def left_reads_best(candidates):
@@ -18,7 +18,7 @@ def left_reads_best(candidates):
 
 
 def draw(sampler, step=7, **changes):
-    arguments = dict(boxes=BOXES, windows=WINDOWS, size=SIZE, step=step, semantics=left_reads_best)
+    arguments = dict(boxes=BOXES, content=CONTENT, size=SIZE, step=step, semantics=left_reads_best)
     return sampler.sample(**{**arguments, **changes})
 
 
@@ -26,9 +26,9 @@ def test_seeded_regions_are_these():
     regions = draw(SLASampler(positives=2, negatives=3, seed=5))
     expected = torch.tensor([[0.4, 0.5, 0.2, 0.3], [0.3886, 0.5078, 0.1818, 0.2739]])
     torch.testing.assert_close(regions.positives[0], expected, atol=1e-4, rtol=0)
-    expected = torch.tensor([[0.5476, 0.4524], [0.5421, 0.4579]])
+    expected = torch.tensor([[0.5462, 0.4538], [0.5230, 0.4770]])
     torch.testing.assert_close(regions.positive_weight, expected, atol=1e-4, rtol=0)
-    expected = torch.tensor([[0.2409, 0.6680, 0.1954, 0.1681], [0.3270, 0.5032, 0.1437, 0.2559],
+    expected = torch.tensor([[0.2409, 0.6680, 0.1954, 0.1681], [0.1706, 0.7368, 0.2122, 0.1328],
                              [0.2441, 0.4399, 0.3656, 0.2323]])
     torch.testing.assert_close(regions.negatives[0], expected, atol=1e-4, rtol=0)
 
@@ -53,7 +53,7 @@ def test_the_random_state_of_pytorch_is_left_alone():
 
 
 @pytest.mark.parametrize('sampler', [SLASampler(), RandomSampler(), LocationSampler()])
-def test_regions_are_of_their_class_inside_the_photo_and_drawn_once(sampler):
+def test_regions_are_of_their_class_inside_the_image_and_drawn_once(sampler):
     for step in range(20):
         regions = draw(sampler, step)
         overlap = iou_cxcywh(regions.positives, BOXES[:, None])
@@ -61,8 +61,8 @@ def test_regions_are_of_their_class_inside_the_photo_and_drawn_once(sampler):
         assert iou_cxcywh(regions.negatives, BOXES[:, None])[regions.negative_valid].max() < 0.4 + 1e-5
         torch.testing.assert_close(regions.positive_weight.sum(1), torch.ones(2))
         corners = cxcywh_to_xyxy(regions.negatives) * SIZE
-        assert (corners[:, :, :2] >= WINDOWS[:, None, :2] - 1e-3).all()
-        assert (corners[:, :, 2:] <= WINDOWS[:, None, 2:] + 1e-3).all()
+        assert (corners[:, :, :2] >= CONTENT[:, None, :2] - 1e-3).all()
+        assert (corners[:, :, 2:] <= CONTENT[:, None, 2:] + 1e-3).all()
         assert all(len(boxes.unique(dim=0)) == 8 for boxes in regions.negatives)
 
 
@@ -84,15 +84,15 @@ def test_fewer_candidates_than_asked_for_give_fewer_slots():
     assert regions.positives.shape == (2, 2, 4) and regions.negatives.shape == (2, 2, 4)
 
 
-def test_distractors_are_candidates_cut_at_the_photo_and_filling_is_not():
+def test_other_objects_are_candidates_cut_at_the_image_and_filling_is_not():
     sampler = SLASampler(candidates=dict(jitters=0, near_misses=0, randoms=0))
-    distractors = torch.tensor([[[0.8, 0.5, 0.2, 0.2], [0.0, 0.0, 0.0, 0.0]], [[0.3, 0.5, 0.3, 0.2], [0.9, 0.5, 0.1, 0.1]]])
-    regions = draw(sampler, distractors=distractors)
+    others = torch.tensor([[[0.8, 0.5, 0.2, 0.2], [0.0, 0.0, 0.0, 0.0]], [[0.3, 0.5, 0.3, 0.2], [0.9, 0.5, 0.1, 0.1]]])
+    regions = draw(sampler, others=others)
     assert [boxes[valid].tolist() for boxes, valid in zip(regions.negatives, regions.negative_valid, strict=True)] == [
         [pytest.approx([0.8, 0.5, 0.2, 0.2])], [pytest.approx([0.35, 0.5, 0.2, 0.2])]]
 
 
-def test_semantics_are_asked_in_the_frame_of_the_photo():
+def test_semantics_are_asked_in_the_frame_of_the_image():
     seen = []
     draw(SLASampler(candidates=dict(jitters=0, near_misses=0, randoms=0)),
          semantics=lambda boxes: seen.append(boxes) or boxes[..., 0])
@@ -115,17 +115,33 @@ def test_samplers_are_built_from_configs():
     assert (sampler.candidates.count, sampler.negatives, sampler.location_share) == (20, 2, 0.5)
 
 
-def test_relative_semantics_of_a_teacher_of_little_spread_draw_like_those_of_a_wide_one():
+def test_semantics_of_little_spread_draw_like_those_of_a_wide_one():
     def narrow(candidates):
         return 0.6 + 0.05 * left_reads_best(candidates)
 
-    wide, relative = (draw(SLASampler(relative=True), semantics=read) for read in (left_reads_best, narrow))
-    torch.testing.assert_close(relative.negatives, wide.negatives)
-    torch.testing.assert_close(relative.positive_weight, wide.positive_weight, atol=1e-4, rtol=0)
-    assert not torch.equal(draw(SLASampler(), semantics=narrow).negatives, wide.negatives)
+    wide, other = (draw(SLASampler(), semantics=read) for read in (left_reads_best, narrow))
+    torch.testing.assert_close(other.negatives, wide.negatives)
+    torch.testing.assert_close(other.positive_weight, wide.positive_weight, atol=1e-4, rtol=0)
 
 
-def test_relative_semantics_that_are_all_equal_leave_the_location():
-    regions = draw(SLASampler(relative=True), semantics=lambda candidates: torch.full(candidates.shape[:2], 0.5))
+def test_filling_has_no_say_in_the_spread_of_the_semantics():
+    filling = torch.zeros(2, 1, 4)
+
+    def low_where_nothing_is(candidates):
+        return torch.where(candidates[..., 2] > 0, left_reads_best(candidates), -1.0)
+
+    scores = []
+
+    class Watched(SLASampler):
+        def scores(self, location, semantics, annotated):
+            scores.append(semantics)
+            return super().scores(location, semantics, annotated)
+
+    draw(Watched(), semantics=low_where_nothing_is, others=filling)
+    assert scores[0][:, :-1].amin(dim=1).tolist() == [0, 0] and scores[0].amax(dim=1).tolist() == [1, 1]
+
+
+def test_semantics_that_are_all_equal_leave_the_location():
+    regions = draw(SLASampler(), semantics=lambda candidates: torch.full(candidates.shape[:2], 0.5))
     assert torch.isfinite(regions.positive_weight).all()
     torch.testing.assert_close(regions.positive_weight.sum(dim=1), torch.ones(2))

@@ -7,7 +7,7 @@ from mmduet.structures.boxes import iou_cxcywh
 LOCATION, SEMANTICS = torch.tensor([[0.8, 0.2]]), torch.tensor([[0.5, 0.9]])
 TARGET = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
 ANNOTATED = torch.tensor([False, True])
-WINDOW = torch.tensor([[0, 0, 100, 100]])
+CONTENT = torch.tensor([[0, 0, 100, 100]])
 
 
 def tolists(pair):
@@ -33,7 +33,7 @@ def negatives_of(sampler, steps=200):
     def right_reads_like_the_words(boxes):
         return 0.4 + 0.5 * (boxes[..., 0] > 0.5)
 
-    drawn = [sampler.sample(TARGET, WINDOW, 100, step, right_reads_like_the_words) for step in range(steps)]
+    drawn = [sampler.sample(TARGET, CONTENT, 100, step, right_reads_like_the_words) for step in range(steps)]
     return torch.cat([regions.negatives[regions.negative_valid] for regions in drawn])
 
 
@@ -57,7 +57,7 @@ def test_annotated_objects_are_drawn_before_all_else_and_the_rest_at_random():
     others = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.8, 0.3, 0.2, 0.1], [0.0, 0.0, 0.0, 0.0]]])
     rest = []
     for step in range(100):
-        regions = sampler.sample(TARGET, WINDOW, 100, step, distractors=others)
+        regions = sampler.sample(TARGET, CONTENT, 100, step, others=others)
         drawn = regions.negatives[0]
         found = (drawn[:, None] - others[0, :2]).abs().amax(dim=-1) < 1e-6
         assert found.any(dim=0).tolist() == [True, True] and regions.negative_valid.all()
@@ -67,5 +67,5 @@ def test_annotated_objects_are_drawn_before_all_else_and_the_rest_at_random():
 
 def test_without_annotated_objects_its_draws_are_those_of_the_random_sampler():
     for step in range(5):
-        ours, random = (kind(seed=3).sample(TARGET, WINDOW, 100, step) for kind in (DistractorSampler, RandomSampler))
+        ours, random = (kind(seed=3).sample(TARGET, CONTENT, 100, step) for kind in (DistractorSampler, RandomSampler))
         assert torch.equal(ours.negatives, random.negatives) and torch.equal(ours.positives, random.positives)

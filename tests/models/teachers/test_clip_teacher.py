@@ -1,4 +1,6 @@
 import copy
+import math
+from dataclasses import replace
 
 import open_clip
 import pytest
@@ -6,20 +8,34 @@ import torch
 import torch.nn.functional as F
 from mmengine.structures import InstanceData
 
+from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
-from mmduet.structures import Canvas
+from mmduet.structures import Canvas, padding_mask
 from tests.tiny_clip_config import RESNET, write_clip_config
 from tests.tiny_transvg import make_sample
 
-ALL = frozenset({'text', 'region', 'image', 'patches', 'similarity', 'distractors'})
-# Photos of 100 x 50 and 60 x 128 px at half size.
+ALL = frozenset({'text', 'region', 'image', 'patches', 'similarity', 'others', 'logit_scale'})
+EMBEDDINGS = ('text', 'region', 'image', 'patches')
+# Images of 100 x 50 and 60 x 128 px at half size.
 CANVASES = (Canvas(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5),
             Canvas(size=64, left=20, top=0, width=30, height=64, scale_x=0.5, scale_y=0.5))
-SAMPLES = [make_sample('the red circle', CANVASES[0], (20.0, 10.0, 60.0, 40.0)),
-           make_sample('the box', CANVASES[1], (0.0, 50.0, 60.0, 128.0))]
-SAMPLES[0].distractors = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 0.0, 20.0], [60.0, 10.0, 100.0, 30.0]]))
-BOXES = torch.cat([sample.canvas.to_canvas(sample.gt_instances.bboxes) for sample in SAMPLES])
+BOXES = ((20.0, 10.0, 60.0, 40.0), (0.0, 50.0, 60.0, 128.0))
+TEXTS = ('the red circle', 'the box')
+OTHERS = torch.tensor([[0.0, 0.0, 0.0, 20.0], [60.0, 10.0, 100.0, 30.0]])
+
+
+def make_batch(rows=(0, 1), share=False):
+    """Expressions about two images, of which the first has two objects more, one of them without area."""
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (3, place.height, place.width), generator=generator, dtype=torch.uint8)
+              for place in CANVASES]
+    samples = [make_sample(TEXTS[row], CANVASES[row], BOXES[row], key=str(row)) for row in rows]
+    for row, sample in zip(rows, samples, strict=True):
+        if row == 0:
+            sample.distractors = InstanceData(bboxes=OTHERS.clone())
+    data = {'inputs': [images[row] for row in rows], 'data_samples': samples}
+    return GroundingDataPreprocessor()(data, training=not share)['batch']
 
 
 def build(folder, vision=None, **settings):
@@ -31,15 +47,6 @@ def build(folder, vision=None, **settings):
     return teacher
 
 
-def images(padding=0.0):
-    canvases = torch.full((2, 3, 64, 64), padding)
-    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for canvas, photo, place in zip(canvases, pixels, CANVASES, strict=True):
-        rows, columns = slice(place.top, place.top + place.height), slice(place.left, place.left + place.width)
-        canvas[:, rows, columns] = photo[:, rows, columns]
-    return canvases
-
-
 def by_hand(teacher, image, corners):
     x1, y1, x2, y2 = corners
     crop = F.interpolate(image[None, :, y1:y2, x1:x2], (32, 32), mode='bicubic', antialias=True).clamp(0, 1)
@@ -48,54 +55,75 @@ def by_hand(teacher, image, corners):
 
 
 def test_embeddings_are_those_of_open_clip_on_a_crop_made_by_hand(tmp_path):
-    teacher = build(tmp_path, context=1.4)
-    targets = teacher(images(), SAMPLES, BOXES, ALL)
-    # Boxes at half size: (14, 25, 34, 40) grows to (10, 22, 38, 43); (20, 25, 50, 64) to the photo's edges and row 17.2.
-    torch.testing.assert_close(targets.region[0], by_hand(teacher, images()[0], (10, 22, 38, 43)), atol=1e-5, rtol=0)
-    torch.testing.assert_close(targets.image[0], by_hand(teacher, images()[0], (4, 20, 54, 45)), atol=1e-5, rtol=0)
-    torch.testing.assert_close(targets.image[1], by_hand(teacher, images()[1], (20, 0, 50, 64)), atol=1e-5, rtol=0)
-    texts = teacher.clip.encode_text(teacher.tokenize(['the red circle', 'the box']), normalize=True).detach()
+    teacher, batch = build(tmp_path, crop_scale=1.4), make_batch()
+    targets, images = teacher(batch, ALL), batch.images()
+    # Boxes at half size: (14, 25, 34, 40) grows to (10, 22, 38, 43); (20, 25, 50, 64) to the image's edges and row 17.2.
+    torch.testing.assert_close(targets.region[0], by_hand(teacher, images[0], (10, 22, 38, 43)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(targets.image[0], by_hand(teacher, images[0], (4, 20, 54, 45)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(targets.image[1], by_hand(teacher, images[1], (20, 0, 50, 64)), atol=1e-5, rtol=0)
+    texts = teacher.clip.encode_text(teacher.tokenize(list(TEXTS)), normalize=True).detach()
     torch.testing.assert_close(targets.text, texts, atol=1e-5, rtol=0)
     assert targets.patches.shape == (2, 16, 4, 4)
     torch.testing.assert_close(targets.patches.norm(dim=1), torch.ones(2, 4, 4))
 
 
 def test_similarity_is_the_cosine_of_each_patch_with_the_expression(tmp_path):
-    teacher = build(tmp_path)
-    targets = teacher(images(), SAMPLES, BOXES, ALL)
+    targets = build(tmp_path)(make_batch(), ALL)
     cosine = F.cosine_similarity(targets.patches[1, :, 2, 3], targets.text[1], dim=0)
     torch.testing.assert_close(targets.similarity[1, 2, 3], cosine)
     assert targets.similarity.shape == (2, 4, 4) and targets.similarity.abs().max() <= 1
 
 
-def test_distractors_are_crops_like_the_region_and_zero_where_there_is_none(tmp_path):
-    teacher = build(tmp_path, context=1.4)
-    targets = teacher(images(), SAMPLES, BOXES, {'distractors'})
+def test_other_objects_are_crops_like_the_region_and_zero_where_there_is_none(tmp_path):
+    teacher, batch = build(tmp_path, crop_scale=1.4), make_batch()
+    others = teacher(batch, {'others'}).others
     # (60, 10, 100, 30) at half size is (34, 25, 54, 35), which grows to row 23 to 37 and columns 30 to the edge at 54.
-    expected = by_hand(teacher, images()[0], (30, 23, 54, 37))
-    torch.testing.assert_close(targets.distractors[0, 1], expected, atol=1e-5, rtol=0)
-    assert targets.distractors.shape == (2, 2, 16) and targets.distractors.norm(dim=-1).tolist()[1] == [0, 0]
-    assert targets.distractors[0, 0].norm() == 0
-    assert teacher(images()[1:], SAMPLES[1:], BOXES[1:], {'distractors'}).distractors.shape == (1, 0, 16)
+    torch.testing.assert_close(others[0, 1], by_hand(teacher, batch.images()[0], (30, 23, 54, 37)), atol=1e-5, rtol=0)
+    assert others.shape == (2, 2, 16) and others.norm(dim=-1).tolist()[1] == [0, 0]
+    assert others[0, 0].norm() == 0
+    assert teacher(make_batch(rows=[1]), {'others'}).others.shape == (1, 0, 16)
+
+
+def test_an_image_that_expressions_share_is_looked_at_once_and_given_to_each(tmp_path):
+    teacher, shared, apart = build(tmp_path), make_batch((0, 1, 0), share=True), make_batch((0, 1, 0))
+    entered = []
+    teacher.clip.visual.conv1.register_forward_hook(lambda module, inputs, output: entered.append(len(output)))
+    given, expected = teacher(shared, ALL), teacher(apart, ALL)
+    # Two images, three targets and two columns of other boxes; then three images, three targets and two columns.
+    assert entered == [2 + 3 + 2 * 2, 3 + 3 + 3 * 2]
+    for name in ('text', 'region', 'image', 'similarity'):
+        torch.testing.assert_close(given.get(name), expected.get(name), atol=1e-5, rtol=0)
+    for name in ('patches', 'others'):
+        torch.testing.assert_close(given.get(name)[shared.image_index], expected.get(name), atol=1e-5, rtol=0)
 
 
 def test_padding_does_not_change_the_answer(tmp_path):
-    teacher = build(tmp_path)
-    black, white = teacher(images(), SAMPLES, BOXES, ALL), teacher(images(padding=1.0), SAMPLES, BOXES, ALL)
-    for name in ALL:
-        assert torch.equal(getattr(black, name), getattr(white, name))
+    teacher, batch = build(tmp_path), make_batch()
+    white = replace(batch, pixels=batch.pixels.masked_fill(padding_mask(batch.content, batch.size)[:, None], 2.0))
+    assert not torch.equal(white.pixels, batch.pixels)
+    for name, value in teacher(batch, ALL).given().items():
+        assert torch.equal(teacher(white, ALL).get(name), value)
 
 
-@pytest.mark.parametrize('needs', [{'text'}, {'region'}, {'image'}, {'patches'}, {'text', 'patches'}, {'similarity'},
-                                   {'distractors'}, {'region', 'distractors'}, set()])
-def test_it_answers_what_is_needed_and_nothing_else(tmp_path, needs):
+@pytest.mark.parametrize('required', [{'text'}, {'region'}, {'image'}, {'patches'}, {'text', 'patches'}, {'similarity'},
+                                      {'others'}, {'region', 'others'}, {'logit_scale'}, set()])
+def test_it_gives_what_is_required_and_nothing_else(tmp_path, required):
+    teacher, batch = build(tmp_path), make_batch()
+    everything, some = teacher(batch, ALL).given(), teacher(batch, required).given()
+    assert some.keys() == required and everything.keys() == ALL
+    for name, value in some.items():
+        torch.testing.assert_close(value, everything[name], atol=1e-5, rtol=0)
+
+
+def test_it_says_what_it_gives_and_the_scale_and_bias_of_its_cosines(tmp_path):
     teacher = build(tmp_path)
-    everything, some = teacher(images(), SAMPLES, BOXES, ALL), teacher(images(), SAMPLES, BOXES, needs)
-    for name in ALL:
-        if name in needs:
-            torch.testing.assert_close(getattr(some, name), getattr(everything, name), atol=1e-5, rtol=0)
-        else:
-            assert getattr(some, name) is None
+    assert teacher.gives == ALL and teacher.embed_dims == 16
+    teacher.clip.logit_scale.data.fill_(2.0)
+    assert teacher(make_batch(), {'logit_scale'}).logit_scale.item() == pytest.approx(math.exp(2))
+    sigmoid = write_clip_config(tmp_path, 'tiny_sigmoid', custom_text=True, init_logit_bias=-10.0)
+    teacher = CLIPTeacher('tiny_sigmoid', model_config=sigmoid)
+    assert teacher.gives == ALL | {'logit_bias'}
+    assert teacher(make_batch(), {'logit_bias'}).logit_bias.item() == -10
 
 
 def test_a_text_that_occurs_twice_is_computed_once_and_answered_twice(tmp_path):
@@ -110,28 +138,29 @@ def test_it_stays_in_eval_frozen_and_without_gradients(tmp_path):
     teacher = build(tmp_path).train()
     assert not any(module.training for module in teacher.modules())
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
-    targets = teacher(images().requires_grad_(), SAMPLES, BOXES, ALL)
-    assert not any(getattr(targets, name).requires_grad for name in ALL)
+    batch = make_batch()
+    targets = teacher(replace(batch, pixels=batch.pixels.clone().requires_grad_()), ALL)
+    assert not any(value.requires_grad for value in targets.given().values())
 
 
 def test_a_copy_answers_the_same(tmp_path):
-    teacher = build(tmp_path)
-    copied = copy.deepcopy(teacher)
-    assert torch.equal(copied(images(), SAMPLES, BOXES, ALL).patches, teacher(images(), SAMPLES, BOXES, ALL).patches)
+    teacher, batch = build(tmp_path), make_batch()
+    assert torch.equal(copy.deepcopy(teacher)(batch, ALL).patches, teacher(batch, ALL).patches)
 
 
 def test_its_precision_is_its_own_whatever_the_autocast_around_it(tmp_path):
-    teacher = build(tmp_path)
-    plain = teacher(images(), SAMPLES, BOXES, ALL)
+    teacher, batch = build(tmp_path), make_batch()
+    plain = teacher(batch, ALL)
     with torch.autocast('cpu', torch.bfloat16):
-        cast = teacher(images(), SAMPLES, BOXES, ALL)
-    assert all(torch.equal(getattr(cast, name), getattr(plain, name)) for name in ALL)
+        cast = teacher(batch, ALL)
+    assert all(torch.equal(cast.get(name), plain.get(name)) for name in ALL)
     half = copy.deepcopy(teacher)
     half.clip.to(torch.bfloat16)
-    for name in ALL - {'distractors'}:
-        answer = getattr(half(images(), SAMPLES, BOXES, ALL), name)
-        assert answer.dtype == torch.float32
-        assert F.cosine_similarity(answer, getattr(plain, name), dim=1).min() > 0.99
+    answers = half(batch, ALL)
+    assert all(value.dtype == torch.float32 for value in answers.given().values())
+    for name in EMBEDDINGS:
+        assert F.cosine_similarity(answers.get(name), plain.get(name), dim=1).min() > 0.99
+    assert F.cosine_similarity(answers.similarity.flatten(1), plain.similarity.flatten(1), dim=1).min() > 0.99
     assert next(build(tmp_path, precision='bfloat16').clip.parameters()).dtype == torch.bfloat16
 
 
@@ -144,15 +173,16 @@ def test_statistics_can_be_given(tmp_path):
 
 
 def test_a_resnet_teaches_too(tmp_path):
-    targets = build(tmp_path, vision=RESNET)(images(), SAMPLES, BOXES, ALL)
+    targets = build(tmp_path, vision=RESNET)(make_batch(), ALL)
     assert targets.region.shape == (2, 16) and targets.patches.shape == (2, 16, 2, 2)
 
 
 def test_a_tower_without_dense_reading_teaches_all_but_patches(tmp_path):
     teacher = build(tmp_path, vision=dict(image_size=160, timm_model_name='test_vit', timm_pool='max'))
-    assert teacher(images(), SAMPLES, BOXES, {'region', 'image'}).region.shape == (2, 16)
+    assert teacher.gives == ALL - {'patches', 'similarity'}
+    assert teacher(make_batch(), {'region', 'image'}).region.shape == (2, 16)
     with pytest.raises(NotImplementedError, match='no dense reading'):
-        teacher(images(), SAMPLES, BOXES, {'patches'})
+        teacher(make_batch(), {'patches'})
 
 
 def test_building_it_leaves_the_generator_as_it_was(tmp_path):
@@ -166,8 +196,8 @@ def test_building_it_leaves_the_generator_as_it_was(tmp_path):
 def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match='float32, bfloat16, float16'):
         build(tmp_path, precision='int8')
-    with pytest.raises(ValueError, match='context'):
-        build(tmp_path, context=0.0)
+    with pytest.raises(ValueError, match='crop_scale'):
+        build(tmp_path, crop_scale=0.0)
 
 
 def test_it_is_built_from_a_config(tmp_path):
@@ -177,5 +207,5 @@ def test_it_is_built_from_a_config(tmp_path):
 
 @pytest.mark.slow
 def test_vit_b_16_answers_in_512_dimensions():
-    targets = CLIPTeacher('ViT-B-16-quickgelu', precision='bfloat16')(images(), SAMPLES, BOXES, ALL)
+    targets = CLIPTeacher('ViT-B-16-quickgelu', precision='bfloat16')(make_batch(), ALL)
     assert targets.text.shape == targets.region.shape == (2, 512) and targets.patches.shape == (2, 512, 14, 14)

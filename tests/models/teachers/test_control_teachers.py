@@ -1,15 +1,15 @@
-from dataclasses import fields
-
 import pytest
 import torch
 
-from mmduet.models.base_grounder import stack_targets
+from mmduet.models import GroundingDataPreprocessor
+from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.teachers import CLIPTeacher, ShuffledTeacher, UntrainedTeacher
-from mmduet.structures import TeacherTargets
-from tests.distill_batch import make_samples
+from mmduet.structures import Canvas, TeacherTargets
 from tests.tiny_clip_config import write_clip_config
+from tests.tiny_transvg import make_sample
 
-NEEDS = frozenset({'text', 'region', 'image', 'patches'})
+CANVAS = Canvas(size=64, left=0, top=8, width=64, height=48, scale_x=1.6, scale_y=1.6)
+REQUIRED = frozenset({'text', 'region', 'image', 'patches'})
 
 
 @pytest.fixture(scope='module')
@@ -18,31 +18,35 @@ def clip_config(tmp_path_factory):
     return dict(type=CLIPTeacher, model='tiny_vit', model_config=path, pretrained=None)
 
 
-def ask(teacher, batch):
-    samples = make_samples(batch)
-    images = torch.rand(batch, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    return teacher(images, samples, stack_targets(samples, 'cpu'), NEEDS)
+def make_batch(count, share=False):
+    """Expressions, all about one image if it is shared."""
+    image = torch.randint(0, 256, (3, 48, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    samples = [make_sample(f'thing {k}', CANVAS, (5.0, 5.0, 20.0, 20.0 + k), '0' if share else str(k)) for k in range(count)]
+    inputs = [image if share else image.roll(7 * k, dims=2) for k in range(count)]
+    return GroundingDataPreprocessor()({'inputs': inputs, 'data_samples': samples}, training=not share)['batch']
 
 
-def test_every_sample_gets_all_that_was_said_about_the_one_before(clip_config):
-    teacher = ShuffledTeacher(clip_config)
-    said, shuffled = ask(teacher.teacher, 3), ask(teacher, 3)
-    for name in NEEDS:
-        assert torch.equal(getattr(shuffled, name), getattr(said, name)[[2, 0, 1]])
-        assert not torch.equal(getattr(shuffled, name), getattr(said, name))
-    assert teacher.embed_dims == 16
+def test_every_expression_gets_all_that_is_said_about_the_one_before(clip_config):
+    teacher, batch = ShuffledTeacher(clip_config), make_batch(3)
+    given, shuffled = teacher.teacher(batch, REQUIRED), teacher(batch, REQUIRED)
+    for name in REQUIRED:
+        assert torch.equal(shuffled.get(name), given.get(name)[[2, 0, 1]])
+        assert not torch.equal(shuffled.get(name), given.get(name))
+    assert (teacher.embed_dims, teacher.gives) == (16, teacher.teacher.gives)
 
 
-def test_what_was_not_asked_for_stays_away(clip_config):
-    teacher, samples = ShuffledTeacher(clip_config), make_samples(2)
-    targets = teacher(torch.rand(2, 3, 64, 64), samples, stack_targets(samples, 'cpu'), {'text'})
-    assert targets.text is not None
-    assert targets.region is None and targets.patches is None
+def test_what_is_not_required_stays_away(clip_config):
+    assert ShuffledTeacher(clip_config)(make_batch(2), {'text'}).given().keys() == {'text'}
 
 
 def test_a_batch_of_one_has_nobody_to_exchange_with(clip_config):
-    with pytest.raises(ValueError, match='batches of two samples or more'):
-        ask(ShuffledTeacher(clip_config), 1)
+    with pytest.raises(ValueError, match='batches of two expressions or more'):
+        ShuffledTeacher(clip_config)(make_batch(1), REQUIRED)
+
+
+def test_expressions_that_share_an_image_are_refused(clip_config):
+    with pytest.raises(ValueError, match='an image for each expression: those that share one would keep its targets'):
+        ShuffledTeacher(clip_config)(make_batch(3, share=True), REQUIRED)
 
 
 def test_an_untrained_teacher_is_the_same_in_every_run_and_disturbs_none(clip_config):
@@ -59,27 +63,31 @@ def test_an_untrained_teacher_is_the_same_in_every_run_and_disturbs_none(clip_co
 
 def test_an_untrained_teacher_reads_no_weights(clip_config):
     teacher = UntrainedTeacher({**clip_config, 'pretrained': 'there/is/no.safetensors'})
-    assert ask(teacher, 2).text.shape == (2, 16)
+    assert teacher(make_batch(2), REQUIRED).text.shape == (2, 16)
+    assert (teacher.embed_dims, teacher.gives) == (16, teacher.teacher.gives)
     nested = UntrainedTeacher(dict(type=ShuffledTeacher, teacher={**clip_config, 'pretrained': 'no.safetensors'}))
     assert nested.embed_dims == 16
 
 
-class SpokenTargets(torch.nn.Module):
-    """Says what it was given."""
+class FixedTeacher(BaseTeacher):
+    """Gives what it was given."""
 
     def __init__(self, targets):
         super().__init__()
         self.targets = targets
+        self.embed_dims = 4
+        self.gives = frozenset(targets.given())
 
-    def forward(self, images, samples, boxes, needs):
+    def forward(self, batch, required):
         return self.targets
 
 
-def test_whatever_a_teacher_can_say_moves_together():
+def test_whatever_a_teacher_gives_moves_together_but_what_is_of_no_expression():
     generator = torch.Generator().manual_seed(0)
-    said = {'text': torch.rand(3, 4, generator=generator), 'similarity': torch.rand(3, 2, 2, generator=generator),
-            'distractors': torch.rand(3, 5, 4, generator=generator)}
-    assert set(said) <= {field.name for field in fields(TeacherTargets)}
-    shuffled = ShuffledTeacher(SpokenTargets(TeacherTargets(**said)))(None, [0, 1, 2], None, frozenset(said))
-    for name, value in said.items():
-        assert torch.equal(getattr(shuffled, name), value[[2, 0, 1]])
+    given = {'text': torch.rand(3, 4, generator=generator), 'similarity': torch.rand(3, 2, 2, generator=generator),
+             'others': torch.rand(3, 5, 4, generator=generator), 'boxes': torch.rand(3, 2, 4, generator=generator),
+             'logit_scale': torch.tensor(100.0)}
+    shuffled = ShuffledTeacher(FixedTeacher(TeacherTargets(**given)))(make_batch(3), frozenset(given)).given()
+    assert shuffled.keys() == given.keys() and shuffled['logit_scale'] == 100
+    for name in given.keys() - {'logit_scale'}:
+        assert torch.equal(shuffled[name], given[name][[2, 0, 1]])

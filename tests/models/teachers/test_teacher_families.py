@@ -7,7 +7,6 @@ from mmengine.config import Config
 
 from mmduet.models import DistilledGrounder
 from mmduet.models.teachers.crops import crop_and_resize
-from mmduet.structures import stack_windows
 from tests.shared_data import ROOT
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
@@ -27,7 +26,6 @@ def family(request):
     teacher = Config.fromfile(BASE / f'teachers/{request.param}.py').teacher
     teacher.update(pretrained=None, precision='float32')
     head = Config.fromfile(BASE / 'duet_head.py').duet_head
-    head.update(channels=32, embed_dims=FAMILIES[request.param][0])
     return DistilledGrounder(tiny_transvg_config(), teacher, head).train(), FAMILIES[request.param]
 
 
@@ -38,16 +36,16 @@ def weigh(module):
 
 def test_it_teaches_two_steps(family, monkeypatch):
     model, (width, size, grid, _, mean, std, kernel) = family
-    answers, pixels, ask = [], [], model.ask_teacher
-    # The second step repeats the first one's answer: a look costs seconds.
-    monkeypatch.setattr(model, 'ask_teacher', lambda *batch: (answers or answers.append(ask(*batch)) or answers)[0])
-    entry = next(model.teacher.clip.visual.trunk.children())
+    given, pixels, teach, teacher = [], [], model.teach, model.teachers['teacher']
+    # The second step repeats what was given in the first: a look costs seconds.
+    monkeypatch.setattr(model, 'teach', lambda batch: (given or given.append(teach(batch)) or given)[0])
+    entry = next(teacher.clip.visual.trunk.children())
     handle = entry.register_forward_pre_hook(lambda module, inputs: pixels.append(inputs[0]))
-    taught, student, head = weigh(model.teacher), copy.deepcopy(model.student.state_dict()), weigh(model.head.projectors)
+    taught, student, head = weigh(teacher), copy.deepcopy(model.student.state_dict()), weigh(model.head.spaces)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-    batch = model.data_preprocessor(make_batch(), True)
+    batch = model.data_preprocessor(make_batch(), True)['batch']
     for _ in range(2):
-        losses = model(**batch, mode='loss')
+        losses = model(batch, mode='loss')
         assert losses.keys() > {'loss_text', 'loss_region', 'loss_image', 'loss_relation', 'loss_contrast'}
         assert all(torch.isfinite(loss) for loss in losses.values())
         optimizer.zero_grad()
@@ -55,25 +53,23 @@ def test_it_teaches_two_steps(family, monkeypatch):
         optimizer.step()
     handle.remove()
 
-    assert weigh(model.teacher) == taught and weigh(model.head.projectors) != head
+    assert weigh(teacher) == taught and weigh(model.head.spaces) != head
     assert any(not torch.equal(value, student[name]) for name, value in model.student.state_dict().items())
-    first = answers[0]
+    first = given[0]['teacher']
     assert first.text.shape == first.region.shape == first.image.shape == (2, width)
     assert first.similarity.shape == (2, *grid) and first.similarity.abs().max() <= 1
     assert first.similarity.flatten(1).std(dim=1).min() > 1e-4, 'its patches differ'
     for embedding in (first.text, first.region, first.image):
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
-    # What entered the tower: whole photos resized to its size, then crops, with its own statistics.
-    photos = model.data_preprocessor.to_unit_range(batch['inputs'], batch['data_samples'])
-    windows = stack_windows([sample.canvas for sample in batch['data_samples']], photos.device).float()
-    red = (crop_and_resize(photos, windows, size, kernel)[:, 0] - mean) / std
+    # What entered the tower: whole images resized to its size, then crops, with its own statistics.
+    red = (crop_and_resize(batch.images(), batch.content.float(), size, kernel)[:, 0] - mean) / std
     assert pixels[0].shape == (4, 3, *size)
     torch.testing.assert_close(pixels[0][:2, 0], red, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_its_text_is_cleaned_and_has_its_length_and_the_scale_plays_no_part(family):
-    teacher, length = family[0].teacher, family[1][3]
+    teacher, length = family[0].teachers['teacher'], family[1][3]
     tokens = teacher.tokenize(['The  RED circle', 'the red circle', 'the blue circle'])
     assert tokens.shape == (3, length) and torch.equal(tokens[0], tokens[1]) and not torch.equal(tokens[1], tokens[2])
     punctuated = teacher.tokenize(['the red, circle!', 'the red circle'])

@@ -2,21 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmduet.models.losses import SemanticDistillLoss
-from mmduet.models.losses.semantic_distill_loss import cosine_distance, relation_loss
-from mmduet.models.losses.target_identity import TargetIdentity
-from mmduet.structures import TeacherTargets
+from mmduet.models.losses.semantic_losses import cosine_distance, relation_loss
 
 NONE_SAME = torch.zeros(2, 2, dtype=torch.bool)
 
 
 def unit(*shape, seed=0, dtype=torch.float32):
     return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype), dim=-1)
-
-
-def identity(images, boxes=None):
-    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2]] * len(images)) if boxes is None else boxes
-    return TargetIdentity(image=torch.tensor(images), boxes=boxes, whole=torch.ones(len(images), dtype=torch.bool))
 
 
 def test_cosine_distance_of_a_right_angle_an_opposite_and_an_equal():
@@ -97,30 +89,3 @@ def test_wrong_shapes_and_temperatures_are_refused():
         relation_loss((unit(2, 4), unit(3, 4)), (unit(2, 4), unit(2, 4)), 0.1, NONE_SAME)
     with pytest.raises(ValueError, match='temperature'):
         relation_loss((unit(2, 4), unit(2, 4)), (unit(2, 4), unit(2, 4)), 0.0, NONE_SAME)
-    with pytest.raises(ValueError, match='weights'):
-        SemanticDistillLoss(text_weight=-1.0)
-
-
-def test_terms_are_weighted_and_those_of_weight_zero_are_absent():
-    embeddings = {name: torch.tensor([[1.0, 0.0], [0.0, 1.0]]) for name in ('text', 'region', 'image')}
-    targets = TeacherTargets(text=torch.tensor([[0.0, 1.0], [1.0, 0.0]]), region=torch.tensor([[0.0, 1.0], [1.0, 0.0]]),
-                             image=torch.tensor([[1.0, 0.0], [0.0, -1.0]]))
-    loss = SemanticDistillLoss(text_weight=2.0, region_weight=0.0, image_weight=0.5, relation_weight=0.0)
-    assert {name: value.item() for name, value in loss(embeddings, targets, identity([0, 1])).items()} == {
-        'loss_text': 2.0, 'loss_image': 0.5}
-    assert loss.needs == {'text', 'image'}
-    assert SemanticDistillLoss(0.0, 0.0, 0.0, 0.2).needs == {'text', 'region'}
-    assert SemanticDistillLoss(0.0, 0.0, 0.0, 0.0).needs == frozenset()
-
-
-def test_two_expressions_of_one_target_are_no_negatives_of_each_other():
-    loss = SemanticDistillLoss(0.0, 0.0, 0.0, relation_weight=1.0)
-    student = {'text': unit(2, 4), 'region': unit(2, 4, seed=1)}
-    targets = TeacherTargets(text=unit(2, 4, seed=2), region=unit(2, 4, seed=3))
-    assert loss(student, targets, identity([7, 7]))['loss_relation'] == 0
-    assert loss(student, targets, identity([7, 8]))['loss_relation'] > 0.1
-
-
-def test_a_teacher_that_did_not_answer_is_named():
-    with pytest.raises(ValueError, match='image embedding'):
-        SemanticDistillLoss()({}, TeacherTargets(text=unit(2, 4), region=unit(2, 4)), identity([0, 1]))

@@ -1,0 +1,151 @@
+"""What of a ``GroundingBatch`` is computed on the host, from data samples, before it travels to the device."""
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mmduet.structures import Canvas, Source, View
+from mmduet.structures.boxes import xyxy_to_cxcywh
+
+
+def find_images(images: Sequence[Tensor], samples: Sequence[Any], share: bool) -> tuple[list[int], list[int]]:
+    """Which expression brings each of U images, and which image each of B expressions is about.
+
+    Args:
+        images: B of (3, h, w) uint8.
+        samples: the data samples.
+        share: expressions about the same view of the same file share one image; else each has its own. What the samples say
+            is compared with the bytes, which are still on the host.
+
+    Returns:
+        U positions in the batch, and B numbers below U, in the order in which images are met first.
+    """
+    first: list[int] = []
+    owner: list[int] = []
+    known: dict[tuple[Any, ...], int] = {}
+    for number, (image, sample) in enumerate(zip(images, samples, strict=True)):
+        key = (sample.img_path, sample.canvas, sample.get('flip'), sample.get('photo_window')) if share else (number, )
+        if key not in known or not torch.equal(images[first[known[key]]], image):
+            known[key] = len(first)
+            first.append(number)
+        owner.append(known[key])
+    return first, owner
+
+
+def draw_canvases(images: Sequence[Tensor], samples: Sequence[Any]) -> Tensor:
+    """(U, 3, S, S) uint8 canvases with (3, h, w) uint8 images on them, 0 at padding.
+
+    Raises:
+        ValueError: an image whose size is not that of its sample's canvas content, or canvases of several sizes.
+    """
+    size = samples[0].canvas.size
+    canvases = torch.zeros(len(images), 3, size, size, dtype=torch.uint8)
+    for canvas, image, sample in zip(canvases, images, samples, strict=True):
+        place: Canvas = sample.canvas
+        if tuple(image.shape) != (3, place.height, place.width) or place.size != size:
+            raise ValueError(f'{sample.img_path}: image {tuple(image.shape)} does not fit its {place} on a canvas of {size} px')
+        canvas[:, place.top:place.top + place.height, place.left:place.left + place.width] = image
+    return canvases
+
+
+def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Targets (n, 4) and other annotated boxes (m, 4) of each sample, cxcywh in [0, 1] of its canvas.
+
+    The only place where boxes of a data sample, xyxy in pixels of the image as augmented, become boxes of the canvas.
+
+    Raises:
+        ValueError: a target is ``required`` and a sample has none; names the expression.
+    """
+    targets, others = [], []
+    for sample in samples:
+        own = sample.gt_instances.bboxes.float().cpu() if 'gt_instances' in sample else torch.zeros(0, 4)
+        if required and not len(own):
+            raise ValueError(f'expression {sample.get("expression_id")!r} ({sample.text!r}) has no target box to train with')
+        rest = sample.distractors.bboxes.float().cpu() if 'distractors' in sample else torch.zeros(0, 4)
+        placed = sample.canvas.to_canvas(torch.cat([own, rest]))
+        targets.append(placed[:len(own)])
+        others.append(placed[len(own):])
+    return targets, others
+
+
+def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequence[int], images: int
+                 ) -> tuple[list[Tensor], Tensor, list[tuple[tuple[int, int], ...]]]:
+    """Other boxes by image instead of by expression.
+
+    Args:
+        others: (k, 4) of each of B expressions.
+        samples: the data samples, with the places of the boxes in the data set's list.
+        owner: image of each expression.
+        images: U.
+
+    Returns:
+        (m_u, 4) of each image, (B, m) bool which of its image's columns an expression has, and for each expression the columns
+        and places of its boxes.
+    """
+    columns: list[dict[tuple[float, ...], int]] = [{} for _ in range(images)]
+    members: list[list[int]] = []
+    for boxes, image in zip(others, owner, strict=True):
+        known, alone = columns[image], owner.count(image) == 1
+        # Two objects of an image may have the same box; among expressions that share an image equal boxes are one object.
+        keys = [(*box, float(k)) if alone else tuple(box) for k, box in enumerate(boxes.tolist())]
+        members.append([known.setdefault(key, len(known)) for key in keys])
+    has = torch.zeros(len(others), max((len(known) for known in columns), default=0), dtype=torch.bool)
+    places = []
+    for row, (member, sample) in enumerate(zip(members, samples, strict=True)):
+        has[row, member] = True
+        index = sample.distractors.index.tolist() if 'distractors' in sample and 'index' in sample.distractors \
+            else range(len(member))
+        places.append(tuple(zip(member, index, strict=True)))
+    rows = [torch.tensor([key[:4] for key in known]).reshape(-1, 4) for known in columns]
+    return rows, has, places
+
+
+def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
+    """The fields of ``TargetIdentity`` of B data samples; zeros and a crop's answer where there is no target."""
+    images, boxes, whole = [], [], []
+    for sample in samples:
+        name = f'{sample.get("dataset_name", "")}|{sample.get("img_id")}'.encode()
+        # Not hash(): Python salts it, so that ranks would disagree.
+        images.append(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), 'big', signed=True))
+        width, height = sample.canvas.width / sample.canvas.scale_x, sample.canvas.height / sample.canvas.scale_y
+        annotated = 'gt_instances' in sample and len(sample.gt_instances.bboxes) > 0
+        pixel_box = sample.gt_instances.bboxes[0].float().cpu() if annotated else torch.zeros(4)
+        box = xyxy_to_cxcywh(pixel_box / torch.tensor([width, height] * 2))
+        if sample.get('flip', False):
+            box[0] = 1 - box[0]
+        boxes.append(box)
+        whole.append(annotated and abs(height - sample.ori_shape[0]) < 1 and abs(width - sample.ori_shape[1]) < 1)
+    return {'image': torch.tensor(images), 'boxes': torch.stack(boxes), 'whole': torch.tensor(whole)}
+
+
+def view_of(sample: Any) -> View:
+    """Which part of its image a data sample shows."""
+    height, width = sample.ori_shape
+    x1, y1, x2, y2 = sample.get('photo_window', (0, 0, width, height))
+    flip = bool(sample.get('flip', False))
+    if flip:
+        x1, x2 = width - x2, width - x1
+    return View(canvas=sample.canvas, flip=flip, window=(x1 / width, y1 / height, x2 / width, y2 / height))
+
+
+def source_of(sample: Any, others: tuple[tuple[int, int], ...]) -> Source:
+    """Where the expression of a data sample comes from."""
+    return Source(dataset=sample.get('dataset_name'), split=sample.get('split'), expression_id=sample.get('expression_id'),
+                  data_hash=sample.get('data_hash'), objects_hash=sample.get('objects_hash'), others=others)
+
+
+def stack_rows(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """(N, k, 4) of N (k_i, 4) tensors, filled up with zeros, and (N, k) bool, True where a row is real."""
+    lengths = torch.tensor([len(row) for row in rows])
+    stacked = pad_sequence(list(rows), batch_first=True)
+    return stacked, torch.arange(stacked.shape[1]) < lengths[:, None]
+
+
+def move_together(tensors: Mapping[str, Tensor], kind: torch.dtype, device: torch.device) -> dict[str, Tensor]:
+    """Tensors of one type on the device, moved by one copy."""
+    flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors.values()]).to(device, non_blocking=True)
+    parts = flat.split([tensor.numel() for tensor in tensors.values()])
+    return {name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}

@@ -1,0 +1,47 @@
+"""The base of every distillation term."""
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from mmduet.models.distill.joint_space import JointSpace
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
+
+
+class DistillTerm(nn.Module, ABC):
+    """One loss between a student's features and a teacher's targets, or between the student's own features.
+
+    A term is a file: registered in ``MODELS``, named in the config's ``head.terms``, it becomes ``loss_<name>``. It says which
+    fields of ``TeacherTargets`` it requires, and the teacher is asked for these; it owns what it learns with (projectors of its
+    own, samplers, anchors) and its weight.
+
+    Args:
+        space: the student's embeddings in the teacher's space; ``space.channels`` and ``space.embed_dims`` are the widths for
+            a projector of its own. Given by the head, not by the config.
+        weight: what the loss is multiplied by, > 0; a term is left out by setting it to None in the config.
+
+    Attributes:
+        required_targets: fields of ``TeacherTargets`` that it reads.
+
+    Raises:
+        ValueError: the weight is not positive.
+    """
+
+    required_targets: frozenset[str] = frozenset()
+
+    def __init__(self, space: JointSpace, weight: float = 1.0) -> None:
+        super().__init__()
+        if weight <= 0:
+            raise ValueError(f'{type(self).__name__}: the weight must be positive, got {weight}; to leave the term out, set it '
+                             'to None')
+        self.weight = weight
+
+    @abstractmethod
+    def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
+        """The weighted loss, a scalar.
+
+        Args:
+            features: of the student, float32.
+            targets: of the teacher, with all that is required.
+            batch: what both saw.
+            step: training calls of the head so far, from 0.
+        """

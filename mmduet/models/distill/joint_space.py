@@ -1,0 +1,85 @@
+"""The one embedding space of a student's vision and language: the teacher's."""
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from mmduet.models.distill.projector import Projector
+from mmduet.structures import GroundingBatch, GroundingFeatures, pool_regions
+
+
+def pool_text(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+    """(B, C) mean of the text tokens."""
+    return mean_without_padding(features.text, features.text_padding)
+
+
+def pool_image(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+    """(B, C) mean of the visual tokens."""
+    return mean_without_padding(features.visual.flatten(2).mT, features.visual_padding.flatten(1))
+
+
+def pool_target(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+    """(B, C) mean of the visual map inside the target box."""
+    return pool_regions(features.visual, batch.target_boxes[:, None])[:, 0]
+
+
+# What an embedding is projected from; its name is that of the teacher's embedding it is to become.
+POOLING: dict[str, Callable[[GroundingFeatures, GroundingBatch], Tensor]] = {
+    'text': pool_text, 'region': pool_target, 'image': pool_image}
+
+
+class JointSpace(nn.Module):
+    """A student's embeddings of expression, target region and image in a teacher's space of D dimensions.
+
+    Terms that compare the same embedding train the same projector, so that there is one space and not one for each term
+    (method, semantic distillation). A projector exists once a term has asked for it.
+
+    Args:
+        channels: C of the student.
+        embed_dims: D of the teacher.
+    """
+
+    def __init__(self, channels: int, embed_dims: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.embed_dims = embed_dims
+        self.projectors = nn.ModuleDict()
+        self._once: dict[str, Tensor] | None = None
+
+    def require(self, *names: str) -> Callable[[str, GroundingFeatures, GroundingBatch], Tensor]:
+        """Make the projectors of embeddings, each once; return ``embed``.
+
+        Raises:
+            ValueError: there is no such embedding.
+        """
+        for name in names:
+            if name not in POOLING:
+                raise ValueError(f'a student has embeddings of {", ".join(POOLING)}, not of {name!r}')
+            if name not in self.projectors:
+                self.projectors[name] = Projector(self.channels, self.embed_dims)
+        return self.embed
+
+    def embed(self, name: str, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+        """(B, D) embeddings of unit norm; ``name`` is ``'text'``, ``'region'`` or ``'image'``."""
+        if self._once is not None and name in self._once:
+            return self._once[name]
+        embedded: Tensor = self.projectors[name](POOLING[name](features, batch))
+        if self._once is not None:
+            self._once[name] = embedded
+        return embedded
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Within, all terms are about one batch: an embedding that several ask for is computed once."""
+        self._once = {}
+        try:
+            yield
+        finally:
+            self._once = None
+
+
+def mean_without_padding(tokens: Tensor, padding: Tensor) -> Tensor:
+    """(B, C) mean of (B, N, C) over the tokens that are not (B, N) padding."""
+    weight = (~padding).to(tokens.dtype)
+    return torch.einsum('bnc,bn->bc', tokens, weight) / weight.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,0 +1,8 @@
+"""Distillation terms, a file each."""
+from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor, RegionAnchor
+from mmduet.models.distill.terms.feature_term import FeatureTerm
+from mmduet.models.distill.terms.region_contrast_term import RegionContrastTerm
+from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.relation_term import RelationTerm
+
+__all__ = ['Anchor', 'FeatureTerm', 'QueryAnchor', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector', 'RelationTerm']

@@ -1,0 +1,49 @@
+"""What stands for the predicted region in the region-contrastive loss: readings of one sentence of the paper."""
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from mmduet.models.distill.projector import Projector
+from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures
+
+
+class Anchor(nn.Module, ABC):
+    """An embedding of the predicted region.
+
+    Args:
+        channels: C of the student.
+        embed_dims: D; an anchor without a projector of its own uses neither.
+    """
+
+    def __init__(self, channels: int, embed_dims: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.embed_dims = embed_dims
+
+    @abstractmethod
+    def forward(self, features: GroundingFeatures, regions: RegionProjector) -> Tensor:
+        """(B, D) unit-norm anchors; ``regions`` is the projector of the sampled regions."""
+
+
+@MODELS.register_module()
+class QueryAnchor(Anchor):
+    """The embedding that the box is read from, through a projector of its own. The default: better on RefShapes."""
+
+    def __init__(self, channels: int, embed_dims: int) -> None:
+        super().__init__(channels, embed_dims)
+        self.projector = Projector(channels, embed_dims)
+
+    def forward(self, features: GroundingFeatures, regions: RegionProjector) -> Tensor:
+        """See ``Anchor.forward``."""
+        return self.projector(features.query)
+
+
+@MODELS.register_module()
+class RegionAnchor(Anchor):
+    """The student's map at the predicted box; the loss moves the map, not the box."""
+
+    def forward(self, features: GroundingFeatures, regions: RegionProjector) -> Tensor:
+        """See ``Anchor.forward``."""
+        return regions.embed(features, features.boxes[-1].detach()[:, None])[:, 0]

@@ -1,0 +1,64 @@
+"""Self-distillation: the predicted region comes close to good regions of the student's own map."""
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmduet.models.distill.distill_term import DistillTerm
+from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
+from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.losses import RegionContrastiveLoss
+from mmduet.models.task_modules import RegionSampler, SLASampler
+from mmduet.registry import MODELS, TASK_UTILS
+from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets, pool_regions
+
+Config = dict[str, Any]
+
+
+@MODELS.register_module()
+class RegionContrastTerm(DistillTerm):
+    """Region-contrastive self-distillation on the map that the answer reads (method).
+
+    Args:
+        space: see ``DistillTerm``; only its widths are read.
+        sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
+        anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
+        weight: of the loss.
+        temperature: of the softmax.
+        gather: negatives of the other ranks' images are negatives too. Off by default: not measured.
+    """
+
+    def __init__(self, space: JointSpace, sampler: Config | None = None, anchor: Config | None = None, weight: float = 0.5,
+                 temperature: float = 0.1, gather: bool = False) -> None:
+        super().__init__(space, weight)
+        widths = {'channels': space.channels, 'embed_dims': space.embed_dims}
+        self.loss = RegionContrastiveLoss(weight, temperature, gather)
+        self.projector = RegionProjector(**widths)
+        self.anchor: Anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
+        self.sampler: RegionSampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})
+        self.required_targets = frozenset({'similarity'} if self.sampler.reads_semantics else ())
+
+    def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
+        """See ``DistillTerm.forward``."""
+        regions = self.sample(targets, batch, step)
+        embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
+        positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
+        loss: Tensor = self.loss(self.anchor(features, self.projector), positives, negatives, regions)
+        return loss
+
+    def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Regions:
+        """Draw the regions of a step.
+
+        Raises:
+            ValueError: the sampler reads semantics, and the teacher did not give the similarity map.
+        """
+        semantics = partial(read_similarity, targets.get('similarity')) if self.sampler.reads_semantics else None
+        others = batch.expand(batch.other_boxes) * batch.has_other[..., None]
+        return self.sampler.sample(batch.target_boxes, batch.expand(batch.content), batch.size, step, semantics, others)
+
+
+def read_similarity(similarity: Tensor, candidates: Tensor) -> Tensor:
+    """(B, K) in [0, 1]: the mean of (B, h, w) similarity maps, mapped to [0, 1], in (B, K, 4) cxcywh boxes of the image."""
+    return (1 + pool_regions(similarity.float()[:, None], candidates)[..., 0]) / 2

@@ -1,0 +1,20 @@
+"""Embeddings of boxes: what the student's map shows inside them."""
+from torch import Tensor
+
+from mmduet.models.distill.projector import Projector
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures, pool_regions
+
+
+@MODELS.register_module()
+class RegionProjector(Projector):
+    """Embed boxes by what the map that the answer reads shows inside them: pooled, then projected.
+
+    Args:
+        channels: C of the student.
+        embed_dims: D.
+    """
+
+    def embed(self, features: GroundingFeatures, boxes: Tensor) -> Tensor:
+        """(B, K, D) embeddings of unit norm of (B, K, 4) cxcywh boxes in [0, 1] of the canvas."""
+        return self(pool_regions(features.answer_map, boxes))

@@ -1,0 +1,49 @@
+"""Relation distillation: how expressions and regions of a batch relate becomes for the student what it is for the teacher."""
+from torch import Tensor
+
+from mmduet.models.distill.distill_term import DistillTerm
+from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.losses.gathering import gather_identity, gather_rows
+from mmduet.models.losses.semantic_losses import relation_loss
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
+
+
+@MODELS.register_module()
+class RelationTerm(DistillTerm):
+    """Divergence of the student's text x region similarities from the teacher's (method, semantic distillation).
+
+    The defaults are those of our study on synthetic scenes; on RefShapes a weight of 1 is better (docs/refshapes.md).
+
+    Args:
+        space: see ``DistillTerm``.
+        weight: of the loss.
+        temperature: > 0, divides the cosines of both.
+        same_target_iou: expressions of one image whose targets overlap by this much are no negatives of each other.
+        gather: relate the expressions of all ranks, so that the loss does not depend on how a batch is split over them.
+
+    Raises:
+        ValueError: the temperature is not positive.
+    """
+
+    required_targets = frozenset({'text', 'region'})
+
+    def __init__(self, space: JointSpace, weight: float = 0.2, temperature: float = 0.1, same_target_iou: float = 0.5,
+                 gather: bool = True) -> None:
+        super().__init__(space, weight)
+        if temperature <= 0:
+            raise ValueError(f'the temperature must be positive, got {temperature}')
+        self.temperature = temperature
+        self.same_target_iou = same_target_iou
+        self.gather = gather
+        self._embed = space.require('region', 'text')
+
+    def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
+        """See ``DistillTerm.forward``."""
+        student = self._embed('text', features, batch), self._embed('region', features, batch)
+        teacher, identity = (targets.get('text'), targets.get('region')), batch.identity
+        if self.gather:
+            student = gather_rows(student[0]), gather_rows(student[1])
+            teacher = gather_rows(teacher[0]), gather_rows(teacher[1])
+            identity = gather_identity(identity)
+        return self.weight * relation_loss(student, teacher, self.temperature, identity.same(self.same_target_iou))

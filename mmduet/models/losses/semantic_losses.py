@@ -1,0 +1,64 @@
+"""Semantic distillation: the student's embeddings become the teacher's, one by one and in their relations.
+
+The terms and their weights are ours: the DUET paper released no code.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmduet.models.losses.numerics import at_least_float32
+
+# Far below any cosine over a temperature, and finite: masked pairs get probability 0 without 0 * inf.
+EXCLUDED = -1e4
+
+
+def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean of 1 - cosine over paired (B, D) embeddings, which need not have unit norm.
+
+    Returns:
+        Scalar in [0, 2].
+
+    Raises:
+        ValueError: shapes disagree.
+    """
+    if student.shape != teacher.shape or student.dim() != 2:
+        raise ValueError(f'paired embeddings must both be (B, D), got {tuple(student.shape)} and {tuple(teacher.shape)}')
+    return (1 - F.cosine_similarity(at_least_float32(student), at_least_float32(teacher), dim=1)).mean()
+
+
+def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], temperature: float, same: Tensor) -> Tensor:
+    """Divergence of the student's text x region similarities from the teacher's, over rows and over columns.
+
+    Row by row, the teacher's softmax over the regions is the target of the student's (KL, mean over rows); likewise column
+    by column; the two are averaged.
+
+    Args:
+        student: text and region embeddings, (B, D) of unit norm each.
+        teacher: text and region embeddings, (B, D') of unit norm each.
+        temperature: > 0, divides the cosines.
+        same: (B, B) bool, True for pairs that mean the same object: neither positive nor negative, so left out. The
+            diagonal always stays.
+
+    Returns:
+        Scalar >= 0; zero where the matrices agree, and for a batch of one.
+
+    Raises:
+        ValueError: shapes disagree, or the temperature is not positive.
+    """
+    batch = student[0].shape[0]
+    if temperature <= 0:
+        raise ValueError(f'temperature must be positive, got {temperature}')
+    shapes = [tuple(value.shape) for value in (*student, *teacher)]
+    if any(shape[0] != batch for shape in shapes) or shapes[0] != shapes[1] or shapes[2] != shapes[3] \
+            or tuple(same.shape) != (batch, batch):
+        raise ValueError('text and region embeddings must be (B, D) for student and for teacher, and same (B, B); got '
+                         f'{shapes} and {tuple(same.shape)}')
+    excluded = same & ~torch.eye(batch, dtype=torch.bool, device=same.device)
+    student_logits, teacher_logits = (
+        (at_least_float32(text) @ at_least_float32(region).T / temperature).masked_fill(excluded, EXCLUDED)
+        for text, region in (student, teacher))
+
+    def divergence(logits: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(logits.log_softmax(1), target.log_softmax(1), reduction='batchmean', log_target=True)
+
+    return (divergence(student_logits, teacher_logits) + divergence(student_logits.T, teacher_logits.T)) / 2

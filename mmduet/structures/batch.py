@@ -1,0 +1,160 @@
+"""A batch as a model takes it: images once, expressions that point to them, targets, all on one device."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from mmduet.structures.axes import check_axes
+from mmduet.structures.canvas import Canvas, padding_mask
+from mmduet.structures.target_identity import TargetIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Which part of an image its canvas shows, and where.
+
+    Attributes:
+        canvas: where the pixels of that part lie.
+        flip: whether it is mirrored.
+        window: xyxy corners in [0, 1] of the image, mirrored if the view is; (0, 0, 1, 1) for all of it.
+    """
+
+    canvas: Canvas
+    flip: bool
+    window: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where an expression comes from: by what a cache finds what it holds about it.
+
+    Attributes:
+        dataset, split, expression_id: names; None where the pipeline does not say.
+        data_hash, objects_hash: SHA-256 of the annotation files of the split and of all objects.
+        others: for each other annotated box of the expression, its column in ``GroundingBatch.other_boxes`` and its place in
+            the data set's list.
+    """
+
+    dataset: str | None
+    split: str | None
+    expression_id: str | None
+    data_hash: str | None
+    objects_hash: str | None
+    others: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundingBatch:
+    """B expressions about U images, on the model's device; made once a step by ``GroundingDataPreprocessor``.
+
+    A *canvas* is a square of S x S pixels; the image, resized, is the ``content`` that lies somewhere on it, the rest is
+    padding. Boxes are cxcywh in [0, 1] of the canvas.
+
+    Attributes:
+        pixels: (U, 3, S, S) float canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however
+            many expressions ask about it.
+        image_index: (B,) int64, the image of each expression; 0 ... B - 1 where U = B.
+        content: (U, 4) int64 xyxy pixels of the image on its canvas.
+        texts: B expressions, after augmentation.
+        token_ids: (B, L) int64 of the student's tokenizer; None for a student without one.
+        text_padding: (B, L) bool, True where there is no token; None likewise.
+        boxes: (B, n, 4) targets; n = 1 in referring expressions, 0 where nothing is annotated.
+        has_box: (B, n) bool, True where there is such a target.
+        other_boxes: (U, m, 4) other annotated objects of each image, parts outside the canvas included.
+        has_other: (B, m) bool, True where the column of the expression's image is an object other than its target.
+        identity: which expressions mean the same object of the same image.
+        views: of the U images.
+        sources: of the B expressions.
+        samples: the B data samples of MMDetection, for ``predict`` alone.
+        mean, std: (3, 1, 1) of the normalisation, RGB in [0, 1].
+        has_padding: whether any canvas has padding, known without asking the device.
+
+    Raises:
+        ValueError: a tensor has other axes; names field and axis.
+    """
+
+    pixels: Tensor
+    image_index: Tensor
+    content: Tensor
+    texts: tuple[str, ...]
+    token_ids: Tensor | None
+    text_padding: Tensor | None
+    boxes: Tensor
+    has_box: Tensor
+    other_boxes: Tensor
+    has_other: Tensor
+    identity: TargetIdentity
+    views: tuple[View, ...]
+    sources: tuple[Source, ...]
+    samples: Sequence[Any]
+    mean: Tensor
+    std: Tensor
+    has_padding: bool
+
+    def __post_init__(self) -> None:
+        check_axes(self, {
+            'pixels': ('U', 3, 'S', 'S'), 'content': ('U', 4), 'image_index': ('B', ), 'token_ids': ('B', 'L'),
+            'text_padding': ('B', 'L'), 'boxes': ('B', 'n', 4), 'has_box': ('B', 'n'), 'other_boxes': ('U', 'm', 4),
+            'has_other': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
+            booleans=('text_padding', 'has_box', 'has_other'))
+        images, expressions = self.pixels.shape[0], self.image_index.shape[0]
+        for name, count in (('views', images), ('texts', expressions), ('sources', expressions), ('samples', expressions)):
+            if len(getattr(self, name)) != count:
+                raise ValueError(f'GroundingBatch.{name} must have {count} entries, got {len(getattr(self, name))}')
+        if images > expressions:
+            raise ValueError(f'GroundingBatch has {images} images for {expressions} expressions: one is asked about by none')
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.texts)
+
+    @property
+    def size(self) -> int:
+        """S, the side of the canvas in pixels."""
+        return self.pixels.shape[-1]
+
+    @property
+    def target_boxes(self) -> Tensor:
+        """(B, 4) the one target of each expression.
+
+        Raises:
+            ValueError: the batch has none, or several for an expression.
+        """
+        if self.boxes.shape[1] != 1:
+            raise ValueError(f'one target box for each expression is needed, the batch has up to {self.boxes.shape[1]}')
+        return self.boxes[:, 0]
+
+    @property
+    def tokens(self) -> tuple[Tensor, Tensor]:
+        """``token_ids`` and ``text_padding``.
+
+        Raises:
+            ValueError: there are none, as the student has not named its tokenizer.
+        """
+        if self.token_ids is None or self.text_padding is None:
+            raise ValueError('the batch has no token ids: call self.use_tokenizer(...) when the student is built')
+        return self.token_ids, self.text_padding
+
+    @property
+    def shared_index(self) -> Tensor | None:
+        """``image_index``, or None where every image has one expression and no row needs to be looked up."""
+        return None if self.pixels.shape[0] == len(self.texts) else self.image_index
+
+    def expand(self, per_image: Tensor) -> Tensor:
+        """(B, ...) rows of the expressions' images out of (U, ...); the tensor itself where every image has one expression."""
+        return expand_images(per_image, self.shared_index)
+
+    def padding(self, cells: int) -> Tensor:
+        """(U, cells, cells) bool, True where a visual token of a square map lies on padding; see ``padding_mask``."""
+        return padding_mask(self.content, self.size, cells)
+
+    def images(self) -> Tensor:
+        """(U, 3, S, S) RGB in [0, 1], 0 at padding: the pixels before normalisation, as a teacher takes them."""
+        padding = padding_mask(self.content, self.size)
+        return (self.pixels.float() * self.std + self.mean).clamp(0, 1).masked_fill(padding[:, None], 0)
+
+
+def expand_images(per_image: Tensor, index: Tensor | None) -> Tensor:
+    """(B, ...) rows by a (B,) index out of (U, ...); the tensor itself without one."""
+    return per_image if index is None else per_image[index]

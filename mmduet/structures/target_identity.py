@@ -1,0 +1,35 @@
+"""Which expressions of a batch mean the same object."""
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mmduet.structures.axes import check_axes
+from mmduet.structures.boxes import iou_cxcywh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetIdentity:
+    """The image and the target of each of B expressions, comparable across views of an image and across ranks.
+
+    Attributes:
+        image: (B,) int64 number of the image, equal for equal images.
+        boxes: (B, 4) float32 target, cxcywh in [0, 1] of the whole image, not mirrored.
+        whole: (B,) bool, False where the view is a crop, so that ``boxes`` says nothing about the whole image.
+    """
+
+    image: Tensor
+    boxes: Tensor
+    whole: Tensor
+
+    def __post_init__(self) -> None:
+        check_axes(self, {'image': ('B', ), 'boxes': ('B', 4), 'whole': ('B', )}, booleans=('whole', ))
+
+    def same(self, iou: float) -> Tensor:
+        """(B, B) bool, True where two expressions may mean one object: one image, targets that overlap by ``iou`` or more.
+
+        A crop cannot be compared with another view, so it counts as the same: a lost negative costs less than a false one.
+        """
+        same_image = self.image[:, None] == self.image
+        overlap = iou_cxcywh(self.boxes[:, None], self.boxes) >= iou
+        comparable = self.whole[:, None] & self.whole
+        return same_image & (overlap | ~comparable)

@@ -1,0 +1,81 @@
+"""What a teacher gives about a batch."""
+from dataclasses import dataclass, fields
+
+from torch import Tensor
+
+from mmduet.structures.axes import Axes, check_axes
+
+# Embeddings of the joint space share its width D; a feature map has a width E of its own.
+_AXES: dict[str, Axes] = {
+    'text': ('B', 'D'), 'region': ('B', 'D'), 'image': ('B', 'D'), 'patches': ('U', 'D', 'h', 'w'),
+    'others': ('U', 'm', 'D'), 'similarity': ('B', 'rows', 'columns'), 'boxes': ('B', 'k', 4), 'scores': ('B', 'k'),
+    'feature_map': ('U', 'E', 'height', 'width'), 'logit_scale': (), 'logit_bias': ()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherTargets:
+    """What one teacher says about B expressions about U images; embeddings are in its joint space, of unit norm.
+
+    A teacher gives what is required of it; every other field is None. D is the width of the joint space.
+
+    Attributes:
+        text: (B, D) embedding of the expression.
+        region: (B, D) embedding of the crop of the target box.
+        image: (B, D) embedding of the whole image, without padding.
+        patches: (U, D, h, w) patch features in the joint space that cover the image without padding.
+        others: (U, m, D) embeddings of the crops of the other annotated boxes, in the order of ``batch.other_boxes``; 0 where
+            there is no box, or one of no area.
+        similarity: (B, rows, columns) cosine in [-1, 1] of each patch of the image, without padding, with the expression.
+        boxes: (B, k, 4) answers of a grounding teacher, cxcywh in [0, 1] of the canvas.
+        scores: (B, k) how sure it is of each, in [0, 1].
+        feature_map: (U, E, height, width) a map of the teacher's own width E that covers the canvas.
+        logit_scale: () what the teacher multiplies its cosines by before a softmax or sigmoid.
+        logit_bias: () what it adds to them then (SigLIP).
+
+    Raises:
+        ValueError: a tensor has other axes, or carries a gradient.
+
+    >>> import torch
+    >>> from mmduet.structures import TeacherTargets
+    >>> TeacherTargets(text=torch.eye(2, 6), boxes=torch.rand(2, 3, 4)).region is None
+    True
+    """
+
+    text: Tensor | None = None
+    region: Tensor | None = None
+    image: Tensor | None = None
+    patches: Tensor | None = None
+    others: Tensor | None = None
+    similarity: Tensor | None = None
+    boxes: Tensor | None = None
+    scores: Tensor | None = None
+    feature_map: Tensor | None = None
+    logit_scale: Tensor | None = None
+    logit_bias: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_axes(self, _AXES)
+        for name, value in self.given().items():
+            if value.requires_grad:
+                raise ValueError(f'TeacherTargets.{name} carries a gradient; a teacher is frozen')
+
+    def given(self) -> dict[str, Tensor]:
+        """What the teacher has given, by field."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def get(self, name: str) -> Tensor:
+        """The tensor of a field.
+
+        Raises:
+            ValueError: the teacher has not given it.
+        """
+        value: Tensor | None = getattr(self, name)
+        if value is None:
+            raise ValueError(f'the teacher gave no {name}, only {", ".join(self.given()) or "nothing"}')
+        return value
+
+
+TARGET_NAMES = frozenset(_AXES)
+PER_EXPRESSION = frozenset(name for name, axes in _AXES.items() if axes[:1] == ('B', ))
+PER_IMAGE = frozenset(name for name, axes in _AXES.items() if axes[:1] == ('U', ))

@@ -1,0 +1,157 @@
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from mmduet.models import batching
+from mmduet.structures import Canvas, TargetIdentity
+from tests.tiny_transvg import make_batch, make_sample
+
+# An image of 100 x 50 px.
+WHOLE = Canvas(size=64, left=0, top=4, width=50, height=25, scale_x=0.5, scale_y=0.5)
+LARGER = Canvas(size=64, left=7, top=9, width=55, height=28, scale_x=0.55, scale_y=0.56)
+BOX, MIRRORED, OTHER = (10.0, 10.0, 30.0, 40.0), (70.0, 10.0, 90.0, 40.0), (60.0, 5.0, 90.0, 25.0)
+
+
+def flipped(sample):
+    sample.set_metainfo({'flip': True})
+    return sample
+
+
+def with_others(sample, *boxes, index=None):
+    sample.distractors = InstanceData(bboxes=torch.tensor(boxes).reshape(-1, 4))
+    if index is not None:
+        sample.distractors.index = torch.tensor(index)
+    return sample
+
+
+def images_of(*values):
+    return [torch.full((3, 25, 50), value, dtype=torch.uint8) for value in values]
+
+
+def same(*samples):
+    return TargetIdentity(**batching.identify(samples)).same(0.5)
+
+
+def test_expressions_about_the_same_view_of_a_file_share_its_image():
+    samples = [make_sample(name, WHOLE, BOX, key=name) for name in 'abaa']
+    assert batching.find_images(images_of(1, 2, 1, 1), samples, share=True) == ([0, 1], [0, 1, 0, 0])
+    assert batching.find_images(images_of(1, 2, 1, 1), samples, share=False) == ([0, 1, 2, 3], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize('change', [dict(canvas=LARGER), dict(flip=True), dict(photo_window=(0, 0, 5, 5)), dict(img_path='x')])
+def test_another_view_or_file_is_another_image(change):
+    samples = [make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX)]
+    samples[1].set_metainfo(change)
+    assert batching.find_images(images_of(1, 1), samples, share=True)[1] == [0, 1]
+
+
+def test_samples_that_say_the_same_of_other_bytes_do_not_share():
+    samples = [make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX)]
+    assert batching.find_images(images_of(1, 2), samples, share=True)[1] == [0, 1]
+
+
+def test_targets_and_other_boxes_land_on_the_canvas_by_one_conversion_each(monkeypatch):
+    calls = []
+    real = Canvas.to_canvas
+    monkeypatch.setattr(Canvas, 'to_canvas', lambda self, boxes: calls.append(len(boxes)) or real(self, boxes))
+    samples = [with_others(make_sample('a', WHOLE, BOX), OTHER), make_sample('b', WHOLE, BOX)]
+    targets, others = batching.place_boxes(samples, required=True)
+    assert calls == [2, 1]
+    torch.testing.assert_close(targets[0], torch.tensor([[10.0, 16.5, 10.0, 15.0]]) / 64)
+    torch.testing.assert_close(others[0], torch.tensor([[37.5, 11.5, 15.0, 10.0]]) / 64)
+    assert others[1].shape == (0, 4)
+
+
+def test_a_target_is_required_in_training_alone():
+    sample = make_sample('the red cup', WHOLE, BOX, key='7')
+    del sample.gt_instances
+    assert batching.place_boxes([sample], required=False)[0][0].shape == (0, 4)
+    with pytest.raises(ValueError, match=r"expression '7' \('the red cup'\) has no target box to train with"):
+        batching.place_boxes([sample], required=True)
+
+
+def test_other_boxes_of_an_image_are_those_of_its_expressions():
+    one, two, three = (torch.tensor([[value, value, 0.1, 0.1]]) for value in (0.1, 0.2, 0.3))
+    samples = [with_others(make_sample('a', WHOLE, BOX), OTHER, OTHER, index=[4, 5]),
+               with_others(make_sample('b', WHOLE, BOX), OTHER),
+               with_others(make_sample('c', WHOLE, BOX), OTHER, OTHER)]
+    rows, has, places = batching.group_others([torch.cat([one, two]), torch.cat([three]), torch.cat([two, three])], samples,
+                                              owner=[0, 0, 1], images=2)
+    assert [row[:, 0].tolist() for row in rows] == [pytest.approx([0.1, 0.2, 0.3]), pytest.approx([0.2, 0.3])]
+    assert has.tolist() == [[True, True, False], [False, False, True], [True, True, False]]
+    assert places == [((0, 4), (1, 5)), ((2, 0), ), ((0, 0), (1, 1))]
+
+
+def test_two_objects_in_the_same_box_of_an_image_stay_two():
+    box = torch.tensor([[0.1, 0.1, 0.1, 0.1]] * 2)
+    rows, has, _ = batching.group_others([box], [with_others(make_sample('a', WHOLE, BOX), OTHER, OTHER)], [0], 1)
+    assert rows[0].shape == (2, 4) and has.tolist() == [[True, True]]
+
+
+def test_one_target_is_recognised_in_another_scale_and_mirrored():
+    pairs = same(make_sample('a', WHOLE, BOX), make_sample('b', LARGER, BOX), flipped(make_sample('c', LARGER, MIRRORED)),
+                 make_sample('d', WHOLE, OTHER))
+    assert pairs.tolist() == [[True, True, True, False], [True, True, True, False], [True, True, True, False],
+                              [False, False, False, True]]
+
+
+def test_the_same_box_in_another_image_or_data_set_is_another_target():
+    other = make_sample('b', WHOLE, BOX)
+    other.set_metainfo({'dataset_name': 'referit'})
+    pairs = same(make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX, key='1'), other)
+    assert pairs.tolist() == torch.eye(3).bool().tolist()
+
+
+def test_a_crop_may_show_the_same_target_so_it_counts_as_the_same():
+    crop = make_sample('b', Canvas(size=64, left=0, top=0, width=20, height=20, scale_x=0.5, scale_y=0.5), OTHER)
+    crop.set_metainfo({'ori_shape': (50, 100)})
+    assert same(make_sample('a', WHOLE, BOX), crop, make_sample('c', WHOLE, OTHER)).tolist() == [
+        [True, True, False], [True, True, True], [False, True, True]]
+
+
+def test_boxes_of_an_identity_are_in_the_frame_of_the_image():
+    identity = TargetIdentity(**batching.identify([make_sample('a', WHOLE, BOX), flipped(make_sample('b', WHOLE, MIRRORED))]))
+    expected = torch.tensor([0.2, 0.5, 0.2, 0.6])
+    assert torch.allclose(identity.boxes, expected.expand(2, 4)) and identity.whole.all()
+
+
+def test_numbers_of_images_do_not_depend_on_the_process():
+    assert batching.identify([make_sample('a', WHOLE, BOX, key='COCO_1')])['image'].tolist() == [-8711246309392339512]
+
+
+def test_an_expression_without_a_target_is_the_same_as_any_of_its_image():
+    sample = make_sample('b', WHOLE, BOX)
+    del sample.gt_instances
+    assert same(make_sample('a', WHOLE, BOX), sample).all()
+
+
+def test_a_view_is_the_part_of_the_image_that_is_shown_mirrored_with_it():
+    sample = make_sample('a', WHOLE, BOX)
+    sample.set_metainfo({'photo_window': (10, 5, 40, 25)})
+    assert batching.view_of(sample).window == pytest.approx((0.1, 0.1, 0.4, 0.5))
+    assert batching.view_of(flipped(sample)).window == pytest.approx((0.6, 0.1, 0.9, 0.5))
+
+
+def test_a_source_tells_a_cache_what_to_look_for():
+    sample = make_sample('a', WHOLE, BOX, key='7')
+    sample.set_metainfo({'dataset_name': 'tiny', 'split': 'val', 'data_hash': 'abc', 'objects_hash': 'def'})
+    source = batching.source_of(sample, ((0, 3), ))
+    assert (source.dataset, source.split, source.expression_id, source.data_hash, source.objects_hash, source.others) == (
+        'tiny', 'val', '7', 'abc', 'def', ((0, 3), ))
+    assert batching.source_of(make_sample('a', WHOLE, BOX), ()).dataset is None
+
+
+def test_an_image_that_does_not_fit_its_canvas_is_named():
+    batch = make_batch()
+    batch['inputs'][1] = batch['inputs'][1][:, :10]
+    with pytest.raises(ValueError, match=r'b\.jpg: image \(3, 10, 32\) does not fit'):
+        batching.draw_canvases(batch['inputs'], batch['data_samples'])
+    with pytest.raises(ValueError, match='on a canvas of 64 px'):
+        batching.draw_canvases(batch['inputs'][:1] * 2, [batch['data_samples'][0], make_sample('c', Canvas(
+            size=128, left=0, top=8, width=64, height=48, scale_x=0.5, scale_y=0.5), BOX)])
+
+
+def test_tensors_that_move_together_keep_their_values_and_shapes():
+    tensors = {'a': torch.arange(6).view(2, 3), 'b': torch.tensor([True, False]), 'c': torch.zeros(0, 4)}
+    moved = batching.move_together(tensors, torch.int64, torch.device('cpu'))
+    assert moved['a'].tolist() == [[0, 1, 2], [3, 4, 5]] and moved['b'].tolist() == [1, 0] and moved['c'].shape == (0, 4)

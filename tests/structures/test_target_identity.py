@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from mmduet.structures import TargetIdentity
+
+
+def test_the_same_image_and_overlapping_boxes_are_one_target_and_a_crop_cannot_be_told():
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.5, 0.5, 0.2, 0.25], [0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2]])
+    identity = TargetIdentity(image=torch.tensor([1, 1, 1, 2]), boxes=boxes, whole=torch.ones(4, dtype=torch.bool))
+    same = [[True, True, False, False], [True, True, False, False], [False, False, True, False], [False, False, False, True]]
+    assert identity.same(0.5).tolist() == same
+    assert identity.same(0.9).tolist() == torch.eye(4).bool().tolist()
+    cropped = TargetIdentity(image=identity.image, boxes=boxes, whole=torch.tensor([True, True, False, True]))
+    assert cropped.same(0.5)[0].tolist() == [True, True, True, False]
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match=r'boxes must be \(B, 4\), got \(2, 3\)'):
+        TargetIdentity(image=torch.zeros(2, dtype=torch.long), boxes=torch.zeros(2, 3), whole=torch.ones(2, dtype=torch.bool))
