@@ -52,7 +52,7 @@ LAYOUTS: dict[str, Layout] = {
     'real-games': Layout(files='RealGames.txt with masks and lists of images', find=find_real_games, read=read_real_games),
     'entities': Layout(files='Sentences/, Annotations/ and lists of images', find=find_entities, read=read_entities),
     'refshapes': Layout(files='what tools/make_refshapes.py writes', find=find_official, read=_read_shapes),
-    'own': Layout(files='JSON lines with image, expression and box', find=find_own, read=read_own),
+    'own': Layout(files='JSON lines with image, expression and box or segmentation', find=find_own, read=read_own),
 }
 
 

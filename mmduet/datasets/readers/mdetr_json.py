@@ -1,14 +1,15 @@
 """MDETR's files for fine-tuning, ``finetune_refcoco_<split>.json``: COCO style, an entry of ``images`` for each expression.
 
-The expression is the ``caption`` of the image, its box the annotation of that image, (x, y, width, height).
+The expression is the ``caption`` of the image, its box the annotation of that image, (x, y, width, height)
+or a mask.
 """
 from pathlib import Path
 from typing import Any
 
+from mmduet.datasets.readers.masks import corners_of_coco
 from mmduet.datasets.readers.source_data import (
     SourceBuilder,
     SourceData,
-    corners_of_xywh,
     get_field,
     get_id,
     get_list,
@@ -53,5 +54,5 @@ def read_mdetr(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
             image_id = builder.add_image(get_field(record, 'file_name', where), size)
             builder.add(where, image_id, get_field(record, 'caption', where), {
                 'expression_id': f'{split}_{own_id}', 'split': split, 'ann_id': targets[0].get('original_id'),
-                'box': corners_of_xywh(get_field(targets[0], 'bbox', where), where)})
+                'box': corners_of_coco(targets[0], where, builder.images[image_id].size)})
     return builder.finish(paths)

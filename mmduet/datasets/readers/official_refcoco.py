@@ -1,18 +1,19 @@
 """The official layout of RefCOCO, RefCOCO+ and RefCOCOg: ``instances.json`` beside ``refs(unc).p``.
 
 ``refs(*).p`` is a pickled list of referred objects, each with its sentences; ``instances.json`` is COCO style and its boxes
-are (x, y, width, height), float, 0-based. The ``file_name`` in the pickle carries an annotation id and names no file: images
-are found by their id.
+are (x, y, width, height), float, 0-based; an object without one has the box around its mask.
+The ``file_name`` in the pickle carries an annotation id and names no file: images are found by their id.
 """
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Box
+from mmduet.datasets.readers.masks import corners_of_coco
 from mmduet.datasets.readers.source_data import (
+    NO_SIZE,
     SourceBuilder,
     SourceData,
-    corners_of_xywh,
     get_field,
     get_id,
     get_list,
@@ -74,9 +75,9 @@ def _read_instances(path: Path, load: Callable[[Path], Any]) -> tuple[SourceBuil
     for record in get_list(content, 'annotations', str(path)):
         ann_id = get_id(record, 'id', f'{path}: annotations')
         where = f'{path}: annotation {ann_id}'
-        boxes[ann_id] = corners_of_xywh(get_field(record, 'bbox', where), where)
-        categories[ann_id] = names.get(get_id(record, 'category_id', where))
         image = builder.images.get(get_id(record, 'image_id', where))
+        boxes[ann_id] = corners_of_coco(record, where, image.size if image else NO_SIZE)
+        categories[ann_id] = names.get(get_id(record, 'category_id', where))
         if image is not None and not record.get('iscrowd'):
             image.boxes.append(boxes[ann_id])
             image.categories.append(categories[ann_id])

@@ -1,11 +1,13 @@
-"""A user's own data: one JSON line per expression with ``image``, ``expression`` and ``box``.
+"""A user's own data: one JSON line per expression with ``image``, ``expression`` and ``box`` or ``segmentation``.
 
-``box`` is x1, y1, x2, y2 in pixels of the image file, 0-based. ``split`` may be left out where the file is named after it. Ids
-and sizes are optional: an expression without an ``expression_id`` goes by file and line, an image without ``image_id`` by its
-name, and sizes are read from the images.
+``box`` is x1, y1, x2, y2 in pixels of the image file, 0-based; ``segmentation`` is a mask as COCO has it, polygons or run
+lengths, which becomes the box around it where there is no ``box``. ``split`` may be left out where the file is named after
+it. Ids and sizes are optional: an expression without an ``expression_id`` goes by file and line, an image without
+``image_id`` by its name, and sizes are read from the images.
 """
 from pathlib import Path
 
+from mmduet.datasets.readers.masks import corners_of_mask
 from mmduet.datasets.readers.shikra_jsonl import first_record, parse_line
 from mmduet.datasets.readers.source_data import (
     UNKNOWN_SIZE,
@@ -35,7 +37,7 @@ def read_own(files: SourceFiles, paths: list[Path], target: Target) -> SourceDat
     """Read all files.
 
     Raises:
-        DataError: a line does not parse, lacks a field, or has an impossible box; names file, line and field.
+        DataError: a line does not parse, lacks a field, or has an impossible box or mask; names file, line and field.
     """
     builder = SourceBuilder()
     for path in paths:
@@ -51,8 +53,11 @@ def read_own(files: SourceFiles, paths: list[Path], target: Target) -> SourceDat
             split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
             image_id = builder.add_image(texts['image'], size, record.get('image_id', image_id_of_coco(texts['image'])))
+            if 'segmentation' in record and 'box' not in record:
+                box = corners_of_mask(record['segmentation'], where, builder.images[image_id].size)
+            else:
+                box = corners_of_xyxy(get_field(record, 'box', where), where)
             builder.add(where, image_id, texts['expression'], {
                 'expression_id': str(record.get('expression_id', f'{path.stem}:{number}')), 'split': split,
-                'box': corners_of_xyxy(get_field(record, 'box', where), where),
-                **{name: record.get(name) for name in _OPTIONAL}})
+                'box': box, **{name: record.get(name) for name in _OPTIONAL}})
     return builder.finish(paths)

@@ -10,6 +10,7 @@ from mmduet.io.errors import DataError
 
 # Of an image whose size a source does not say; read from the file when images are matched.
 UNKNOWN_SIZE = 0
+NO_SIZE = (UNKNOWN_SIZE, UNKNOWN_SIZE)
 # Makes corners of the same box equal whatever layout they come from: x + width carries the noise of one addition.
 BOX_DECIMALS = 6
 _IMAGE_NUMBER = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?(\d+)\.(?:jpe?g|png)', re.IGNORECASE)
@@ -33,6 +34,11 @@ class SourceImage:
     file_names: tuple[str, ...]
     boxes: list[Box] = field(default_factory=list)
     categories: list[str | None] = field(default_factory=list)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), pixels."""
+        return self.width, self.height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +78,7 @@ class SourceBuilder:
     annotations: list[Annotation] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)
 
-    def add_image(self, file_name: str, size: tuple[int, int] = (UNKNOWN_SIZE, UNKNOWN_SIZE),
+    def add_image(self, file_name: str, size: tuple[int, int] = NO_SIZE,
                   image_id: int | str | None = None) -> int | str:
         """Note an image, once.
 
@@ -95,7 +101,7 @@ class SourceBuilder:
         if type(image_id) not in (int, str):
             raise DataError(f'image {file_name}: its id must be a whole number or text, got {image_id!r}')
         if UNKNOWN_SIZE in size:
-            size = (UNKNOWN_SIZE, UNKNOWN_SIZE)
+            size = NO_SIZE
         if image_id not in self.images:
             names = image_file_names(image_id, file_name)
             self.images[image_id] = SourceImage(width=size[0], height=size[1], file_names=names)
