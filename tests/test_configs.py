@@ -3,7 +3,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmduet.engine.config_tools import drop_pretrained, walk
+from mmduet.engine.config_tools import apply_patch, drop_pretrained, load_config, walk
 from mmduet.engine.pretraining import stated_excludes
 from mmduet.evaluation.kept_out import kept_out
 from mmduet.models import BaseGrounder, DistilledGrounder
@@ -11,7 +11,8 @@ from mmduet.registry import MODELS
 from tests.shared_data import ROOT
 
 BUILT: dict[str, bool] = {}  # models that were built, and whether they are distilled
-LEAVES = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
+PATCHES = sorted((ROOT / 'configs/duet/ablation').glob('*.py'))
+LEAVES = sorted(path for path in (ROOT / 'configs').rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
 
 
 def _name(path):
@@ -123,3 +124,21 @@ def test_leaf_of_a_student_is_short_and_has_all_loaders(path):
     splits = {name: [split for node in walk(config[name]) for split in node.get('splits', [])]
               for name in ('train_dataloader', 'val_dataloader', 'test_dataloader')}
     assert all(splits.values()), splits
+
+
+@pytest.mark.parametrize('student', ['transvg', 'vltvg', 'qrnet', 'clip_vg'])
+def test_every_patch_of_the_ablation_fits_every_student_and_changes_its_model_alone(student, tmp_path):
+    base = load_config(f'configs/duet/{student}_duet_refshapes.py')
+    drop_pretrained(base)
+    before, built = base.to_dict(), {}
+    for path in PATCHES:
+        config = load_config(base.filename)
+        apply_patch(config, path)
+        drop_pretrained(config)
+        assert {key for key, value in config.to_dict().items() if value != before.get(key)} == {'model'}, path
+        config.dump(tmp_path / 'dumped.py')
+        built[path.stem] = MODELS.build(Config.fromfile(tmp_path / 'dumped.py').model)
+        assert path.read_text().startswith('"""'), 'a patch says in its first line what it does'
+    plain = built.pop('plain')
+    assert isinstance(plain, BaseGrounder)
+    assert all(model.student.state_dict().keys() == plain.state_dict().keys() for model in built.values())

@@ -49,10 +49,13 @@ def names(text: str) -> list[str]:
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Flags about data and weights that training and testing share."""
     parser.add_argument('config', help='path of a config, from here or from the repository')
-    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG)')
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG '
+                                           'and of its patches)')
     parser.add_argument('--data-root', help='data root for every data set of the config')
     parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
+    parser.add_argument('--patch', nargs='+', default=[], metavar='PATCH',
+                        help='changes to the config: files with a function change(cfg), or names in configs/duet/ablation')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the config')
 
 
@@ -73,6 +76,8 @@ def load(args: argparse.Namespace) -> Config:
     with naming_unknown_types(cfg):
         for _ in config_tools.walk(cfg._cfg_dict):
             pass  # the classes that a config imports are looked up when they are first seen
+    for patch in args.patch:
+        config_tools.apply_patch(cfg, patch)
     config_tools.apply_options(cfg, args.cfg_options)
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)
@@ -82,7 +87,7 @@ def load(args: argparse.Namespace) -> Config:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = str(Path('work_dirs') / '-'.join(Path(name).stem for name in (args.config, *args.patch)))
     cfg.launcher = args.launcher
     return cfg
 

@@ -227,6 +227,7 @@ def command_of(args: argparse.Namespace, out: Path, split: str) -> str:
     words += ['--distractors'] if args.distractors else []
     words += ['--data-root', args.data_root] if args.data_root is not None else []
     words += ['--no-pretrained'] if args.no_pretrained else []
+    words += ['--patch', *args.patch] if args.patch else []
     words += ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     return shlex.join(words)
 

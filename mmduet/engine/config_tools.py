@@ -1,5 +1,6 @@
 """Changes that the command line makes to a config; each walks the whole of it."""
 import ast
+import runpy
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATCHES = Path('configs/duet/ablation')
 # Keys that the runner reads although few configs set them.
 OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom_hooks', 'custom_imports', 'data_preprocessor',
                  'efficient_conv_bn_eval', 'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
@@ -44,7 +46,7 @@ def load_config(path: str | Path) -> Config:
     found = next((p for p in (given, REPOSITORY / given) if p.is_file()), None)
     if found is None:
         files = sorted((REPOSITORY / 'configs').glob('**/*.py'))
-        known = [str(file.relative_to(REPOSITORY)) for file in files if '_base_' not in file.parts]
+        known = [str(file.relative_to(REPOSITORY)) for file in files if not {'_base_', PATCHES.name} & set(file.parts)]
         names = {Path(name).name: name for name in known}
         near = get_close_matches(str(path), known, n=3, cutoff=0.5)
         near += [names[name] for name in get_close_matches(given.name, names, n=3, cutoff=0.5) if names[name] not in near]
@@ -90,6 +92,40 @@ def apply_options(cfg: Config, options: Sequence[str]) -> None:
             raise ConfigError(f'the config has no {first!r} (from {key!r}){hint}')
     if parsed:
         cfg.merge_from_dict(parsed)
+
+
+def find_patch(name: str | Path) -> Path:
+    """The file of a patch: a path, from the working directory or the repository, or a name in ``configs/duet/ablation``.
+
+    Raises:
+        FileNotFoundError: no such file; names those that come with mmduet.
+    """
+    given = Path(name)
+    for path in (given, REPOSITORY / given, REPOSITORY / PATCHES / f'{name}.py'):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in (REPOSITORY / PATCHES).glob('*.py'))
+    near = get_close_matches(given.stem, known, n=3, cutoff=0.4) or known
+    raise FileNotFoundError(f'there is no patch {name}; those of {PATCHES} that come near are {", ".join(near)}')
+
+
+def apply_patch(cfg: Config, name: str | Path) -> None:
+    """Change a config by a patch: a Python file whose function ``change(cfg)`` does what a leaf does below its bases.
+
+    A patch is a Python program, as a config is: applying one runs it.
+
+    Raises:
+        FileNotFoundError: no such patch.
+        ConfigError: the file has no function ``change``, or the config has not what it changes.
+    """
+    path = find_patch(name)
+    change = runpy.run_path(str(path)).get('change')
+    if not callable(change):
+        raise ConfigError(f'{path} is no patch: it has no function change(cfg)')
+    try:
+        change(cfg)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f'the patch {path.stem} does not fit {cfg.filename}: {error}') from error
 
 
 def set_data_root(cfg: Config, root: str | Path) -> int:

@@ -1,17 +1,17 @@
 #!/usr/bin/env python
-"""Train arms that differ in one thing each, with the same seeds, and compare them paired by seed.
+"""Train a config and patches of it with the same seeds, and compare them paired by seed.
 
-    python projects/ablation/ablate.py configs/duet/ablation/ --seeds 5
-    python projects/ablation/ablate.py configs/duet/ablation/ --seeds 8 --arms full,semantic,contrast_random --jobs 2
-    python projects/ablation/ablate.py configs/duet/ablation/ --arms plain,full --train-sizes 1000,2000,8000,32000
-    python projects/ablation/ablate.py configs/duet/ablation/ --arms full --sweep model.head.region.weight=0.1,0.25,1.0
-    python projects/ablation/ablate.py configs/duet/ablation/ --table --against plain,semantic
-    python projects/ablation/ablate.py configs/duet/ablation/ --test     # last: the kept students on the test splits
+    python projects/ablation/ablate.py configs/duet/qrnet_duet_refshapes.py --patches plain,full,semantic --seeds 5
+    python projects/ablation/ablate.py CONFIG --patches full,semantic,contrast_random --seeds 8 --jobs 2
+    python projects/ablation/ablate.py CONFIG --patches plain,full --train-sizes 1000,2000,8000,32000
+    python projects/ablation/ablate.py CONFIG --patches full --sweep model.head.region.weight=0.1,0.25,1.0
+    python projects/ablation/ablate.py CONFIG --patches plain,full --test     # last: the kept students on the test splits
+    python projects/ablation/ablate.py --table --against plain,semantic       # of the records alone
 
-Every config in the folder is an arm. In all arms of a seed the student starts with the same weights and sees the same
-expressions in the same order; runs for which that does not hold are not tabulated. Each run is a process of one thread and
-adds one JSON line when it is done, so that the command can be interrupted and repeated: what is there is not run again. Only
-val is looked at, until --test.
+Every patch is an arm, and so is full, the config as it is; --setting holds what they share. In all arms of a seed the student
+starts with the same weights and sees the same expressions in the same order; runs for which that does not hold are not
+tabulated. Each run is a process of one thread and adds one JSON line when it is done, so that the command can be interrupted
+and repeated: what is there is not run again. Only val is looked at, until --test.
 """
 import argparse
 import os
@@ -31,16 +31,23 @@ if TYPE_CHECKING:
 
 PLAIN = 'plain'
 SEEDS = [0, 1, 2, 3, 4]
+CONFIG = 'configs/duet/transvg_duet_refshapes.py'
+SETTING = Path(__file__).parent / 'settings/refshapes.py'
+RECORDS = Path('projects/ablation/results/refshapes.jsonl')
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('folder', type=Path, help='folder of the configs of the arms')
+    parser.add_argument('config', nargs='?', default=CONFIG, help='the config that the patches change (default: %(default)s)')
+    parser.add_argument('--patches', type=_common.names, metavar='A,B',
+                        help='the arms: full, names in configs/duet/ablation or here in patches, or files (default: full and '
+                             'all of configs/duet/ablation)')
+    parser.add_argument('--setting', default=str(SETTING),
+                        help='patch that is applied before those of the arms (default: the setting of docs/refshapes.md)')
     parser.add_argument('--seeds', type=_seeds, metavar='N|A-B|A,B',
                         help='how many, from 0, or which (default: 5; with --table, all that are recorded)')
-    parser.add_argument('--arms', type=_common.names, metavar='A,B', help='names of configs (default: all in the folder)')
-    parser.add_argument('--out', type=Path, default=Path('results/refshapes.jsonl'),
+    parser.add_argument('--out', type=Path, default=RECORDS,
                         help='records of the runs (default: %(default)s)')
     parser.add_argument('--work-dir', type=Path, help='checkpoints and logs (default: work_dirs/ablation/NAME OF --out)')
     parser.add_argument('--jobs', type=_common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
@@ -100,10 +107,10 @@ def make_plan(args: argparse.Namespace) -> 'Plan':
     from projects.ablation.trial import Trial
     work_dir = args.work_dir or Path('work_dirs/ablation') / args.out.stem
     data_root = str(Path(args.data_root).resolve()) if args.data_root else None
-    base = Trial(arm='', config='', seed=0, work_dir=str(work_dir.resolve()), out=str(args.out.resolve()),
-                 options=tuple(args.cfg_options), data_root=data_root, steps=args.steps,
+    base = Trial(arm='', config=args.config, patches=(args.setting, ), seed=0, work_dir=str(work_dir.resolve()),
+                 out=str(args.out.resolve()), options=tuple(args.cfg_options), data_root=data_root, steps=args.steps,
                  identity={'commit': plan.describe_commit()})
-    trials = plan.plan_trials(plan.find_arms(args.folder, args.arms), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
+    trials = plan.plan_trials(plan.find_arms(args.patches), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
     records, notes = read_records(args.out)
     made = plan.make_plan(trials, records)
     print('\n'.join([*notes, *made.stale, f'{len(trials)} runs: {len(made.done)} are in {args.out}']))
@@ -183,7 +190,7 @@ def tabulate_records(args: argparse.Namespace) -> None:
 def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: Sequence[str]) -> None:
     """Print a table per split and number of expressions, and draw it.
 
-    With a plan, of its runs that fit it; without, of all records, or of the arms and seeds that were named.
+    With a plan, of its runs that fit it; without, of all records, or of the arms, seeds and steps that were named.
     """
     from mmduet.visualization.charts import to_svg
     from projects.ablation import charts, tables
@@ -196,8 +203,8 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
         order = [key_of(trial) for trial in made.trials]
         records.sort(key=lambda record: order.index(record_key(record)))
     else:
-        records = [record for record in records if (not args.arms or record['arm'].partition('[')[0] in args.arms)
-                   and (not args.seeds or record['seed'] in args.seeds)]
+        records = [record for record in records if (not args.patches or record['arm'].partition('[')[0] in args.patches)
+                   and (not args.seeds or record['seed'] in args.seeds) and args.steps in (None, record['budget'])]
     for size in sorted({record['train_size'] for record in records}, key=lambda size: size or 0):
         part = [record for record in records if record['train_size'] == size]
         for split in splits:

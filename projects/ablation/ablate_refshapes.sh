@@ -17,5 +17,5 @@ if [ ! -f "$data/manifest.json" ]; then
     "$PYTHON" tools/prepare_dataset.py refshapes --source "${data}_official" --images "${data}_official/images" --out "$data"
 fi
 # What the teacher says about the first 8,000 expressions; goes on where it stopped, and another size asks for a cache of its own.
-"$PYTHON" tools/cache_teacher.py configs/duet/ablation/full.py
-"$PYTHON" projects/ablation/ablate.py configs/duet/ablation/ --out work_dirs/ablation/refshapes.jsonl "$@"
+"$PYTHON" tools/cache_teacher.py configs/duet/transvg_duet_refshapes.py --patch projects/ablation/settings/refshapes.py
+"$PYTHON" projects/ablation/ablate.py configs/duet/transvg_duet_refshapes.py --out work_dirs/ablation/refshapes.jsonl "$@"

@@ -1,14 +1,10 @@
 """The last look: the kept student of a run on the test splits."""
-import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.runner import Runner
-from numpy.typing import NDArray
 
 from mmduet.engine import config_tools
 from mmduet.engine.checkpoint import load_strictly, read_checkpoint
@@ -19,10 +15,8 @@ from projects.ablation.fingerprint import hash_bytes, hash_data
 from projects.ablation.runs import Record, RunError, append_record, run_name
 from projects.ablation.trial import CHECKPOINT, Trial, resolve
 
-# IoUs are kept in steps of 1/200, rounded down, so that hits at 0.5, 0.75 and 0.9 are kept.
-IOU_STEPS = 200
-KEPT = ('arm', 'seed', 'train_size', 'config', 'config_hash', 'data_hash', 'options', 'budget', 'steps', 'student_hash',
-        'order', 'checkpoint_hash', 'step_cpu_ms', 'commit', 'pretrain_kept_out')
+KEPT = ('arm', 'seed', 'train_size', 'config', 'patches', 'config_hash', 'data_hash', 'options', 'budget', 'steps',
+        'student_hash', 'order', 'checkpoint_hash', 'step_cpu_ms', 'commit', 'pretrain_kept_out')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +57,7 @@ def choose_splits(trial: Trial, wanted: Sequence[str] | None = None) -> tuple[tu
 
 
 def run_held_out(task: HeldOut) -> Record:
-    """Score the kept student on the splits and add the line, which has the answers' IoUs as text.
+    """Score the kept student on the splits and add the line.
 
     Raises:
         RunError: the checkpoint is gone, or is not the one that the record describes.
@@ -83,8 +77,7 @@ def run_held_out(task: HeldOut) -> Record:
     results: dict[str, Any] = {}
     for split in task.splits:
         config_tools.set_splits(cfg, 'test_dataloader', [split])
-        metrics, answers[split] = evaluate(model, Runner.build_dataloader(cfg.test_dataloader, seed=0), metric)
-        results[split] = {**metrics, 'iou': pack_overlaps([answer['iou'] for answer in answers[split]])}
+        results[split], answers[split] = evaluate(model, Runner.build_dataloader(cfg.test_dataloader, seed=0), metric)
     if task.together:
         joined = metric.compute_metrics([answer for split in task.together for answer in answers[split]])
         results['+'.join(task.together)] = {name: round(value, DIGITS) for name, value in joined.items() if '/' not in name}
@@ -93,16 +86,3 @@ def run_held_out(task: HeldOut) -> Record:
               'test_data_hash': hash_data(root, task.splits), 'test': results}
     append_record(Path(task.out), record)
     return record
-
-
-def pack_overlaps(overlaps: Sequence[float]) -> str:
-    """IoUs in [0, 1] as text, about a byte each: base64 of the deflated bytes floor(200 IoU)."""
-    steps = np.floor(np.asarray(overlaps, dtype=np.float64) * IOU_STEPS + 1e-6).astype(np.uint8)
-    return base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode()
-
-
-def unpack_overlaps(text: str) -> NDArray[np.float64]:
-    """(n,) IoUs of ``pack_overlaps``, rounded down to multiples of 0.005, in the order of sorted expression ids."""
-    steps = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-    overlaps: NDArray[np.float64] = steps / IOU_STEPS
-    return overlaps

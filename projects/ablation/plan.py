@@ -4,14 +4,15 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
-from mmduet.engine.config_tools import REPOSITORY, ConfigError
+from mmduet.engine.config_tools import PATCHES, REPOSITORY, ConfigError, find_patch
 from projects.ablation.runs import Record, latest, record_key
 from projects.ablation.trial import Trial, identify, resolve
 
 Key = tuple[str, int | None, int]
+FULL = 'full'
+OWN_PATCHES = Path(__file__).parent / 'patches'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,22 @@ def key_of(trial: Trial) -> Key:
     return trial.arm, trial.train_size, trial.seed
 
 
-def find_arms(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
-    """Configs of a folder by their names, in the order asked for, else ``plain`` first and the others by name.
+def find_arms(names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+    """The patches of each arm by its name: ``full`` is the config as it is, any other name or file a patch of it.
+
+    Args:
+        names: of patches, or their files, in the order asked for; None for ``full`` and all of ``configs/duet/ablation``.
 
     Raises:
-        ConfigError: no such folder, no config in it, or an arm that is not there; names the nearest.
+        FileNotFoundError: a patch is not there; names the nearest.
     """
-    found = next((path for path in (folder, REPOSITORY / folder) if path.is_dir()), None)
-    if found is None:
-        raise ConfigError(f'there is no folder {folder} of configs of arms')
-    arms = {path.stem: path for path in sorted(found.glob('*.py'), key=lambda path: (path.stem != 'plain', path.stem))
-            if not path.stem.startswith('_')}
-    if not arms:
-        raise ConfigError(f'{folder} has no config of an arm')
-    for name in names or ():
-        if name not in arms:
-            near = get_close_matches(name, arms, n=3, cutoff=0.4)
-            raise ConfigError(f'{folder} has no arm {name}; ' + (f'the nearest are {", ".join(near)}' if near else
-                                                                f'it has {", ".join(arms)}'))
-    return {name: arms[name] for name in names} if names else arms
+    wanted = names or [FULL, *(path.stem for path in sorted((REPOSITORY / PATCHES).glob('*.py')))]
+    return {Path(name).stem: () if name == FULL else (str(_find(name)), ) for name in wanted}
+
+
+def _find(name: str) -> Path:
+    own = OWN_PATCHES / f'{name}.py'
+    return own if own.is_file() else find_patch(name)
 
 
 def expand_sweep(text: str) -> list[str]:
@@ -78,25 +76,25 @@ def expand_sweep(text: str) -> list[str]:
     return [f'{key}={value}' for value in parsed]
 
 
-def plan_trials(arms: dict[str, Path], seeds: Sequence[int], sizes: Sequence[int | None], sweeps: Sequence[str],
+def plan_trials(arms: dict[str, tuple[str, ...]], seeds: Sequence[int], sizes: Sequence[int | None], sweeps: Sequence[str],
                 base: Trial) -> list[Trial]:
     """One trial per seed, number of expressions, arm and value of a sweep.
 
     Args:
-        arms: configs by name.
+        arms: patches by name.
         seeds, sizes: of the runs.
         sweeps: ``key=a,b`` each; where there is one, only arms with one of its values are run.
-        base: what all trials share; its ``work_dir`` is the folder above those of the runs.
+        base: what all trials share, with the patches of the setting; its ``work_dir`` is the folder above those of the runs.
     """
     variants: list[tuple[str, ...]] = [(option, ) for sweep in sweeps for option in expand_sweep(sweep)] or [()]
     trials = []
     for seed in seeds:
         for size in sizes:
-            for name, path in arms.items():
+            for name, patches in arms.items():
                 for variant in variants:
                     arm = f'{name}[{variant[0]}]' if variant else name
                     folder = re.sub(r'[^\w.=,+\-\[\]]', '_', arm) + (f'@{size}' if size else '')
-                    trials.append(replace(base, arm=arm, config=str(path), seed=seed, train_size=size,
+                    trials.append(replace(base, arm=arm, patches=(*base.patches, *patches), seed=seed, train_size=size,
                                           options=(*base.options, *variant),
                                           work_dir=str(Path(base.work_dir) / folder / f'seed_{seed}')))
     return trials

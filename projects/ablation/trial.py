@@ -1,4 +1,4 @@
-"""One run of an experiment: an arm's config with a seed, trained and evaluated, and the record of it."""
+"""One run of an experiment: a config with an arm's patches and a seed, trained and evaluated, and the record of it."""
 import time
 import uuid
 from collections.abc import Mapping
@@ -30,7 +30,8 @@ class Trial:
 
     Attributes:
         arm: name of the arm, with the value that a sweep gives it.
-        config: path of the arm's config.
+        config: path of the config that all arms change.
+        patches: of the setting and of the arm, in the order in which they change the config.
         seed: of weights, order and augmentation.
         work_dir: folder of this run's log and checkpoint.
         out: file that the record is added to.
@@ -46,6 +47,7 @@ class Trial:
     seed: int
     work_dir: str
     out: str
+    patches: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     data_root: str | None = None
     train_size: int | None = None
@@ -57,13 +59,15 @@ def resolve(trial: Trial) -> Config:
     """The config of a run, with all that the trial changes.
 
     Raises:
-        ConfigError: an option does not fit the config, or it has no limit of steps.
+        ConfigError: a patch or an option does not fit the config, or it has no limit of steps.
         FileNotFoundError: no such config or data root.
     """
     cfg = config_tools.load_config(trial.config)
     with naming_unknown_types(cfg):
         for _ in config_tools.walk(cfg._cfg_dict):
             pass  # the classes that a config imports are looked up when they are first seen
+    for patch in trial.patches:
+        config_tools.apply_patch(cfg, patch)
     for key in config_tools.parse_options(trial.options):
         _require_parent(cfg, key, trial.arm)
     config_tools.apply_options(cfg, trial.options)
@@ -160,7 +164,8 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     meta = {'arm': trial.arm, 'seed': trial.seed, **identity}
     write_checkpoint({'meta': meta, 'state_dict': student.state_dict()}, checkpoint)
     record = {
-        'arm': trial.arm, 'seed': trial.seed, 'train_size': trial.train_size, 'config': Path(trial.config).name, **identity,
+        'arm': trial.arm, 'seed': trial.seed, 'train_size': trial.train_size, 'config': Path(trial.config).name,
+        'patches': [Path(patch).stem for patch in trial.patches], **identity,
         'options': list(trial.options), 'budget': budget, 'steps': runner.iter, 'commit': trial.identity.get('commit'),
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),

@@ -8,9 +8,11 @@ from mmduet.engine.config_tools import (
     ConfigError,
     anchor_data_roots,
     apply_options,
+    apply_patch,
     check_precision,
     drop_pretrained,
     enable_auto_scale_lr,
+    find_patch,
     load_config,
     parse_options,
     parse_splits,
@@ -148,3 +150,25 @@ def test_rates_are_scaled_where_a_config_says_what_they_are_for():
     ('duet/transvg_duet_refshapes', 16), ('transvg/transvg_small_refcoco', 10), ('duet/transvg_duet_small_refcoco', 10)])
 def test_every_schedule_says_for_how_many_expressions_its_rates_are(name, expressions):
     assert load_config(f'configs/{name}.py').auto_scale_lr.to_dict() == dict(enable=False, base_batch_size=expressions)
+
+
+def test_a_patch_changes_a_config_and_is_found_by_its_name_or_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ['def change(cfg):', 'cfg.model.student.encoders[1].update(depth=18)', 'cfg.new = dict(a=1)']
+    (tmp_path / 'mine.py').write_text('\n    '.join(lines))
+    cfg = nested()
+    apply_patch(cfg, 'mine.py')
+    assert (cfg.model.student.encoders[1].depth, cfg.new.a) == (18, 1)
+    assert find_patch('text') == find_patch('configs/duet/ablation/text.py') == REPOSITORY / 'configs/duet/ablation/text.py'
+
+
+def test_a_patch_that_is_not_there_is_none_or_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no patch sematic; those of configs/duet/ablation that come near are semantic'):
+        apply_patch(nested(), 'sematic')
+    path = tmp_path / 'odd.py'
+    path.write_text('change = 3')
+    with pytest.raises(ConfigError, match=r'odd.py is no patch: it has no function change\(cfg\)'):
+        apply_patch(nested(), path)
+    path.write_text('def change(cfg):\n    cfg.model.head.update(terms=None)')
+    with pytest.raises(ConfigError, match=r"the patch odd does not fit .*: 'ConfigDict' object has no attribute 'head'"):
+        apply_patch(nested(), path)

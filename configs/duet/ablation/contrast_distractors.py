@@ -1,9 +1,5 @@
-"""Both halves; the negatives of the region contrast are the scene's other objects, as annotated, and random regions."""
-from mmengine.config import read_base
+"""The negatives of the region contrast are the other annotated objects of the image, and random regions."""
 
-from mmduet.models.task_modules import DistractorSampler
 
-with read_base():
-    from ._base_.distilled import *
-
-model['head']['sampler'].update(type=DistractorSampler)
+def change(cfg):
+    cfg.model.head.sampler.type = 'DistractorSampler'

@@ -1,9 +1,5 @@
-"""Both halves; the samples of the region contrast are drawn by location alone."""
-from mmengine.config import read_base
+"""The samples of the region contrast are drawn by location alone."""
 
-from mmduet.models.task_modules import LocationSampler
 
-with read_base():
-    from ._base_.distilled import *
-
-model['head']['sampler'].update(type=LocationSampler)
+def change(cfg):
+    cfg.model.head.sampler.type = 'LocationSampler'

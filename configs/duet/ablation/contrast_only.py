@@ -1,7 +1,5 @@
-"""The region contrast with SLA samples alone."""
-from mmengine.config import read_base
+"""The region contrast alone."""
 
-with read_base():
-    from ._base_.distilled import *
 
-model['head'].update(semantic=None)
+def change(cfg):
+    cfg.model.head.semantic = None

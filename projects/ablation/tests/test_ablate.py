@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from projects.ablation import ablate
-from projects.ablation.tests.tiny_experiment import make_record, write_arms
+from projects.ablation.tests.tiny_experiment import make_record, write_experiment
 from tests.shared_data import ROOT
 from tests.tiny_grounder import make_data_root
 
@@ -17,22 +17,25 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    arms = tmp_path_factory.mktemp('arms') / 'arms'
-    return write_arms(arms, plain={}, full={'model__dropout': 0.0}, broken={'model__dropout': 2.0},
-                      other={'model__type': 'projects.ablation.tests.other_grounder.OtherGrounder'})
+def experiment(tmp_path_factory):
+    return write_experiment(tmp_path_factory.mktemp('arms'), setting='cfg.model.dropout = 0.2', plain='pass',
+                            sharp='cfg.model.dropout = 0.0', broken='cfg.model.dropout = 2.0',
+                            other="cfg.model.type = 'projects.ablation.tests.other_grounder.OtherGrounder'")
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, folder, root, capsys):
+def run(monkeypatch, tmp_path, experiment, root, capsys):
     """Call the command in an empty folder; returns what it printed and how it ended."""
     monkeypatch.chdir(tmp_path)
     for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
         monkeypatch.setenv(name, '1')
     handler = signal.getsignal(signal.SIGTERM)
 
-    def call(*arguments, where=folder):
-        always = [where, '--data-root', root, '--out', 'r/runs.jsonl']
+    def call(*arguments):
+        config, files = experiment
+        # The patches of the test are files; their names are the arms.
+        arguments = [','.join(files.get(name, name) for name in str(argument).split(',')) for argument in arguments]
+        always = [config, '--setting', files['setting'], '--data-root', root, '--out', 'r/runs.jsonl']
         monkeypatch.setattr('sys.argv', ['ablate.py', *map(str, [*always, *arguments])])
         code = None
         try:
@@ -58,53 +61,60 @@ def test_help_is_shown_before_anything_heavy_is_imported():
 
 
 def test_arms_are_trained_once_tabulated_and_tested(run, tmp_path):
-    out, code = run('--seeds', 2, '--arms', 'plain,full', '--jobs', 2)
+    out, code = run('--seeds', 2, '--patches', 'plain,full', '--jobs', 2)
     assert code is None
     assert '4 runs: 0 are in r/runs.jsonl' in out and '4 of 4 done' in out
     assert '| full | 2 |' in out and 'drawn in r/runs.svg' in out
     made = records(tmp_path / 'r/runs.jsonl')
     assert sorted((record['arm'], record['seed']) for record in made) == [('full', 0), ('full', 1), ('plain', 0), ('plain', 1)]
     assert (tmp_path / 'work_dirs/ablation/runs/full/seed_1/last.pth').exists()
-    again, _ = run('--seeds', 2, '--arms', 'plain,full')
+    again, _ = run('--seeds', 2, '--patches', 'plain,full')
     assert '4 runs: 4 are in r/runs.jsonl' in again and 'done, about' not in again
-    more, _ = run('--seeds', '1-2', '--arms', 'full')
+    more, _ = run('--seeds', '1-2', '--patches', 'full')
     assert '2 runs: 1 are in' in more and '1 of 1 done' in more
-    tested, code = run('--seeds', 2, '--arms', 'plain,full', '--test')
+    tested, code = run('--seeds', 2, '--patches', 'plain,full', '--test')
     assert code is None
     assert 'testA+testB, 6 steps' in tested and (tmp_path / 'r/runs_testA+testB.svg').exists()
     assert len(records(tmp_path / 'r/runs.test.jsonl')) == 4
-    assert 'done, about' not in run('--seeds', 2, '--arms', 'plain,full', '--test')[0]
+    assert 'done, about' not in run('--seeds', 2, '--patches', 'plain,full', '--test')[0]
     table, _ = run('--table', '--against', 'full')
     assert 'Acc@0.5 minus full' in table and 'testB, 6 steps' in table
 
 
 def test_a_failed_arm_shows_the_end_of_its_log_and_the_others_go_on(run, tmp_path):
-    out, code = run('--seeds', 1, '--arms', 'broken,plain')
+    out, code = run('--seeds', 1, '--patches', 'broken,plain')
     assert 'broken seed 0: failed, see' in out
     assert 'dropout probability has to be between 0 and 1, but got 2.0' in out
     assert code == 'error: 1 runs failed; the same command tries them again'
     assert [record['arm'] for record in records(tmp_path / 'r/runs.jsonl')] == ['plain']
 
 
+def test_the_setting_is_applied_before_the_patch_of_an_arm(run, tmp_path):
+    run('--seeds', 1, '--patches', 'plain,full,sharp')
+    hashes = {record['arm']: record['config_hash'] for record in records(tmp_path / 'r/runs.jsonl')}
+    assert hashes['plain'] == hashes['full'] != hashes['sharp']
+    assert records(tmp_path / 'r/runs.jsonl')[0]['patches'] == ['setting', 'plain']
+
+
 def test_a_record_of_another_config_is_said_and_made_again(run, tmp_path):
-    run('--seeds', 1, '--arms', 'plain')
-    out, _ = run('--seeds', 1, '--arms', 'plain', '--cfg-options', 'model.dropout=0.3')
+    run('--seeds', 1, '--patches', 'plain')
+    out, _ = run('--seeds', 1, '--patches', 'plain', '--cfg-options', 'model.dropout=0.3')
     assert 'plain seed 0: the record is stale, made with another config (' in out
     assert '1 of 1 done' in out
     assert len(records(tmp_path / 'r/runs.jsonl')) == 2
     # The first is stale now.
-    assert '1 runs: 0 are in' in run('--seeds', 1, '--arms', 'plain')[0]
+    assert '1 runs: 0 are in' in run('--seeds', 1, '--patches', 'plain')[0]
 
 
 def test_arms_whose_students_start_differently_are_not_tabulated(run):
-    out, code = run('--seeds', 1, '--arms', 'plain,other')
+    out, code = run('--seeds', 1, '--patches', 'plain,other')
     assert '2 of 2 done' in out
     assert 'has other initial weights of the student than plain seed 0' in code
     assert '| plain |' not in out
 
 
 def test_sizes_and_sweeps_are_arms_of_their_own(run, tmp_path):
-    out, _ = run('--seeds', 1, '--arms', 'plain', '--train-sizes', '4,8', '--steps', 3, '--sweep', 'model.dropout=0.0,0.4')
+    out, _ = run('--seeds', 1, '--patches', 'plain', '--train-sizes', '4,8', '--steps', 3, '--sweep', 'model.dropout=0.0,0.4')
     assert {(record['arm'], record['train_size'], record['steps']) for record in records(tmp_path / 'r/runs.jsonl')} == {
         (f'plain[model.dropout={value}]', size, 3) for value in ('0.0', '0.4') for size in (4, 8)}
     assert 'val, 3 steps, 4 expressions' in out and 'val, 3 steps, 8 expressions' in out
@@ -112,10 +122,10 @@ def test_sizes_and_sweeps_are_arms_of_their_own(run, tmp_path):
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
-    (['--arms', 'nope'], 'has no arm nope'),
-    (['--arms', 'plain', '--train-sizes', '4', '--cfg-options', 'model.head.x=1'], 'arm plain has no model.head'),
-    (['--arms', 'plain', '--sweep', 'model.dropout'], '--sweep takes KEY=VALUE,VALUE'),
-    (['--arms', 'plain', '--test'], '5 runs have no record yet, such as plain seed 0'),
+    (['--patches', 'nope'], 'there is no patch nope'),
+    (['--patches', 'plain', '--train-sizes', '4', '--cfg-options', 'model.head.x=1'], 'arm plain has no model.head'),
+    (['--patches', 'plain', '--sweep', 'model.dropout'], '--sweep takes KEY=VALUE,VALUE'),
+    (['--patches', 'plain', '--test'], '5 runs have no record yet, such as plain seed 0'),
     (['--table'], 'there is no r/runs.jsonl: train first'),
 ])
 def test_wrong_input_ends_in_one_sentence(run, arguments, sentence):
@@ -124,7 +134,7 @@ def test_wrong_input_ends_in_one_sentence(run, arguments, sentence):
 
 
 @pytest.mark.parametrize(('flag', 'text'), [('--seeds', '0'), ('--seeds', 'x'), ('--seeds', '1,1'), ('--seeds', '3-1'),
-                                            ('--arms', 'a,,b'), ('--train-sizes', '0'), ('--jobs', '0')])
+                                            ('--patches', 'a,,b'), ('--train-sizes', '0'), ('--jobs', '0')])
 def test_flags_that_make_no_sense_are_refused(flag, text):
     with pytest.raises(SystemExit):
         ablate.parse_args(['arms', flag, text])
@@ -144,3 +154,6 @@ def test_a_table_of_records_needs_no_training(run, tmp_path):
     assert '| full | 3 | 51.0 ± 1.0 | 25.5 ± 0.5 | 10.0 ± 0.0 | +10.0 [+10.0, +10.0] (3) |' in out
     assert (tmp_path / 'f/gains.svg').read_text().startswith('<?xml')
     assert '| full | 2 | 51.5 ' in run('--table', '--seeds', '1,2')[0]
+    only = run('--table', '--patches', 'full', '--against', 'full')[0]
+    assert '| full | 3 |' in only and '| plain |' not in only
+    assert '| full | 3 |' in run('--table', '--steps', 100)[0] and '| full |' not in run('--table', '--steps', 50)[0]

@@ -1,4 +1,4 @@
-"""Records of runs with chosen scores, and a folder of tiny arms that train in a second."""
+"""Records of runs with chosen scores, and a config with patches that trains in a second."""
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,24 @@ def make_record(arm: str, seed: int, score: float, **changes: Any) -> dict[str, 
     return {**record, **changes}
 
 
-def write_arms(folder: Path, **arms: dict[str, Any]) -> Path:
-    """Write configs of arms of six steps of the tiny grounder; each value has dotted changes (``__`` for the dot)."""
+def write_experiment(folder: Path, **patches: str) -> tuple[Path, dict[str, str]]:
+    """Write a config of six steps of the tiny grounder and patches of it; returns the config, and the patches by name.
+
+    Args:
+        folder: where to.
+        patches: for each name, one statement that changes ``cfg``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, changes in arms.items():
-        cfg = Config.fromfile(str(TINY))
-        cfg.train_cfg.update(max_epochs=1000, max_iters=6)
-        cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3)]
-        cfg.default_hooks = dict(runtime_info=dict(type='mmduet.GroundingRuntimeInfoHook'), checkpoint=None)
-        cfg.visualizer = dict(type='Visualizer', vis_backends=[])
-        cfg.ablation = dict(curve_points=2, curve_expressions=4)
-        cfg.test_dataloader = cfg.val_dataloader
-        cfg.merge_from_dict({key.replace('__', '.'): value for key, value in changes.items()})
-        cfg.dump(folder / f'{name}.py')
-    return folder
+    cfg = Config.fromfile(str(TINY))
+    cfg.train_cfg.update(max_epochs=1000, max_iters=6)
+    cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3)]
+    cfg.default_hooks = dict(runtime_info=dict(type='mmduet.GroundingRuntimeInfoHook'), checkpoint=None)
+    cfg.visualizer = dict(type='Visualizer', vis_backends=[])
+    cfg.ablation = dict(curve_points=2, curve_expressions=4)
+    cfg.test_dataloader = cfg.val_dataloader
+    cfg.dump(folder / 'tiny.py')
+    paths = {}
+    for name, statement in patches.items():
+        (folder / f'{name}.py').write_text(f'def change(cfg):\n    {statement}\n')
+        paths[name] = str(folder / f'{name}.py')
+    return folder / 'tiny.py', paths

@@ -1,8 +1,0 @@
-"""The distilled tiny VLTVG that every arm is a change of: data, teacher and budget are those of TransVG's ablation."""
-from mmengine.config import read_base
-
-with read_base():
-    from ...ablation._base_.distilled import *
-    from ...vltvg_duet_refshapes import model as vltvg
-
-model['student'] = vltvg['student']
