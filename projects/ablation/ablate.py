@@ -196,15 +196,17 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
     from projects.ablation import charts, tables
     from projects.ablation.plan import key_of
     from projects.ablation.runs import latest, read_records, record_key
-    records = latest(read_records(out)[0])
+    records = read_records(out)[0]
     if made is not None:
+        records = latest(records)
         hashes = {key_of(trial): trial.identity['config_hash'] for trial in made.trials}
         records = [record for record in records if hashes.get(record_key(record)) == record['config_hash']]
         order = [key_of(trial) for trial in made.trials]
         records.sort(key=lambda record: order.index(record_key(record)))
     else:
-        records = [record for record in records if (not args.patches or record['arm'].partition('[')[0] in args.patches)
-                   and (not args.seeds or record['seed'] in args.seeds) and args.steps in (None, record['budget'])]
+        records = [record for record in latest(record for record in records if args.steps in (None, record['budget']))
+                   if (not args.patches or record['arm'].partition('[')[0] in args.patches)
+                   and (not args.seeds or record['seed'] in args.seeds)]
     for size in sorted({record['train_size'] for record in records}, key=lambda size: size or 0):
         part = [record for record in records if record['train_size'] == size]
         for split in splits:
