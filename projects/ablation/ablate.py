@@ -4,7 +4,7 @@
     python projects/ablation/ablate.py configs/duet/qrnet_duet_refshapes.py --patches plain,full,semantic --seeds 5
     python projects/ablation/ablate.py CONFIG --patches full,semantic,contrast_random --seeds 8 --jobs 2
     python projects/ablation/ablate.py CONFIG --patches plain,full --train-sizes 1000,2000,8000,32000
-    python projects/ablation/ablate.py CONFIG --patches full --sweep model.head.region.weight=0.1,0.25,1.0
+    python projects/ablation/ablate.py CONFIG --patches full --sweep model.head.terms.contrast.weight=0.1,0.25,1
     python projects/ablation/ablate.py CONFIG --patches plain,full --test     # last: the kept students on the test splits
     python projects/ablation/ablate.py --table --against plain,semantic       # of the records alone
 

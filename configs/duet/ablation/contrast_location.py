@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.sampler.type = 'LocationSampler'
+    cfg.model.head.terms.contrast.sampler.update(type='LocationSampler')

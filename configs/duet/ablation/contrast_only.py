@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.semantic = None
+    cfg.model.head.terms.update(text=None, region=None, image=None, relation=None)

@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.sampler.type = 'RandomSampler'
+    cfg.model.head.terms.contrast.sampler.update(type='RandomSampler')

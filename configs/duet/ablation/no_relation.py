@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.semantic.relation_weight = 0
+    cfg.model.head.terms.update(relation=None)

@@ -2,5 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.region = None
-    cfg.model.head.semantic.update(text_weight=0, image_weight=0, relation_weight=0)
+    cfg.model.head.terms.update(text=None, image=None, relation=None, contrast=None)

@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.anchor.type = 'RegionAnchor'
+    cfg.model.head.terms.contrast.anchor.update(type='RegionAnchor')

@@ -1,5 +1,5 @@
-"""The semantic half alone: text, region, image and relation."""
+"""The semantic half alone, text, region, image and relation: no contrast."""
 
 
 def change(cfg):
-    cfg.model.head.region = None
+    cfg.model.head.terms.update(contrast=None)

@@ -2,5 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.region = None
-    cfg.model.head.semantic.update(region_weight=0, image_weight=0, relation_weight=0)
+    cfg.model.head.terms.update(region=None, image=None, relation=None, contrast=None)

@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.anchor.type = 'projects.ablation.box_gradient_anchor.BoxGradientAnchor'
+    cfg.model.head.terms.contrast.anchor.update(type='projects.ablation.box_gradient_anchor.BoxGradientAnchor')

@@ -105,4 +105,4 @@ def test_arms_on_refshapes_have_the_same_student_data_and_budget(root, tmp_path,
     drop_pretrained(found['full_box_gradient'])
     found['full_box_gradient'].model.teacher = found['full_box_gradient'].model.teacher.teacher
     head = MODELS.build(found['full_box_gradient'].model).head
-    assert type(head.anchor).__module__ == 'projects.ablation.box_gradient_anchor'
+    assert type(head.terms['contrast'].anchor).__module__ == 'projects.ablation.box_gradient_anchor'
