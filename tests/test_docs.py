@@ -56,7 +56,7 @@ def test_every_command_names_a_tool_and_flags_that_it_has(page):
 @pytest.mark.parametrize('page', PAGES, ids=str)
 def test_every_config_record_and_link_exists(page):
     text = read(page)
-    for name in re.findall(r'(?<![\w/.])(?:configs|results|tests)/[\w/.]*\w', ' '.join(code(page))):
+    for name in re.findall(r'(?<![\w/.])(?:configs|tests|projects/ablation)/[\w/.+]*\w', ' '.join(code(page))):
         if not re.search(r'[A-Z]{4}', name):  # a place holder, as configs/STUDENT/STUDENT_DATA.py
             assert any((place / name).exists() for place in (ROOT, (ROOT / page).parent)), f'{page}: {name}'
     for target in re.findall(r'\]\(([^)\s]+)\)', text):
