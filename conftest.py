@@ -38,6 +38,14 @@ def pytest_sessionfinish() -> None:
         stop()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _unformatted_configs() -> Iterator[None]:
+    """Dump configs without the formatter, which takes longer than the rest of a tiny training; forked tools format theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_instances_of_other_tests() -> Iterator[None]:
     """Forget the loggers, message hubs and scopes that MMEngine keeps by a name which holds the second of the day."""

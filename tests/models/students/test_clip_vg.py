@@ -12,13 +12,15 @@ from mmduet.registry import MODELS
 from tests.shared_data import ROOT, shared
 from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import make_batch
+from tests.unset_weights import unset_weights
 
 
 @pytest.fixture(scope='module')
 def full_size():
     config = Config.fromfile(ROOT / 'configs/_base_/models/clip_vg_vit_b16.py').model
     config.pretrained = None
-    return MODELS.build(config).eval()
+    with unset_weights():
+        return MODELS.build(config).eval()
 
 
 @pytest.fixture

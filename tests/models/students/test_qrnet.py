@@ -13,13 +13,15 @@ from mmduet.structures import padding_mask
 from tests.shared_data import ROOT, shared
 from tests.tiny_qrnet import tiny_qrnet_config
 from tests.tiny_transvg import make_batch
+from tests.unset_weights import unset_weights
 
 
 @pytest.fixture(scope='module')
 def full_size():
     config = Config.fromfile(ROOT / 'configs/_base_/models/qrnet_swin_s.py').model
     config.pretrained = config.text_encoder.pretrained = None
-    return MODELS.build(config).eval()
+    with unset_weights():
+        return MODELS.build(config).eval()
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from mmduet.registry import MODELS
 from mmduet.structures import padding_mask
 from tests.shared_data import ROOT, shared
 from tests.tiny_transvg import make_batch, tiny_transvg_config
+from tests.unset_weights import unset_weights
 
 
 @pytest.fixture(scope='module')
 def full_size():
     config = Config.fromfile(ROOT / 'configs/_base_/models/transvg_r50.py').model
     config.pretrained = config.text_encoder.pretrained = None
-    return MODELS.build(config).eval()
+    with unset_weights():
+        return MODELS.build(config).eval()
 
 
 @pytest.fixture
