@@ -196,7 +196,7 @@ def test_a_checkpoint_of_another_size_is_refused_by_its_shapes(student, tmp_path
     state = {**student.state_dict(), 'query_embedding.weight': torch.zeros(900, 256)}
     torch.save(state, tmp_path / 'large.pth')
     config = load_config('grounding_dino_refshapes').model
-    with pytest.raises(ValueError, match=r'query_embedding\.weight \(900, 256\) for \(12, 256\)'):
+    with pytest.raises(ValueError, match=r'query_embedding\.weight \(900, 256\) instead of \(12, 256\)'):
         MODELS.build({**config, 'pretrained': str(tmp_path / 'large.pth')})
 
 

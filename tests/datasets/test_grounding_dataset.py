@@ -20,9 +20,9 @@ from mmduet.datasets import (
     grounding_collate,
 )
 from mmduet.datasets.grounding_dataset import clip_box, give_tokenizer
+from mmduet.io.files import find_file
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
-from mmduet.paths import find_file
 from tests.tiny_data import line, make_data_root, write_lines
 
 TEST_PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),

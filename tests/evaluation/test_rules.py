@@ -71,7 +71,7 @@ def kit_answers(name):
         x, y, w, h = torch.tensor(case['gt_xywh'], dtype=torch.float32)
         predicted = torch.tensor(case['pred'])
         limit = torch.tensor([width, height] * 2, dtype=torch.float32)
-        box = torch.minimum(canvas.to_photo(predicted[None])[0].clamp(min=0), limit)
+        box = torch.minimum(canvas.to_image(predicted[None])[0].clamp(min=0), limit)
         yield case, Answer(box=box, target=torch.stack([x, y, x + w, y + h]), ori_shape=(height, width), canvas=canvas,
                            canvas_box=predicted)
 

@@ -93,7 +93,7 @@ def kit_cases(name):
 def test_canvases_and_boxes_equal_those_of_the_authors(name):
     seen = 0
     for case, arrays, (inputs, sample), tolerance in kit_cases(name):
-        canvas = GroundingDataPreprocessor()({'inputs': [inputs], 'data_samples': [sample]})['inputs'][0].numpy()
+        canvas = GroundingDataPreprocessor()({'inputs': [inputs], 'data_samples': [sample]})['batch'].pixels[0].numpy()
         expected = arrays[next(key for key in arrays.files if case['key'] in key and 'image' in key)]
         assert np.abs(canvas[:, ::16, ::16] - expected).max() <= tolerance, case['key']
         assert canvas.mean(axis=(1, 2)) == pytest.approx(case['image_mean'], abs=max(tolerance, 1e-4))

@@ -11,15 +11,16 @@ from mmduet.models import DistilledGrounder, DUETHead
 from mmduet.models.cpu import optimise_for_cpu, swin
 from mmduet.models.cpu.dropout import CPUDropout
 from mmduet.models.cpu.linear import CPULinear
-from mmduet.models.losses import RegionContrastiveLoss, SemanticDistillLoss
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
+from tests.distill_batch import TERMS
 from tests.fake_gpu import fake_gpu
-from tests.models.students.test_conformance import TINY
+from tests.models.students.test_conformance import CONFIGS, read_config
 from tests.tiny_clip_config import RESNET, write_clip_config
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
-STUDENTS = pytest.mark.parametrize('name', sorted(TINY))
+STUDENTS = pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+TRANSVG, QRNET = (next(path for path in CONFIGS if path.stem.startswith(name)) for name in ('transvg', 'qrnet'))
 WIDE = torch.backends.cpu.get_cpu_capability() == 'AVX512'
 
 
@@ -47,10 +48,10 @@ def without_dropout(model):
     return model
 
 
-def build(name):
+def build(path):
     """A tiny student without dropout, whose gates do something."""
     torch.manual_seed(0)
-    model = without_dropout(MODELS.build(TINY[name]()))
+    model = without_dropout(MODELS.build(read_config(path)))
     with torch.no_grad():
         for parameter in model.parameters():
             if not parameter.abs().sum():
@@ -58,12 +59,10 @@ def build(name):
     return model
 
 
-def distil(folder, name, **vision):
-    path = write_clip_config(folder, 'tiny_clip', **vision)
-    head = dict(type=DUETHead, channels=64 if name == 'QRNet' else 32, embed_dims=16, semantic=dict(type=SemanticDistillLoss),
-                region=dict(type=RegionContrastiveLoss))
-    return MODELS.build(dict(type=DistilledGrounder, student=build(name), head=head,
-                             teacher=dict(type=CLIPTeacher, model='tiny_clip', model_config=path)))
+def distil(folder, **vision):
+    teacher = dict(type=CLIPTeacher, model='tiny_clip', model_config=write_clip_config(folder, 'tiny_clip', **vision))
+    return MODELS.build(dict(type=DistilledGrounder, student=build(TRANSVG), teacher=teacher,
+                             head=dict(type=DUETHead, terms=TERMS)))
 
 
 def gradients(model):
@@ -77,15 +76,15 @@ def answer(model):
         return model.eval()(**model.data_preprocessor(make_batch()), mode='tensor')
 
 
-def assert_close(got, expected, tolerance=1e-5):
+def assert_close(got, expected, tolerance=3e-5):
     assert got.keys() == expected.keys()
     for name, value in expected.items():
-        assert (got[name] - value).abs().max() <= tolerance * max(value.abs().max().item(), 1e-3), name
+        assert (got[name] - value).abs().max() <= tolerance * max(value.abs().max().item(), 1e-2), name
 
 
 @STUDENTS
-def test_a_student_keeps_its_answers_gradients_and_parameters(name, monkeypatch):
-    plain = build(name)
+def test_a_student_keeps_its_answers_gradients_and_parameters(path, monkeypatch):
+    plain = build(path)
     fast = copy.deepcopy(plain)
     before = dict(fast.named_parameters())
     assert optimise_for_cpu(fast) is fast
@@ -102,18 +101,18 @@ def test_a_student_keeps_its_answers_gradients_and_parameters(name, monkeypatch)
 
 @pytest.mark.parametrize('vision', [{}, dict(vision_cfg=RESNET)], ids=['vit', 'resnet'])
 def test_a_distilled_grounder_and_its_teacher_keep_theirs(vision, tmp_path):
-    plain = distil(tmp_path, 'TransVG', **vision)
+    plain = distil(tmp_path, **vision)
     fast = optimise_for_cpu(copy.deepcopy(plain))
     assert isinstance(fast.student.visual_proj, CPULinear)
-    assert any(isinstance(module, CPULinear) for module in fast.teacher.modules())
+    assert any(isinstance(module, CPULinear) for module in fast.teachers.modules())
     (losses, mine), (expected, reference) = gradients(fast), gradients(plain)
     assert_close(losses, expected)
-    assert_close(mine, reference)
+    assert_close(mine, reference, tolerance=1e-4)  # of the first convolution, through ReLUs that may turn
 
 
 @STUDENTS
-def test_a_copy_of_an_optimised_model_is_one_with_weights_of_its_own(name):
-    fast = optimise_for_cpu(build(name))
+def test_a_copy_of_an_optimised_model_is_one_with_weights_of_its_own(path):
+    fast = optimise_for_cpu(build(path))
     theirs = copy.deepcopy(fast)
     assert [type(module) for module in theirs.modules()] == [type(module) for module in fast.modules()]
     expected = answer(fast).boxes
@@ -133,7 +132,7 @@ def test_dropout_of_transformers_draws_as_ever_and_ours_faster():
 @pytest.mark.parametrize('optimised', [True, False])
 def test_on_a_gpu_a_block_of_swin_calls_its_network_once_whatever_the_batch(batch, optimised, monkeypatch):
     monkeypatch.setattr(swin, 'AT_ONCE', 1000)
-    model = build('QRNet').eval()
+    model = build(QRNET).eval()
     model = optimise_for_cpu(model) if optimised else model
     networks = [module.layers for module in model.backbone.modules() if isinstance(module, FFN)]
     calls = []
@@ -147,13 +146,13 @@ def test_on_a_gpu_a_block_of_swin_calls_its_network_once_whatever_the_batch(batc
 
 
 @STUDENTS
-def test_on_a_gpu_an_optimised_student_runs_what_the_plain_one_runs(name):
+def test_on_a_gpu_an_optimised_student_runs_what_the_plain_one_runs(path):
     def operations(model):
         with fake_gpu(model), Recorder() as recorder:
             model(**model.data_preprocessor(make_batch(), True), mode='loss')
         return recorder.names
     torch.manual_seed(0)
-    plain = MODELS.build(TINY[name]())
+    plain = MODELS.build(read_config(path))
     assert operations(optimise_for_cpu(copy.deepcopy(plain))) == operations(plain)
 
 

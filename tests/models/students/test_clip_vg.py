@@ -140,7 +140,7 @@ def test_towers_of_another_size_are_refused_with_names_and_shapes(tiny, tmp_path
     save_file(dict(tiny.state_dict()), tmp_path / 'ours.safetensors')
     config = tiny_clip_vg_config(pretrained=str(tmp_path / 'ours.safetensors'))
     config['visual_encoder']['patch_size'] = 16
-    said = r'does not fit CLIPVG: 3 of another shape \(positions\.weight \(78, 32\) for \(30, 32\)'
+    said = r'does not fit CLIPVG: 3 of another shape .*positions\.weight \(78, 32\) instead of \(30, 32\)'
     with pytest.raises(ValueError, match=said):
         MODELS.build(config)
 

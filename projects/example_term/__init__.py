@@ -1,0 +1,1 @@
+"""A distillation term from outside."""
