@@ -48,7 +48,7 @@ class GroundingRunner(Runner):
     """Train, validate and test a grounder; built from a config by ``GroundingRunner.from_cfg``.
 
     What differs from MMEngine's runner: checkpoints are read without running code and must fit the model; they are written
-    in one step, with the random state of every rank; resuming without a path skips torn files; processes on CPUs work. On a
+    in one step, with the random state of every rank; resuming without a path skips damaged files; processes on CPUs work. On a
     CPU the model is optimised for it, unless the config sets ``optimise_for_cpu = False``, or compiles it.
     """
 
@@ -185,7 +185,7 @@ class GroundingRunner(Runner):
         """Resume from a path, or from the last complete checkpoint of the work folder; or load weights; once.
 
         Raises:
-            CheckpointError: the work folder has checkpoints, but all are torn.
+            CheckpointError: the work folder has checkpoints, but all are truncated or corrupt.
         """
         checkpoint_without_reentry(self.plain_model, self.cfg.get('activation_checkpointing'))
         if self._has_loaded or not self._resume or self._load_from is not None:
@@ -200,7 +200,8 @@ class GroundingRunner(Runner):
                 continue
             return
         if candidates:
-            raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are torn: remove them to start anew')
+            raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are truncated or corrupt: remove them '
+                                  'to start anew')
         self.logger.info(f'No checkpoint in {self.work_dir} yet: training starts from the beginning.')
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,

@@ -24,6 +24,9 @@ class BaseTeacher(nn.Module, ABC):
         """Stay in eval mode, whatever is asked."""
         return super().train(False)
 
+    def init_weights(self) -> None:
+        """Called once before training: where a teacher opens what it reads from, if it does."""
+
     @abstractmethod
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
         """Give what is required, and nothing else.

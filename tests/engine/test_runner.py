@@ -127,18 +127,18 @@ def test_a_stop_inside_an_epoch_is_saved_under_its_step(root, tmp_path):
     assert not (tmp_path / 'pictures').exists()
 
 
-def test_resuming_skips_a_torn_checkpoint(whole, root, tmp_path):
+def test_resuming_skips_a_truncated_checkpoint(whole, root, tmp_path):
     train(tmp_path, root)
-    torn = tmp_path / 'epoch_2.pth'
-    torn.write_bytes(torn.read_bytes()[:1000])
+    cut = tmp_path / 'epoch_2.pth'
+    cut.write_bytes(cut.read_bytes()[:1000])
     runner = train(tmp_path, root, resume=True)
-    assert 'epoch_2.pth is torn' in logged(tmp_path)
+    assert 'epoch_2.pth is truncated or corrupt' in logged(tmp_path)
     assert equal(weights(runner), weights(whole[1]))
 
 
-def test_a_folder_of_torn_checkpoints_is_not_silently_started_anew(root, tmp_path):
+def test_a_folder_of_truncated_checkpoints_is_not_silently_started_anew(root, tmp_path):
     (tmp_path / 'epoch_1.pth').write_bytes(b'PK')
-    with pytest.raises(CheckpointError, match=r'all 1 checkpoints in .* are torn: remove them to start anew'):
+    with pytest.raises(CheckpointError, match=r'all 1 checkpoints in .* are truncated or corrupt: remove them to start anew'):
         train(tmp_path, root, resume=True)
 
 

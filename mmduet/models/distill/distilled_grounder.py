@@ -1,9 +1,10 @@
 """A student that frozen teachers and a distillation head help to train."""
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from copy import deepcopy
+from typing import Any, TypeVar, cast
 
 import torch
-from mmengine.model import BaseModel, ModuleDict
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
@@ -14,6 +15,7 @@ from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
 
 Config = dict[str, Any]
+T = TypeVar('T')
 # The name of a teacher that is alone.
 ONLY = 'teacher'
 
@@ -23,6 +25,8 @@ class DistilledGrounder(BaseModel):
     """In ``loss`` mode student, teachers and head; in every other mode the student alone.
 
     A teacher has no gradient, stays in eval mode, and is in no state dict: a checkpoint holds ``student.*`` and ``head.*``.
+    ``parameters()`` are those of student and head, and a copy has the teachers of its original, which it neither moves nor
+    changes: so a moving average is one of student and head.
     Load the student out of it with ``PretrainedInit(checkpoint=FILE, prefix='student.')``.
 
     Args:
@@ -45,8 +49,7 @@ class DistilledGrounder(BaseModel):
         self.student = _build(student)
         alone = isinstance(teacher, BaseTeacher) or 'type' in teacher
         named: Mapping[str, Any] = {ONLY: teacher} if alone else cast('Mapping[str, Any]', teacher)
-        # MMEngine's passes init_weights on to the teachers.
-        self.teachers = ModuleDict({name: _build(each).requires_grad_(False).eval() for name, each in named.items()})
+        self.teachers = nn.ModuleDict({name: _build(each).requires_grad_(False).eval() for name, each in named.items()})
         self.head = _build({'channels': self.student.channels, **head, 'embed_dims': self._widths(head)}
                            if isinstance(head, dict) else head)
         self._check_requirements()
@@ -85,6 +88,31 @@ class DistilledGrounder(BaseModel):
         """The student's."""
         return self.student.data_preprocessor
 
+    def init_weights(self) -> None:
+        """Initialise student and head, and let the teachers prepare; MMEngine's runner calls it before training."""
+        super().init_weights()
+        for _, teacher in self._named_teachers():
+            teacher.init_weights()
+
+    def named_parameters(self, prefix: str = '', recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
+        """Names and parameters of student and head."""
+        return _without_teachers(prefix, super().named_parameters(prefix, recurse, remove_duplicate))
+
+    def named_buffers(self, prefix: str = '', recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Names and buffers of student and head."""
+        return _without_teachers(prefix, super().named_buffers(prefix, recurse, remove_duplicate))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'DistilledGrounder':
+        twin = type(self).__new__(type(self))
+        memo |= {id(self): twin, id(self.teachers): self.teachers}
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
+        # Known to the copy but no submodule of it: an average may lie on another device.
+        twin._modules.pop('teachers', None)
+        twin.__dict__['teachers'] = self.teachers
+        return twin
+
     def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
         """Losses of student and head (``'loss'``), or what the student alone gives (``'tensor'``, ``'predict'``).
 
@@ -112,6 +140,11 @@ class DistilledGrounder(BaseModel):
 
 def _build(part: Config | nn.Module) -> Any:
     return MODELS.build(part) if isinstance(part, dict) else part
+
+
+def _without_teachers(prefix: str, members: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    start = f'{prefix}.teachers.' if prefix else 'teachers.'
+    return ((name, member) for name, member in members if not name.startswith(start))
 
 
 def _drop_teachers(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:

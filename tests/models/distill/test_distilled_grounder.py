@@ -62,10 +62,11 @@ def test_the_teacher_stays_in_eval_and_without_gradient_while_the_rest_trains(tm
 
 def test_a_training_step_moves_student_and_head_and_not_the_teacher(tmp_path):
     model = build(tmp_path).train()
-    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    parts = [*model.named_parameters(), *model.teachers.named_parameters()]
+    before = {name: parameter.clone() for name, parameter in parts}
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.train_step(make_batch(), OptimWrapper(torch.optim.AdamW(trainable, 1e-3)))
-    moved = {name.split('.')[0] for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    moved = {name.split('.')[0] for name, parameter in parts if not torch.equal(parameter, before[name])}
     assert moved == {'student', 'head'}
 
 
@@ -108,6 +109,18 @@ def test_a_copy_gives_the_same_losses_and_drops_its_own_teacher(tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert copied.state_dict().keys() == model.state_dict().keys()
     assert copied.data_preprocessor is copied.student.data_preprocessor
+
+
+def test_a_copy_has_the_same_teacher_and_leaves_it_where_it_is(tmp_path):
+    model = build(tmp_path)
+    copied = copy.deepcopy(copy.deepcopy(model)).double()
+    assert copied.teachers is model.teachers
+    assert {parameter.dtype for parameter in model.teachers.parameters()} == {torch.float32}
+    own = {id(tensor) for part in (copied.student, copied.head) for tensor in [*part.parameters(), *part.buffers()]}
+    assert {id(tensor) for tensor in [*copied.parameters(), *copied.buffers()]} == own
+    assert {tensor.dtype for tensor in copied.parameters()} == {torch.float64}
+    names = [name for name, _ in [*model.named_parameters('x'), *model.named_buffers('x')]]
+    assert names == [name for name, _ in [*copied.named_parameters('x'), *copied.named_buffers('x')]]
 
 
 def test_a_moving_average_follows_the_student(tmp_path):
