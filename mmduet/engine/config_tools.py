@@ -41,6 +41,10 @@ def load_config(path: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: no such file; names the nearest ones of the repository.
+
+    >>> from mmduet.engine.config_tools import load_config
+    >>> load_config('configs/duet/transvg_duet_refcoco.py').model.type.__name__
+    'DistilledGrounder'
     """
     given = Path(path)
     found = next((p for p in (given, REPOSITORY / given) if p.is_file()), None)
@@ -62,6 +66,10 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         ConfigError: an option without ``=``.
+
+    >>> from mmduet.engine.config_tools import parse_options
+    >>> parse_options(['train_cfg.max_epochs=3', 'model.head.terms.contrast=None', 'name=abc'])
+    {'train_cfg.max_epochs': 3, 'model.head.terms.contrast': None, 'name': 'abc'}
     """
     parsed: dict[str, Any] = {}
     for option in options:

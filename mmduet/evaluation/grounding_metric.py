@@ -33,6 +33,10 @@ class GroundingMetric(BaseMetric):
         out_file: JSON lines of all answers, written by the first rank; none by default.
         pretrain_excludes: data sets whose val and test images pre-training never saw, which is said with every score; None
             where nobody says it. The runner fills it in.
+
+    >>> from mmduet.evaluation import GroundingMetric
+    >>> GroundingMetric(thresholds=(0.5, 0.75)).thresholds
+    (0.5, 0.75)
     """
 
     default_prefix = ''

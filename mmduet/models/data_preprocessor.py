@@ -27,6 +27,18 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
     Attributes:
         tokenizer: the student's, which sets it; it is used where the workers did not deliver token ids. None for a student
             that reads the texts.
+
+    >>> import torch
+    >>> from mmdet.structures import DetDataSample
+    >>> from mmduet.models import GroundingDataPreprocessor
+    >>> from mmduet.structures import Canvas
+    >>> canvas = Canvas(size=64, left=0, top=8, width=64, height=48, scale_x=0.5, scale_y=0.5)
+    >>> samples = [DetDataSample(metainfo=dict(text=text, img_path='a.jpg', canvas=canvas, ori_shape=(96, 128)))
+    ...            for text in ('the red cup', 'the left one')]
+    >>> image = torch.zeros(3, 48, 64, dtype=torch.uint8)
+    >>> batch = GroundingDataPreprocessor()(dict(inputs=[image, image], data_samples=samples))['batch']
+    >>> len(batch), tuple(batch.pixels.shape), batch.image_index.tolist(), batch.content.tolist()
+    (2, (1, 3, 64, 64), [0, 0], [[0, 8, 64, 56]])
     """
 
     mean: Tensor

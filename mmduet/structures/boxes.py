@@ -7,7 +7,13 @@ from torch import Tensor
 
 
 def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
-    """Corners of (..., 4) centre-size boxes."""
+    """Corners of (..., 4) centre-size boxes.
+
+    >>> import torch
+    >>> from mmduet.structures.boxes import cxcywh_to_xyxy
+    >>> cxcywh_to_xyxy(torch.tensor([0.5, 0.5, 0.5, 1.0])).tolist()
+    [0.25, 0.0, 0.75, 1.0]
+    """
     centre, size = boxes[..., :2], boxes[..., 2:]
     return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
 
@@ -57,10 +63,24 @@ def giou_xyxy(first: Tensor, second: Tensor) -> Tensor:
 
 
 def iou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
-    """``iou_xyxy`` of centre-size boxes."""
+    """``iou_xyxy`` of centre-size boxes.
+
+    >>> import torch
+    >>> from mmduet.structures.boxes import iou_cxcywh
+    >>> boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5], [0.75, 0.5, 0.5, 0.5]])
+    >>> [round(value, 3) for value in iou_cxcywh(boxes[0], boxes).tolist()]
+    [1.0, 0.333]
+    """
     return iou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))
 
 
 def giou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
-    """``giou_xyxy`` of centre-size boxes."""
+    """``giou_xyxy`` of centre-size boxes.
+
+    >>> import torch
+    >>> from mmduet.structures.boxes import giou_cxcywh
+    >>> first, second = torch.tensor([0.25, 0.5, 0.5, 1.0]), torch.tensor([0.75, 0.5, 0.5, 1.0])
+    >>> giou_cxcywh(first, second).item()
+    0.0
+    """
     return giou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))

@@ -18,6 +18,14 @@ class Canvas:
         left, top: corner of the content on the canvas, pixels.
         width, height: size of the content on the canvas, pixels.
         scale_x, scale_y: content pixels per image pixel; rounding makes them differ a little.
+
+    >>> import torch
+    >>> from mmduet.structures import Canvas
+    >>> canvas = Canvas(size=64, left=0, top=8, width=64, height=48, scale_x=0.5, scale_y=0.5)
+    >>> canvas.to_canvas(torch.tensor([[0.0, 0.0, 128.0, 96.0]])).tolist()
+    [[0.5, 0.5, 1.0, 0.75]]
+    >>> canvas.to_image(torch.tensor([[0.5, 0.5, 1.0, 0.75]])).tolist()
+    [[0.0, 0.0, 128.0, 96.0]]
     """
 
     size: int

@@ -39,6 +39,12 @@ def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
 
     Returns:
         (B, K, C); samples outside the map read its border.
+
+    >>> import torch
+    >>> from mmduet.structures import pool_regions
+    >>> ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    >>> round(pool_regions(ramp, torch.tensor([[[0.5, 0.5, 0.5, 0.5]]])).item(), 3)
+    3.5
     """
     steps = (torch.arange(points, device=boxes.device, dtype=boxes.dtype) + 0.5) / points - 0.5
     offset_y, offset_x = torch.meshgrid(steps, steps, indexing='ij')

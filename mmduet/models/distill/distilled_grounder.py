@@ -36,6 +36,12 @@ class DistilledGrounder(BaseModel):
 
     Raises:
         ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width.
+
+    >>> from mmduet.engine.config_tools import load_config
+    >>> from mmduet.registry import MODELS
+    >>> model = MODELS.build(load_config('configs/duet/transvg_duet_refshapes.py').model)
+    >>> sorted({name.split('.')[0] for name in model.state_dict()})
+    ['head', 'student']
     """
 
     student: BaseGrounder

@@ -26,6 +26,12 @@ class DUETHead(DistillHead):
 
     Raises:
         ValueError: a term does not say which of several teachers it reads, or names one that is not there.
+
+    >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
+    >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
+    ...                      contrast=None), channels=64, embed_dims=dict(teacher=512))
+    >>> list(head.terms), sorted(head.required_of('teacher'))
+    (['text', 'relation'], ['region', 'text'])
     """
 
     def __init__(self, terms: Mapping[str, dict[str, Any] | None], channels: int, embed_dims: Mapping[str, int],

@@ -38,6 +38,12 @@ class JointSpace(nn.Module):
     Args:
         channels: C of the student.
         embed_dims: D of the teacher.
+
+    >>> from mmduet.models.distill import JointSpace
+    >>> space = JointSpace(channels=64, embed_dims=512)
+    >>> embed = space.require('text', 'region')
+    >>> sorted(space.projectors)
+    ['region', 'text']
     """
 
     def __init__(self, channels: int, embed_dims: int) -> None:

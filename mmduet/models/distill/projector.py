@@ -11,6 +11,12 @@ class Projector(nn.Module):
     Args:
         channels: C of the student.
         embed_dims: D of the teacher.
+
+    >>> import torch
+    >>> from mmduet.models.distill import Projector
+    >>> embedded = Projector(channels=64, embed_dims=512)(torch.rand(2, 7, 64))
+    >>> tuple(embedded.shape), round(embedded[0, 0].norm().item(), 4)
+    ((2, 7, 512), 1.0)
     """
 
     def __init__(self, channels: int, embed_dims: int) -> None:

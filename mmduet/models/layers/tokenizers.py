@@ -76,6 +76,13 @@ class WordPieceTokenizer(Tokenizer):
 
     Raises:
         FileNotFoundError: no such vocabulary.
+
+    >>> from mmduet.models.layers.tokenizers import WordPieceTokenizer
+    >>> from mmduet.refshapes import VOCABULARY_FILE
+    >>> tokenizer = WordPieceTokenizer(VOCABULARY_FILE, max_tokens=16)
+    >>> ids, padding = tokenizer(['the red ball', 'the ball left of the red star'])
+    >>> tuple(ids.shape), (~padding).sum(dim=1).tolist()
+    ((2, 16), [5, 9])
     """
 
     def __init__(self, vocab: str | Path, max_tokens: int, multiple: int = 8) -> None:

@@ -37,6 +37,14 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
 
     Raises:
         ValueError: shapes disagree, or the temperature is not positive.
+
+    >>> import torch
+    >>> from mmduet.models.losses.region_contrastive_loss import region_contrastive_loss
+    >>> anchor, other = torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 1.0]]])
+    >>> loss = region_contrastive_loss(anchor, anchor[:, None], torch.ones(1, 1), other, torch.ones(1, 1, dtype=torch.bool),
+    ...                                temperature=1.0)
+    >>> round(loss.item(), 4)
+    0.3133
     """
     batch, width = anchors.shape
     if temperature <= 0:

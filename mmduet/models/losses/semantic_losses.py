@@ -20,6 +20,11 @@ def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
     Raises:
         ValueError: shapes disagree.
+
+    >>> import torch
+    >>> from mmduet.models.losses.semantic_losses import cosine_distance
+    >>> cosine_distance(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]])).item()
+    0.5
     """
     if student.shape != teacher.shape or student.dim() != 2:
         raise ValueError(f'paired embeddings must both be (B, D), got {tuple(student.shape)} and {tuple(teacher.shape)}')
@@ -44,6 +49,14 @@ def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
 
     Raises:
         ValueError: shapes disagree, or the temperature is not positive.
+
+    >>> import torch
+    >>> from mmduet.models.losses.semantic_losses import relation_loss
+    >>> eye, none_same = torch.eye(2), torch.zeros(2, 2, dtype=torch.bool)
+    >>> relation_loss((eye, eye), (eye, eye), temperature=1.0, same=none_same).item()
+    0.0
+    >>> round(relation_loss((eye, eye.flip(0)), (eye, eye), temperature=1.0, same=none_same).item(), 4)
+    0.4621
     """
     batch = student[0].shape[0]
     if temperature <= 0:

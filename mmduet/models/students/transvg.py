@@ -27,6 +27,12 @@ class TransVG(BaseGrounder):
         grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
         pretrained: file of TransVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
+
+    >>> from mmduet.engine.config_tools import load_config
+    >>> from mmduet.registry import MODELS
+    >>> student = MODELS.build(load_config('configs/transvg/transvg_refshapes.py').model)
+    >>> student.channels, student.visual_reads_text
+    (64, False)
     """
 
     visual_reads_text = False

@@ -25,6 +25,14 @@ class SLASampler(RegionSampler):
 
     Attributes:
         location_share: how much the IoU of a negative counts beside its semantics.
+
+    >>> import torch
+    >>> from mmduet.models.task_modules import SLASampler
+    >>> target, content = torch.tensor([[0.3, 0.5, 0.2, 0.3]]), torch.tensor([[0, 0, 64, 64]])
+    >>> reads_like_left = lambda candidates: 1 - candidates[..., 0].clamp(0, 1)
+    >>> regions = SLASampler(positives=2, negatives=4).sample(target, content, size=64, step=0, semantics=reads_like_left)
+    >>> tuple(regions.positives.shape), tuple(regions.negatives.shape)
+    ((1, 2, 4), (1, 4, 4))
     """
 
     location_share: float = 0.3

@@ -35,6 +35,14 @@ class CLIPTeacher(BaseTeacher):
 
     Raises:
         ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip``; or an unknown precision.
+
+    >>> from mmduet.engine.config_tools import load_config
+    >>> from mmduet.registry import MODELS
+    >>> teacher = MODELS.build(load_config('configs/duet/transvg_duet_refshapes.py').model.teacher)
+    >>> teacher.embed_dims, 'similarity' in teacher.gives
+    (64, True)
+    >>> tuple(teacher.embed_texts(['the red ball', 'the leftmost star']).shape)
+    (2, 64)
     """
 
     embed_dims: int
