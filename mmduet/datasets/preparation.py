@@ -17,7 +17,7 @@ from mmduet.datasets.image_io import read_photo
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData, SourceImage
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE
 from mmduet.io.errors import DataError
-from mmduet.io.files import replacing, sha256_of
+from mmduet.io.files import replacing, sha256_of, stays_inside
 
 Counts = tuple[int, int, int]
 Progress = Callable[[int, int], None]
@@ -140,7 +140,7 @@ def _find_image(name: str, there: Mapping[str, str], images: Path) -> str | None
     """Path relative to the image folder of a file name, or of a path in that folder."""
     if '/' not in name:
         return there.get(name)
-    return name if not Path(name).is_absolute() and '..' not in Path(name).parts and (images / name).is_file() else None
+    return name if stays_inside(name) and (images / name).is_file() else None
 
 
 def open_images(files: Sequence[tuple[Path, SourceImage]], decode: bool, workers: int,

@@ -3,7 +3,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _PARTIAL = '.partial'
@@ -20,6 +20,16 @@ def find_file(name: str | Path) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f'{name}: not found from {Path.cwd()} nor in {PACKAGE_PARENT}')
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a name that somebody else wrote leads to a place inside the folder it is joined to, on any system.
+
+    >>> stays_inside('train2014/1.jpg'), stays_inside('a/../../b'), stays_inside('/etc/x'), stays_inside('C:x')
+    (True, False, False, False)
+    """
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    return not path.anchor and '..' not in path.parts
 
 
 def sha256_of(source: Path | bytes | memoryview | Iterable[bytes]) -> str:

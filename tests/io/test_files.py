@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, write_atomically, write_together
+from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, stays_inside, write_atomically, write_together
 
 # The first example of FIPS 180-4.
 ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
@@ -92,3 +92,10 @@ def test_after_an_error_with_one_of_several_files_all_are_as_they_were(tmp_path)
 def test_a_letter_that_no_file_can_hold_becomes_a_question_mark(tmp_path):
     write_together({tmp_path / 'a.html': 'a\ud800b'})
     assert (tmp_path / 'a.html').read_text() == 'a?b'
+
+
+@pytest.mark.parametrize(('name', 'inside'), [
+    ('a.jpg', True), ('a/b.jpg', True), ('a..b/c', True), ('', True), ('./a', True), ('..', False), ('a/../../b', False),
+    ('a\\..\\..\\b', False), ('/a', False), ('\\a', False), ('//host/share/a', False), ('C:a', False), ('c:\\a', False)])
+def test_names_that_lead_out_of_a_folder_are_told_on_every_system(name, inside):
+    assert stays_inside(name) is inside

@@ -8,11 +8,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.readers.source_data import SourceData
 from mmduet.io.errors import DataError
+from mmduet.io.files import stays_inside
 
 SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
 DEPTH = 4
@@ -135,8 +136,7 @@ def unpack(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as file:
             members = file.infolist()
             for member in members:
-                parts = PurePosixPath(member.filename.replace('\\', '/'))
-                if parts.is_absolute() or '..' in parts.parts or ':' in parts.parts[0]:
+                if not stays_inside(member.filename):
                     raise DataError(f'{archive}: refuses {member.filename!r}, which would be written outside its folder')
                 if stat.S_ISLNK(member.external_attr >> 16):
                     raise DataError(f'{archive}: refuses {member.filename!r}, which is a link')
