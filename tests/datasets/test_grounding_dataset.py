@@ -3,7 +3,6 @@ import logging
 import numpy as np
 import pytest
 import torch
-from mmduet.io.files import find_file
 from mmengine.logging import MMLogger
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
