@@ -9,6 +9,7 @@ from mmduet.models import DistilledGrounder
 from mmduet.models.teachers.crops import crop_and_resize
 from tests.shared_data import ROOT
 from tests.tiny_transvg import make_batch, tiny_transvg_config
+from tests.unset_weights import repeated_weights
 
 BASE = ROOT / 'configs/_base_'
 # Width, input size, grid of patches, text length, mean and std of red, and kernel of the resize.
@@ -26,7 +27,8 @@ def family(request):
     teacher = Config.fromfile(BASE / f'teachers/{request.param}.py').teacher
     teacher.update(pretrained=None, precision='float32')
     head = Config.fromfile(BASE / 'duet_head.py').duet_head
-    return DistilledGrounder(tiny_transvg_config(), teacher, head).train(), FAMILIES[request.param]
+    with repeated_weights():
+        return DistilledGrounder(tiny_transvg_config(), teacher, head).train(), FAMILIES[request.param]
 
 
 def weigh(module):
