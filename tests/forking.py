@@ -50,6 +50,8 @@ def run_calls(calls: list[Call]) -> list[Finished]:
     server, _ = _Server.current
     with tempfile.TemporaryDirectory() as folder:
         outputs = [(f'{folder}/{number}.out', f'{folder}/{number}.err') for number in range(len(calls))]
+        for path in (path for paths in outputs for path in paths):
+            Path(path).touch()  # a call that is ended at once opens none
         server.send(list(zip(calls, outputs, strict=True)))
         codes = server.recv()
         return [Finished(code, *(Path(path).read_text() for path in paths))
