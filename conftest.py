@@ -3,10 +3,11 @@ import os
 import sys
 from collections.abc import Iterator
 
+WITHOUT_CUDA = 'PYTORCH_NVML_BASED_CUDA_CHECK'
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
     os.environ.setdefault(name, '1')
-# Asking whether there is a GPU must not start CUDA, which no forked process could use afterwards.
-os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
+# While modules are imported, asking whether there is a GPU must not start CUDA, which no forked process could use afterwards.
+os.environ[WITHOUT_CUDA] = '1'
 
 import pytest  # noqa: E402
 
@@ -26,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop() -> None:
     """Fork the process from which tools are forked while all test modules are imported and none has run."""
+    os.environ.pop(WITHOUT_CUDA, None)  # a slow way to ask
     if 'tests.forking' in sys.modules:
         from tests.forking import start
         start()
