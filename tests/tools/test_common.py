@@ -46,3 +46,13 @@ def test_numbers_and_names_of_the_command_line_are_checked():
         _common.positive('0')
     with pytest.raises(argparse.ArgumentTypeError, match="must be names joined by commas, got 'a,,b'"):
         _common.names('a,,b')
+
+
+def test_patches_change_the_config_before_options_and_name_the_work_folder():
+    parser = argparse.ArgumentParser()
+    _common.add_data_flags(parser)
+    cfg = _common.load(parser.parse_args(['configs/duet/qrnet_duet_refshapes.py', '--patch', 'semantic', 'no_relation',
+                                          '--cfg-options', 'model.head.terms.text.weight=3']))
+    assert {name for name, term in cfg.model.head.terms.items() if term} == {'text', 'region', 'image'}
+    assert cfg.model.head.terms.text.weight == 3
+    assert cfg.work_dir == 'work_dirs/qrnet_duet_refshapes-semantic-no_relation'

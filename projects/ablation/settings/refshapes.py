@@ -23,7 +23,8 @@ def change(cfg):
     cfg.param_scheduler = [
         dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=STEPS // 10),
         dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False, begin=STEPS // 10, end=STEPS)]
-    cfg.default_hooks.update(checkpoint=None, visualization=None)
+    cfg.default_hooks.update(checkpoint=None)
+    cfg.default_hooks.pop('visualization')
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
     # Val is looked at so often on its first expressions, and once more, whole, at the end.
     cfg.ablation = dict(curve_points=5, curve_expressions=500)
