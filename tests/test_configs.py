@@ -6,7 +6,7 @@ from yapf.yapflib.yapf_api import FormatCode
 
 from mmduet.engine.config_tools import apply_patch, drop_pretrained, load_config, walk
 from mmduet.engine.pretraining import stated_excludes
-from mmduet.evaluation.kept_out import kept_out
+from mmduet.evaluation.data_overlap import excluded_from_pretraining
 from mmduet.models import BaseGrounder, DistilledGrounder
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT
@@ -103,7 +103,8 @@ def test_every_data_set_has_its_length_of_query_schedule_and_weights(student, na
         assert config.param_scheduler[0].get('milestones') == (drop and [drop])
         assert config.train_dataloader.dataset.data_root == config.test_dataloader.dataset.data_root
         assert name in config.train_dataloader.dataset.data_root
-    assert kept_out(stated_excludes(plain), plain.train_dataloader.dataset.data_root.removeprefix('data/')) == said
+    trained_on = plain.train_dataloader.dataset.data_root.removeprefix('data/')
+    assert excluded_from_pretraining(stated_excludes(plain), trained_on) == said
     assert stated_excludes(distilled) is None
 
 

@@ -9,7 +9,7 @@ from torch.optim import AdamW
 from mmduet.datasets import (
     EpochSampler,
     GroundingDataset,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     RandomFlip,
@@ -23,7 +23,7 @@ with read_base():
     from ..configs._base_.default_runtime import *
 
 model = dict(type=TinyGrounder)
-test_pipeline = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
+test_pipeline = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
                  dict(type=PackGroundingInputs)]
 train_pipeline = [test_pipeline[0], dict(type=RandomFlip), *test_pipeline[1:]]
 train_dataloader = dict(

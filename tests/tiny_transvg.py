@@ -25,7 +25,7 @@ def tiny_transvg_config(max_tokens: int = 12, **changes: Any) -> dict[str, Any]:
                             feedforward=64, dropout=0.0),
         text_encoder=dict(type=BertTextEncoder, pretrained=None, max_tokens=max_tokens, config=bert),
         fusion=dict(channels=32, num_layers=2, heads=4, feedforward=64, dropout=0.0), box_head=dict(type=BoxHead),
-        box_loss=dict(type=BoxLoss), grid=8)
+        box_loss=dict(type=BoxLoss), feature_size=8)
     return {**config, **changes}
 
 

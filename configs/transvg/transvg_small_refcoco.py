@@ -7,7 +7,7 @@ with read_base():
     from .._base_.models.transvg_tiny import *
     from .._base_.schedules.small_20e import *
 
-model.update(pretrained=None, grid=12)
+model.update(pretrained=None, feature_size=12)
 model.visual_encoder.update(in_channels=128)
 model.visual_encoder.backbone.update(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, ))
 model.text_encoder.update(vocab=None)

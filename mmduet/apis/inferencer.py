@@ -8,7 +8,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
-from mmduet.datasets.image_io import Photo
+from mmduet.datasets.image_io import ImageArray
 from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
 from mmduet.engine.config_tools import drop_pretrained, load_config
 from mmduet.models.cpu import optimise_for_cpu
@@ -43,7 +43,7 @@ class GroundingInferencer:
             optimise_for_cpu(self.model)
         self.pipeline = [TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline]
 
-    def __call__(self, photo: str | Path | Photo, expressions: str | Sequence[str]) -> list[DetDataSample]:
+    def __call__(self, photo: str | Path | ImageArray, expressions: str | Sequence[str]) -> list[DetDataSample]:
         """Find what each expression refers to.
 
         Args:
@@ -66,7 +66,7 @@ class GroundingInferencer:
             answers: list[DetDataSample] = list(self.model.test_step(batch))
         return answers
 
-    def _prepare(self, photo: str | Path | Photo, text: str, number: int) -> dict[str, Any]:
+    def _prepare(self, photo: str | Path | ImageArray, text: str, number: int) -> dict[str, Any]:
         results: dict[str, Any] = {'text': ' '.join(text.split()), 'expression_id': str(number), 'flip': False}
         results |= {'img': photo, 'img_path': ''} if isinstance(photo, np.ndarray) else {'img_path': str(photo)}
         for transform in self.pipeline:

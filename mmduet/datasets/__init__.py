@@ -3,12 +3,12 @@ from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_an
 from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
-from mmduet.datasets.image_io import decode_photo, read_photo
+from mmduet.datasets.image_io import decode_image, read_image
 from mmduet.datasets.joint_dataset import JointDataset
 from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
 from mmduet.datasets.transforms import (
     ColorJitter,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     QuickResizeLongSide,
@@ -21,7 +21,7 @@ from mmduet.io.errors import DataError
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas',
-    'QuickResizeLongSide', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_photo',
-    'grounding_collate', 'read_annotations', 'read_photo', 'write_annotations',
+    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadImage', 'PackGroundingInputs', 'PlaceOnCanvas',
+    'QuickResizeLongSide', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_image',
+    'grounding_collate', 'read_annotations', 'read_image', 'write_annotations',
 ]

@@ -9,13 +9,13 @@ from PIL import Image, UnidentifiedImageError
 
 from mmduet.datasets.errors import ImageError
 
-Photo = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 _END_OF_JPEG = b'\xff\xd9'
 _KNOWS_RGB = hasattr(cv2, 'IMREAD_COLOR_RGB')
 _AS_STORED = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def read_photo(path: str | Path) -> Photo:
+def read_image(path: str | Path) -> ImageArray:
     """Decode an image file to (h, w, 3) RGB uint8, whatever its mode; boxes of COCO refer to this frame.
 
     Raises:
@@ -27,11 +27,11 @@ def read_photo(path: str | Path) -> Photo:
         raise ImageError(f'{path} cannot be read: {error.strerror or error}') from error
     if not content:
         raise ImageError(f'{path} is empty (zero bytes)')
-    return decode_photo(content, str(path))
+    return decode_image(content, str(path))
 
 
-def decode_photo(content: bytes, name: str) -> Photo:
-    """``read_photo`` of bytes that are already in memory; ``name`` stands in the error.
+def decode_image(content: bytes, name: str) -> ImageArray:
+    """``read_image`` of bytes that are already in memory; ``name`` stands in the error.
 
     A whole JPEG is decoded by OpenCV: the same pixels by the same library, straight to an array, in three quarters of the
     time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
@@ -47,7 +47,7 @@ def decode_photo(content: bytes, name: str) -> Photo:
         raise ImageError(f'{name} is truncated or broken: {error}') from error
 
 
-def _decode_jpeg(content: bytes, image: Image.Image) -> Photo | None:
+def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
     """(h, w, 3) RGB bytes of a JPEG whose last bytes are there; None where OpenCV cannot read it."""
     if not content.endswith(_END_OF_JPEG) and not content.rstrip(b'\0').endswith(_END_OF_JPEG):
         return None
@@ -59,11 +59,11 @@ def _decode_jpeg(content: bytes, image: Image.Image) -> Photo | None:
         return None
     if not _KNOWS_RGB:
         photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
-    decoded: Photo = photo
+    decoded: ImageArray = photo
     return decoded
 
 
-def _to_rgb(image: Image.Image) -> Photo:
+def _to_rgb(image: Image.Image) -> ImageArray:
     """RGB bytes of any Pillow image; 16-bit greys are scaled to 8 bits, where Pillow itself would clip them."""
     if image.mode == 'F':
         raise ValueError('it holds floating-point pixels, whose range is unknown')

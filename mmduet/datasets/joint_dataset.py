@@ -7,8 +7,8 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmduet.datasets.checking_leaks import collection_of, held_out_images, image_key
 from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item
+from mmduet.datasets.leakage import collection_of, evaluation_images, image_key
 from mmduet.io.errors import DataError
 from mmduet.registry import DATASETS
 
@@ -33,7 +33,7 @@ class JointDataset(Dataset[Item]):
         if not datasets:
             raise DataError('a joint data set needs at least one data set')
         self.datasets: list[GroundingDataset] = [DATASETS.build(dataset) for dataset in datasets]
-        held_out = held_out_images(exclude)
+        held_out = evaluation_images(exclude)
         self._places = np.array([(number, index) for number, dataset in enumerate(self.datasets)
                                  for index in _kept(dataset, held_out)], dtype=np.int64).reshape(-1, 2)
         if not len(self._places):

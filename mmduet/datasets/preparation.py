@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import read_photo
+from mmduet.datasets.image_io import read_image
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData, SourceImage
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE
 from mmduet.io.errors import DataError
@@ -172,7 +172,7 @@ def read_size(path: Path, decode: bool) -> tuple[int, int] | str:
     """(width, height) of an image file, EXIF rotation ignored, or what is wrong with it as a sentence."""
     try:
         if decode:
-            height, width = read_photo(path).shape[:2]
+            height, width = read_image(path).shape[:2]
             return width, height
         with Image.open(path) as image:
             return image.size

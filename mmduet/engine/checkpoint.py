@@ -22,7 +22,7 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used as asked; the message says why and what to do."""
 
 
-class TornCheckpointError(CheckpointError):
+class CorruptCheckpointError(CheckpointError):
     """A checkpoint that is truncated or corrupt: a write was interrupted, or a copy failed."""
 
 
@@ -35,7 +35,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
     Raises:
         FileNotFoundError: no such file; names its neighbours.
-        TornCheckpointError: the file is empty, cut short or damaged.
+        CorruptCheckpointError: the file is empty, cut short or damaged.
         CheckpointError: the file holds objects that could run code, or no weights.
     """
     path = Path(path)
@@ -47,8 +47,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     try:
         checkpoint = read_tensor_file(path, map_location)
     except TruncatedFileError as error:
-        raise TornCheckpointError(f'{error}: its writing or copying was interrupted; use the checkpoint before it, or --resume '
-                                  'without a path, which finds the last complete one') from None
+        raise CorruptCheckpointError(f'{error}: its writing or copying was interrupted; use the checkpoint before it, or '
+                                     '--resume without a path, which finds the last complete one') from None
     except DataError as error:
         raise CheckpointError(str(error)) from None
     if not isinstance(checkpoint, dict):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmduet.engine.config_tools import walk
-from mmduet.evaluation.kept_out import describe_kept_out
+from mmduet.evaluation.data_overlap import describe_overlap
 
 KEY = 'pretrain_excludes'
 TEACHER_KEY = 'teacher_pretrain_excludes'
@@ -51,4 +51,4 @@ def describe_pretraining(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, A
     carried = KEY in checkpoint_meta
     excludes = loaded_excludes(checkpoint_meta, cfg, trained_on=None)
     source = '' if carried or excludes is None else ' (says the config; the checkpoint does not)'
-    return describe_kept_out(excludes, dataset) + source
+    return describe_overlap(excludes, dataset) + source

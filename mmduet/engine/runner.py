@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from mmduet.datasets.grounding_dataset import give_tokenizer
 from mmduet.engine.checkpoint import (
     CheckpointError,
-    TornCheckpointError,
+    CorruptCheckpointError,
     check_resumable,
     first_non_finite,
     fit_to_model,
@@ -195,7 +195,7 @@ class GroundingRunner(Runner):
         for path in candidates:
             try:
                 self.resume(str(path))
-            except TornCheckpointError as error:
+            except CorruptCheckpointError as error:
                 self.logger.warning(f'{error}. Trying the one before.')
                 continue
             return

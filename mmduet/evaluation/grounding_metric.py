@@ -10,7 +10,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmduet.evaluation.kept_out import describe_kept_out, kept_out
+from mmduet.evaluation.data_overlap import describe_overlap, excluded_from_pretraining
 from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
 from mmduet.io.files import replacing
 from mmduet.registry import METRICS, TASK_UTILS
@@ -84,9 +84,9 @@ class GroundingMetric(BaseMetric):
                              'answered, and its expression_id must be unique in its split')
         dataset = str((self.dataset_meta or {}).get('dataset_name', ''))
         if self.out_file is not None and is_main_process():
-            write_answers(Path(self.out_file), answers, dataset, kept_out(self.pretrain_excludes, dataset))
+            write_answers(Path(self.out_file), answers, dataset, excluded_from_pretraining(self.pretrain_excludes, dataset))
         metrics = self.compute_metrics(answers)
-        print_log(f'{len(answers)} expressions; {describe_kept_out(self.pretrain_excludes, dataset or "the data")}',
+        print_log(f'{len(answers)} expressions; {describe_overlap(self.pretrain_excludes, dataset or "the data")}',
                   logger='current')
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 

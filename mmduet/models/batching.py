@@ -27,7 +27,7 @@ def find_images(images: Sequence[Tensor], samples: Sequence[Any], share: bool) -
     owner: list[int] = []
     known: dict[tuple[Any, ...], int] = {}
     for number, (image, sample) in enumerate(zip(images, samples, strict=True)):
-        key = (sample.img_path, sample.canvas, sample.get('flip'), sample.get('photo_window')) if share else (number, )
+        key = (sample.img_path, sample.canvas, sample.get('flip'), sample.get('crop_window')) if share else (number, )
         if key not in known or not torch.equal(images[first[known[key]]], image):
             known[key] = len(first)
             first.append(number)
@@ -124,7 +124,7 @@ def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
 def view_of(sample: Any) -> View:
     """Which part of its image a data sample shows."""
     height, width = sample.ori_shape
-    x1, y1, x2, y2 = sample.get('photo_window', (0, 0, width, height))
+    x1, y1, x2, y2 = sample.get('crop_window', (0, 0, width, height))
     flip = bool(sample.get('flip', False))
     if flip:
         x1, x2 = width - x2, width - x1

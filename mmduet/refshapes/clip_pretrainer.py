@@ -8,8 +8,8 @@ from open_clip.loss import ClipLoss
 from torch import Tensor
 
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
-from mmduet.models.teachers.dense_reading import find_dense_reader
 from mmduet.models.teachers.open_clip_models import build_open_clip
+from mmduet.models.teachers.patch_features import find_patch_encoder
 from mmduet.refshapes.region_dataset import RegionSample, region_prompts
 from mmduet.registry import MODELS
 from mmduet.structures.regions import pool_regions
@@ -34,7 +34,7 @@ class CLIPPretrainer(BaseModel):
         data_preprocessor: MMEngine's; only moves the batch.
 
     Raises:
-        ValueError, FileNotFoundError, RuntimeError, NotImplementedError: see ``build_open_clip``, ``find_dense_reader``.
+        ValueError, FileNotFoundError, RuntimeError, NotImplementedError: see ``build_open_clip``, ``find_patch_encoder``.
     """
 
     mean: Tensor
@@ -49,7 +49,7 @@ class CLIPPretrainer(BaseModel):
         self.tokenize = built.tokenize
         self.image_size = built.image_size
         self.interpolation = built.interpolation
-        self.read = find_dense_reader(built.clip.visual)
+        self.read = find_patch_encoder(built.clip.visual)
         self.crop_scale = crop_scale
         self.caption_weight = caption_weight
         self.dense_weight = dense_weight

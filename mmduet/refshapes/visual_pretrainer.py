@@ -20,7 +20,7 @@ class VisualPretrainer(BaseModel):
 
     Args:
         visual_encoder: config of the student's ``VisualEncoder``.
-        grid: side of its map, cells.
+        feature_size: side of its map, cells.
         categories: number of object categories; the label of an object is integer-divided by ``labels_per_category``.
         labels_per_category: see there.
         mean, std: of the pixels, as in the student's ``GroundingDataPreprocessor``.
@@ -29,14 +29,15 @@ class VisualPretrainer(BaseModel):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, visual_encoder: dict[str, Any], grid: int = 8, categories: int = 8, labels_per_category: int = 10,
-                 mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
+    def __init__(self, visual_encoder: dict[str, Any], feature_size: int = 8, categories: int = 8,
+                 labels_per_category: int = 10, mean: Sequence[float] = (0.485, 0.456, 0.406),
+                 std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
         super().__init__(data_preprocessor={'type': BaseDataPreprocessor})
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.read = nn.Conv2d(self.visual_encoder.channels, 1 + categories + 4, kernel_size=1)
-        self.grid = grid
+        self.feature_size = feature_size
         self.categories = categories
         self.labels_per_category = labels_per_category
 
@@ -44,12 +45,12 @@ class VisualPretrainer(BaseModel):
         """Losses of (3, S, S) uint8 scenes in ``'loss'`` mode, the (B, cells, 1 + categories + 4) readings otherwise."""
         images = torch.stack([image.to(self.mean.device) for image in inputs]).float().div_(255)
         images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        padding = torch.zeros(len(images), self.grid, self.grid, dtype=torch.bool, device=images.device)
+        padding = torch.zeros(len(images), self.feature_size, self.feature_size, dtype=torch.bool, device=images.device)
         readings = self.read(self.visual_encoder(images, padding, has_padding=False)).flatten(2).transpose(1, 2)
         return self._loss(readings, data_samples) if mode == 'loss' else readings
 
     def _loss(self, readings: Tensor, samples: list[Any]) -> dict[str, Tensor]:
-        steps = (torch.arange(self.grid, device=readings.device) + 0.5) / self.grid
+        steps = (torch.arange(self.feature_size, device=readings.device) + 0.5) / self.feature_size
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
         found = [self._assign(centres, sample.boxes.to(centres), sample.labels.to(centres.device)) for sample in samples]
         covered, category, box = (torch.stack(parts) for parts in zip(*found, strict=True))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import Photo, read_photo
+from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
 from mmduet.teacher_cache.plan import CachePlan
 from mmduet.teacher_cache.store import CacheError, Rows, Shard, find_checksum, write_shard
@@ -56,9 +56,9 @@ class CacheWriter:
         kind = 'text' if 'text' in shard.parts else 'image'
         first = sum(before.parts[kind][0] for before in shards[:number] if kind in before.parts)
         if kind == 'text':
-            arrays = self._say_texts(self._plan.index.texts[first:first + shard.parts['text'][0]])
+            arrays = self._encode_texts(self._plan.index.texts[first:first + shard.parts['text'][0]])
         else:
-            arrays = self._see_photos(shard, first, [other for other in shards if 'text' in other.parts])
+            arrays = self._encode_shard(shard, first, [other for other in shards if 'text' in other.parts])
         try:
             write_shard(self._folder, shard, arrays)
         except OSError as error:
@@ -67,7 +67,7 @@ class CacheWriter:
                              f'{len(shards)} shards are written and stay: make room and run the same command again') from error
         return True
 
-    def _say_texts(self, texts: Sequence[str]) -> dict[str, Numbers]:
+    def _encode_texts(self, texts: Sequence[str]) -> dict[str, Numbers]:
         # Texts of a length go together, as a batch costs what its longest costs.
         order = sorted(range(len(texts)), key=lambda position: (len(texts[position].split()), texts[position]))
         rows = np.empty((len(texts), self._teacher.embed_dims), np.float32)
@@ -76,14 +76,14 @@ class CacheWriter:
             rows[chosen] = self._teacher.embed_texts([texts[position] for position in chosen]).cpu().numpy()
         return {'text': rows}
 
-    def _see_photos(self, shard: Shard, first: int, texts: Sequence[Shard]) -> dict[str, Numbers]:
+    def _encode_shard(self, shard: Shard, first: int, texts: Sequence[Shard]) -> dict[str, Numbers]:
         photos = range(first, first + shard.parts['image'][0])
         arrays = {name: np.zeros(shape, np.float32) for name, shape in shard.parts.items()}
         crop_start, expression_start = (ends[first - 1] if first else 0
                                         for ends in (self._plan.crop_ends, self._plan.expression_ends))
         for batch, pixels in self._decode(photos):
             for view in range(shard.parts['image'][1]):
-                images, crops, patches = self._look(batch, pixels, mirrored=bool(view), dense='similarity' in arrays)
+                images, crops, patches = self._encode_images(batch, pixels, mirrored=bool(view), dense='similarity' in arrays)
                 arrays['image'][batch[0] - first:batch[-1] + 1 - first, view] = images.cpu().numpy()
                 end = self._plan.crop_ends[batch[-1]] - crop_start
                 arrays['crop'][end - len(crops):end, view] = crops.cpu().numpy()
@@ -94,27 +94,28 @@ class CacheWriter:
                         self._compare(range(start, end), batch[0], patches, bool(view), texts)
         return arrays
 
-    def _decode(self, photos: range) -> Iterator[tuple[range, list[Photo]]]:
+    def _decode(self, photos: range) -> Iterator[tuple[range, list[ImageArray]]]:
         """Batches of photos, decoded ahead while the teacher looks at those before."""
         batches = [photos[start:start + self._batch_size] for start in range(0, len(photos), self._batch_size)]
         with ThreadPoolExecutor(self._decoders) as pool:
-            ahead: deque[list[Future[Photo]]] = deque()
+            ahead: deque[list[Future[ImageArray]]] = deque()
             waiting = iter(batches)
             for batch in batches:
                 for coming in itertools.islice(waiting, 2 - len(ahead)):
                     ahead.append([pool.submit(self._read, photo) for photo in coming])
                 yield batch, [task.result() for task in ahead.popleft()]
 
-    def _read(self, photo: int) -> Photo:
+    def _read(self, photo: int) -> ImageArray:
         path = self._plan.photos[photo]
-        pixels = read_photo(path)
+        pixels = read_image(path)
         width, height = self._plan.sizes[photo].tolist()
         if pixels.shape[:2] != (height, width):
             raise ImageError(f'{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, its annotation says {width} x {height}')
         return pixels
 
     @torch.no_grad()
-    def _look(self, batch: range, pixels: Sequence[Photo], mirrored: bool, dense: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _encode_images(self, batch: range, pixels: Sequence[ImageArray], mirrored: bool,
+                       dense: bool) -> tuple[Tensor, Tensor, Tensor | None]:
         """Embeddings of n photos, of their crops, and (n, D, h, w) of the photos' patches."""
         side = max(max(photo.shape[:2]) for photo in pixels)
         canvases = torch.zeros(len(pixels), 3, side, side, device=self._device)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mmduet.datasets.image_io import read_photo
+from mmduet.datasets.image_io import read_image
 from mmduet.structures.boxes import iou_xyxy
 
 Box = tuple[float, float, float, float]
@@ -94,7 +94,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | Image
 
 
 def _draw_tile(answer: Answer) -> Image.Image:
-    photo = _open_photo(answer.photo)
+    photo = _open_image(answer.photo)
     scale = TILE / max(photo.size)
     size = (max(round(photo.width * scale), 1), max(round(photo.height * scale), 1))
     # A small photo keeps its pixels as blocks: smoothing would hide what the model saw.
@@ -128,10 +128,10 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Box, scale: float, frame: tuple[in
     draw.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
 
 
-def _open_photo(photo: str | Path | NDArray[np.uint8]) -> Image.Image:
+def _open_image(photo: str | Path | NDArray[np.uint8]) -> Image.Image:
     if isinstance(photo, np.ndarray):
         return Image.fromarray(photo).convert('RGB')
-    return Image.fromarray(read_photo(photo))
+    return Image.fromarray(read_image(photo))
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

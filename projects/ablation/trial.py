@@ -13,7 +13,7 @@ from mmduet.engine.checkpoint import write_checkpoint
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.pretraining import stated_excludes
 from mmduet.engine.type_check import naming_unknown_types
-from mmduet.evaluation.kept_out import kept_out
+from mmduet.evaluation.data_overlap import excluded_from_pretraining
 from mmduet.registry import METRICS, RUNNERS
 from projects.ablation.evaluation import evaluate, first_items
 from projects.ablation.fingerprint import hash_bytes, hash_config, hash_data, hash_state
@@ -170,7 +170,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),
         'checkpoint_hash': hash_bytes(checkpoint.read_bytes()), 'val': metrics,
-        'pretrain_kept_out': kept_out(stated_excludes(cfg), val_loader.dataset.metainfo['dataset_name']),
+        'pretrain_kept_out': excluded_from_pretraining(stated_excludes(cfg), val_loader.dataset.metainfo['dataset_name']),
     }
     append_record(Path(trial.out), record)
     return record

@@ -55,14 +55,14 @@ class FiLMGrounder(BaseGrounder):
         vocab: path of a vocabulary of word pieces.
         max_tokens: L, marks included.
         num_blocks: FiLM blocks, at least 1.
-        grid: side of the visual map, cells.
+        feature_size: side of the visual map, cells.
         pretrained: file of our weights; ``visual_encoder.*`` alone will do. None for random.
     """
 
     visual_reads_text = False
 
     def __init__(self, visual_encoder: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], vocab: str,
-                 max_tokens: int = 16, num_blocks: int = 4, grid: int = 8, pretrained: str | None = None) -> None:
+                 max_tokens: int = 16, num_blocks: int = 4, feature_size: int = 8, pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
         tokenizer = WordPieceTokenizer(find_file(vocab), max_tokens)
@@ -73,20 +73,20 @@ class FiLMGrounder(BaseGrounder):
         self.blocks = nn.ModuleList(FiLMBlock(channels) for _ in range(num_blocks))
         self.bid = nn.Linear(channels, 1)
         self.box = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 4))
-        self.grid = grid
+        self.feature_size = feature_size
         if pretrained is not None:
             load_partial_weights(self, pretrained)
 
     def extract(self, batch: GroundingBatch) -> CellFeatures:
         """See ``BaseGrounder.extract``; ``query`` is the last state of the cell that bids most."""
-        padding = batch.padding(self.grid)
+        padding = batch.padding(self.feature_size)
         visual = batch.expand(self.visual_encoder(batch.pixels, padding, has_padding=batch.has_padding))
         padding, (token_ids, text_padding) = batch.expand(padding), batch.tokens
         words, _ = self.reader(self.words(token_ids))
         rows = torch.arange(len(batch), device=words.device)
         sentence = words[rows, (~text_padding).sum(dim=1) - 1]
 
-        steps = (torch.arange(self.grid, device=words.device) + 0.5) / self.grid
+        steps = (torch.arange(self.feature_size, device=words.device) + 0.5) / self.feature_size
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'))
         places = (2 * centres - 1).expand(len(batch), -1, -1, -1)
         cells = visual
@@ -94,7 +94,7 @@ class FiLMGrounder(BaseGrounder):
             cells = block(cells, places, sentence)
         states = cells.flatten(2).transpose(1, 2)
         scores = self.bid(states)[..., 0].masked_fill(padding.flatten(1), -torch.inf)
-        start = torch.cat([torch.logit(centres.flatten(1).T), centres.new_full((self.grid**2, 2), -1.2)], dim=1)
+        start = torch.cat([torch.logit(centres.flatten(1).T), centres.new_full((self.feature_size**2, 2), -1.2)], dim=1)
         boxes = (start + self.box(states)).sigmoid()
         best = scores.argmax(dim=1)
         return CellFeatures(boxes=boxes[rows, best][None], query=states[rows, best], visual=visual, visual_padding=padding,
@@ -104,7 +104,7 @@ class FiLMGrounder(BaseGrounder):
         """``loss_cell`` for the bids; ``loss_bbox`` and ``loss_giou`` of the cell that should have won."""
         assert isinstance(features, CellFeatures)  # what ``extract`` gave
         targets = batch.target_boxes
-        column, row = (targets[:, :2] * self.grid).long().clamp(0, self.grid - 1).unbind(dim=1)
-        cell = row * self.grid + column
+        column, row = (targets[:, :2] * self.feature_size).long().clamp(0, self.feature_size - 1).unbind(dim=1)
+        cell = row * self.feature_size + column
         boxes = features.cell_boxes[torch.arange(len(cell), device=cell.device), cell]
         return {'loss_cell': F.cross_entropy(features.scores.float(), cell), **self.box_loss(boxes[None], targets)}

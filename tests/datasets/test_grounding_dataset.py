@@ -12,7 +12,7 @@ from mmduet.datasets import (
     DataError,
     GroundingDataset,
     ImageError,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     RandomFlip,
@@ -25,9 +25,9 @@ from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
 from tests.tiny_data import line, make_data_root, write_lines
 
-TEST_PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
+TEST_PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
                  dict(type=PackGroundingInputs)]
-TRAIN_PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64, 56, 48]), dict(type=ColorJitter),
+TRAIN_PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64, 56, 48]), dict(type=ColorJitter),
                   dict(type=RandomFlip), dict(type=PlaceOnCanvas, size=64, random=True), dict(type=PackGroundingInputs)]
 
 
@@ -205,7 +205,7 @@ def test_the_description_holds_no_pixels(tmp_path):
 
 def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
     root = make_data_root(tmp_path, [line(expression_id=str(k), expression=f'left cup {"abc"[k]}') for k in range(3)])
-    pipeline = [dict(type=LoadPhoto, cache_mb=1), dict(type=RandomFlip, prob=0.5), dict(type=ResizeLongSide, sides=[32]),
+    pipeline = [dict(type=LoadImage, cache_mb=1), dict(type=RandomFlip, prob=0.5), dict(type=ResizeLongSide, sides=[32]),
                 dict(type=PlaceOnCanvas, size=32), dict(type=PackGroundingInputs)]
     whole, part = (GroundingDataset(root, ['train'], pipeline, seed=3, first=first) for first in (None, 2))
     assert (len(whole), len(part)) == (3, 2)

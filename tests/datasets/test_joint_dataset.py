@@ -4,7 +4,7 @@ from mmduet.datasets import (
     EpochSampler,
     GroundingDataset,
     JointDataset,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     ResizeLongSide,
@@ -47,7 +47,7 @@ def test_seed_and_epoch_reach_every_part(roots):
 
 
 def test_the_tokenizer_reaches_every_part(roots):
-    pack = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
+    pack = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
             dict(type=PackGroundingInputs)]
     write_photo(roots[1] / 'images' / '000000000005.jpg')
     joint = JointDataset([{**part, 'pipeline': pack} for part in parts(*roots[:2])])

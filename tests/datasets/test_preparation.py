@@ -3,7 +3,7 @@ import json
 import pytest
 from PIL import Image
 
-from mmduet.datasets import GroundingDataset, LoadPhoto, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
+from mmduet.datasets import GroundingDataset, LoadImage, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
 from mmduet.datasets.preparation import (
     count_by_split,
     find_odd_boxes,
@@ -18,7 +18,7 @@ from mmduet.datasets.readers import find_dataset, read_official_refcoco
 from mmduet.io.errors import DataError
 from tests.tiny_data import reference, write_official, write_photo
 
-PIPELINE = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
+PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
             dict(type=PackGroundingInputs)]
 
 

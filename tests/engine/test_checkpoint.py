@@ -13,7 +13,7 @@ from torch import nn
 from mmduet.engine.checkpoint import (
     CheckpointError,
     CheckpointMismatchError,
-    TornCheckpointError,
+    CorruptCheckpointError,
     check_resumable,
     first_non_finite,
     fit_to_model,
@@ -56,7 +56,7 @@ def test_a_file_that_would_run_a_command_is_refused_and_runs_nothing(tmp_path):
     torch.save({'state_dict': {'a': torch.ones(1)}, 'extra': Runs()}, tmp_path / 'evil.pth')
     with pytest.raises(CheckpointError, match='could run code') as caught:
         read_checkpoint(tmp_path / 'evil.pth')
-    assert not isinstance(caught.value, TornCheckpointError)
+    assert not isinstance(caught.value, CorruptCheckpointError)
     assert 'mkdir' in str(caught.value)
     assert not Path('/tmp/this-must-not-be-made').exists()
 
@@ -77,7 +77,7 @@ def test_a_torn_file_is_named_with_what_to_do(tmp_path, kept):
     write_checkpoint({'state_dict': {'a': torch.ones(300)}}, path)
     content = path.read_bytes()
     path.write_bytes(content[:kept])
-    with pytest.raises(TornCheckpointError, match=r'epoch_2\.pth is truncated or corrupt .*use the checkpoint before it'):
+    with pytest.raises(CorruptCheckpointError, match=r'epoch_2\.pth is truncated or corrupt .*use the checkpoint before it'):
         read_checkpoint(path)
 
 
@@ -85,7 +85,7 @@ def test_a_torn_safetensors_file_is_named_too(tmp_path):
     path = tmp_path / 'weights.safetensors'
     save_file({'a': torch.ones(300)}, path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(TornCheckpointError, match=r'weights\.safetensors is truncated or corrupt'):
+    with pytest.raises(CorruptCheckpointError, match=r'weights\.safetensors is truncated or corrupt'):
         read_checkpoint(path)
 
 

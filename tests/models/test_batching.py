@@ -38,7 +38,7 @@ def test_expressions_about_the_same_view_of_a_file_share_its_image():
     assert batching.find_images(images_of(1, 2, 1, 1), samples, share=False) == ([0, 1, 2, 3], [0, 1, 2, 3])
 
 
-@pytest.mark.parametrize('change', [dict(canvas=LARGER), dict(flip=True), dict(photo_window=(0, 0, 5, 5)), dict(img_path='x')])
+@pytest.mark.parametrize('change', [dict(canvas=LARGER), dict(flip=True), dict(crop_window=(0, 0, 5, 5)), dict(img_path='x')])
 def test_another_view_or_file_is_another_image(change):
     samples = [make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX)]
     samples[1].set_metainfo(change)
@@ -127,7 +127,7 @@ def test_an_expression_without_a_target_is_the_same_as_any_of_its_image():
 
 def test_a_view_is_the_part_of_the_image_that_is_shown_mirrored_with_it():
     sample = make_sample('a', WHOLE, BOX)
-    sample.set_metainfo({'photo_window': (10, 5, 40, 25)})
+    sample.set_metainfo({'crop_window': (10, 5, 40, 25)})
     assert batching.view_of(sample).window == pytest.approx((0.1, 0.1, 0.4, 0.5))
     assert batching.view_of(flipped(sample)).window == pytest.approx((0.6, 0.1, 0.9, 0.5))
 

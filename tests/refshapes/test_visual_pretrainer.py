@@ -11,7 +11,7 @@ from tests.tiny_transvg import tiny_transvg_config
 @pytest.fixture
 def pretrainer():
     torch.manual_seed(0)
-    return VisualPretrainer(tiny_transvg_config()['visual_encoder'], grid=8)
+    return VisualPretrainer(tiny_transvg_config()['visual_encoder'], feature_size=8)
 
 
 def _scene(*boxes_and_labels):

@@ -70,10 +70,10 @@ def test_a_crop_reads_its_part_of_the_map_and_the_whole_image_otherwise(made):
     found, batch = ask(build(root, cache), cropped, ALL)
     samples = batch.samples
     expected, _ = ask(build(root, cache), whole, ALL)
-    assert samples[1].photo_window != (0, 0, 32, 24) and samples[1].flip
+    assert samples[1].crop_window != (0, 0, 32, 24) and samples[1].flip
     for name in ('text', 'region', 'image'):
         assert torch.equal(found.get(name), expected.get(name))
-    x1, y1, x2, y2 = samples[1].photo_window
+    x1, y1, x2, y2 = samples[1].crop_window
     # The centre of the view, in the mirrored image and its 8 x 8 map.
     column, row = (32 - (x1 + x2) / 2) / 32 * 8 - 0.5, (y1 + y2) / 2 / 24 * 8 - 0.5
     left, top = int(column), int(row)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmduet.datasets import ImageError
-from mmduet.datasets.image_io import read_photo
+from mmduet.datasets.image_io import read_image
 from mmduet.registry import MODELS
 from mmduet.teacher_cache import store
 from mmduet.teacher_cache.plan import Geometry, lay_out, plan_section
@@ -61,7 +61,7 @@ def test_rows_are_what_the_teacher_says_of_photos_and_crops_made_by_hand(tmp_pat
     plan.crops[6] = (2.0, 4.0, 12.0, 14.0)
     folder = write_all(teacher, job, tmp_path / 'cache', batch_size=1)
     rows = read(folder, shards[3])
-    photo = read_photo(plan.photos[3])
+    photo = read_image(plan.photos[3])
     for view, seen in enumerate((photo, photo[:, ::-1])):
         image, patches = embed(teacher, seen, 1)
         torch.testing.assert_close(rows['image'][1, view], image[0], atol=2e-3, rtol=0)

@@ -109,7 +109,7 @@ def test_a_teacher_without_dense_reading_is_cached_without_similarity(root, tmp_
     def no_reader(visual):
         raise NotImplementedError('no dense reading is known of this')
 
-    monkeypatch.setattr(clip_teacher, 'find_dense_reader', no_reader)
+    monkeypatch.setattr(clip_teacher, 'find_patch_encoder', no_reader)
     section = CacheSection(write_cache(root, tmp_path / 'cache') / 'tiny/train')
     assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['grid'] is None
     assert 'no similarity is cached: no dense reading is known' in capsys.readouterr().out

@@ -165,10 +165,10 @@ def our_photo(path: Path, draw: Draw) -> Any:
     """The same by our transforms: (3, h, w) bytes; normalising and the canvas are the device's work."""
     import cv2
 
-    from mmduet.datasets import ColorJitter, QuickResizeLongSide, read_photo
+    from mmduet.datasets import ColorJitter, QuickResizeLongSide, read_image
     from mmduet.datasets.transforms import resized_shape
     from mmduet.datasets.transforms.packing import to_planes
-    photo = read_photo(path)
+    photo = read_image(path)
     photo = QuickResizeLongSide([draw.side]).resize(photo, resized_shape(photo.shape[:2], draw.side))
     for place in draw.order:
         photo = ColorJitter.changes[place](photo, draw.factors[place])

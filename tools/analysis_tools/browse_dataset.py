@@ -55,14 +55,14 @@ def draw_tile(photo: np.ndarray, box: Sequence[float], caption: str) -> Image.Im
 
 
 def draw_pair(dataset: Any, index: int) -> Image.Image:
-    """Photo and augmented sample of one expression side by side."""
-    from mmduet.datasets import read_photo
+    """ImageArray and augmented sample of one expression side by side."""
+    from mmduet.datasets import read_image
     annotation = dataset.annotations[index]
     packed = dataset[index]
     sample = packed['data_samples']
     canvas = sample.canvas
     scale = np.array([canvas.scale_x, canvas.scale_y] * 2)
-    before = draw_tile(read_photo(sample.img_path), annotation.box, annotation.expression)
+    before = draw_tile(read_image(sample.img_path), annotation.box, annotation.expression)
     said = f'{sample.text}{" [mirrored]" if sample.flip else ""}'
     after = draw_tile(packed['inputs'].permute(1, 2, 0).numpy(), sample.gt_instances.bboxes[0].numpy() * scale, said)
     pair = Image.new('RGB', (2 * TILE + GAP, max(before.height, after.height)), PAPER)

@@ -34,7 +34,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; returns the exit code."""
-    from mmduet.datasets.checking_leaks import find_overlaps, images_of, read_seen_ids, training_images
+    from mmduet.datasets.leakage import find_overlaps, images_of, read_seen_ids, training_images
     from mmduet.io.errors import DataError
     seen = {str(path): read_seen_ids(path, args.seen_collection) for path in args.seen_ids}
     for text in args.train:

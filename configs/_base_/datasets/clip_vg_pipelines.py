@@ -4,7 +4,7 @@ The authors saw that mirroring harms grounding. They resize the long side to one
 """
 from mmduet.datasets import (
     ColorJitter,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     QuickResizeLongSide,
@@ -13,7 +13,7 @@ from mmduet.datasets import (
 )
 
 train_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=RandomTargetCrop, prob=0.5, short_sides=[400, 500, 600], crop_range=[384, 600]),
     dict(type=QuickResizeLongSide, sides=[224, 192, 160, 128, 96, 64, 32]),
     dict(type=ColorJitter, prob=0.8, strength=0.4),
@@ -21,7 +21,7 @@ train_pipeline = [
     dict(type=PackGroundingInputs),
 ]
 test_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=ResizeLongSide, sides=[224]),
     dict(type=PlaceOnCanvas, size=224),
     dict(type=PackGroundingInputs),

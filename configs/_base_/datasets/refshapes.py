@@ -1,14 +1,14 @@
 """RefShapes, the embedded data set: scenes of 64 x 64 pixels, mirrored at random, on a canvas of the same size."""
 from mmengine.config import read_base
 
-from mmduet.datasets import LoadPhoto, PackGroundingInputs, PlaceOnCanvas, RandomFlip, ResizeLongSide
+from mmduet.datasets import LoadImage, PackGroundingInputs, PlaceOnCanvas, RandomFlip, ResizeLongSide
 
 with read_base():
     from .grounding_loaders import *
 
 data_root = 'data/refshapes'
 test_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=ResizeLongSide, sides=[64]),
     dict(type=PlaceOnCanvas, size=64),
     dict(type=PackGroundingInputs),

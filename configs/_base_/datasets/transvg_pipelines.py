@@ -1,7 +1,7 @@
 """Training and test transforms of the TransVG family at 640 pixels, without their bugs."""
 from mmduet.datasets import (
     ColorJitter,
-    LoadPhoto,
+    LoadImage,
     PackGroundingInputs,
     PlaceOnCanvas,
     QuickResizeLongSide,
@@ -11,7 +11,7 @@ from mmduet.datasets import (
 )
 
 train_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=RandomTargetCrop, prob=0.5, short_sides=[400, 500, 600], crop_range=[384, 600]),
     dict(type=QuickResizeLongSide, sides=[640, 608, 576, 544, 512, 480, 448]),
     dict(type=ColorJitter, prob=0.8, strength=0.4),
@@ -20,7 +20,7 @@ train_pipeline = [
     dict(type=PackGroundingInputs),
 ]
 test_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=ResizeLongSide, sides=[640]),
     dict(type=PlaceOnCanvas, size=640),
     dict(type=PackGroundingInputs),

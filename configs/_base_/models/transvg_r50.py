@@ -22,4 +22,4 @@ model = dict(
     fusion=dict(channels=256, num_layers=6, heads=8, feedforward=2048, dropout=0.1),
     box_head=dict(type=BoxHead),
     box_loss=dict(type=BoxLoss, l1_weight=1.0, giou_weight=1.0),
-    grid=20)
+    feature_size=20)

@@ -26,4 +26,4 @@ model = dict(
     fusion=dict(channels=64, num_layers=3, heads=4, feedforward=128, dropout=0.0),
     box_head=dict(type=ReferenceBoxHead),
     box_loss=dict(type=BoxLoss, l1_weight=5.0, giou_weight=2.0),
-    grid=8)
+    feature_size=8)

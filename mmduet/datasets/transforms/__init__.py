@@ -6,13 +6,13 @@ from mmduet.datasets.transforms.geometry import (
     RandomFlip,
     RandomTargetCrop,
     ResizeLongSide,
-    resize_photo,
+    resize_image,
     resized_shape,
 )
-from mmduet.datasets.transforms.load_photo import LoadPhoto
+from mmduet.datasets.transforms.load_image import LoadImage
 from mmduet.datasets.transforms.packing import PackGroundingInputs, PlaceOnCanvas
 
 __all__ = [
-    'ColorJitter', 'LoadPhoto', 'PackGroundingInputs', 'PlaceOnCanvas', 'QuickResizeLongSide', 'RandomBlur', 'RandomFlip',
-    'RandomTargetCrop', 'ResizeLongSide', 'can_mirror', 'names_a_place', 'resize_photo', 'resized_shape', 'swap_sides',
+    'ColorJitter', 'LoadImage', 'PackGroundingInputs', 'PlaceOnCanvas', 'QuickResizeLongSide', 'RandomBlur', 'RandomFlip',
+    'RandomTargetCrop', 'ResizeLongSide', 'can_mirror', 'names_a_place', 'resize_image', 'resized_shape', 'swap_sides',
 ]

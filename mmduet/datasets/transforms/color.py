@@ -6,32 +6,32 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmduet.datasets.image_io import Photo
+from mmduet.datasets.image_io import ImageArray
 from mmduet.registry import TRANSFORMS
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def change_brightness(photo: Photo, factor: float) -> Photo:
+def change_brightness(photo: ImageArray, factor: float) -> ImageArray:
     """Blend with black: 0 is black, 1 the photo."""
     # Nothing is negative here, so that the absolute value which this takes is the value itself.
-    changed: Photo = cv2.convertScaleAbs(photo, alpha=factor)
+    changed: ImageArray = cv2.convertScaleAbs(photo, alpha=factor)
     return changed
 
 
-def change_contrast(photo: Photo, factor: float) -> Photo:
+def change_contrast(photo: ImageArray, factor: float) -> ImageArray:
     """Blend with the photo's mean grey: 0 is grey, 1 the photo."""
     # Sums of bytes are exact, and taken in a tenth of the time of cv2.mean.
     mean = np.rint(np.dot(cv2.sumElems(photo)[:3], _LUMA) / (photo.shape[0] * photo.shape[1]))
     # Rounded and clipped in vector instructions; a table of the 256 values gives the same more slowly.
-    changed: Photo = cv2.addWeighted(photo, factor, photo, 0.0, (1 - factor) * mean)
+    changed: ImageArray = cv2.addWeighted(photo, factor, photo, 0.0, (1 - factor) * mean)
     return changed
 
 
-def change_saturation(photo: Photo, factor: float) -> Photo:
+def change_saturation(photo: ImageArray, factor: float) -> ImageArray:
     """Blend with the photo in grey: 0 is grey, 1 the photo."""
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    changed: Photo = cv2.addWeighted(photo, factor, grey, 1 - factor, 0)
+    changed: ImageArray = cv2.addWeighted(photo, factor, grey, 1 - factor, 0)
     return changed
 
 
@@ -44,7 +44,7 @@ class ColorJitter(BaseTransform):
         strength: each factor is uniform in [1 - strength, 1 + strength]; in [0, 1].
     """
 
-    changes: tuple[Callable[[Photo, float], Photo], ...] = (change_brightness, change_contrast, change_saturation)
+    changes: tuple[Callable[[ImageArray, float], ImageArray], ...] = (change_brightness, change_contrast, change_saturation)
 
     def __init__(self, prob: float = 0.8, strength: float = 0.4) -> None:
         if not (0 <= prob <= 1 and 0 <= strength <= 1):

@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmduet.datasets.image_io import Photo
+from mmduet.datasets.image_io import ImageArray
 from mmduet.datasets.transforms.direction_words import can_mirror, names_a_place, swap_sides
 from mmduet.registry import TRANSFORMS
 
@@ -71,13 +71,13 @@ class RandomTargetCrop(BaseTransform):
         rng: np.random.Generator = results['rng']
         if rng.random() >= self.prob or names_a_place(results['text']):
             return results
-        window = self._draw(rng, results['photo_shape'], results['box'])
+        window = self._draw(rng, results['image_shape'], results['box'])
         if window is None:
             return results
         left, top, width, height = window
-        results['photo_window'] = _crop_window(results, left, top, width, height)
+        results['crop_window'] = _crop_window(results, left, top, width, height)
         results['img'] = results['img'][top:top + height, left:left + width]
-        results['photo_shape'] = (height, width)
+        results['image_shape'] = (height, width)
         results['box'] = crop_boxes(results['box'], left, top, width, height)
         if results.get('distractors') is not None:
             kept = crop_boxes(results['distractors'], left, top, width, height)
@@ -111,7 +111,7 @@ class RandomTargetCrop(BaseTransform):
 
 def _crop_window(results: dict[str, Any], left: int, top: int, width: int, height: int) -> tuple[int, int, int, int]:
     """Corners, in pixels of the file, of a crop of what is seen of it."""
-    x1, y1, x2, _ = results.get('photo_window', (0, 0, results['img'].shape[1], 0))
+    x1, y1, x2, _ = results.get('crop_window', (0, 0, results['img'].shape[1], 0))
     # The right end of the mirrored photo is the left end of the file.
     start = x2 - left - width if results.get('flip') else x1 + left
     return start, y1 + top, start + width, y1 + top + height
@@ -123,7 +123,7 @@ def resized_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
     return max(round(shape[0] * ratio), 1), max(round(shape[1] * ratio), 1)
 
 
-def resize_photo(photo: Photo, shape: tuple[int, int]) -> Photo:
+def resize_image(photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
     """Resize to (h, w) by Pillow's bilinear filter with antialiasing, as the authors do, bit for bit."""
     if photo.shape[:2] == shape:
         return photo
@@ -147,12 +147,12 @@ class ResizeLongSide(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the pixels; boxes stay in the frame before."""
         side = self.sides[0] if len(self.sides) == 1 else int(results['rng'].choice(self.sides))
-        results['img'] = self.resize(results['img'], resized_shape(results['photo_shape'], side))
+        results['img'] = self.resize(results['img'], resized_shape(results['image_shape'], side))
         return results
 
-    def resize(self, photo: Photo, shape: tuple[int, int]) -> Photo:
-        """Resize to (h, w), as ``resize_photo`` does."""
-        return resize_photo(photo, shape)
+    def resize(self, photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
+        """Resize to (h, w), as ``resize_image`` does."""
+        return resize_image(photo, shape)
 
 
 @TRANSFORMS.register_module()
@@ -162,7 +162,7 @@ class QuickResizeLongSide(ResizeLongSide):
     Five times as fast; of 255, pixels are 2 apart from Pillow's at most, and all but one or two in a hundred are equal.
     """
 
-    def resize(self, photo: Photo, shape: tuple[int, int]) -> Photo:
+    def resize(self, photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
         """Resize to (h, w)."""
         if photo.shape[:2] == shape:
             return photo
@@ -195,7 +195,7 @@ class RandomFlip(BaseTransform):
         """Mirror photo, boxes and words, or leave them."""
         if results['rng'].random() >= self.prob or not can_mirror(results['text']):
             return results
-        width = results['photo_shape'][1]
+        width = results['image_shape'][1]
         results['img'] = cv2.flip(np.ascontiguousarray(results['img']), 1)
         results['box'] = mirror_boxes(results['box'], width)
         if results.get('distractors') is not None:

@@ -9,11 +9,11 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmduet.datasets.image_io import Photo
+from mmduet.datasets.image_io import ImageArray
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
 
-META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'photo_window', 'canvas', 'flip', 'swapped_words',
+META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'crop_window', 'canvas', 'flip', 'swapped_words',
              'dataset_name', 'split', 'data_hash', 'objects_hash', 'accepted_boxes')
 
 
@@ -45,13 +45,13 @@ class PlaceOnCanvas(BaseTransform):
             top, left = (int(results['rng'].integers(room + 1)) for room in spare)
         else:
             top, left = (round(room / 2 - 0.1) for room in spare)
-        photo_height, photo_width = results['photo_shape']
+        photo_height, photo_width = results['image_shape']
         results['canvas'] = Canvas(size=self.size, left=left, top=top, width=width, height=height,
                                    scale_x=width / photo_width, scale_y=height / photo_height)
         return results
 
 
-def to_planes(photo: Photo) -> Tensor:
+def to_planes(photo: ImageArray) -> Tensor:
     """(h, w, 3) bytes to a contiguous (3, h, w) uint8 tensor."""
     planes = np.empty((3, *photo.shape[:2]), np.uint8)
     cv2.split(np.ascontiguousarray(photo), list(planes))

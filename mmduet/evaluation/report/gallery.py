@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import read_photo
+from mmduet.datasets.image_io import read_image
 from mmduet.evaluation.report.outcomes import FOUND, NO_BOX, SAME
 from mmduet.evaluation.report.overlaps import clip_boxes
 from mmduet.evaluation.report.summary import Summary, System
@@ -136,7 +136,7 @@ class Album:
             return None
         if name not in self._made:
             try:
-                self._made[name] = encode_image(read_photo(self.folder / name))
+                self._made[name] = encode_image(read_image(self.folder / name))
             except ImageError as error:
                 self.problems[name] = str(error)
                 self._made[name] = None

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mmduet.models.cpu.dropout import dropout
 from mmduet.models.cpu.linear import linear
-from mmduet.models.layers.attention import Attention, CrossAttention, RelativeGridAttention, SelfAttention
+from mmduet.models.layers.attention import Attention, CrossAttention, RelativePositionAttention, SelfAttention
 
 
 class CPUAttention(Attention):
@@ -33,8 +33,8 @@ class CPUCrossAttention(CPUAttention, CrossAttention):
     """``CrossAttention``, faster."""
 
 
-class CPURelativeGridAttention(CPUAttention, RelativeGridAttention):
-    """``RelativeGridAttention``, faster."""
+class CPURelativePositionAttention(CPUAttention, RelativePositionAttention):
+    """``RelativePositionAttention``, faster."""
 
 
 class CPUMultiheadAttention(nn.MultiheadAttention):

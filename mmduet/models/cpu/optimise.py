@@ -12,25 +12,26 @@ from transformers import PreTrainedModel
 from mmduet.models.cpu.attention import (
     CPUCrossAttention,
     CPUMultiheadAttention,
-    CPURelativeGridAttention,
+    CPURelativePositionAttention,
     CPUSelfAttention,
     is_simple,
 )
 from mmduet.models.cpu.dropout import CPUDropout
 from mmduet.models.cpu.frozen_norms import fold_frozen_norms
 from mmduet.models.cpu.linear import CPULinear
-from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryGate
+from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryModulatedAttention
 from mmduet.models.cpu.swin import CPUFFN, CPUPatchMerging, CPUShiftWindowMSA, is_piecewise, merges_quads
-from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention, SelfAttention
-from mmduet.models.layers.query_gates import QueryGate
+from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention, SelfAttention
+from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
 from mmduet.models.students.qrnet import QRNet
 
 Model = TypeVar('Model', bound=nn.Module)
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: CPULinear, MMCVLinear: CPULinear, nn.Dropout: CPUDropout, nn.MultiheadAttention: CPUMultiheadAttention,
-    SelfAttention: CPUSelfAttention, CrossAttention: CPUCrossAttention, RelativeGridAttention: CPURelativeGridAttention,
-    ShiftWindowMSA: CPUShiftWindowMSA, FFN: CPUFFN, PatchMerging: CPUPatchMerging, QueryGate: CPUQueryGate, QRNet: CPUQRNet,
+    SelfAttention: CPUSelfAttention, CrossAttention: CPUCrossAttention, RelativePositionAttention: CPURelativePositionAttention,
+    ShiftWindowMSA: CPUShiftWindowMSA, FFN: CPUFFN, PatchMerging: CPUPatchMerging,
+    QueryModulatedAttention: CPUQueryModulatedAttention, QRNet: CPUQRNet,
 }
 # What the faster class can do for some only.
 FITS: dict[type[nn.Module], Callable[[nn.Module], bool]] = {

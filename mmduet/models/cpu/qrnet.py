@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from mmduet.models.cpu.linear import linear
-from mmduet.models.layers.query_gates import QueryGate
+from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
 from mmduet.models.students.qrnet import QRNet
 
 
-class CPUQueryGate(QueryGate):
-    """``QueryGate`` that weighs the positions of a map without making the map whose channels are weighed."""
+class CPUQueryModulatedAttention(QueryModulatedAttention):
+    """``QueryModulatedAttention`` that weighs the positions of a map without making the map whose channels are weighed."""
 
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
-        """See ``QueryGate.forward``."""
+        """See ``QueryModulatedAttention.forward``."""
         if tokens.device.type != 'cpu':
             return super().forward(tokens, query)
         channels, positions = self.weigh(tokens, query)

@@ -74,10 +74,10 @@ def window_layout(height: int, width: int, window: int, shift: int) -> WindowLay
         return WindowLayout(cells.flatten().clamp(min=0), (cells.flatten() < 0).nonzero()[:, 0], places, mask)
 
 
-def _windows(grid: Tensor, window: int) -> Tensor:
-    """(windows, cells of a window) of an (H, W) grid that windows fill."""
-    rows, columns = grid.shape[0] // window, grid.shape[1] // window
-    return grid.view(rows, window, columns, window).transpose(1, 2).reshape(rows * columns, window**2)
+def _windows(feature_size: Tensor, window: int) -> Tensor:
+    """(windows, cells of a window) of an (H, W) feature_size that windows fill."""
+    rows, columns = feature_size.shape[0] // window, feature_size.shape[1] // window
+    return feature_size.view(rows, window, columns, window).transpose(1, 2).reshape(rows * columns, window**2)
 
 
 class CPUShiftWindowMSA(ShiftWindowMSA):

@@ -90,7 +90,7 @@ class CrossAttention(Attention):
         return self.mix(self.project(query, 0, 1)[0], keys, values, attend)
 
 
-class RelativeGridAttention(Attention):
+class RelativePositionAttention(Attention):
     """Attention among the cells of a square map that knows where a key lies relative to its query (VLTVG).
 
     A key is compared as itself plus the sine embedding of the offset from it to the query, both projected by the key weights.
@@ -101,20 +101,21 @@ class RelativeGridAttention(Attention):
         channels: C; a multiple of 4.
         heads: number of heads; divides C.
         dropout: of the attention weights, in training.
-        grid: side of the map, cells.
+        feature_size: side of the map, cells.
     """
 
     pos_x: Tensor
     pos_y: Tensor
     places: Tensor
 
-    def __init__(self, channels: int, heads: int, dropout: float, grid: int) -> None:
+    def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:
         super().__init__(channels, heads, dropout)
-        self.grid = grid
-        # In the checkpoint, as the authors have them: weights of another grid do not load.
-        self.register_buffer('pos_x', relative_sine_table(grid, channels // 2))
-        self.register_buffer('pos_y', relative_sine_table(grid, channels // 2))
-        rows, columns = torch.eye(grid).repeat_interleave(grid, dim=0), torch.eye(grid).repeat(grid, 1)
+        self.feature_size = feature_size
+        # In the checkpoint, as the authors have them: weights of another feature_size do not load.
+        self.register_buffer('pos_x', relative_sine_table(feature_size, channels // 2))
+        self.register_buffer('pos_y', relative_sine_table(feature_size, channels // 2))
+        eye = torch.eye(feature_size)
+        rows, columns = eye.repeat_interleave(feature_size, dim=0), eye.repeat(feature_size, 1)
         self.register_buffer('places', torch.cat([rows, columns], dim=1), persistent=False)
 
     def forward(self, tokens: Tensor, values: Tensor, padding: Tensor | None) -> Tensor:
@@ -127,12 +128,12 @@ class RelativeGridAttention(Attention):
                 there is none.
 
         Raises:
-            ValueError: N is not the square of the grid.
+            ValueError: N is not the square of the feature_size.
         """
         batch, cells = tokens.shape[:2]
-        if cells != self.grid**2:
-            raise ValueError(f'{cells} cells for position tables of a map of {self.grid} x {self.grid}: set grid to the side '
-                             'of the map, or take photos of another size')
+        if cells != self.feature_size**2:
+            raise ValueError(f'{cells} visual tokens for positions of a map of {self.feature_size} x {self.feature_size}: '
+                             'set feature_size to the side of the map, or take images of another size')
         query, key = self.project(tokens, 0, 2)
         to_rows, to_columns = self._offsets(padding)
         # Numbers of the offset to every row and column, and ones in each key where its row and column are.
@@ -144,25 +145,25 @@ class RelativeGridAttention(Attention):
         return self.mix(query, key, self.project(values, 2, 3)[0], attend)
 
     def _offsets(self, padding: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Two (B or 1, N, grid) places in the table: from each row of the map to each cell, and from each column."""
-        real = self.pos_x.new_ones(1, self.grid**2) if padding is None else ~padding
-        real = real.long().unflatten(1, (self.grid, self.grid))
+        """Two (B or 1, N, feature_size) places in the table: from each row of the map to each cell, and from each column."""
+        real = self.pos_x.new_ones(1, self.feature_size**2) if padding is None else ~padding
+        real = real.long().unflatten(1, (self.feature_size, self.feature_size))
         y, x = real.cumsum(dim=1), real.cumsum(dim=2)
         to_rows = y.flatten(1)[:, :, None] - y.amax(dim=2)[:, None]
         to_columns = x.flatten(1)[:, :, None] - x.amax(dim=1)[:, None]
-        return to_rows + self.grid, to_columns + self.grid
+        return to_rows + self.feature_size, to_columns + self.feature_size
 
     def _compare(self, query: Tensor, offsets: Tensor, table: Tensor, half: int) -> Tensor:
-        """(B, heads, N, grid) products of the queries with their embedded offsets; ``half`` of the channels is the axis."""
+        """(B, heads, N, feature_size) products of queries with their embedded offsets; ``half`` of the channels is the axis."""
         weight = self.in_proj_weight.chunk(3)[1].chunk(2, dim=1)[half]
         embedded = F.linear(table.to(weight.dtype), weight).unflatten(1, (self.heads, -1)).transpose(0, 1)
         products = query @ embedded.transpose(1, 2).to(query.dtype)
         return products.gather(3, offsets[:, None].expand(*products.shape[:3], -1))
 
 
-def relative_sine_table(grid: int, channels: int, temperature: float = 10000.0) -> Tensor:
-    """(2 * grid + 1, channels) sine and cosine, in turn, of the offsets -grid ... grid, 2 pi to a whole map."""
-    offsets = torch.arange(-grid, grid + 1, dtype=torch.float64) * (2 * math.pi / grid)
+def relative_sine_table(feature_size: int, channels: int, temperature: float = 10000.0) -> Tensor:
+    """(2 * feature_size + 1, channels) sine and cosine, in turn, of the offsets -feature_size to feature_size, 2 pi a map."""
+    offsets = torch.arange(-feature_size, feature_size + 1, dtype=torch.float64) * (2 * math.pi / feature_size)
     waves = temperature**(torch.arange(0, channels, 2, dtype=torch.float64) / channels)
     angles = offsets[:, None] / waves
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1).float()

@@ -45,11 +45,11 @@ class CLIPVisualEncoder(nn.Module):
         self.tower.positional_embedding.requires_grad_(True)
         self.levels = [level - 1 for level in levels]
         self.channels = width * len(levels)
-        self.grid = image_size // patch_size
+        self.feature_size = image_size // patch_size
         self.image_size = image_size
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, 1 + grid * grid, D * levels) class token and patches of (B, 3, S, S) normalised canvases.
+        """(B, 1 + feature_size * feature_size, D * levels) class token and patches of (B, 3, S, S) normalised canvases.
 
         Raises:
             ValueError: canvases of another size.

@@ -51,7 +51,7 @@ class VisualEncoder(nn.Module):
         visual = self.input_proj(self.backbone(inputs)[-1])
         if visual.shape[-2:] != padding.shape[-2:]:
             raise ValueError(f'the visual map is {tuple(visual.shape[-2:])}, its padding mask {tuple(padding.shape[-2:])}: '
-                             'the stride of the student does not fit its backbone, or the size of the canvas its grid')
+                             'the stride of the student does not fit its backbone, or the size of the canvas its feature_size')
         positions = self.position_tokens(padding).to(visual.dtype)
         tokens = self.encoder(visual.flatten(2).transpose(1, 2), positions, padding.flatten(1) if has_padding else None)
         if self.add_positions:

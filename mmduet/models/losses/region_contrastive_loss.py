@@ -16,8 +16,8 @@ EXCLUDED = -1e4
 
 
 def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight: Tensor, negatives: Tensor,
-                            negative_valid: Tensor, temperature: float, foreign: Tensor | None = None,
-                            foreign_valid: Tensor | None = None) -> Tensor:
+                            negative_valid: Tensor, temperature: float, cross_image: Tensor | None = None,
+                            cross_image_valid: Tensor | None = None) -> Tensor:
     """Pull each predicted region to its positive regions and away from its negatives (weighted multi-positive InfoNCE).
 
     Each positive stands alone against all valid negatives; the terms of an image are summed with the positives' weights.
@@ -29,8 +29,8 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
         negatives: (B, N, D) unit-norm embeddings of the anchor's own image.
         negative_valid: (B, N) bool.
         temperature: > 0.
-        foreign: (M, D) unit-norm embeddings that are negatives of every anchor.
-        foreign_valid: (M,) bool; all where not given.
+        cross_image: (M, D) unit-norm embeddings that are negatives of every anchor.
+        cross_image_valid: (M,) bool; all where not given.
 
     Returns:
         Scalar, the mean over images; an image without a positive or without a valid negative contributes 0.
@@ -57,10 +57,10 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
     positive = torch.einsum('bd,bpd->bp', anchors, at_least_float32(positives)) / temperature
     negative = torch.einsum('bd,bnd->bn', anchors, at_least_float32(negatives)) / temperature
     negative = negative.masked_fill(~negative_valid, EXCLUDED)
-    if foreign is not None:
-        others = anchors @ at_least_float32(foreign).T / temperature
-        if foreign_valid is not None:
-            others = others.masked_fill(~foreign_valid, EXCLUDED)
+    if cross_image is not None:
+        others = anchors @ at_least_float32(cross_image).T / temperature
+        if cross_image_valid is not None:
+            others = others.masked_fill(~cross_image_valid, EXCLUDED)
         negative = torch.cat([negative, others], dim=1)
     if negative.shape[1] == 0:
         return positive.sum() * 0
@@ -92,12 +92,12 @@ class RegionContrastiveLoss(nn.Module):
 
     def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions) -> Tensor:
         """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``."""
-        foreign, foreign_valid = self._foreign(negatives, regions.negative_valid) if self.gather else (None, None)
+        cross_image, cross_image_valid = self._cross_image(negatives, regions.negative_valid) if self.gather else (None, None)
         return self.weight * region_contrastive_loss(anchors, positives, regions.positive_weight, negatives,
-                                                     regions.negative_valid, self.temperature, foreign, foreign_valid)
+                                                     regions.negative_valid, self.temperature, cross_image, cross_image_valid)
 
     @staticmethod
-    def _foreign(negatives: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def _cross_image(negatives: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Negatives of the other ranks, (M, D) and (M,); every rank's own are left to ``region_contrastive_loss``."""
         if get_world_size() == 1:
             return None, None

@@ -42,11 +42,11 @@ class CLIPVG(BaseGrounder):
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         channels: int = fusion['channels']
-        self.grid: int = self.visual_encoder.grid
+        self.feature_size: int = self.visual_encoder.feature_size
         self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
         self.query_token = nn.Embedding(1, channels)
-        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + 1 + self.grid**2, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + 1 + self.feature_size**2, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
@@ -56,7 +56,7 @@ class CLIPVG(BaseGrounder):
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        padding = batch.expand(rounded_padding(batch.content, batch.size, self.grid))
+        padding = batch.expand(rounded_padding(batch.content, batch.size, self.feature_size))
         return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
@@ -65,7 +65,7 @@ class CLIPVG(BaseGrounder):
 
         Args:
             pixels: (U, 3, S, S) normalised canvases.
-            visual_padding: (B, grid, grid) bool, True where the patch is padding.
+            visual_padding: (B, feature_size, feature_size) bool, True where the patch is padding.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
             image_index: (B,) int64, the canvas of each expression; None where each has its own.

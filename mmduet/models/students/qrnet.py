@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
-from mmduet.models.layers.query_gates import QueryGate
+from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
 from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.models.weights import load_partial_weights
@@ -30,13 +30,13 @@ class QRNet(BaseGrounder):
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``BoxLoss``.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
-        grid: side of the map of the last stage, cells; even. The canvas is ``grid * stride`` pixels wide.
+        feature_size: side of the map of the last stage, cells; even. The canvas is ``feature_size * stride`` pixels wide.
         rank: of the dynamic layers of the gates.
         pretrained: file of QRNet weights in our layout; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
             None for random.
 
     Raises:
-        ValueError: an odd grid.
+        ValueError: an odd feature_size.
     """
 
     visual_reads_text = True
@@ -44,29 +44,29 @@ class QRNet(BaseGrounder):
     pool_gates: Any
 
     def __init__(self, backbone: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any], box_head: dict[str, Any],
-                 box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20, rank: int = 30,
+                 box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20, rank: int = 30,
                  pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor, box_loss)
-        if grid % 2:
-            raise ValueError(f'the grid is halved for the last level of the pyramid, so it must be even, got {grid}')
+        if feature_size % 2:
+            raise ValueError(f'feature_size is halved for the last level of the pyramid: it must be even, got {feature_size}')
         self.backbone = _build_backbone(backbone)
         self.text_encoder = MODELS.build(text_encoder)
         widths, channels, asked = self.backbone.num_features, fusion['channels'], self.text_encoder.channels
-        self.stage_gates = nn.ModuleList(QueryGate(width, asked, rank=rank) for width in widths)
+        self.stage_gates = nn.ModuleList(QueryModulatedAttention(width, asked, rank=rank) for width in widths)
         self.laterals = nn.ModuleList(nn.Conv2d(width, channels, kernel_size=1) for width in widths)
-        self.pool_gates = nn.ModuleList(QueryGate(channels, asked, rank=rank) for _ in widths[1:])
+        self.pool_gates = nn.ModuleList(QueryModulatedAttention(channels, asked, rank=rank) for _ in widths[1:])
         # One row for every level of the pyramid, of which the last two are read.
         self.levels = nn.Embedding(len(widths) + 1, channels)
         self.visual_proj = nn.Linear(channels, channels)
         self.text_proj = nn.Linear(asked, channels)
         self.query_token = nn.Embedding(1, channels)
-        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + grid**2 + (grid // 2)**2, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + feature_size**2 + (feature_size // 2)**2, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
         self.channels = channels
-        self.grid = grid
-        self.image_size = grid * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
+        self.feature_size = feature_size
+        self.image_size = feature_size * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
         if pretrained is not None:
             load_partial_weights(self, pretrained)
 
@@ -75,7 +75,7 @@ class QRNet(BaseGrounder):
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        fine, coarse = (batch.expand(batch.padding(cells)) for cells in (self.grid, self.grid // 2))
+        fine, coarse = (batch.expand(batch.padding(cells)) for cells in (self.feature_size, self.feature_size // 2))
         # The words have a say from the first stage on, so that every expression needs a pass of its own.
         return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens)
 
@@ -85,19 +85,20 @@ class QRNet(BaseGrounder):
 
         Args:
             pixels: (B, 3, S, S) normalised canvases.
-            visual_padding: (B, grid, grid) bool, True where the cell is padding.
-            coarse_padding: (B, grid / 2, grid / 2) bool, the same for the last level.
+            visual_padding: (B, feature_size, feature_size) bool, True where the cell is padding.
+            coarse_padding: (B, feature_size / 2, feature_size / 2) bool, the same for the last level.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
 
         Raises:
-            ValueError: canvases of another size than the grid stands for.
+            ValueError: canvases of another size than the feature_size stands for.
         """
         if tuple(pixels.shape[-2:]) != (self.image_size, self.image_size):
-            raise ValueError(f'canvases of {tuple(pixels.shape[-2:])} px for a grid of {self.grid} cells, which takes '
-                             f'{self.image_size} px: set grid to the side of the canvas divided by the stride of the backbone')
+            raise ValueError(f'canvases of {tuple(pixels.shape[-2:])} px for a feature_size of {self.feature_size}, that takes '
+                             f'{self.image_size} px: set feature_size to the side of the canvas divided by the stride of the '
+                             'backbone')
         text = self.text_encoder(token_ids, text_padding)
-        fine, coarse = self.pyramid(self.look(pixels, text[:, 0]), text[:, 0])[-2:]
+        fine, coarse = self.pyramid(self.encode_image(pixels, text[:, 0]), text[:, 0])[-2:]
         levels = [level.flatten(2).mT + scale
                   for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
         visual_tokens = self.visual_proj(torch.cat(levels, dim=1))
@@ -106,16 +107,16 @@ class QRNet(BaseGrounder):
         query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual_tokens, token_padding, text,
                                    text_padding)
         # The maps are made of the finer level.
-        count, feature_size = self.grid**2, visual_padding.shape[1:]
+        count, feature_size = self.feature_size**2, visual_padding.shape[1:]
         boxes = self.box_head(query, fused[:, :count], token_padding[:, :count]).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
                                  visual=tokens_to_map(visual_tokens[:, :count], feature_size), visual_padding=visual_padding,
                                  fused=tokens_to_map(fused[:, :count], feature_size))
 
-    def look(self, inputs: Tensor, query: Tensor) -> list[Tensor]:
+    def encode_image(self, pixels: Tensor, query: Tensor) -> list[Tensor]:
         """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
         backbone = self.backbone
-        tokens, shape = backbone.patch_embed(inputs)
+        tokens, shape = backbone.patch_embed(pixels)
         tokens = backbone.drop_after_pos(tokens)
         maps = []
         for number, (stage, gate) in enumerate(zip(backbone.stages, self.stage_gates, strict=True)):

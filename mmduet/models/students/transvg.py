@@ -24,7 +24,7 @@ class TransVG(BaseGrounder):
         fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``BoxLoss``.
-        grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
+        feature_size: side of the visual map, cells; the canvas is ``feature_size * stride`` pixels wide.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
         pretrained: file of TransVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
 
@@ -38,7 +38,7 @@ class TransVG(BaseGrounder):
     visual_reads_text = False
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
-                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,
                  pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
@@ -47,18 +47,18 @@ class TransVG(BaseGrounder):
         self.visual_proj = nn.Linear(self.visual_encoder.channels, channels)
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
         self.query_token = nn.Embedding(1, channels)
-        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + grid * grid, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + feature_size * feature_size, channels)
         self.fusion = TransformerEncoder(**fusion)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
         self.channels = channels
-        self.grid = grid
+        self.feature_size = feature_size
         if pretrained is not None:
             load_partial_weights(self, pretrained)
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        return self.encode(batch.pixels, batch.padding(self.grid), *batch.tokens, batch.shared_index, batch.has_padding)
+        return self.encode(batch.pixels, batch.padding(self.feature_size), *batch.tokens, batch.shared_index, batch.has_padding)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
                image_index: Tensor | None = None, has_padding: bool = True) -> GroundingFeatures:
@@ -66,7 +66,7 @@ class TransVG(BaseGrounder):
 
         Args:
             pixels: (U, 3, S, S) normalised canvases.
-            visual_padding: (U, grid, grid) bool, True where the visual token is padding.
+            visual_padding: (U, feature_size, feature_size) bool, True where the visual token is padding.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
             image_index: (B,) int64, the canvas of each expression; None where each has its own.

@@ -7,24 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
-from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention
+from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention
 from mmduet.models.layers.token_fusion import tokens_to_map
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
 
 
-class CellVerifier(nn.Module):
+class VisualLinguisticVerification(nn.Module):
     """Discriminative features of the cells: where the words fit, and what the words say about the surroundings.
 
     Args:
         channels: C.
         heads: of the three attentions.
         dropout: of the attention weights.
-        grid: side of the map, cells.
+        feature_size: side of the map, cells.
     """
 
-    def __init__(self, channels: int, heads: int, dropout: float, grid: int) -> None:
+    def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:
         super().__init__()
         self.word_attention = CrossAttention(channels, heads, dropout)
         self.word_proj = nn.Linear(channels, channels)
@@ -32,7 +32,7 @@ class CellVerifier(nn.Module):
         self.scale = nn.Parameter(torch.tensor([1.0]))
         self.sigma = nn.Parameter(torch.tensor([0.5]))
         self.condition_attention = CrossAttention(channels, heads, dropout)
-        self.context_attention = RelativeGridAttention(channels, heads, dropout, grid)
+        self.context_attention = RelativePositionAttention(channels, heads, dropout, feature_size)
         self.cell_norm = nn.LayerNorm(channels)
         self.context_norm = nn.LayerNorm(channels)
 
@@ -41,7 +41,7 @@ class CellVerifier(nn.Module):
 
         Args:
             cells: (B, N, C).
-            cell_padding: as in ``RelativeGridAttention``.
+            cell_padding: as in ``RelativePositionAttention``.
             words: (B, L, C).
             attend_words: (B, 1, 1, L) bool, True where a word is real.
         """
@@ -58,7 +58,7 @@ class CellVerifier(nn.Module):
         return score.to(cells.dtype)
 
 
-class StageLayer(nn.Module):
+class DecoderLayer(nn.Module):
     """One stage of the decoder: gather words for what is known so far, gather cells for the words, update.
 
     Args:
@@ -79,7 +79,7 @@ class StageLayer(nn.Module):
 
     def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], cells: Tensor, keys: Tensor, attend_cells: Tensor | None,
                 words: Tensor, attend_words: Tensor) -> Tensor:
-        """Update a (B, 1, C) state; ``queries`` are added to what asks words and cells, the rest as in ``StageDecoder``."""
+        """Update a (B, 1, C) state; ``queries`` are added to what attends to text and image, the rest as in the decoder."""
         said = self.norm[0](self.word_attn(state + queries[0], words, words, attend_words))
         seen = self.img_attn(said + queries[1], keys, cells, attend_cells)
         state = self.norm[1](state + seen)
@@ -87,7 +87,7 @@ class StageLayer(nn.Module):
         return updated
 
 
-class StageDecoder(nn.Module):
+class MultiStageDecoder(nn.Module):
     """Localise one object over several stages with weights of their own.
 
     Args:
@@ -104,7 +104,7 @@ class StageDecoder(nn.Module):
         super().__init__()
         if num_stages < 1:
             raise ValueError(f'a decoder needs at least one stage, got {num_stages}')
-        self.layers = nn.ModuleList(StageLayer(channels, heads, feedforward, dropout, feedforward_dropout)
+        self.layers = nn.ModuleList(DecoderLayer(channels, heads, feedforward, dropout, feedforward_dropout)
                                     for _ in range(num_stages))
         self.norm = nn.LayerNorm(channels)
         self.visual_query = nn.Embedding(1, channels)
@@ -139,30 +139,31 @@ class VLTVG(BaseGrounder):
     Args:
         visual_encoder: config of a ``VisualEncoder``; its channels are C.
         text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
-        decoder: config of a ``StageDecoder`` without its channels; the verifier has the same heads and dropout.
+        decoder: config of a ``MultiStageDecoder`` without its channels; the verifier has the same heads and dropout.
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``StagedBoxLoss``.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
-        grid: side of the visual map, cells; the canvas is ``grid * stride`` pixels wide.
+        feature_size: side of the visual map, cells; the canvas is ``feature_size * stride`` pixels wide.
         pretrained: file of VLTVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
 
     visual_reads_text = False
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
-                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], grid: int = 20,
+                 box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,
                  pretrained: str | None = None) -> None:
         super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         channels: int = self.visual_encoder.channels
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
-        self.verifier = CellVerifier(channels, decoder.get('heads', 8), decoder.get('dropout', 0.1), grid)
-        self.decoder = StageDecoder(channels=channels, **decoder)
+        self.verifier = VisualLinguisticVerification(channels, decoder.get('heads', 8), decoder.get('dropout', 0.1),
+                                                     feature_size)
+        self.decoder = MultiStageDecoder(channels=channels, **decoder)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
         self.channels = channels
-        self.grid = grid
+        self.feature_size = feature_size
         for part in (self.verifier, self.decoder.layers):
             for parameter in part.parameters():
                 if parameter.dim() > 1:
@@ -176,7 +177,7 @@ class VLTVG(BaseGrounder):
         ``visual`` is the map of the visual encoder, which verification and decoder read and no word has touched; ``query`` is
         the state of the last stage. ``visual_padding`` says where the canvas is empty, though the network does not look.
         """
-        padding = batch.padding(self.grid)
+        padding = batch.padding(self.feature_size)
         features = self.encode(batch.pixels, torch.zeros_like(padding), *batch.tokens, batch.shared_index, has_padding=False)
         return replace(features, visual_padding=batch.expand(padding))
 
@@ -186,7 +187,7 @@ class VLTVG(BaseGrounder):
 
         Args:
             pixels: (U, 3, S, S) normalised canvases.
-            visual_padding: (U, grid, grid) bool, True where a visual token is not to be attended to.
+            visual_padding: (U, feature_size, feature_size) bool, True where a visual token is not to be attended to.
             token_ids: (B, L') int64, L' at most L.
             text_padding: (B, L') bool, True where there is no token.
             image_index: (B,) int64, the canvas of each expression; None where each has its own.

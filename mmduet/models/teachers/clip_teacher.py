@@ -7,9 +7,9 @@ from torch import Tensor
 
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
-from mmduet.models.teachers.dense_reading import find_dense_reader, has_dense_reader
 from mmduet.models.teachers.open_clip_models import build_open_clip
-from mmduet.models.teachers.text_reading import encode_texts
+from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_encoder
+from mmduet.models.teachers.text_features import encode_texts
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
 
@@ -64,7 +64,7 @@ class CLIPTeacher(BaseTeacher):
         self.tokenize = built.tokenize
         self.embed_dims = built.embed_dims
         self.gives = frozenset({'text', 'region', 'image', 'others', 'logit_scale'})
-        if has_dense_reader(self.clip.visual):
+        if has_patch_encoder(self.clip.visual):
             self.gives |= DENSE
         if getattr(self.clip, 'logit_bias', None) is not None:  # not every model of open_clip has the attribute
             self.gives |= {'logit_bias'}
@@ -79,7 +79,7 @@ class CLIPTeacher(BaseTeacher):
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
         """See ``BaseTeacher.forward``; the texts, images, targets and other boxes of the batch are read."""
         with torch.autocast(batch.pixels.device.type, enabled=False):
-            given = self._look(batch, required)
+            given = self._encode_images(batch, required)
             if required & {'text', 'similarity'}:
                 given['text'] = self.embed_texts(batch.texts)
             if 'similarity' in required:
@@ -112,10 +112,10 @@ class CLIPTeacher(BaseTeacher):
         pixels = ((images - self.mean) / self.std).to(self.clip.logit_scale.dtype)
         if not dense:
             return F.normalize(self.clip.encode_image(pixels).float(), dim=-1), None
-        embeddings, patches = find_dense_reader(self.clip.visual)(self.clip.visual, pixels, dense)
+        embeddings, patches = find_patch_encoder(self.clip.visual)(self.clip.visual, pixels, dense)
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
-    def _look(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
+    def _encode_images(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
         """Whole images and crops go through the tower together."""
         views: dict[str, Tensor] = {}
         images = batch.images() if required & {'image', 'region', 'others', *DENSE} else batch.pixels[:0]

@@ -2,7 +2,7 @@
 from mmengine.config import read_base
 
 from mmduet.datasets import (
-    LoadPhoto, PackGroundingInputs, PlaceOnCanvas, QuickResizeLongSide, RandomTargetCrop, ResizeLongSide)
+    LoadImage, PackGroundingInputs, PlaceOnCanvas, QuickResizeLongSide, RandomTargetCrop, ResizeLongSide)
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from projects.grounding_dino.grounding_dino import GroundingDINOStudent
 from projects.grounding_dino.language_model import GroundingBert
@@ -22,9 +22,9 @@ model = dict(
 
 # A photo of 4 : 3 has MMDetection's sizes: 480 to 800 pixels on the short side in training, 800 in testing.
 pack = [dict(type=PlaceOnCanvas, size=1088), dict(type=PackGroundingInputs)]
-test_pipeline = [dict(type=LoadPhoto), dict(type=ResizeLongSide, sides=[1066]), *pack]
+test_pipeline = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[1066]), *pack]
 train_pipeline = [
-    dict(type=LoadPhoto),
+    dict(type=LoadImage),
     dict(type=RandomTargetCrop, prob=0.5, short_sides=[400, 500, 600], crop_range=[384, 600]),
     dict(type=QuickResizeLongSide, sides=[640, 683, 725, 768, 811, 853, 896, 939, 981, 1024, 1066]), *pack]
 train_dataloader.update(batch_size=4)

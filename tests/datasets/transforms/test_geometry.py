@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from mmduet.datasets import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
-from mmduet.datasets.transforms import resize_photo, resized_shape
+from mmduet.datasets.transforms import resize_image, resized_shape
 from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes
 
 
@@ -15,7 +15,7 @@ def make_results(seed=0, text='a cup', box=(10.0, 20.0, 110.0, 80.0), shape=(480
     photo[..., 0] = np.arange(width)[None] % 256
     photo[..., 1] = np.arange(height)[:, None] % 256
     photo[..., 2] = (np.arange(width)[None] // 256) * 16 + np.arange(height)[:, None] // 256
-    return {'img': photo, 'photo_shape': shape, 'ori_shape': shape, 'text': text, 'box': np.array(box), 'flip': False,
+    return {'img': photo, 'image_shape': shape, 'ori_shape': shape, 'text': text, 'box': np.array(box), 'flip': False,
             'distractors': np.array([[0.0, 0.0, 50.0, 40.0], [600.0, 440.0, 640.0, 480.0]]), 'rng': np.random.default_rng(seed)}
 
 
@@ -35,7 +35,7 @@ def test_no_crop_loses_more_than_half_of_the_target():
         low = rng.uniform(0, [500, 400])
         box = np.concatenate([low, low + rng.uniform(10, [140, 80])])
         results = RandomTargetCrop(prob=1)(make_results(seed, box=box))
-        height, width = results['photo_shape']
+        height, width = results['image_shape']
         assert results['img'].shape == (height, width, 3)
         x1, y1, x2, y2 = results['box']
         kept = (x2 - x1) * (y2 - y1) / np.prod(box[2:] - box[:2])
@@ -60,8 +60,8 @@ def test_crop_sizes_are_those_of_the_family_seen_in_the_photo():
     heights, widths = [], []
     for seed in range(300):
         results = RandomTargetCrop(prob=1, short_sides=[400], min_kept=0.01, tries=1)(make_results(seed, box=(0, 0, 640, 480)))
-        heights.append(results['photo_shape'][0] * 400 / 480)
-        widths.append(results['photo_shape'][1] * 400 / 480)
+        heights.append(results['image_shape'][0] * 400 / 480)
+        widths.append(results['image_shape'][1] * 400 / 480)
     assert (min(heights), max(heights)) == pytest.approx((384, 400), abs=1)
     assert (min(widths), max(widths)) == pytest.approx((384, 533), abs=4)
 
@@ -70,7 +70,7 @@ def test_distractors_move_with_a_crop_and_vanish_outside_it():
     for seed in range(50):
         before = make_results(seed)
         results = RandomTargetCrop(prob=1)(before)
-        height, width = results['photo_shape']
+        height, width = results['image_shape']
         assert (results['distractors'] >= 0).all()
         assert (results['distractors'][:, 2:] <= [width, height]).all()
         if (height, width) == (480, 640):
@@ -82,26 +82,26 @@ def test_distractors_move_with_a_crop_and_vanish_outside_it():
 @pytest.mark.parametrize('text', ['left cup', 'cup at the top', 'middle one'])
 def test_an_expression_that_names_a_place_is_not_cropped(text):
     for seed in range(20):
-        assert RandomTargetCrop(prob=1)(make_results(seed, text=text))['photo_shape'] == (480, 640)
+        assert RandomTargetCrop(prob=1)(make_results(seed, text=text))['image_shape'] == (480, 640)
 
 
 def test_a_laptop_is_cropped():
-    shapes = {RandomTargetCrop(prob=1)(make_results(seed, text='open laptop'))['photo_shape'] for seed in range(10)}
+    shapes = {RandomTargetCrop(prob=1)(make_results(seed, text='open laptop'))['image_shape'] for seed in range(10)}
     assert len(shapes) > 5
 
 
 def test_a_target_that_no_crop_can_keep_leaves_the_photo_whole():
     results = RandomTargetCrop(prob=1, short_sides=[600], crop_range=(384, 400), min_kept=0.9)(
         make_results(box=(0.0, 0.0, 640.0, 480.0)))
-    assert results['photo_shape'] == (480, 640)
+    assert results['image_shape'] == (480, 640)
 
 
 def test_a_small_photo_is_cropped_to_no_more_than_itself():
     for seed in range(20):
         results = RandomTargetCrop(prob=1, short_sides=[64], crop_range=(40, 60))(
             make_results(seed, shape=(64, 80), box=(10.0, 10.0, 40.0, 40.0)))
-        assert results['photo_shape'][0] <= 60
-        assert results['photo_shape'][1] <= 60
+        assert results['image_shape'][0] <= 60
+        assert results['image_shape'][1] <= 60
 
 
 @pytest.mark.parametrize(('shape', 'long_side', 'resized'), [
@@ -114,9 +114,9 @@ def test_the_long_side_is_met_and_the_other_rounded(shape, long_side, resized):
 def test_resizing_is_pillows_antialiased_bilinear():
     photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     expected = np.asarray(Image.fromarray(photo).resize((64, 48), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(resize_photo(photo, (48, 64)), expected)
-    np.testing.assert_array_equal(resize_photo(photo[:, ::-1], (48, 64)), expected[:, ::-1])
-    assert resize_photo(photo, (90, 120)) is photo
+    np.testing.assert_array_equal(resize_image(photo, (48, 64)), expected)
+    np.testing.assert_array_equal(resize_image(photo[:, ::-1], (48, 64)), expected[:, ::-1])
+    assert resize_image(photo, (90, 120)) is photo
 
 
 @pytest.mark.parametrize('shape', [(48, 64), (75, 100), (140, 187), (8, 11), (90, 120)])
@@ -126,7 +126,7 @@ def test_the_quick_resize_is_pillows_to_two_steps_of_brightness(shape):
     waves = waves.astype(np.uint8)
     for photo in (noise, waves, waves[:, ::-1], waves[5:95, 10:110]):
         photo = photo if photo.shape[:2] == (90, 120) else np.ascontiguousarray(photo)
-        apart = np.abs(QuickResizeLongSide([1]).resize(photo, shape).astype(int) - resize_photo(photo, shape))
+        apart = np.abs(QuickResizeLongSide([1]).resize(photo, shape).astype(int) - resize_image(photo, shape))
         assert apart.max() <= 2
         assert (apart > 0).mean() < 0.1
 
@@ -153,7 +153,7 @@ def test_the_quick_resize_leaves_a_cached_photo_alone_and_draws_as_the_other():
 def test_resizing_leaves_boxes_and_photo_shape_alone():
     results = ResizeLongSide(sides=[320])(make_results())
     assert results['img'].shape == (240, 320, 3)
-    assert results['photo_shape'] == (480, 640)
+    assert results['image_shape'] == (480, 640)
     np.testing.assert_array_equal(results['box'], [10, 20, 110, 80])
 
 
@@ -215,10 +215,10 @@ def test_the_window_says_which_part_of_the_file_is_seen_whatever_the_order(mirro
     seen = 0
     for seed in range(20):
         whole = make_results(seed, box=(300.0, 200.0, 340.0, 230.0))
-        whole['photo_window'] = (0, 0, 640, 480)
+        whole['crop_window'] = (0, 0, 640, 480)
         before = whole['img'].copy()
         results = crop(crop(flip(whole))) if mirrored_first else flip(crop(crop(whole)))
-        x1, y1, x2, y2 = results['photo_window']
+        x1, y1, x2, y2 = results['crop_window']
         np.testing.assert_array_equal(results['img'], before[y1:y2, x1:x2][:, ::-1])
         seen += (x2 - x1, y2 - y1) != (640, 480)
     assert seen > 15
@@ -232,7 +232,7 @@ def test_distractors_keep_their_numbers_when_a_crop_leaves_some_out():
         before = results['distractors'].copy()
         results = RandomTargetCrop(prob=1.0, short_sides=[600], min_kept=0.99)(results)
         assert len(results['distractors']) == len(results['distractor_index'])
-        x1, y1, x2, y2 = results.get('photo_window', (0, 0, 640, 480))
+        x1, y1, x2, y2 = results.get('crop_window', (0, 0, 640, 480))
         for box, number in zip(results['distractors'], results['distractor_index'], strict=True):
             np.testing.assert_allclose(box, crop_boxes(before[number], x1, y1, x2 - x1, y2 - y1))
         left_out += len(results['distractors']) < 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmduet.datasets import LoadPhoto, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
+from mmduet.datasets import LoadImage, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
 from mmduet.evaluation.rules import transvg_target
 from mmduet.models import GroundingDataPreprocessor
 from tests.shared_data import shared
@@ -15,13 +15,13 @@ from tests.tiny_data import write_photo
 def pack(photo, box, size=640, **more):
     results = {'img': photo, 'img_path': 'x', 'text': 'cup', 'expression_id': '1', 'box': np.array(box), 'flip': False,
                'rng': np.random.default_rng(0), **more}
-    for transform in (LoadPhoto(), ResizeLongSide(sides=[size]), PlaceOnCanvas(size=size), PackGroundingInputs()):
+    for transform in (LoadImage(), ResizeLongSide(sides=[size]), PlaceOnCanvas(size=size), PackGroundingInputs()):
         results = transform(results)
     return results['inputs'], results['data_samples']
 
 
 def place(height, width, random=False, seed=0, size=64):
-    results = {'img': np.zeros((height, width, 3), np.uint8), 'photo_shape': (height, width), 'img_path': 'x',
+    results = {'img': np.zeros((height, width, 3), np.uint8), 'image_shape': (height, width), 'img_path': 'x',
                'rng': np.random.default_rng(seed)}
     return PlaceOnCanvas(size=size, random=random)(results)['canvas']
 
@@ -64,7 +64,7 @@ def test_a_sample_holds_words_boxes_and_the_photo_as_planes(tmp_path):
 
 def test_without_a_box_there_is_no_target(tmp_path):
     results = {'img': write_photo(tmp_path / 'a.png'), 'img_path': 'x', 'text': 'cup'}
-    for transform in (LoadPhoto(), ResizeLongSide(sides=[64]), PlaceOnCanvas(size=64), PackGroundingInputs()):
+    for transform in (LoadImage(), ResizeLongSide(sides=[64]), PlaceOnCanvas(size=64), PackGroundingInputs()):
         results = transform(results)
     assert 'gt_instances' not in results['data_samples']
     assert 'distractors' not in results['data_samples']
@@ -84,7 +84,7 @@ def kit_cases(name):
             yield case, arrays, pack(np.asarray(photo), box), 2e-5
         else:
             path = shared('data/refcoco_family/photos/images') / case['file']
-            results = LoadPhoto()({'img_path': str(path)})
+            results = LoadImage()({'img_path': str(path)})
             yield case, arrays, pack(results['img'], box), 0.04
 
 
@@ -108,5 +108,5 @@ def test_a_sample_says_which_part_of_which_data_it_shows(tmp_path):
     photo = write_photo(tmp_path / 'a.png')
     _, sample = pack(photo, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]),
                      distractor_index=np.array([5]), data_hash='abc', objects_hash='def')
-    assert sample.photo_window == (0, 0, 40, 30) and sample.distractors.index.tolist() == [5]
+    assert sample.crop_window == (0, 0, 40, 30) and sample.distractors.index.tolist() == [5]
     assert (sample.data_hash, sample.objects_hash) == ('abc', 'def')

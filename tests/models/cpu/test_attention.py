@@ -6,7 +6,7 @@ from torch import nn
 
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.cpu.attention import CPUMultiheadAttention
-from mmduet.models.layers.attention import CrossAttention, RelativeGridAttention, SelfAttention
+from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention, SelfAttention
 
 
 def answer(attention, tokens):
@@ -18,12 +18,12 @@ def answer(attention, tokens):
     return attention(tokens, tokens, ~attend[0, 0])
 
 
-ATTENTIONS = pytest.mark.parametrize('kind', [SelfAttention, CrossAttention, RelativeGridAttention])
+ATTENTIONS = pytest.mark.parametrize('kind', [SelfAttention, CrossAttention, RelativePositionAttention])
 
 
 def build(kind, dropout):
     torch.manual_seed(0)
-    return kind(8, 2, dropout, *([2] if kind is RelativeGridAttention else []))
+    return kind(8, 2, dropout, *([2] if kind is RelativePositionAttention else []))
 
 
 @ATTENTIONS

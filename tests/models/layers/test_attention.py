@@ -6,7 +6,7 @@ from torch import nn
 
 from mmduet.models.layers.attention import (
     CrossAttention,
-    RelativeGridAttention,
+    RelativePositionAttention,
     SelfAttention,
     relative_sine_table,
 )
@@ -38,7 +38,7 @@ def test_attention_to_another_sequence_equals_the_reference():
 
 
 def test_the_sine_table_has_literal_values():
-    table = relative_sine_table(grid=4, channels=4)
+    table = relative_sine_table(feature_size=4, channels=4)
     assert table.shape == (9, 4)
     assert table[4].tolist() == [0, 1, 0, 1]
     # One cell of four is a quarter turn; the second wave is a hundred times slower.
@@ -64,7 +64,7 @@ def _by_definition(attention, tokens, values, places):
 
 def test_relative_attention_equals_its_definition():
     torch.manual_seed(0)
-    attention = RelativeGridAttention(channels=16, heads=2, dropout=0.0, grid=3)
+    attention = RelativePositionAttention(channels=16, heads=2, dropout=0.0, feature_size=3)
     tokens, values = torch.randn(2, 9, 16), torch.randn(2, 9, 16)
     places = torch.cartesian_prod(torch.arange(3), torch.arange(3))
     expected = torch.stack([_by_definition(attention, *pair, places) for pair in zip(tokens, values, strict=True)])
@@ -74,7 +74,7 @@ def test_relative_attention_equals_its_definition():
 
 def test_padded_cells_are_not_attended_to_and_real_ones_see_the_same_offsets():
     torch.manual_seed(0)
-    attention = RelativeGridAttention(channels=16, heads=2, dropout=0.0, grid=3)
+    attention = RelativePositionAttention(channels=16, heads=2, dropout=0.0, feature_size=3)
     tokens = torch.randn(1, 9, 16)
     real = torch.tensor([1, 2, 4, 5])
     padding = torch.ones(1, 9, dtype=torch.bool)
@@ -97,7 +97,7 @@ def test_attention_with_dropout_has_the_mean_of_attention_without():
 
 def test_relative_attention_with_dropout_has_the_mean_of_attention_without():
     torch.manual_seed(0)
-    attention = RelativeGridAttention(channels=8, heads=2, dropout=0.3, grid=2)
+    attention = RelativePositionAttention(channels=8, heads=2, dropout=0.3, feature_size=2)
     tokens = torch.randn(1, 4, 8)
     with torch.no_grad():
         mean = torch.stack([attention.train()(tokens, tokens, None) for _ in range(3000)]).mean(dim=0)
@@ -105,11 +105,11 @@ def test_relative_attention_with_dropout_has_the_mean_of_attention_without():
 
 
 def test_a_map_of_another_size_is_refused_and_so_are_its_weights():
-    attention = RelativeGridAttention(channels=8, heads=2, dropout=0.0, grid=3)
+    attention = RelativePositionAttention(channels=8, heads=2, dropout=0.0, feature_size=3)
     with pytest.raises(ValueError, match='16 cells for position tables of a map of 3 x 3: set grid'):
         attention(torch.zeros(1, 16, 8), torch.zeros(1, 16, 8), None)
     with pytest.raises(RuntimeError, match='size mismatch for pos_x'):
-        attention.load_state_dict(RelativeGridAttention(8, 2, 0.0, grid=4).state_dict())
+        attention.load_state_dict(RelativePositionAttention(8, 2, 0.0, feature_size=4).state_dict())
 
 
 @pytest.mark.parametrize('kind', [SelfAttention, CrossAttention])

@@ -66,10 +66,10 @@ def test_an_invalid_negative_changes_nothing():
 
 def test_foreign_negatives_count_as_if_they_were_everyones_own():
     anchors, positives, negatives = unit(2, 8), unit(2, 2, 8, seed=1), unit(2, 3, 8, seed=2)
-    foreign, foreign_valid = unit(4, 8, seed=3), torch.tensor([True, False, True, True])
+    cross_image, cross_image_valid = unit(4, 8, seed=3), torch.tensor([True, False, True, True])
     weight = torch.full((2, 2), 0.5)
-    given = region_contrastive_loss(anchors, positives, weight, negatives, all_valid(2, 3), 0.1, foreign, foreign_valid)
-    own = torch.cat([negatives, foreign[foreign_valid].expand(2, -1, -1)], dim=1)
+    given = region_contrastive_loss(anchors, positives, weight, negatives, all_valid(2, 3), 0.1, cross_image, cross_image_valid)
+    own = torch.cat([negatives, cross_image[cross_image_valid].expand(2, -1, -1)], dim=1)
     expected = region_contrastive_loss(anchors, positives, weight, own, all_valid(2, 6), 0.1)
     assert given == pytest.approx(expected.item(), rel=1e-5)
 

@@ -187,7 +187,7 @@ def test_the_recipe_anneals_one_rate_by_a_cosine_at_224_pixels_and_never_mirrors
     assert rates[0] == pytest.approx(2.5e-4) and rates[55] == pytest.approx(1.25e-4) and 0 < rates[-1] < 1e-6
     assert config.optim_wrapper.get('paramwise_cfg') is None and config.optim_wrapper.get('clip_grad') is None
     names = [step.type.__name__ for step in config.train_dataloader.dataset.pipeline]
-    assert names == ['LoadPhoto', 'RandomTargetCrop', 'QuickResizeLongSide', 'ColorJitter', 'PlaceOnCanvas',
+    assert names == ['LoadImage', 'RandomTargetCrop', 'QuickResizeLongSide', 'ColorJitter', 'PlaceOnCanvas',
                      'PackGroundingInputs']
     assert config.train_dataloader.batch_size == 64
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):

@@ -142,7 +142,7 @@ def test_canvases_of_another_size_than_the_grid_are_refused_and_an_odd_grid_too(
     with pytest.raises(ValueError, match=r'canvases of \(96, 96\) px for a grid of 8 cells, which takes 64 px: set grid'):
         tiny.encode(torch.zeros(1, 3, 96, 96), None, None, torch.tensor([[101, 1200, 102]]), torch.zeros(1, 3, dtype=bool))
     with pytest.raises(ValueError, match='it must be even, got 5'):
-        MODELS.build(tiny_qrnet_config(grid=5))
+        MODELS.build(tiny_qrnet_config(feature_size=5))
 
 
 def test_an_expression_of_which_nothing_is_left_is_refused(tiny):

@@ -1,6 +1,6 @@
 import torch
 
-from mmduet.models.layers.query_gates import DynamicLinear, QueryGate
+from mmduet.models.layers.query_modulated_attention import DynamicLinear, QueryModulatedAttention
 
 
 def test_a_dynamic_layer_multiplies_by_what_the_query_writes():
@@ -16,7 +16,7 @@ def test_a_dynamic_layer_multiplies_by_what_the_query_writes():
 
 def test_a_new_gate_is_one_half_of_one_half_and_both_its_halves_learn():
     torch.manual_seed(0)
-    gate = QueryGate(channels=64, query_channels=8, rank=4)
+    gate = QueryModulatedAttention(channels=64, query_channels=8, rank=4)
     tokens, query = torch.randn(2, 5, 64), torch.randn(2, 8)
     gated = gate(tokens, query)
     assert torch.allclose(gated, tokens / 4)
@@ -27,7 +27,7 @@ def test_a_new_gate_is_one_half_of_one_half_and_both_its_halves_learn():
 
 def test_another_query_gates_otherwise_and_channels_are_weighed_before_cells():
     torch.manual_seed(0)
-    gate = QueryGate(channels=16, query_channels=8, rank=4)
+    gate = QueryModulatedAttention(channels=16, query_channels=8, rank=4)
     torch.nn.init.normal_(gate.channel_out.basis)
     tokens = torch.randn(2, 5, 16)
     gated = gate(tokens, torch.randn(2, 8))
@@ -37,7 +37,7 @@ def test_another_query_gates_otherwise_and_channels_are_weighed_before_cells():
 
 
 def test_a_gate_works_under_autocast():
-    gate = QueryGate(channels=16, query_channels=8, rank=4)
+    gate = QueryModulatedAttention(channels=16, query_channels=8, rank=4)
     with torch.autocast('cpu', torch.bfloat16):
         gated = gate(torch.randn(2, 5, 16), torch.randn(2, 8).bfloat16())
     assert gated.isfinite().all()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 ANSWERS = ('yes', 'no', 'unknown')
 
 
-def kept_out(excludes: Sequence[str] | None, dataset: str) -> str:
+def excluded_from_pretraining(excludes: Sequence[str] | None, dataset: str) -> str:
     """``'yes'``, ``'no'`` or ``'unknown'`` for a data set, or for several joined by ``+``, all of which must be kept out.
 
     Args:
@@ -16,6 +16,6 @@ def kept_out(excludes: Sequence[str] | None, dataset: str) -> str:
     return 'yes' if all(name.partition(' ')[0] in excludes for name in dataset.split('+')) else 'no'
 
 
-def describe_kept_out(excludes: Sequence[str] | None, dataset: str) -> str:
+def describe_overlap(excludes: Sequence[str] | None, dataset: str) -> str:
     """The sentence."""
-    return f'val and test images of {dataset} kept out of pre-training: {kept_out(excludes, dataset)}'
+    return f'val and test images of {dataset} kept out of pre-training: {excluded_from_pretraining(excludes, dataset)}'

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 Reader = Callable[[Any, Tensor, int], tuple[Tensor, Tensor]]
 
 
-def find_dense_reader(visual: nn.Module) -> Reader:
+def find_patch_encoder(visual: nn.Module) -> Reader:
     """Return the function that reads a tower densely.
 
     It takes the tower, (N, 3, H, W) normalised images and a number n, and returns the (N, D) embeddings of all images and
@@ -41,8 +41,8 @@ def find_dense_reader(visual: nn.Module) -> Reader:
     return reader
 
 
-def has_dense_reader(visual: nn.Module) -> bool:
-    """Whether ``find_dense_reader`` finds one."""
+def has_patch_encoder(visual: nn.Module) -> bool:
+    """Whether ``find_patch_encoder`` finds one."""
     return _choose_reader(visual) is not None
 
 

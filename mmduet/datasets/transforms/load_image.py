@@ -4,15 +4,15 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import Photo, read_photo
+from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadPhoto(BaseTransform):
+class LoadImage(BaseTransform):
     """Decode ``img_path`` to ``img``, (h, w, 3) RGB uint8; an ``img`` that is already there is kept.
 
-    Adds ``ori_shape`` (h, w) of the file, ``photo_shape``, the same until a crop changes it, and ``photo_window``, the xyxy
+    Adds ``ori_shape`` (h, w) of the file, ``image_shape``, the same until a crop changes it, and ``crop_window``, the xyxy
     corners of what is seen, in pixels of the file and not mirrored whatever the photo is.
 
     Args:
@@ -25,7 +25,7 @@ class LoadPhoto(BaseTransform):
         if not cache_mb >= 0:
             raise ValueError(f'cache_mb must not be negative, got {cache_mb}')
         self._free = int(cache_mb * 2**20)
-        self._cache: dict[str, Photo] = {}
+        self._cache: dict[str, ImageArray] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load one photo.
@@ -39,14 +39,14 @@ class LoadPhoto(BaseTransform):
         if shape != expected:
             raise ImageError(f'{results["img_path"]} is {shape[1]} x {shape[0]} pixels, its annotation says '
                              f'{expected[1]} x {expected[0]}: boxes would be off')
-        results.update(img=photo, ori_shape=shape, photo_shape=shape, photo_window=(0, 0, shape[1], shape[0]))
+        results.update(img=photo, ori_shape=shape, image_shape=shape, crop_window=(0, 0, shape[1], shape[0]))
         return results
 
-    def _read(self, path: str) -> Photo:
+    def _read(self, path: str) -> ImageArray:
         """The pixels of a file; those that the cache shares cannot be written to."""
         if path in self._cache:
             return self._cache[path]
-        photo = read_photo(path)
+        photo = read_image(path)
         if photo.nbytes <= self._free:
             photo.flags.writeable = False
             self._cache[path] = photo

@@ -89,12 +89,12 @@ def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use
     return found
 
 
-def held_out_splits(root: Path) -> list[str]:
+def evaluation_splits(root: Path) -> list[str]:
     """Splits of a data root that nobody trains on."""
     return [path.stem for path in annotation_files(root) if path.stem in HELD_OUT]
 
 
-def held_out_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
+def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
     """Images of held-out splits of several data roots.
 
     Args:
@@ -106,7 +106,7 @@ def held_out_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
     keys: set[ImageKey] = set()
     for source in sources:
         root = Path(source['data_root'])
-        for uses in images_of(root, source.get('held_out') or held_out_splits(root)).values():
+        for uses in images_of(root, source.get('held_out') or evaluation_splits(root)).values():
             keys.update(uses)
     return keys
 
@@ -150,7 +150,8 @@ def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[s
         DataError: a data root is missing or has no such split.
     """
     parts = dataset.get('datasets') or [dataset]
-    excluded = held_out_images([{**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ())])
+    sources = [{**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ())]
+    excluded = evaluation_images(sources)
     seen: dict[str, set[ImageKey]] = {}
     for part in parts:
         uses = images_of(anchor / part['data_root'], part['splits'])
@@ -167,7 +168,7 @@ def find_overlaps(seen: Mapping[str, set[ImageKey]], roots: Sequence[Path], exam
     overlaps: list[Overlap] = []
     for root in roots:
         name = read_manifest(root)['dataset']
-        for split, uses in images_of(root, held_out_splits(root)).items():
+        for split, uses in images_of(root, evaluation_splits(root)).items():
             total = sum(use.expressions for use in uses.values())
             for source, keys in seen.items():
                 common = [use for key, use in uses.items() if key in keys]

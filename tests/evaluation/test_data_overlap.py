@@ -1,6 +1,6 @@
 import pytest
 
-from mmduet.evaluation.kept_out import describe_kept_out, kept_out
+from mmduet.evaluation.data_overlap import describe_overlap, excluded_from_pretraining
 
 UNC = ['refcoco_unc', 'refcocoplus_unc']
 
@@ -10,8 +10,8 @@ UNC = ['refcoco_unc', 'refcocoplus_unc']
     (['flickr30k'], 'flickr30k (any)', 'yes'), (UNC, 'refcoco_unc+refcocoplus_unc', 'yes'),
     (UNC, 'refcoco_unc+flickr30k (any)', 'no'), (UNC, '', 'no')])
 def test_a_score_says_yes_no_or_unknown(excludes, dataset, answer):
-    assert kept_out(excludes, dataset) == answer
+    assert excluded_from_pretraining(excludes, dataset) == answer
 
 
 def test_the_sentence_names_the_data_set():
-    assert describe_kept_out(None, 'referit') == 'val and test images of referit kept out of pre-training: unknown'
+    assert describe_overlap(None, 'referit') == 'val and test images of referit kept out of pre-training: unknown'

@@ -30,7 +30,7 @@ class DynamicLinear(nn.Module):
         return tokens @ weights[:, :-1] + weights[:, -1:]
 
 
-class QueryGate(nn.Module):
+class QueryModulatedAttention(nn.Module):
     """Weigh the channels of a map, then its positions, by what the query asks for.
 
     Every gate starts at one half. The authors start all bases at zero; of the hidden layer of the channel gate that would keep

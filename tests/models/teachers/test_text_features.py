@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmduet.models.teachers.open_clip_models import build_open_clip
-from mmduet.models.teachers.text_reading import encode_texts
+from mmduet.models.teachers.text_features import encode_texts
 from tests.tiny_clip_config import TEXT, write_clip_config
 
 TEXTS = ['a', 'the red circle left of the box', 'blue']

@@ -3,8 +3,8 @@ import pytest
 import torch
 from timm.layers import LayerScale
 
-from mmduet.models.teachers.dense_reading import find_dense_reader
 from mmduet.models.teachers.open_clip_models import build_open_clip
+from mmduet.models.teachers.patch_features import find_patch_encoder
 from tests.tiny_clip_config import RESNET, VIT, write_clip_config
 
 
@@ -22,7 +22,7 @@ def test_patches_of_a_vit_are_the_value_path_of_its_last_block(tmp_path):
     visual = build(tmp_path).visual
     visual.positional_embedding.normal_()
     pictures = images(32)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 2)
     torch.testing.assert_close(embeddings, visual(pictures))
     assert patches.shape == (2, 16, 4, 4)
 
@@ -42,7 +42,7 @@ def test_patches_of_a_vit_are_the_value_path_of_its_last_block(tmp_path):
 def test_patches_of_a_resnet_are_the_value_path_of_its_attention_pool(tmp_path):
     visual = build(tmp_path, vision_cfg=RESNET).visual
     pictures = images(64)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 1)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 1)
     torch.testing.assert_close(embeddings, visual(pictures))
     cells = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(pictures[:1])))))
     pool = visual.attnpool
@@ -61,7 +61,7 @@ def read_with_equal_tokens(visual, norm, width, pictures):
     """Read a tower in which every token that leaves its last norm is the same."""
     token = torch.randn(width, generator=torch.Generator().manual_seed(3))
     handle = norm.register_forward_hook(lambda module, inputs, output: token.expand_as(output))
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, len(pictures))
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, len(pictures))
     handle.remove()
     return embeddings, patches
 
@@ -80,7 +80,7 @@ def test_where_all_tokens_are_equal_each_patch_says_what_the_pool_says(tmp_path,
     width = {'none': 96, 'linear': 16, 'mlp': 16, None: 16}[vision['timm_proj']]
     visual = spread(build(tmp_path, vision_cfg=vision, embed_dim=width).visual)
     pictures = images(160)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 2)
     torch.testing.assert_close(embeddings, visual(pictures))
     assert patches.shape == (2, width, 10, 10) and patches.flatten(2).std(dim=2).min() > 1e-3
     embeddings, patches = read_with_equal_tokens(visual, visual.trunk.norm, visual.trunk.embed_dim, pictures)
@@ -92,7 +92,7 @@ def test_patches_of_a_mean_pool_with_a_linear_head_have_the_embedding_as_their_m
     vision = dict(image_size=160, timm_model_name='test_vit', timm_pool='avg', timm_proj=None)
     visual = spread(build(tmp_path, vision_cfg=vision).visual)
     visual.trunk.norm, visual.trunk.fc_norm = visual.trunk.fc_norm, visual.trunk.norm  # the norm before the mean
-    embeddings, patches = find_dense_reader(visual)(visual, images(160), 3)
+    embeddings, patches = find_patch_encoder(visual)(visual, images(160), 3)
     torch.testing.assert_close(patches.mean(dim=(2, 3)), embeddings, atol=1e-5, rtol=1e-4)
 
 
@@ -102,13 +102,13 @@ def test_patches_of_a_convolutional_tower_are_its_cells_through_the_head(tmp_pat
     vision = dict(image_size=128, timm_model_name=name, timm_pool='avg', timm_proj=None)
     visual = spread(build(tmp_path, vision_cfg=vision).visual)
     pictures = images(128)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 2)
     torch.testing.assert_close(embeddings, visual(pictures))
     assert patches.shape == (2, 16, 4, 4) and patches.flatten(2).std(dim=2).min() > 1e-4
     if linear:
         torch.testing.assert_close(patches.mean(dim=(2, 3)), embeddings[:2], atol=1e-5, rtol=1e-4)
     getattr(visual.trunk, last).register_forward_hook(lambda module, inputs, output: output[:, :, 1:2, 2:3].expand_as(output))
-    embeddings, alone = find_dense_reader(visual)(visual, pictures, 2)
+    embeddings, alone = find_patch_encoder(visual)(visual, pictures, 2)
     torch.testing.assert_close(embeddings[:2], patches[:, :, 1, 2], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(alone, patches[:, :, 1:2, 2:3].expand_as(alone), atol=1e-5, rtol=1e-4)
 
@@ -127,7 +127,7 @@ def test_patches_of_a_timm_tower_with_a_class_token_are_the_value_path_of_its_la
     else:
         last.ls1 = LayerScale(trunk.embed_dim)
         last.ls1.gamma.copy_(scale)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 1)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 1)
     torch.testing.assert_close(embeddings, visual(pictures))
     assert patches.shape == (1, 16, grid, grid)
 
@@ -146,7 +146,7 @@ def test_patches_of_an_attentional_pooler_are_its_value_path(tmp_path, width):
     vision = dict(VIT, attentional_pool=True, attn_pooler_queries=3, attn_pooler_heads=2)
     visual = spread(build(tmp_path, vision_cfg=vision, embed_dim=width).visual)
     pictures = images(32)
-    embeddings, patches = find_dense_reader(visual)(visual, pictures, 2)
+    embeddings, patches = find_patch_encoder(visual)(visual, pictures, 2)
     torch.testing.assert_close(embeddings, visual(pictures))
     assert patches.shape == (2, width, 4, 4)
     embeddings, patches = read_with_equal_tokens(visual, visual.attn_pool.ln_k, 32, pictures)
@@ -163,12 +163,12 @@ def test_patches_of_an_attentional_pooler_are_its_value_path(tmp_path, width):
 ])
 def test_a_tower_without_a_dense_reading_is_refused_in_words(tmp_path, vision):
     with pytest.raises(NotImplementedError, match=r'no dense reading.*LocationSampler'):
-        find_dense_reader(build(tmp_path, vision_cfg=vision).visual)
+        find_patch_encoder(build(tmp_path, vision_cfg=vision).visual)
 
 
 @pytest.mark.slow
 @torch.no_grad()
 def test_the_reading_of_vit_b_16_covers_14_by_14_patches():
     visual = open_clip.create_model('ViT-B-16', pretrained=None).eval().visual
-    embeddings, patches = find_dense_reader(visual)(visual, images(224, 2), 1)
+    embeddings, patches = find_patch_encoder(visual)(visual, images(224, 2), 1)
     assert embeddings.shape == (2, 512) and patches.shape == (1, 512, 14, 14)

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from mmduet.datasets.checking_leaks import (
+from mmduet.datasets.leakage import (
+    evaluation_images,
     find_overlaps,
-    held_out_images,
     image_key,
     images_of,
     read_seen_ids,
@@ -54,9 +54,9 @@ def test_joint_training_is_clean_once_held_out_images_are_excluded(roots):
 
 
 def test_only_the_named_splits_are_held_out(roots):
-    assert held_out_images([{'data_root': roots[1], 'held_out': ['train']}]) == {('coco', 4), ('coco', 3)}
+    assert evaluation_images([{'data_root': roots[1], 'held_out': ['train']}]) == {('coco', 4), ('coco', 3)}
     with pytest.raises(DataError, match="has no split 'testA', only test, train"):
-        held_out_images([{'data_root': roots[1], 'held_out': ['testA']}])
+        evaluation_images([{'data_root': roots[1], 'held_out': ['testA']}])
 
 
 @pytest.mark.parametrize(('name', 'text'), [
