@@ -49,7 +49,7 @@ def test_the_sine_table_has_literal_values():
 
 def _by_definition(attention, tokens, values, places):
     """Every pair of cells by itself; ``places`` are (N, 2) rows and columns."""
-    grid, heads, channels = attention.grid, attention.heads, tokens.shape[-1]
+    grid, heads, channels = attention.feature_size, attention.heads, tokens.shape[-1]
     weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
     query, key = tokens @ weights[0].T + biases[0], tokens @ weights[1].T + biases[1]
     value = values @ weights[2].T + biases[2]
@@ -106,7 +106,7 @@ def test_relative_attention_with_dropout_has_the_mean_of_attention_without():
 
 def test_a_map_of_another_size_is_refused_and_so_are_its_weights():
     attention = RelativePositionAttention(channels=8, heads=2, dropout=0.0, feature_size=3)
-    with pytest.raises(ValueError, match='16 cells for position tables of a map of 3 x 3: set grid'):
+    with pytest.raises(ValueError, match='16 visual tokens for positions of a map of 3 x 3: set feature_size'):
         attention(torch.zeros(1, 16, 8), torch.zeros(1, 16, 8), None)
     with pytest.raises(RuntimeError, match='size mismatch for pos_x'):
         attention.load_state_dict(RelativePositionAttention(8, 2, 0.0, feature_size=4).state_dict())

@@ -116,7 +116,7 @@ def test_the_query_is_what_the_last_box_is_read_from(tiny):
 
 def test_photos_of_a_size_that_the_position_tables_do_not_allow_are_refused():
     model = MODELS.build(tiny_vltvg_config(feature_size=4))
-    with pytest.raises(ValueError, match=r'map is \(8, 8\), its padding mask \(4, 4\).*size of the canvas its grid'):
+    with pytest.raises(ValueError, match=r'map is \(8, 8\), its padding mask \(4, 4\).*size of the canvas its feature_size'):
         model(**model.data_preprocessor(make_batch()), mode='loss')
 
 
