@@ -89,8 +89,8 @@ def test_a_run_that_makes_no_sense_is_refused(experiment, root, tmp_path, arm, c
 def test_a_run_of_the_repository_trains_and_is_scored(tmp_path):
     plain, = find_arms(['plain']).values()
     options = ('train_dataloader.dataset.first=None', 'train_dataloader.batch_size=4')
-    record = run_trial(Trial(arm='plain', config='configs/duet/transvg_duet_refshapes.py', patches=(str(SETTING), *plain), seed=0,
-                             steps=3, options=options, data_root=str(make_data_root(tmp_path / 'data', count=8)),
+    record = run_trial(Trial(arm='plain', config='configs/duet/transvg_duet_refshapes.py', patches=(str(SETTING), *plain),
+                             seed=0, steps=3, options=options, data_root=str(make_data_root(tmp_path / 'data', count=8)),
                              work_dir=str(tmp_path), out=str(tmp_path / 'runs.jsonl')))
     assert (record['steps'], record['config'], record['patches']) == (3, 'transvg_duet_refshapes.py', ['refshapes', 'plain'])
     assert len(record['curve']) == 2 and 'acc@0.5' in record['val']
