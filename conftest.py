@@ -1,4 +1,5 @@
 """What every test of ``tests/`` and ``projects/`` starts from: one thread, MMDetection importable, no state of other tests."""
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtestloop() -> None:
     """Fork the process from which tools are forked while all test modules are imported and none has run."""
     os.environ.pop(WITHOUT_CUDA, None)  # a slow way to ask
+    gc.freeze()  # what was imported stays, and need not be looked through for garbage again
     if 'tests.forking' in sys.modules:
         from tests.forking import start
         start()
