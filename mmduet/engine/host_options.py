@@ -1,5 +1,6 @@
 """MMEngine's options that cannot work here, refused in a sentence, and activation checkpointing that keeps every gradient."""
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -101,11 +102,33 @@ def checkpoint_without_reentry(model: nn.Module, names: str | list[str] | None) 
     """Let the submodules that MMEngine has wrapped for activation checkpointing use PyTorch's other kind.
 
     MMEngine takes the reentrant kind, which gives no gradient at all to a module whose inputs need none, as an encoder's
-    pixels, and takes no keyword arguments. This kind gives the gradients that the module has without it, dropout included.
+    pixels, and takes no keyword arguments. This kind gives the gradients that the module has without it, dropout included, and
+    batch norms the same statistics.
     Modules that are not wrapped stay as they are.
     """
     for name in module_names(names):
         module = model.get_submodule(name)
         wrapped: Any = vars(module).get('forward')
         if wrapped is not None and not isinstance(wrapped, partial):
-            module.forward = partial(checkpoint, wrapped.__wrapped__, use_reentrant=False)
+            module.forward = partial(checkpoint, wrapped.__wrapped__, use_reentrant=False,
+                                     context_fn=partial(_contexts, module))
+
+
+def _contexts(module: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Surroundings of a module's forward and of its second one, for the gradient."""
+    return nullcontext(), _keeping_statistics(module)
+
+
+@contextmanager
+def _keeping_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norms count a batch once, though they see it twice."""
+    norms = [norm for norm in module.modules()
+             if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training and norm.track_running_stats]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm, _, count in kept:
+        norm.momentum, norm.num_batches_tracked = 0.0, None if count is None else count.clone()
+    try:
+        yield
+    finally:
+        for norm, momentum, count in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -1,9 +1,12 @@
+import copy
 from contextlib import nullcontext
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner.activation_checkpointing import turn_on_activation_checkpointing
 
+from mmduet.engine.host_options import checkpoint_without_reentry
 from tests.engine.tiny_runs import assert_equal, group_of_one, train, train_distilled, weights
 from tests.tiny_grounder import make_data_root
 
@@ -65,3 +68,22 @@ def test_activations_are_computed_again_for_the_gradient(root, tmp_path, monkeyp
     assert len(calls) == 1
     train(tmp_path / 'saved', root, train_cfg__max_iters=1, activation_checkpointing='norm')
     assert len(calls) == 1 + 2
+
+
+def test_batch_norms_count_a_batch_once():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4), torch.nn.Dropout(0.5)))
+    saved = copy.deepcopy(model)
+    turn_on_activation_checkpointing(saved, '0')
+    checkpoint_without_reentry(saved, '0')
+    twin = copy.deepcopy(saved)  # computes by its own weights
+    inputs, gradients = torch.randn(2, 3, 5, 5), []
+    for each in (model, saved, twin):
+        torch.manual_seed(1)
+        each(inputs).square().sum().backward()
+        gradients.append(each[0][0].weight.grad)
+    for each, gradient in zip((saved, twin), gradients[1:], strict=True):
+        assert torch.equal(gradient, gradients[0])
+        assert_equal(each.state_dict(), model.state_dict())
+        assert each[0][1].momentum == 0.1
+    assert model[0][1].num_batches_tracked == 1
