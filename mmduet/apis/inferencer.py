@@ -1,4 +1,4 @@
-"""From a photo and an expression to a box, in two lines."""
+"""From an image and an expression to a box, in two lines."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ from mmduet.registry import MODELS, TRANSFORMS
 
 
 class GroundingInferencer:
-    """Answer expressions about photos with a trained student, plain or distilled.
+    """Ground expressions in images with a trained student, plain or distilled.
 
     Args:
-        config: path of a training config, or the config itself; its test pipeline prepares the photos.
+        config: path of a training config, or the config itself; its test pipeline prepares the images.
         checkpoint: file written by ``tools/train.py`` or the converters; a distilled one gives its student.
         device: where to run.
         pretrained: False if the checkpoint was trained with ``--no-pretrained``, whose words are hashed to ids.
 
     Raises:
         FileNotFoundError: no such config or checkpoint.
-        CheckpointError: the checkpoint is torn, or of another model.
+        CheckpointError: the checkpoint is truncated or corrupt, or of another model.
     """
 
     def __init__(self, config: str | Path | Config, checkpoint: str | Path, device: str = 'cpu',
@@ -43,32 +43,32 @@ class GroundingInferencer:
             optimise_for_cpu(self.model)
         self.pipeline = [TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline]
 
-    def __call__(self, photo: str | Path | ImageArray, expressions: str | Sequence[str]) -> list[DetDataSample]:
+    def __call__(self, image: str | Path | ImageArray, expressions: str | Sequence[str]) -> list[DetDataSample]:
         """Find what each expression refers to.
 
         Args:
-            photo: path of an image, or (h, w, 3) uint8 RGB pixels.
+            image: path of an image, or (h, w, 3) uint8 RGB pixels.
             expressions: one or several.
 
         Returns:
-            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the photo.
+            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the image.
 
         Raises:
             ValueError: no expression, or a blank one.
-            ImageError: the file is missing or broken.
+            ImageError: the file is missing, truncated or corrupt.
         """
         texts = [expressions] if isinstance(expressions, str) else list(expressions)
         if not texts or not all(text.strip() for text in texts):
             raise ValueError(f'expected expressions, got {texts}')
-        items = [self._prepare(photo, text, number) for number, text in enumerate(texts)]
+        items = [self._prepare(image, text, number) for number, text in enumerate(texts)]
         batch = {'inputs': [item['inputs'] for item in items], 'data_samples': [item['data_samples'] for item in items]}
         with torch.inference_mode():
             answers: list[DetDataSample] = list(self.model.test_step(batch))
         return answers
 
-    def _prepare(self, photo: str | Path | ImageArray, text: str, number: int) -> dict[str, Any]:
+    def _prepare(self, image: str | Path | ImageArray, text: str, number: int) -> dict[str, Any]:
         results: dict[str, Any] = {'text': ' '.join(text.split()), 'expression_id': str(number), 'flip': False}
-        results |= {'img': photo, 'img_path': ''} if isinstance(photo, np.ndarray) else {'img_path': str(photo)}
+        results |= {'img': image, 'img_path': ''} if isinstance(image, np.ndarray) else {'img_path': str(image)}
         for transform in self.pipeline:
             results = transform(results)
         return results

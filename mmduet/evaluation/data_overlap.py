@@ -1,14 +1,14 @@
-"""The word that goes with every score: whether the images it is measured on were kept out of pre-training."""
+"""Data overlap: whether pre-training saw the images that a score is measured on, which is reported with every score."""
 from collections.abc import Sequence
 
 ANSWERS = ('yes', 'no', 'unknown')
 
 
 def excluded_from_pretraining(excludes: Sequence[str] | None, dataset: str) -> str:
-    """``'yes'``, ``'no'`` or ``'unknown'`` for a data set, or for several joined by ``+``, all of which must be kept out.
+    """``'yes'``, ``'no'`` or ``'unknown'`` for a data set, or for several joined by ``+``, none of which may overlap.
 
     Args:
-        excludes: names of data sets none of whose val and test images were seen; None where nobody says it.
+        excludes: names of data sets none of whose val and test images were seen; None where it is not stated.
         dataset: name; what follows it, as a protocol in brackets, does not count.
     """
     if excludes is None:
@@ -17,5 +17,5 @@ def excluded_from_pretraining(excludes: Sequence[str] | None, dataset: str) -> s
 
 
 def describe_overlap(excludes: Sequence[str] | None, dataset: str) -> str:
-    """The sentence."""
+    """The same as a sentence for logs."""
     return f'val and test images of {dataset} kept out of pre-training: {excluded_from_pretraining(excludes, dataset)}'

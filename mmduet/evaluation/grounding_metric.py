@@ -22,8 +22,8 @@ Record = dict[str, Any]
 class GroundingMetric(BaseMetric):
     """Score one box per expression: ``acc@T`` for each threshold T and ``miou``, in percent.
 
-    Answers are keyed by split and expression: repeats, which samplers add so that ranks have equally much to do, count once,
-    and an expression without an answer is an error. Where the dataset mixes splits, each is also reported by itself, as
+    Answers are keyed by split and expression: repeats, with which samplers fill ranks up to equal lengths, count once, and an
+    expression without an answer is an error. Where the dataset mixes splits, each is also reported by itself, as
     ``val/acc@0.5``; ``acc@0.5`` over everything is the key for the best checkpoint.
 
     Args:
@@ -31,8 +31,8 @@ class GroundingMetric(BaseMetric):
         rule: config of an ``EvaluationRule``; ``OriginalPixelsRule`` if None.
         prefix: put before every name, with a slash; none by default.
         out_file: JSON lines of all answers, written by the first rank; none by default.
-        pretrain_excludes: data sets whose val and test images pre-training never saw, which is said with every score; None
-            where nobody says it. The runner fills it in.
+        pretrain_excludes: data sets whose val and test images pre-training never saw, reported with every score; None where
+            it is not stated. The runner fills it in.
 
     >>> from mmduet.evaluation import GroundingMetric
     >>> GroundingMetric(thresholds=(0.5, 0.75)).thresholds
@@ -127,7 +127,7 @@ def write_answers(path: Path, answers: Iterable[Record], dataset: str = '', word
         path: of the file; what is there is replaced when all is written.
         answers: see ``GroundingMetric``.
         dataset: name and protocol, ``dataset`` in every line.
-        word: whether its images were kept out of pre-training, ``pretrain_kept_out`` in every line.
+        word: 'yes' where pre-training saw none of its images, 'no' or 'unknown': ``pretrain_kept_out`` in every line.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial, partial.open('w', encoding='utf-8') as file:

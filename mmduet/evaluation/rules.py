@@ -1,4 +1,4 @@
-"""When a predicted box counts: our rule, and the two that the authors of the students use."""
+"""When a predicted box is a hit: the package's rule, and the two of the students' authors."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from mmduet.structures.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a rule may look at.
+    """What a rule compares.
 
     Attributes:
-        box: (4,) predicted corners, pixels of the original photo.
-        target: (4,) official corners, pixels of the original photo.
-        ori_shape: (h, w) of the original photo.
-        canvas_box: (4,) predicted cxcywh box in [0, 1] of the canvas, as the student gave it; None where nobody kept it.
-        canvas: where the photo lies on its canvas; None likewise.
-        accepted: (n, 4) corners of boxes any of which is right, pixels of the original photo; None where only ``target`` is.
+        box: (4,) predicted corners, pixels of the original image.
+        target: (4,) official corners, pixels of the original image.
+        ori_shape: (h, w) of the original image.
+        canvas_box: (4,) predicted cxcywh box in [0, 1] of the canvas, as the student gave it; None where it was not kept.
+        canvas: where the image lies on its canvas; None likewise.
+        accepted: (n, 4) corners of boxes any of which is right, pixels of the original image; None where only ``target`` is.
     """
 
     box: Tensor
@@ -66,17 +66,17 @@ class EvaluationRule(metaclass=ABCMeta):
 
 
 def clip_corners(corners: Tensor, ori_shape: tuple[int, int]) -> Tensor:
-    """(4,) xyxy corners clipped to a photo of (h, w) pixels."""
+    """(4,) xyxy corners clipped to an image of (h, w) pixels."""
     height, width = ori_shape
     return torch.minimum(corners.clamp(min=0), corners.new_tensor([width, height, width, height]))
 
 
 @TASK_UTILS.register_module()
 class OriginalPixelsRule(EvaluationRule):
-    """The default: official float target, original pixels, prediction clipped to the photo, hit at IoU >= threshold."""
+    """The default: official float target, original pixels, prediction clipped to the image, hit at IoU >= threshold."""
 
     def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
-        """Corners in pixels of the original photo, float64."""
+        """Corners in pixels of the original image, float64."""
         return clip_corners(answer.box.double(), answer.ori_shape), answer.target.double()
 
 
@@ -85,7 +85,7 @@ class VLTVGRule(EvaluationRule):
     """VLTVG's: as the default, but in float32, and an IoU equal to the threshold is a miss."""
 
     def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
-        """Corners in pixels of the original photo, float32."""
+        """Corners in pixels of the original image, float32."""
         return clip_corners(answer.box.float(), answer.ori_shape), answer.target.float()
 
     def is_hit(self, overlap: Tensor, threshold: float) -> bool:
@@ -104,7 +104,7 @@ class TransVGRule(EvaluationRule):
         """Corners in [0, 1] of the canvas, float32.
 
         Raises:
-            ValueError: the answer does not say where the photo lies on its canvas.
+            ValueError: the answer does not say where the image lies on its canvas.
         """
         if answer.canvas_box is None or answer.canvas is None:
             raise ValueError('TransVGRule compares boxes on the canvas: samples need canvas and pred_instances.canvas_boxes')

@@ -1,4 +1,4 @@
-"""Drawing photo, expression, target and prediction."""
-from mmduet.visualization.picture_sheet import Answer, draw_sheet
+"""Drawing of answers (image, expression, target and prediction) and of charts."""
+from mmduet.visualization.answer_sheet import Answer, draw_sheet
 
 __all__ = ['Answer', 'draw_sheet']

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 
 POINTS_PER_INCH = 72
 # Ids come from a fixed salt, and letters stay letters, which can be searched, scaled and read aloud.
-LOOK = {'svg.fonttype': 'none', 'svg.hashsalt': 'mmduet', 'font.family': 'sans-serif', 'font.size': 12, 'axes.axisbelow': True,
+STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'mmduet', 'font.family': 'sans-serif', 'font.size': 12, 'axes.axisbelow': True,
         'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True}
 
 
 @contextmanager
 def chart_style() -> Iterator[None]:
     """Draw alike on every machine, whatever its settings of matplotlib are; also a decorator of a function that draws."""
-    with style.context(['default', LOOK]):
+    with style.context(['default', STYLE]):
         yield
 
 

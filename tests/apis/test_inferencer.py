@@ -26,10 +26,10 @@ def checkpoint(config, tmp_path_factory):
     return path
 
 
-def test_a_file_and_its_pixels_give_the_same_boxes_in_pixels_of_the_photo(config, checkpoint, tmp_path):
-    pixels = write_photo(tmp_path / 'photo.png', width=200, height=100)
+def test_a_file_and_its_pixels_give_the_same_boxes_in_pixels_of_the_image(config, checkpoint, tmp_path):
+    pixels = write_photo(tmp_path / 'image.png', width=200, height=100)
     infer = GroundingInferencer(config, checkpoint)
-    answers = infer(tmp_path / 'photo.png', ['the red circle', 'the leftmost ring'])
+    answers = infer(tmp_path / 'image.png', ['the red circle', 'the leftmost ring'])
     assert type(infer.model.visual_proj) is CPULinear
     assert [answer.text for answer in answers] == ['the red circle', 'the leftmost ring']
     again = infer(pixels, 'the  red circle ')

@@ -39,7 +39,7 @@ def test_an_overlap_of_exactly_half_is_a_hit_for_us_and_transvg_and_a_miss_for_v
         assert rule.is_hit(rule.overlap(half), 0.5) is hit
 
 
-def test_clipping_is_to_the_photo_not_to_its_square():
+def test_clipping_is_to_the_image_not_to_its_square():
     assert clip_corners(torch.tensor([-1.0, -1.0, 90.0, 90.0]), (40, 60)).tolist() == [0, 0, 60, 40]
 
 

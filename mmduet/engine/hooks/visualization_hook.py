@@ -15,7 +15,7 @@ from mmduet.visualization import Answer, draw_sheet
 def to_answer(sample: DetDataSample) -> Answer:
     """The answer of a sample, with its target where there is one."""
     target = sample.gt_instances.bboxes[0].tolist() if 'gt_instances' in sample else None
-    return Answer(photo=sample.img_path, expression=sample.text, prediction=tuple(sample.pred_instances.bboxes[0].tolist()),
+    return Answer(image=sample.img_path, expression=sample.text, prediction=tuple(sample.pred_instances.bboxes[0].tolist()),
                   target=None if target is None else tuple(target))
 
 

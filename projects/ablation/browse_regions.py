@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Say what samplers of regions draw for the contrast of a distilled config, and draw the regions on the photos.
+"""Say what samplers of regions draw for the contrast of a distilled config, and draw the regions on the images.
 
-    python tools/analysis_tools/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
-    python tools/analysis_tools/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg
+    python projects/ablation/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
+    python projects/ablation/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg
 
-Batches are those of training, and the teacher is asked as in training; nothing is learnt. In the picture the target is green,
+Batches are those of training, and the teacher encodes them as in training; nothing is learnt. On the sheet the target is green,
 positives are blue and negatives red.
 """
 import argparse
@@ -14,11 +14,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
 import _common
 
 if TYPE_CHECKING:
-    from mmduet.evaluation.region_facts import RegionFacts
+    from projects.ablation.region_facts import RegionFacts
 
 SAMPLERS = ['SLASampler', 'LocationSampler', 'SemanticsSampler', 'DistractorSampler', 'RandomSampler']
 TILE, GAP, COLUMNS, CAPTION = 240, 8, 4, 34
@@ -64,14 +64,14 @@ def browse(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
 
     from mmduet.engine.config_tools import ConfigError
-    from mmduet.evaluation.region_facts import RegionFacts
     from mmduet.registry import TASK_UTILS
+    from projects.ablation.region_facts import RegionFacts
     cfg = _common.load(args)
     terms = (cfg.model.get('head') or {}).get('terms') or {}
     name = next((name for name, term in terms.items() if term is not None and 'sampler' in term), None)
     if name is None:
         raise ConfigError(f'{args.config} has no head with a term that samples regions')
-    # Whichever sampler draws, the teacher is asked as for one that reads semantics: they are told of all.
+    # Whichever sampler draws, the targets required of the teacher are those of one by semantics: its facts need them all.
     configured = dict(terms[name].sampler)
     terms[name].sampler = swap_sampler(configured, SAMPLERS[0])
     with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
@@ -121,8 +121,8 @@ def draw_batch(regions: Any, images: Sequence[Any], batch: Any) -> list[Any]:
         canvas = view.canvas
         side, scale = max(canvas.width, canvas.height), TILE / max(canvas.width, canvas.height)
         tile = Image.new('RGB', (TILE, TILE + CAPTION), PAPER)
-        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
-        tile.paste(picture.resize((round(picture.width * TILE / side), round(picture.height * TILE / side))))
+        content = Image.fromarray(image.permute(1, 2, 0).numpy())
+        tile.paste(content.resize((round(content.width * TILE / side), round(content.height * TILE / side))))
         draw = ImageDraw.Draw(tile)
         shown = [(box, RED, 1) for box, valid in zip(regions.negatives[k], regions.negative_valid[k], strict=True) if valid]
         shown += [(box, BLUE, 1) for box, drawn in zip(regions.positives[k], regions.positive_weight[k], strict=True) if drawn]

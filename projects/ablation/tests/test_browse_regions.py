@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.load_tool import load_tool
+from projects.ablation import browse_regions as tool
 from tests.tiny_data import line, make_data_root
 
-tool = load_tool('analysis_tools/browse_regions')
 CONFIG = 'tests/tiny_cached_config.py'
 
 
@@ -25,9 +24,9 @@ def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
     # The one by location takes the best positives and the nearest misses.
     for name in ('positive_iou', 'negative_iou'):
         assert rows['LocationSampler'][titles.index(name)] > rows['RandomSampler'][titles.index(name)]
-    picture = np.asarray(Image.open(tmp_path / 'x/regions.png'))
-    assert picture.shape[1] == 3 * (tool.TILE + tool.GAP) + tool.GAP
-    assert all((picture == colour).all(-1).sum() > 100 for colour in (tool.GREEN, tool.BLUE, tool.RED))
+    sheet = np.asarray(Image.open(tmp_path / 'x/regions.png'))
+    assert sheet.shape[1] == 3 * (tool.TILE + tool.GAP) + tool.GAP
+    assert all((sheet == colour).all(-1).sum() > 100 for colour in (tool.GREEN, tool.BLUE, tool.RED))
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
@@ -40,6 +39,6 @@ def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
         tool.browse(tool.parse_args([*arguments, '--data-root', str(root)]))
 
 
-def test_a_picture_of_an_unknown_kind_is_refused():
+def test_an_image_file_of_an_unknown_kind_is_refused():
     with pytest.raises(SystemExit):
         tool.parse_args([CONFIG, '--out', 'regions.txt'])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mmduet.evaluation.region_facts import RegionFacts
 from mmduet.structures import Regions
+from projects.ablation.region_facts import RegionFacts
 
 TARGET = [0.25, 0.25, 0.2, 0.2]
 OTHER = [0.75, 0.75, 0.2, 0.2]
@@ -11,7 +11,7 @@ NONE = [0.0, 0.0, 0.0, 0.0]
 
 
 def likeness(boxes):
-    """What lies right reads like the expression."""
+    """What lies right is similar to the expression."""
     return boxes[..., 0]
 
 
@@ -31,7 +31,7 @@ def test_what_was_drawn_is_counted_by_kind():
     assert means['above_target'] == pytest.approx(2 / 3)
 
 
-def test_photos_without_other_objects_and_draws_without_negatives_are_no_division_by_zero():
+def test_images_without_other_objects_and_draws_without_negatives_are_no_division_by_zero():
     regions = Regions(positives=torch.tensor([[TARGET]]), positive_weight=torch.tensor([[1.0]]),
                       negatives=torch.tensor([[FAR]]), negative_valid=torch.tensor([[False]]))
     facts = RegionFacts()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmduet.datasets.errors import ImageError
-from mmduet.visualization.picture_sheet import (
+from mmduet.visualization.answer_sheet import (
     FONT_SIZE,
     GAP,
     PREDICTION,
@@ -18,12 +18,12 @@ LEGEND = FONT_SIZE + 2 * GAP
 
 
 def answer(**changes):
-    photo = np.full((40, 80, 3), 128, np.uint8)
-    return Answer(**{**dict(photo=photo, expression='red thing', prediction=(20.0, 10.0, 40.0, 30.0),
+    image = np.full((40, 80, 3), 128, np.uint8)
+    return Answer(**{**dict(image=image, expression='red thing', prediction=(20.0, 10.0, 40.0, 30.0),
                             target=(40.0, 10.0, 60.0, 30.0)), **changes})
 
 
-def test_target_is_green_and_prediction_red_at_their_place_on_an_enlarged_photo():
+def test_target_is_green_and_prediction_red_at_their_position_on_an_enlarged_image():
     sheet = draw_sheet([answer()])
     scale = TILE / 80
     left = GAP
@@ -34,7 +34,7 @@ def test_target_is_green_and_prediction_red_at_their_place_on_an_enlarged_photo(
     assert tuple(sheet[LEGEND + round(4 * scale), left + round(10 * scale)]) == (128, 128, 128)
 
 
-def test_pictures_stand_in_rows_of_equal_width():
+def test_tiles_stand_in_rows_of_equal_width():
     sheet = draw_sheet([answer()] * 5, columns=3)
     assert sheet.shape[1] == 3 * (TILE + GAP) + GAP
     assert sheet.dtype == np.uint8
@@ -61,7 +61,7 @@ def test_an_answer_without_a_target_has_no_iou_and_is_drawn():
     assert not (draw_sheet([answer(target=None)])[LEGEND:] == TARGET).all(-1).any()
 
 
-def test_boxes_outside_the_photo_are_drawn_at_its_border():
+def test_boxes_outside_the_image_are_drawn_at_its_border():
     sheet = draw_sheet([answer(prediction=(-50.0, -50.0, 900.0, 900.0), target=None)])
     assert tuple(sheet[LEGEND + 1, GAP + TILE // 2]) == PREDICTION
     assert tuple(sheet[LEGEND + TILE // 4, GAP + 1]) == PREDICTION
@@ -78,14 +78,14 @@ def test_long_text_is_broken_and_cut():
     assert _wrap('', _font(), TILE) == ['']
 
 
-def test_tall_photos_fit_their_tile():
-    sheet = draw_sheet([answer(photo=np.zeros((400, 20, 3), np.uint8))])
+def test_tall_images_fit_their_tile():
+    sheet = draw_sheet([answer(image=np.zeros((400, 20, 3), np.uint8))])
     assert sheet.shape[1] == TILE + 2 * GAP
 
 
-def test_a_missing_photo_is_named():
+def test_a_missing_image_is_named():
     with pytest.raises(ImageError, match=r'nowhere\.jpg'):
-        draw_sheet([answer(photo='nowhere.jpg')])
+        draw_sheet([answer(image='nowhere.jpg')])
 
 
 def test_an_empty_sheet_is_refused():

@@ -20,8 +20,8 @@ class RegionFacts:
         images, positives, negatives: how many there were.
         positive_iou, negative_iou: IoU with the target.
         on_objects: negatives that lie on another annotated object.
-        positive_likeness, negative_likeness: how well regions read like the expression, in [0, 1].
-        above_target: negatives that read more like the expression than the target does.
+        positive_likeness, negative_likeness: similarity of regions and expression, in [0, 1].
+        above_target: negatives that are more similar to the expression than the target is.
         objects, objects_drawn: other annotated objects, and those of them that a negative lies on.
     """
 
@@ -50,14 +50,14 @@ class RegionFacts:
         exists = (objects[..., 2:] > 0).all(dim=-1)
         pairs = iou_cxcywh(regions.negatives[:, :, None], objects[:, None]) >= SAME_OBJECT_IOU
         pairs = pairs & valid[:, :, None] & exists[:, None]
-        reading = likeness(regions.negatives)
+        likenesses = likeness(regions.negatives)
         counted = {
             'images': torch.ones(len(targets)), 'positives': drawn, 'negatives': valid, 'objects': exists,
             'positive_iou': iou_cxcywh(regions.positives, targets[:, None]) * drawn,
             'negative_iou': iou_cxcywh(regions.negatives, targets[:, None]) * valid,
             'on_objects': pairs.any(dim=2), 'objects_drawn': pairs.any(dim=1),
-            'positive_likeness': likeness(regions.positives) * drawn, 'negative_likeness': reading * valid,
-            'above_target': (reading > likeness(targets[:, None])) & valid,
+            'positive_likeness': likeness(regions.positives) * drawn, 'negative_likeness': likenesses * valid,
+            'above_target': (likenesses > likeness(targets[:, None])) & valid,
         }
         for name, values in counted.items():
             setattr(self, name, getattr(self, name) + float(values.sum()))

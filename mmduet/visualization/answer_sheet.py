@@ -1,0 +1,129 @@
+"""A sheet of answers: images with target and prediction, the expression and the IoU under each."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mmduet.datasets.image_io import ImageArray, read_image
+from mmduet.structures.boxes import iou_xyxy
+
+Box = tuple[float, float, float, float]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+TARGET, PREDICTION, PAPER, INK = (0, 170, 60), (225, 30, 30), (255, 255, 255), (20, 20, 20)
+TILE, GAP = 320, 12
+FONT_SIZE, TEXT_LINES, STEP = 17, 3, 21
+LINE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a grounder answered to one expression.
+
+    Attributes:
+        image: path of the image, or its (h, w, 3) uint8 RGB pixels.
+        expression: the words.
+        prediction: xyxy in pixels of the image.
+        target: xyxy in pixels of the image; None where it is unknown.
+    """
+
+    image: str | Path | ImageArray
+    expression: str
+    prediction: Box
+    target: Box | None = None
+
+    @property
+    def iou(self) -> float | None:
+        """IoU of prediction and target in [0, 1]; None without a target."""
+        if self.target is None:
+            return None
+        return float(iou_xyxy(*torch.tensor([self.prediction, self.target], dtype=torch.float64)))
+
+
+def draw_sheet(answers: Sequence[Answer], columns: int = 4) -> NDArray[np.uint8]:
+    """Draw answers row by row, ``columns`` in each, under a legend.
+
+    Images are scaled to tiles of equal width, small ones up. The target is green, the prediction red.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: no answers or no columns.
+        ImageError: an image cannot be read; names it.
+    """
+    if not answers or columns < 1:
+        raise ValueError(f'a sheet needs answers and columns, got {len(answers)} and {columns}')
+    columns = min(columns, len(answers))
+    font = _font()
+    tiles = [_draw_tile(answer, font) for answer in answers]
+    rows = [tiles[start:start + columns] for start in range(0, len(tiles), columns)]
+    tops = np.cumsum([FONT_SIZE + 2 * GAP, *(max(tile.height for tile in row) + GAP for row in rows)]).tolist()
+    sheet = Image.new('RGB', (columns * (TILE + GAP) + GAP, tops[-1]), PAPER)
+    _draw_legend(ImageDraw.Draw(sheet), font)
+    for top, row in zip(tops, rows, strict=False):
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (GAP + column * (TILE + GAP), top))
+    return np.asarray(sheet)
+
+
+def _font() -> Font:
+    return ImageFont.load_default(FONT_SIZE)
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, font: Font) -> None:
+    left: float = GAP
+    for name, colour in (('target', TARGET), ('prediction', PREDICTION)):
+        draw.rectangle((left, GAP + 2, left + FONT_SIZE, GAP + FONT_SIZE), outline=colour, width=LINE)
+        draw.text((left + FONT_SIZE + 6, GAP), name, fill=INK, font=font)
+        left += FONT_SIZE + 6 + draw.textlength(name, font=font) + 2 * GAP
+
+
+def _draw_tile(answer: Answer, font: Font) -> Image.Image:
+    pixels = answer.image if isinstance(answer.image, np.ndarray) else read_image(answer.image)
+    image = Image.fromarray(pixels).convert('RGB')
+    scale = TILE / max(image.size)
+    width, height = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
+    # A small image keeps its pixels as blocks: smoothing would hide what the model saw.
+    scaled = image.resize((width, height), Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.BICUBIC)
+    lines = _wrap(answer.expression, font, TILE)
+    tile = Image.new('RGB', (TILE, height + 6 + STEP * (len(lines) + 1)), PAPER)
+    left = (TILE - width) // 2
+    tile.paste(scaled, (left, 0))
+    draw = ImageDraw.Draw(tile)
+    for box, colour in ((answer.target, TARGET), (answer.prediction, PREDICTION)):
+        if box is not None:
+            x, y = np.clip(np.reshape(box, (2, 2)).T * scale, 0, [[width - 1], [height - 1]])
+            x1, x2, y1, y2 = left + x[0], left + x.max(), y[0], y.max()
+            # A light rim keeps the box visible on an image of its own colour.
+            draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=1)
+            draw.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
+    for number, line in enumerate(lines):
+        draw.text((0, height + 6 + STEP * number), line, fill=INK, font=font)
+    if answer.iou is not None:
+        draw.text((0, height + 6 + STEP * len(lines)), f'IoU {answer.iou:.2f}',
+                  fill=TARGET if answer.iou >= 0.5 else PREDICTION, font=font)
+    return tile
+
+
+def _wrap(text: str, font: Font, width: int) -> list[str]:
+    """Break text into at most ``TEXT_LINES`` lines of ``width`` pixels; what does not fit ends in an ellipsis."""
+    lines = ['']
+    for word in text.split():
+        longer = f'{lines[-1]} {word}'.strip()
+        lines = [*lines[:-1], longer] if font.getlength(longer) <= width or not lines[-1] else [*lines, word]
+    if len(lines) > TEXT_LINES:
+        lines = [*lines[:TEXT_LINES - 1], f'{lines[TEXT_LINES - 1]} ...']
+    return [_shorten(line, font, width) for line in lines]
+
+
+def _shorten(line: str, font: Font, width: int) -> str:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(line + '...') > width:
+        line = line[:-1]
+    return line + '...'
