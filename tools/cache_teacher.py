@@ -84,11 +84,12 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
     from mmengine.registry import MODELS, DefaultScope
 
     from mmduet.engine.config_tools import ConfigError
+    from mmduet.models.teachers import CLIPTeacher
     torch.manual_seed(seed)
     with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
         teacher = MODELS.build(config)
-    if not (hasattr(teacher, 'embed_texts') and hasattr(teacher, 'embed_images')):
-        raise ConfigError(f'{type(teacher).__name__} cannot be cached: it has no embed_texts and embed_images')
+    if not isinstance(teacher, CLIPTeacher):
+        raise ConfigError(f'{type(teacher).__name__} cannot be cached: it is no CLIPTeacher, which embeds crops and texts')
     return teacher.to(get_device()).eval()
 
 

@@ -39,7 +39,7 @@ from mmduet.engine.resume import resume_candidates
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.models.distill import DistilledGrounder
+from mmduet.models.distill import student_of
 from mmduet.registry import RUNNERS
 
 
@@ -90,7 +90,7 @@ class GroundingRunner(Runner):
         built = super().build_model(model)
         if self.cfg.get('optimise_for_cpu', not self.cfg.get('compile')) and get_device() == 'cpu':
             # A teacher stays as it is: by what order it adds up should not depend on the machine that asks it.
-            optimise_for_cpu(built.student if isinstance(built, DistilledGrounder) else built)
+            optimise_for_cpu(student_of(built))
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:

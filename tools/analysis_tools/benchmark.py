@@ -90,7 +90,8 @@ def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterato
 
 def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, prefix: str) -> None:
     """One training step, phase by phase, whose names begin with ``prefix``; ``PLAIN`` leaves teacher and head out."""
-    student = getattr(model, 'student', model)
+    from mmduet.models.distill import student_of
+    student = student_of(model)
     with clock.phase(f'{prefix}step'):
         with clock.phase(f'{prefix}preprocess'):
             made = model.data_preprocessor(batch, True)['batch']
@@ -160,10 +161,12 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
     """Take the timed steps after one that is not; a ``cached`` teacher in turn with the model's own; see the function above."""
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DATASETS, DefaultScope
+
+    from mmduet.models.distill import student_of
     with DefaultScope.overwrite_default_scope('mmduet'):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         optim = None if args.predict_only else build_optim_wrapper(model, cfg.optim_wrapper)
-    distilled = hasattr(model, 'student')
+    distilled = student_of(model) is not model
     batches, singles = load_batches(dataset, args.batch_size, clock), load_batches(dataset, 1)
     difference = 0.0
     for number in range(args.steps + 1):
@@ -272,6 +275,7 @@ def main() -> None:
         from mmengine.registry import MODELS, DefaultScope
 
         from mmduet.models.cpu import optimise_for_cpu
+        from mmduet.models.distill import student_of
 
         torch.set_num_threads(args.threads)
         torch.manual_seed(0)
@@ -283,7 +287,7 @@ def main() -> None:
             MMLogger.get_current_instance().setLevel('WARNING')
             model.init_weights()
             device = get_device()
-            model = model.to(device) if device != 'cpu' else optimise_for_cpu(model)
+            model = model.to(device) if device != 'cpu' else optimise_for_cpu(student_of(model))
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)
             difference = run_rounds(model, cfg, args, clock, cached)

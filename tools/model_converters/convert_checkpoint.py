@@ -35,6 +35,7 @@ def check_against(config_file: str | Path, weights: dict, source: Path) -> None:
     from mmengine.config import Config
 
     from mmduet.engine.config_tools import drop_pretrained
+    from mmduet.models.distill import student_of
     from mmduet.models.weights import require_fit
     from mmduet.registry import MODELS
 
@@ -42,7 +43,7 @@ def check_against(config_file: str | Path, weights: dict, source: Path) -> None:
     drop_pretrained(config)
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    require_fit(getattr(model, 'student', model), weights, source)
+    require_fit(student_of(model), weights, source)
 
 
 def fitting_configs(layout: str, weights: dict, source: Path) -> str:

@@ -1,7 +1,7 @@
 """Distillation: the wrapper, its head, and the terms of the head."""
 from mmduet.models.distill.base_head import DistillHead
 from mmduet.models.distill.distill_term import DistillTerm
-from mmduet.models.distill.distilled_grounder import DistilledGrounder
+from mmduet.models.distill.distilled_grounder import DistilledGrounder, student_of
 from mmduet.models.distill.duet_head import DUETHead
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.projector import Projector
@@ -15,4 +15,4 @@ from mmduet.models.distill.terms import (
 )
 
 __all__ = ['DUETHead', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm', 'JointSpace', 'Projector',
-           'QueryAnchor', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector', 'RelationTerm']
+           'QueryAnchor', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector', 'RelationTerm', 'student_of']

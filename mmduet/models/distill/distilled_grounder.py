@@ -165,3 +165,8 @@ def _forgive_missing_teachers(module: nn.Module, incompatible: Any) -> None:
     # Under a wrapper the keys carry its prefix, which a hook is not told.
     incompatible.missing_keys[:] = [key for key in incompatible.missing_keys
                                     if key not in names and key[key.find('teachers.'):] not in names]
+
+
+def student_of(model: nn.Module) -> nn.Module:
+    """The student of a distilled grounder; any other model itself."""
+    return model.student if isinstance(model, DistilledGrounder) else model

@@ -8,7 +8,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as load_by_mmengine
 
 from mmduet.models import DistilledGrounder, DUETHead
-from mmduet.models.distill import FeatureTerm
+from mmduet.models.distill import FeatureTerm, student_of
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
 from tests.distill_batch import TERMS
@@ -190,3 +190,8 @@ def test_a_loss_of_both_is_refused(tmp_path):
     terms = dict(bbox=dict(type=FeatureTerm, student='text', teacher='text'))
     with pytest.raises(ValueError, match='loss_bbox'):
         losses_of(build(tmp_path, head=dict(type=DUETHead, terms=terms)))
+
+
+def test_the_student_of_a_model_is_its_student_or_the_model_itself(tmp_path):
+    model = build(tmp_path)
+    assert student_of(model) is model.student and student_of(model.student) is model.student

@@ -138,8 +138,9 @@ def test_one_batch_is_overfitted_and_the_gates_take_part(tiny):
     assert all(basis.abs().sum() > 0 for basis in moved)
 
 
-def test_canvases_of_another_size_than_the_grid_are_refused_and_an_odd_grid_too(tiny):
-    with pytest.raises(ValueError, match=r'canvases of \(96, 96\) px for a feature_size of 8, that takes 64 px: set feature_size'):
+def test_canvases_of_another_size_than_the_feature_size_are_refused_and_an_odd_one_too(tiny):
+    said = r'canvases of \(96, 96\) px for a feature_size of 8, that takes 64 px: set feature_size'
+    with pytest.raises(ValueError, match=said):
         tiny.encode(torch.zeros(1, 3, 96, 96), None, None, torch.tensor([[101, 1200, 102]]), torch.zeros(1, 3, dtype=bool))
     with pytest.raises(ValueError, match='it must be even, got 5'):
         MODELS.build(tiny_qrnet_config(feature_size=5))
