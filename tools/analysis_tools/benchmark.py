@@ -287,7 +287,9 @@ def main() -> None:
             MMLogger.get_current_instance().setLevel('WARNING')
             model.init_weights()
             device = get_device()
-            model = model.to(device) if device != 'cpu' else optimise_for_cpu(student_of(model))
+            if device == 'cpu':
+                optimise_for_cpu(student_of(model))
+            model.to(device)
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)
             difference = run_rounds(model, cfg, args, clock, cached)
