@@ -27,6 +27,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _common.add_data_flags(parser)
     parser.add_argument('--out', help="folder of the cache (default: that of the config's CachedTeacher)")
+    parser.add_argument('--teacher', metavar='NAME', help='which teacher, where the config names several')
     parser.add_argument('--splits', metavar='A+B', help='splits to cache (default: those that the config trains on)')
     parser.add_argument('--distractors', action='store_true', help='also the crops of the other annotated boxes')
     parser.add_argument('--redo', action='store_true', help='replace a cache of these splits that is of something else')
@@ -39,17 +40,21 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def find_teacher(cfg: 'Config', out: str | None) -> tuple[dict[str, Any], Path]:
-    """The config of the teacher to ask, and the folder to write to.
+def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tuple[dict[str, Any], Path]:
+    """The config of the teacher to ask, and the folder to write to; ``name`` is that of one of several teachers.
 
     Raises:
-        ConfigError: the config has no teacher, or no folder is named.
+        ConfigError: the config has no teacher, several of which none is named, or no folder is named.
     """
     from mmduet.engine.config_tools import ConfigError
     from mmduet.teacher_cache import CachedTeacher
     teacher = cfg.model.get('teacher')
     if teacher is None:
         raise ConfigError('the model of this config has no teacher: take one of configs/duet')
+    if 'type' not in teacher:
+        if name not in teacher:
+            raise ConfigError(f'this config has the teachers {", ".join(teacher)}: name one with --teacher')
+        teacher = teacher[name]
     while 'teacher' in teacher:
         is_cached = teacher['type'] is CachedTeacher or str(teacher['type']).split('.')[-1] == CachedTeacher.__name__
         if is_cached and out is None:
@@ -262,7 +267,7 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
 def cache(args: argparse.Namespace) -> None:
     """Write every split that is asked for."""
     cfg = _common.load(args)
-    config, out = find_teacher(cfg, args.out)
+    config, out = find_teacher(cfg, args.out, args.teacher)
     if args.launcher != 'none':
         from mmduet.engine.distributed import join_process_group
         join_process_group(args.launcher)

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from mmengine.config import Config
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
@@ -113,3 +114,12 @@ def test_a_teacher_without_dense_reading_is_cached_without_similarity(root, tmp_
     section = CacheSection(write_cache(root, tmp_path / 'cache') / 'tiny/train')
     assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['grid'] is None
     assert 'no similarity is cached: no dense reading is known' in capsys.readouterr().out
+
+
+def test_one_of_several_teachers_is_named():
+    cfg = Config(dict(model=dict(teacher=dict(small=dict(type='mmduet.CLIPTeacher', model='a'), large=dict(
+        type='mmduet.CLIPTeacher', model='b')))))
+    assert tool.find_teacher(cfg, 'out', 'large')[0].model == 'b'
+    for name in (None, 'middle'):
+        with pytest.raises(ConfigError, match='this config has the teachers small, large: name one with --teacher'):
+            tool.find_teacher(cfg, 'out', name)
