@@ -109,6 +109,8 @@ class RegionSampler(ABC):
             raise TypeError(f'candidates must be CandidateBoxes, got {type(self.candidates).__name__}')
         return self.candidates
 
+    # A generator of its own is none that a graph could hold.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _noise(self, batch: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """(B, count, 4) uniform noise and (2, B, K) Gumbel noise, drawn on the CPU and copied once."""
         count = self._boxes.count

@@ -90,6 +90,8 @@ class CLIPTeacher(BaseTeacher):
                 given['logit_bias'] = self.clip.logit_bias.float()
         return TeacherTargets(**{name: value for name, value in given.items() if name in required})
 
+    # Texts are cut into tokens, and how long they are is read, on the host: nothing that a graph could hold.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """(N, D) float32 unit-norm embeddings; a text that occurs twice is computed once."""

@@ -15,12 +15,12 @@ from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
 from tests.distill_batch import TERMS
 from tests.fake_gpu import fake_gpu
-from tests.models.students.test_conformance import CONFIGS, read_config
+from tests.models.students.test_conformance import CONFIGS, build_student, make_data
 from tests.tiny_clip_config import RESNET, write_clip_config
+from tests.tiny_qrnet import tiny_qrnet_config
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 STUDENTS = pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-TRANSVG, QRNET = (next(path for path in CONFIGS if path.stem.startswith(name)) for name in ('transvg', 'qrnet'))
 WIDE = torch.backends.cpu.get_cpu_capability() == 'AVX512'
 
 
@@ -48,10 +48,9 @@ def without_dropout(model):
     return model
 
 
-def build(path):
-    """A tiny student without dropout, whose gates do something."""
-    torch.manual_seed(0)
-    model = without_dropout(MODELS.build(read_config(path)))
+def awake(model):
+    """A model without dropout, whose gates do something."""
+    without_dropout(model)
     with torch.no_grad():
         for parameter in model.parameters():
             if not parameter.abs().sum():
@@ -59,26 +58,32 @@ def build(path):
     return model
 
 
+def build(path):
+    return awake(build_student(path))
+
+
 def distil(folder, **vision):
+    torch.manual_seed(0)
     teacher = dict(type=CLIPTeacher, model='tiny_clip', model_config=write_clip_config(folder, 'tiny_clip', **vision))
-    return MODELS.build(dict(type=DistilledGrounder, student=build(TRANSVG), teacher=teacher,
-                             head=dict(type=DUETHead, terms=TERMS)))
+    return awake(MODELS.build(dict(type=DistilledGrounder, student=tiny_transvg_config(), teacher=teacher,
+                                   head=dict(type=DUETHead, terms=TERMS))))
 
 
 def gradients(model):
-    losses = model(**model.data_preprocessor(make_batch(), True), mode='loss')
+    losses = model(**model.data_preprocessor(make_data(64), True), mode='loss')
     sum(losses.values()).backward()
     return losses, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 def answer(model):
     with torch.no_grad():
-        return model.eval()(**model.data_preprocessor(make_batch()), mode='tensor')
+        return model.eval()(**model.data_preprocessor(make_data(64)), mode='tensor')
 
 
-def assert_close(got, expected, tolerance=3e-5):
+def assert_close(got, expected, tolerance=1e-5):
     assert got.keys() == expected.keys()
     for name, value in expected.items():
+        # The gradient of a bias below a softmax is zero, and what is seen of it is rounding.
         assert (got[name] - value).abs().max() <= tolerance * max(value.abs().max().item(), 1e-2), name
 
 
@@ -107,7 +112,8 @@ def test_a_distilled_grounder_and_its_teacher_keep_theirs(vision, tmp_path):
     assert any(isinstance(module, CPULinear) for module in fast.teachers.modules())
     (losses, mine), (expected, reference) = gradients(fast), gradients(plain)
     assert_close(losses, expected)
-    assert_close(mine, reference, tolerance=1e-4)  # of the first convolution, through ReLUs that may turn
+    # What differs between teachers and between students adds up.
+    assert_close(mine, reference, tolerance=3e-5)
 
 
 @STUDENTS
@@ -128,31 +134,43 @@ def test_dropout_of_transformers_draws_as_ever_and_ours_faster():
     assert {type(module) for module in fast.fusion.modules() if isinstance(module, nn.Dropout)} == {CPUDropout}
 
 
-@pytest.mark.parametrize('batch', [1, 64])
-@pytest.mark.parametrize('optimised', [True, False])
-def test_on_a_gpu_a_block_of_swin_calls_its_network_once_whatever_the_batch(batch, optimised, monkeypatch):
+@pytest.fixture
+def deep_qrnet(monkeypatch):
+    """A QRNet with the 24 blocks of Swin-S on 64 px canvases, and a list that grows with the calls of their networks."""
     monkeypatch.setattr(swin, 'AT_ONCE', 1000)
-    model = build(QRNET).eval()
-    model = optimise_for_cpu(model) if optimised else model
-    networks = [module.layers for module in model.backbone.modules() if isinstance(module, FFN)]
-    calls = []
-    for network in networks:
-        network.register_forward_hook(lambda *_: calls.append(1))
-    data = make_batch()
-    data = {key: (value * batch)[:batch] for key, value in data.items()}
+    config = tiny_qrnet_config(feature_size=2)
+    config['backbone'].update(depths=(2, 2, 18, 2), num_heads=(1, 2, 4, 8), strides=(4, 2, 2, 2), out_indices=(0, 1, 2, 3))
+    model, calls = optimise_for_cpu(MODELS.build(config).eval()), []
+    for module in model.backbone.modules():
+        if isinstance(module, FFN):
+            module.layers.register_forward_hook(lambda *_: calls.append(1))
+    return model, calls
+
+
+@pytest.mark.parametrize('batch', [1, 64])
+def test_on_a_gpu_a_block_of_swin_calls_its_network_once_whatever_the_batch(batch, deep_qrnet):
+    model, calls = deep_qrnet
+    data = {key: (value * batch)[:batch] for key, value in make_batch().items()}
     with fake_gpu(model), torch.no_grad():
         model(**model.data_preprocessor(data), mode='tensor')
-    assert len(calls) == len(networks) == 4
+    assert len(calls) == 24
+
+
+def test_on_a_cpu_it_does_so_piece_by_piece(deep_qrnet):
+    model, calls = deep_qrnet
+    with torch.no_grad():
+        model(**model.data_preprocessor(make_batch()), mode='tensor')
+    assert len(calls) > 100
 
 
 @STUDENTS
 def test_on_a_gpu_an_optimised_student_runs_what_the_plain_one_runs(path):
     def operations(model):
         with fake_gpu(model), Recorder() as recorder:
-            model(**model.data_preprocessor(make_batch(), True), mode='loss')
+            model(**model.data_preprocessor(make_data(64), True), mode='loss')
         return recorder.names
-    torch.manual_seed(0)
-    plain = MODELS.build(read_config(path))
+
+    plain = build_student(path)
     assert operations(optimise_for_cpu(copy.deepcopy(plain))) == operations(plain)
 
 
