@@ -10,9 +10,9 @@ from mmengine.optim import OptimWrapper
 
 from mmduet.datasets import EpochSampler, RandomFlip, RandomTargetCrop, grounding_collate
 from mmduet.models.distill import FeatureTerm
-from mmduet.models.teachers import ShuffledTeacher
 from mmduet.registry import MODELS, RUNNERS
 from mmduet.teacher_cache.store import CacheError
+from projects.ablation.control_teachers import ShuffledTeacher
 from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
 
 ALL = frozenset({'text', 'region', 'image', 'similarity', 'others'})

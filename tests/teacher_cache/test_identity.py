@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from mmduet.models.teachers import CLIPTeacher, ShuffledTeacher, UntrainedTeacher
+from mmduet.models.teachers import CLIPTeacher
 from mmduet.teacher_cache.identity import identify_teacher, width_of
+from projects.ablation.control_teachers import ShuffledTeacher, UntrainedTeacher
 from tests.tiny_clip_config import write_clip_config
 
 

@@ -180,10 +180,10 @@ def test_a_recipe_on_a_part_of_its_data_takes_all_that_is_made_up(tmp_path):
 
 
 def test_a_control_of_a_cached_teacher_is_timed_with_the_teacher_itself(tmp_path):
-    args = benchmark.parse_args(['configs/duet/transvg_duet_cached_refshapes.py', '--patch', 'shuffled_teacher',
-                                 '--no-pretrained'])
+    args = benchmark.parse_args(['configs/duet/transvg_duet_cached_refshapes.py', '--no-pretrained',
+                                 '--patch', 'projects/ablation/patches/shuffled_teacher.py'])
     teacher = benchmark.prepare(args, tmp_path).model.teacher
-    assert (teacher.type, teacher.teacher.type.__name__) == ('ShuffledTeacher', 'CLIPTeacher')
+    assert (teacher.type.rpartition('.')[2], teacher.teacher.type.__name__) == ('ShuffledTeacher', 'CLIPTeacher')
     assert not args.teacher_cache
 
 

@@ -3,8 +3,9 @@ import torch
 
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.base_teacher import BaseTeacher
-from mmduet.models.teachers import CLIPTeacher, ShuffledTeacher, UntrainedTeacher
+from mmduet.models.teachers import CLIPTeacher
 from mmduet.structures import Canvas, TeacherTargets
+from projects.ablation.control_teachers import ShuffledTeacher, UntrainedTeacher
 from tests.tiny_clip_config import write_clip_config
 from tests.tiny_transvg import make_sample
 
