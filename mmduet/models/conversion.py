@@ -14,7 +14,7 @@ class Layout:
         name: of the layout, as users type it.
         marks: a checkpoint has this layout if every mark begins one of its keys.
         prefixes: their prefix to ours; the first that fits is used.
-        ignored: prefixes of keys that our model has no place for, by design.
+        ignored: prefixes of keys that our model does not have, by design.
         finish: where prefixes do not say all, maps one of our keys and its tensor to the final ones.
     """
 
@@ -29,6 +29,9 @@ class Layout:
         return all(any(key.startswith(mark) for key in weights) for mark in self.marks)
 
 
+_FUSION = {'reg_token.': 'query_token.', 'vl_pos_embed.': 'positions.', 'visu_proj.': 'visual_proj.',
+           'text_proj.': 'text_proj.', 'vl_transformer.encoder.': 'fusion.', 'bbox_embed.': 'box_head.'}
+
 TRANSVG = Layout(
     'transvg',
     marks=('visumodel.backbone.0.body.', 'textmodel.', 'vl_transformer.'),
@@ -36,15 +39,7 @@ TRANSVG = Layout(
         'visumodel.backbone.0.body.': 'visual_encoder.backbone.',
         'visumodel.input_proj.': 'visual_encoder.input_proj.',
         'visumodel.transformer.encoder.': 'visual_encoder.encoder.',
-        'textmodel.bert.': 'text_encoder.bert.',
-        'vl_pos_embed.': 'positions.',
-        'reg_token.': 'query_token.',
-        'visu_proj.': 'visual_proj.',
-        'text_proj.': 'text_proj.',
-        'vl_transformer.encoder.': 'fusion.',
-        'bbox_embed.': 'box_head.',
-    },
-)
+        'textmodel.bert.': 'text_encoder.bert.', **_FUSION})
 
 DETR = Layout(
     'detr',
@@ -52,12 +47,13 @@ DETR = Layout(
     prefixes={
         'backbone.0.body.': 'visual_encoder.backbone.',
         'input_proj.': 'visual_encoder.input_proj.',
-        'transformer.encoder.': 'visual_encoder.encoder.',
-    },
-    ignored=('transformer.decoder.', 'class_embed.', 'bbox_embed.', 'query_embed.'),
-)
+        'transformer.encoder.': 'visual_encoder.encoder.'},
+    ignored=('transformer.decoder.', 'class_embed.', 'bbox_embed.', 'query_embed.'))
 
-_VERIFIER = 'trans_decoder.decoder.extra_encoder_layers.0.'
+_VERIFIER = {
+    'img2text_attn.': 'word_attention.', 'text_proj.layers.0.': 'word_proj.', 'img_proj.layers.0.': 'cell_proj.',
+    'tf_scale': 'scale', 'tf_sigma': 'sigma', 'img2textcond_attn.': 'condition_attention.',
+    'img2img_attn.': 'context_attention.', 'norm_img.': 'cell_norm.', 'norm_text_cond_img.': 'context_norm.'}
 VLTVG = Layout(
     'vltvg',
     marks=('backbone.0.body.', 'trans_encoder.', 'trans_decoder.', 'bert_proj.'),
@@ -67,74 +63,46 @@ VLTVG = Layout(
         'trans_encoder.encoder.': 'visual_encoder.encoder.',
         'bert.': 'text_encoder.bert.',
         'bert_proj.': 'text_proj.',
-        f'{_VERIFIER}img2text_attn.': 'verifier.word_attention.',
-        f'{_VERIFIER}text_proj.layers.0.': 'verifier.word_proj.',
-        f'{_VERIFIER}img_proj.layers.0.': 'verifier.cell_proj.',
-        f'{_VERIFIER}tf_scale': 'verifier.scale',
-        f'{_VERIFIER}tf_sigma': 'verifier.sigma',
-        f'{_VERIFIER}img2textcond_attn.': 'verifier.condition_attention.',
-        f'{_VERIFIER}img2img_attn.': 'verifier.context_attention.',
-        f'{_VERIFIER}norm_img.': 'verifier.cell_norm.',
-        f'{_VERIFIER}norm_text_cond_img.': 'verifier.context_norm.',
+        **{f'trans_decoder.decoder.extra_encoder_layers.0.{theirs}': f'verifier.{ours}' for theirs, ours in _VERIFIER.items()},
         'trans_decoder.decoder.layers.': 'decoder.layers.',
         'trans_decoder.decoder.norm.': 'decoder.norm.',
         'trans_decoder.decoder.vis_query_embed.': 'decoder.visual_query.',
         'trans_decoder.decoder.text_query_embed.': 'decoder.word_query.',
-        'bbox_embed.': 'box_head.',
-    },
-)
+        'bbox_embed.': 'box_head.'})
 
+_CLIP_TEXT = ('token_embedding.', 'positional_embedding', 'transformer.', 'ln_final.', 'text_projection')
 CLIP_VG = Layout(
     'clip_vg',
     marks=('clip.visual.', 'clip.transformer.', 'ml_visu_proj.', 'vl_transformer.'),
     prefixes={
         'clip.visual.': 'visual_encoder.tower.',
-        'clip.token_embedding.': 'text_encoder.tower.token_embedding.',
-        'clip.positional_embedding': 'text_encoder.tower.positional_embedding',
-        'clip.transformer.': 'text_encoder.tower.transformer.',
-        'clip.ln_final.': 'text_encoder.tower.ln_final.',
-        'clip.text_projection': 'text_encoder.tower.text_projection',
-        'ml_visu_proj.': 'visual_proj.',
-        'text_proj.': 'text_proj.',
-        'reg_token.': 'query_token.',
-        'vl_pos_embed.': 'positions.',
-        'vl_transformer.encoder.': 'fusion.',
-        'bbox_embed.': 'box_head.',
-    },
-    # The towers a second time under other names, what makes CLIP's embeddings of whole photos, a layer that nothing reads.
+        **{f'clip.{name}': f'text_encoder.tower.{name}' for name in _CLIP_TEXT},
+        **{theirs: ours for theirs, ours in _FUSION.items() if theirs != 'visu_proj.'}, 'ml_visu_proj.': 'visual_proj.'},
+    # The towers a second time under other names, what makes CLIP's embeddings of whole images, a layer that nothing uses.
     ignored=('image_encoder_clip_vg.', 'text_encoder_clip_vg.', 'clip.visual.ln_post.', 'clip.visual.proj', 'clip.logit_scale',
-             'visu_proj.'),
-)
+             'visu_proj.'))
 
 OPEN_CLIP = Layout(
     'open_clip',
     marks=('visual.conv1.', 'visual.transformer.', 'token_embedding.', 'transformer.resblocks.'),
-    prefixes={
-        'visual.': 'visual_encoder.tower.',
-        'token_embedding.': 'text_encoder.tower.token_embedding.',
-        'positional_embedding': 'text_encoder.tower.positional_embedding',
-        'transformer.': 'text_encoder.tower.transformer.',
-        'ln_final.': 'text_encoder.tower.ln_final.',
-        'text_projection': 'text_encoder.tower.text_projection',
-    },
-    ignored=('visual.ln_post.', 'visual.proj', 'logit_scale', 'input_resolution', 'context_length', 'vocab_size'),
-)
+    prefixes={'visual.': 'visual_encoder.tower.', **{name: f'text_encoder.tower.{name}' for name in _CLIP_TEXT}},
+    ignored=('visual.ln_post.', 'visual.proj', 'logit_scale', 'input_resolution', 'context_length', 'vocab_size'))
 
-# Names of the first Swin, and of QRNet's gates in it, to those of MMDetection 3 and ours.
+# Names of the first Swin, and of QRNet's query-modulated attention in it, to those of MMDetection 3 and ours.
 _SWIN_NAMES = (
-    (re.compile(r'^backbone\.layers\.(\d+)\.qdatt\.'), r'stage_gates.\1.'),
-    (re.compile(r'^pool_gates\.(\d+)\.qdatt\.'), r'pool_gates.\1.'),
-    (re.compile(r'\.ChannelGate\.mlp\.0\.decoder\.'), '.channel_hidden.'),
-    (re.compile(r'\.ChannelGate\.mlp\.2\.decoder\.'), '.channel_out.'),
-    (re.compile(r'\.SpatialGate\.spatial\.decoder\.'), '.spatial.'),
-    (re.compile(r'^((?:stage|pool)_gates\..*\.)decoder\.'), r'\1factor.'),
-    (re.compile(r'^((?:stage|pool)_gates\..*\.)V$'), r'\1basis'),
-    (re.compile(r'^laterals\.(\d+)\.conv\.'), r'laterals.\1.'),
-    (re.compile(r'^backbone\.patch_embed\.proj\.'), 'backbone.patch_embed.projection.'),
-    (re.compile(r'^(backbone\.layers\..*)\.attn\.'), r'\1.attn.w_msa.'),
-    (re.compile(r'^(backbone\.layers\..*)\.mlp\.fc1\.'), r'\1.ffn.layers.0.0.'),
-    (re.compile(r'^(backbone\.layers\..*)\.mlp\.fc2\.'), r'\1.ffn.layers.1.'),
-    (re.compile(r'^backbone\.layers\.'), 'backbone.stages.'),
+    (r'^backbone\.layers\.(\d+)\.qdatt\.', r'stage_gates.\1.'),
+    (r'^pool_gates\.(\d+)\.qdatt\.', r'pool_gates.\1.'),
+    (r'\.ChannelGate\.mlp\.0\.decoder\.', '.channel_hidden.'),
+    (r'\.ChannelGate\.mlp\.2\.decoder\.', '.channel_out.'),
+    (r'\.SpatialGate\.spatial\.decoder\.', '.spatial.'),
+    (r'^((?:stage|pool)_gates\..*\.)decoder\.', r'\1factor.'),
+    (r'^((?:stage|pool)_gates\..*\.)V$', r'\1basis'),
+    (r'^laterals\.(\d+)\.conv\.', r'laterals.\1.'),
+    (r'^backbone\.patch_embed\.proj\.', 'backbone.patch_embed.projection.'),
+    (r'^(backbone\.layers\..*)\.attn\.', r'\1.attn.w_msa.'),
+    (r'^(backbone\.layers\..*)\.mlp\.fc1\.', r'\1.ffn.layers.0.0.'),
+    (r'^(backbone\.layers\..*)\.mlp\.fc2\.', r'\1.ffn.layers.1.'),
+    (r'^backbone\.layers\.', 'backbone.stages.'),
 )
 
 
@@ -142,7 +110,7 @@ def _modernise_swin(key: str, value: Tensor) -> tuple[str, Tensor]:
     """Give a tensor of the first Swin its name in MMDetection 3, and the numbers of patch merging their order there."""
     merging = re.match(r'backbone\.layers\.\d+\.downsample\.', key)
     for pattern, name in _SWIN_NAMES:
-        key = pattern.sub(name, key)
+        key = re.sub(pattern, name, key)
     if merging:
         # Merged patches came one after the other, column by column; now channel by channel, row by row.
         value = value.view(*value.shape[:-1], 2, 2, -1).movedim(-1, -3).transpose(-1, -2).flatten(-3)
@@ -157,25 +125,16 @@ QRNET = Layout(
         'visumodel.neck.lateral_convs.': 'laterals.',
         'visumodel.neck.fpn_down.': 'pool_gates.',
         'textmodel.bert.': 'text_encoder.bert.',
-        'vl_pos_embed.': 'positions.',
-        'scale_embed.': 'levels.',
-        'reg_token.': 'query_token.',
-        'visu_proj.': 'visual_proj.',
-        'text_proj.': 'text_proj.',
-        'vl_transformer.encoder.': 'fusion.',
-        'bbox_embed.': 'box_head.',
-    },
+        'scale_embed.': 'levels.', **_FUSION},
     ignored=('visumodel.rpn_head.', ),
-    finish=_modernise_swin,
-)
+    finish=_modernise_swin)
 
 SWIN_MASK_RCNN = Layout(
     'swin_mask_rcnn',
     marks=('backbone.patch_embed.', 'backbone.norm0.', 'neck.lateral_convs.', 'roi_head.'),
     prefixes={'backbone.': 'backbone.', 'neck.lateral_convs.': 'laterals.'},
     ignored=('neck.fpn_convs.', 'rpn_head.', 'roi_head.'),
-    finish=_modernise_swin,
-)
+    finish=_modernise_swin)
 
 LAYOUTS = {layout.name: layout for layout in (TRANSVG, VLTVG, QRNET, CLIP_VG, DETR, SWIN_MASK_RCNN, OPEN_CLIP)}
 # Counters and tables that some versions of a library store and ours computes.

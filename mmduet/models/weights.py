@@ -23,19 +23,21 @@ def require_fit(model: nn.Module, weights: Mapping[str, Tensor], path: str | Pat
         raise ValueError(f'{path} does not fit {type(model).__name__}: {misfit}')
 
 
-def load_partial_weights(model: nn.Module, path: str | Path,
+def load_partial_weights(model: nn.Module, path: str | Path | None,
                          rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None) -> None:
     """Load what a file has for a model; whole top-level parts may be missing, a part may not be half there.
 
     Args:
         model: to load into; weights of half precision become those of its own.
-        path: of the file.
+        path: of the file; None leaves the model as it is.
         rename: applied to what the file holds, where that may have another layout than ours.
 
     Raises:
         FileNotFoundError: no such file; says how to make it or to run without.
         ValueError: names and shapes of a part disagree, or the file cannot be read.
     """
+    if path is None:
+        return
     try:
         weights: Mapping[str, Tensor] = read_weights(find_file(path))
     except FileNotFoundError as error:

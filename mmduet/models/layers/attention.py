@@ -53,16 +53,9 @@ class Attention(nn.Module):
         return projected
 
     def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
-        """Average the values and project them.
+        """(B, M, C) projected averages of (B, heads, N, C / heads) values.
 
-        Args:
-            query: (B, heads, M, D).
-            key: (B, heads, N, D).
-            value: (B, heads, N, C / heads).
-            attend: (B, 1, 1, N) bool, True where a key is real; None for all.
-
-        Returns:
-            (B, M, C).
+        Queries are (B, heads, M, D), keys (B, heads, N, D); ``attend`` is as in ``SelfAttention``.
         """
         rate = self.dropout if self.training else 0.0
         return self.join(F.scaled_dot_product_attention(query, key, value, attn_mask=attend, dropout_p=rate,
@@ -91,7 +84,7 @@ class CrossAttention(Attention):
 
 
 class RelativePositionAttention(Attention):
-    """Attention among the cells of a square map that knows where a key lies relative to its query (VLTVG).
+    """Attention among the visual tokens of a square map that knows where a key lies relative to its query (VLTVG).
 
     A key is compared as itself plus the sine embedding of the offset from it to the query, both projected by the key weights.
     The embedding is that of the vertical and of the horizontal offset side by side, so the offsets add one number per query
@@ -101,38 +94,34 @@ class RelativePositionAttention(Attention):
         channels: C; a multiple of 4.
         heads: number of heads; divides C.
         dropout: of the attention weights, in training.
-        feature_size: side of the map, cells.
+        feature_size: side of the map.
     """
 
     pos_x: Tensor
     pos_y: Tensor
-    places: Tensor
+    one_hot: Tensor
 
     def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:
         super().__init__(channels, heads, dropout)
         self.feature_size = feature_size
-        # In the checkpoint, as the authors have them: weights of another feature_size do not load.
+        # In the checkpoint, as the authors have them: weights of another feature size do not load.
         self.register_buffer('pos_x', relative_sine_table(feature_size, channels // 2))
         self.register_buffer('pos_y', relative_sine_table(feature_size, channels // 2))
         eye = torch.eye(feature_size)
         rows, columns = eye.repeat_interleave(feature_size, dim=0), eye.repeat(feature_size, 1)
-        self.register_buffer('places', torch.cat([rows, columns], dim=1), persistent=False)
+        self.register_buffer('one_hot', torch.cat([rows, columns], dim=1), persistent=False)
 
     def forward(self, tokens: Tensor, values: Tensor, padding: Tensor | None) -> Tensor:
-        """Attend among (B, N, C) cells, row by row, and average their (B, N, C) values.
+        """Attend among (B, N, C) visual tokens, row by row, and average their (B, N, C) values.
 
-        Args:
-            tokens: (B, N, C).
-            values: (B, N, C).
-            padding: (B, N) bool, True around a rectangle of real cells, from whose corner offsets are counted; None where
-                there is none.
+        ``padding`` is (B, N) bool, True around a rectangle of real tokens, from whose corner offsets are counted; or None.
 
         Raises:
-            ValueError: N is not the square of the feature_size.
+            ValueError: N is not the square of the feature size.
         """
-        batch, cells = tokens.shape[:2]
-        if cells != self.feature_size**2:
-            raise ValueError(f'{cells} visual tokens for positions of a map of {self.feature_size} x {self.feature_size}: '
+        batch, count = tokens.shape[:2]
+        if count != self.feature_size**2:
+            raise ValueError(f'{count} visual tokens for positions of a map of {self.feature_size} x {self.feature_size}: '
                              'set feature_size to the side of the map, or take images of another size')
         query, key = self.project(tokens, 0, 2)
         to_rows, to_columns = self._offsets(padding)
@@ -140,12 +129,12 @@ class RelativePositionAttention(Attention):
         by_row = self._compare(query, to_rows, self.pos_y, 0)
         by_column = self._compare(query, to_columns, self.pos_x, 1)
         query = torch.cat([query, by_row, by_column], dim=-1)
-        key = torch.cat([key, self.places.to(key.dtype).expand(batch, self.heads, -1, -1)], dim=-1)
+        key = torch.cat([key, self.one_hot.to(key.dtype).expand(batch, self.heads, -1, -1)], dim=-1)
         attend = None if padding is None else ~padding[:, None, None, :]
         return self.mix(query, key, self.project(values, 2, 3)[0], attend)
 
     def _offsets(self, padding: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Two (B or 1, N, feature_size) places in the table: from each row of the map to each cell, and from each column."""
+        """Two (B or 1, N, feature_size) rows of the table: from each row of the map to each token, and from each column."""
         real = self.pos_x.new_ones(1, self.feature_size**2) if padding is None else ~padding
         real = real.long().unflatten(1, (self.feature_size, self.feature_size))
         y, x = real.cumsum(dim=1), real.cumsum(dim=2)

@@ -1,4 +1,4 @@
-"""Heads that read a box from the fused tokens."""
+"""Heads that predict a box from the fused tokens."""
 from itertools import pairwise
 
 import torch
@@ -25,13 +25,13 @@ class BoxHead(nn.Module):
         widths = [channels] * num_layers + [4]
         self.layers = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(widths))
 
-    def forward(self, query: Tensor, cells: Tensor, cell_padding: Tensor) -> Tensor:
-        """Read a box.
+    def forward(self, query: Tensor, visual: Tensor, visual_padding: Tensor) -> Tensor:
+        """Predict a box.
 
         Args:
-            query: (B, C) fused token of the answer.
-            cells: (B, H * W, C) fused cells of a square map, in rows.
-            cell_padding: (B, H * W) bool, True where the cell is padding.
+            query: (B, C) fused query.
+            visual: (B, H * W, C) fused visual tokens of a square map, in rows.
+            visual_padding: (B, H * W) bool, True where one is padding.
 
         Returns:
             (B, 4) logits of cxcywh boxes; a sigmoid makes them boxes in [0, 1].
@@ -44,14 +44,13 @@ class BoxHead(nn.Module):
 
 @MODELS.register_module()
 class ReferenceBoxHead(BoxHead):
-    """A perceptron that corrects a reference point: the mean place of the cells that the query attends to.
+    """A perceptron that corrects a reference point: the mean position of the visual tokens that the query attends to.
 
-    A large pretrained student learns to write places into its query; a small one that trains for minutes does so late, and
+    A large pretrained student learns to write positions into its query; a small one that trains for minutes does so late, and
     this head spares it that. Our choice, after the reference points of Conditional DETR (Meng et al. 2021).
 
     Args:
-        channels: C.
-        num_layers: of the perceptron, at least 1.
+        channels, num_layers: see ``BoxHead``.
     """
 
     def __init__(self, channels: int, num_layers: int = 3) -> None:
@@ -59,14 +58,14 @@ class ReferenceBoxHead(BoxHead):
         self.attend = nn.Linear(channels, channels)
         self.offer = nn.Linear(channels, channels)
 
-    def forward(self, query: Tensor, cells: Tensor, cell_padding: Tensor) -> Tensor:
+    def forward(self, query: Tensor, visual: Tensor, visual_padding: Tensor) -> Tensor:
         """See ``BoxHead.forward``."""
-        scores = torch.einsum('bc,bnc->bn', self.attend(query), self.offer(cells)).float() / query.shape[1]**0.5
-        attention = scores.masked_fill(cell_padding, -torch.inf).softmax(dim=1).to(cells.dtype)
-        side = round(cells.shape[1]**0.5)
-        steps = (torch.arange(side, device=cells.device, dtype=cells.dtype) + 0.5) / side
+        scores = torch.einsum('bc,bnc->bn', self.attend(query), self.offer(visual)).float() / query.shape[1]**0.5
+        attention = scores.masked_fill(visual_padding, -torch.inf).softmax(dim=1).to(visual.dtype)
+        side = round(visual.shape[1]**0.5)
+        steps = (torch.arange(side, device=visual.device, dtype=visual.dtype) + 0.5) / side
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
-        place = torch.logit((attention @ centres).clamp(0.02, 0.98))
-        seen = torch.einsum('bn,bnc->bc', attention, cells)
-        start = torch.cat([place, torch.full_like(place, SIDE_LOGIT)], dim=1)
-        return start + super().forward(query + seen, cells, cell_padding)
+        position = torch.logit((attention @ centres).clamp(0.02, 0.98))
+        attended = torch.einsum('bn,bnc->bc', attention, visual)
+        start = torch.cat([position, torch.full_like(position, SIDE_LOGIT)], dim=1)
+        return start + super().forward(query + attended, visual, visual_padding)

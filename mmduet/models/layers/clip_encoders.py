@@ -1,4 +1,4 @@
-"""The two towers of a CLIP, frozen, as branches of a student that reads their tokens and not their embeddings."""
+"""The two towers of a CLIP, frozen, as encoders of a student that takes their tokens and not their embeddings."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,16 +13,16 @@ from mmduet.registry import MODELS
 
 @MODELS.register_module()
 class CLIPVisualEncoder(nn.Module):
-    """Tokens of a photo from several blocks of CLIP's vision transformer, side by side.
+    """Visual tokens from several blocks of CLIP's vision transformer, side by side.
 
-    Frozen but for the positions, as in CLIP-VG: they were learnt on photos that fill the square, not on a canvas.
+    Frozen but for the positions, as in CLIP-VG: they were learnt on images that fill the square, not on a canvas.
 
     Args:
         image_size: side of the canvas, pixels; a multiple of ``patch_size``.
         patch_size: pixels.
         width: D.
         num_layers, heads, mlp_ratio: of the transformer.
-        levels: which blocks are read, counted from 1; those after the last are left out of the computation.
+        levels: which blocks give tokens, counted from 1; those after the last are left out of the computation.
         quick_gelu: the activation of OpenAI's weights; False for ``nn.GELU``.
 
     Raises:
@@ -38,7 +38,7 @@ class CLIPVisualEncoder(nn.Module):
             raise ValueError(f'levels must rise from 1 to at most {num_layers}, got {list(levels)}')
         self.tower = VisionTransformer(image_size, patch_size, width, num_layers, heads, mlp_ratio,
                                        act_layer=QuickGELU if quick_gelu else nn.GELU)
-        # What makes an embedding of the photo, and is not read.
+        # What makes an embedding of the image, which is not needed.
         self.tower.ln_post = nn.Identity()
         self.tower.proj = None
         self.tower.requires_grad_(False)
@@ -57,17 +57,17 @@ class CLIPVisualEncoder(nn.Module):
         if tuple(inputs.shape[-2:]) != (self.image_size, self.image_size):
             raise ValueError(f'canvases of {tuple(inputs.shape[-2:])} px for a CLIP with positions for {self.image_size} px: '
                              'set visual_encoder.image_size to the size of the canvas')
-        seen = self.tower.forward_intermediates(inputs, indices=self.levels, stop_early=True, intermediates_only=True,
+        output = self.tower.forward_intermediates(inputs, indices=self.levels, stop_early=True, intermediates_only=True,
                                                 output_fmt='NLC', output_extra_tokens=True)
-        return torch.cat([torch.cat(seen['image_intermediates_prefix'], dim=-1),
-                          torch.cat(seen['image_intermediates'], dim=-1)], dim=1)
+        return torch.cat([torch.cat(output['image_intermediates_prefix'], dim=-1),
+                          torch.cat(output['image_intermediates'], dim=-1)], dim=1)
 
 
 @MODELS.register_module()
 class CLIPTextEncoder(nn.Module):
-    """Tokens of an expression from CLIP's text transformer, normalised and projected to the joint space. Frozen.
+    """Text tokens from CLIP's text transformer, normalised and projected to the joint space. Frozen.
 
-    A word attends to those before it only, so a sequence cut to the longest of the batch gives the same tokens.
+    A token attends to those before it only, so a sequence cut to the longest of the batch gives the same tokens.
 
     Args:
         max_tokens: L, marks included.

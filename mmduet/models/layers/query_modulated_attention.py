@@ -1,17 +1,17 @@
-"""Gates on a map whose weights the expression writes: query-modulated dynamic attention (QRNet, section 3.2)."""
+"""Weights on a map that the expression determines: query-modulated dynamic attention (QRNet, section 3.2)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class DynamicLinear(nn.Module):
-    """A linear layer whose weights and bias are a product of what the query says and of a learnt basis.
+    """A linear layer whose weights and bias are a product of a factor made from the query and of a learnt basis.
 
     Args:
         query_channels: Q.
         in_channels: I.
         out_channels: O.
-        rank: K; the query writes an (I + 1, K) factor of the (I + 1, O) weights, the bias in the last row.
+        rank: K; the query gives an (I + 1, K) factor of the (I + 1, O) weights, the bias in the last row.
     """
 
     def __init__(self, query_channels: int, in_channels: int, out_channels: int, rank: int) -> None:
@@ -21,7 +21,7 @@ class DynamicLinear(nn.Module):
         self.rank = rank
 
     def weights(self, query: Tensor) -> Tensor:
-        """(B, I + 1, O) weights, the bias in the last row, that (B, Q) queries write."""
+        """(B, I + 1, O) weights, the bias in the last row, for (B, Q) queries."""
         return self.factor(query).unflatten(1, (-1, self.rank)) @ self.basis
 
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ class DynamicLinear(nn.Module):
 
 
 class QueryModulatedAttention(nn.Module):
-    """Weigh the channels of a map, then its positions, by what the query asks for.
+    """Weigh the channels of a map, then its positions, by the query.
 
-    Every gate starts at one half. The authors start all bases at zero; of the hidden layer of the channel gate that would keep
-    it from ever learning, as neither side of its rectifier has a gradient there, so it starts at random numbers here.
+    Every weight starts at one half. The authors start all bases at zero; that would keep the hidden layer of the channel gate
+    from ever learning, as neither side of its rectifier has a gradient there, so it starts at random numbers here.
 
     Args:
         channels: C.
@@ -52,7 +52,7 @@ class QueryModulatedAttention(nn.Module):
         nn.init.normal_(self.channel_hidden.basis, std=channels**-0.5)
 
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
-        """Gate (B, N, C) tokens by a (B, Q) query."""
+        """Weigh (B, N, C) tokens by a (B, Q) query."""
         tokens = tokens * self.channel_gate(tokens, query)
         gated: Tensor = tokens * self.spatial(tokens, query).sigmoid()
         return gated

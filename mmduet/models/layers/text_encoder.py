@@ -1,4 +1,4 @@
-"""BERT as the textual branch."""
+"""BERT as a text encoder."""
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from mmduet.io.files import find_file
-from mmduet.models.layers.tokenizers import HashingTokenizer, Tokenizer, WordPieceTokenizer
+from mmduet.models.layers.tokenizers import HashingTokenizer, WordPieceTokenizer
 from mmduet.registry import MODELS
 
 
 @MODELS.register_module()
 class BertTextEncoder(nn.Module):
-    """Tokens of an expression from the last layer of a BERT, or from the mean of its last few.
+    """Text tokens of an expression from the last layer of a BERT, or from the mean of its last few.
 
-    The pooler is part of BERT's checkpoints and of no answer, so it is kept and never trained.
+    The pooler is part of BERT's checkpoints and of no prediction, so it is kept and never trained.
 
     Args:
         pretrained: name on the Hugging Face hub or folder of a BERT with its ``vocab.txt``; None for random weights.
@@ -90,5 +90,3 @@ def _fetch(name: str) -> BertModel:
     except (OSError, ValueError) as error:
         raise _cannot_fetch(name, 'the weights', type(error).__name__) from error
 
-
-__all__ = ['BertTextEncoder', 'Tokenizer']

@@ -5,6 +5,13 @@ from torch import Tensor, nn
 from mmduet.models.layers.attention import SelfAttention
 
 
+def init_matrices(module: nn.Module) -> None:
+    """Draw all parameters of more than one axis anew (Xavier, uniform)."""
+    for parameter in module.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter)
+
+
 class PostNormEncoderLayer(nn.Module):
     """Self-attention and a two-layer network, each followed by addition and layer norm.
 
@@ -46,18 +53,10 @@ class TransformerEncoder(nn.Module):
     def __init__(self, num_layers: int, channels: int, heads: int = 8, feedforward: int = 2048, dropout: float = 0.1) -> None:
         super().__init__()
         self.layers = nn.ModuleList(PostNormEncoderLayer(channels, heads, feedforward, dropout) for _ in range(num_layers))
-        for parameter in self.parameters():
-            if parameter.dim() > 1:
-                nn.init.xavier_uniform_(parameter)
+        init_matrices(self)
 
     def forward(self, tokens: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
-        """Transform (B, N, C) tokens.
-
-        Args:
-            tokens: (B, N, C).
-            positions: (B, N, C) or (1, N, C).
-            padding: (B, N) bool, True where the token is padding; None where there is none.
-        """
+        """Transform (B, N, C) tokens at (B or 1, N, C) positions; ``padding`` is (B, N) bool, or None where there is none."""
         attend = None if padding is None else ~padding[:, None, None, :]
         for layer in self.layers:
             tokens = layer(tokens, positions, attend)

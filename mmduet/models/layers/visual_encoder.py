@@ -18,8 +18,8 @@ class VisualEncoder(nn.Module):
         in_channels: channels of that output.
         channels: C.
         num_layers, heads, feedforward, dropout: of the transformer encoder.
-        add_positions: also add the positions to the map itself. Positions in queries and keys alone tell attention where to
-            look, not where it looked; DETR's pretrained map knows that by itself, a small random one does not. Our choice.
+        add_positions: also add the positions to the map itself. In queries and keys alone they say where attention goes, not
+            where a token lies; DETR's pretrained map knows that by itself, a small random one does not. Our choice.
     """
 
     def __init__(self, backbone: dict[str, Any], in_channels: int = 2048, channels: int = 256, num_layers: int = 6,
@@ -39,11 +39,11 @@ class VisualEncoder(nn.Module):
 
         Args:
             inputs: (B, 3, S, S) normalised.
-            padding: (B, H, W) bool, True where the cell of the output map is padding.
+            padding: (B, H, W) bool, True where a position of the output map is padding.
             has_padding: False if ``padding`` is known to be False everywhere, which lets attention run unmasked.
 
         Returns:
-            (B, C, H, W); values at padded cells are meaningless.
+            (B, C, H, W); values at padding are meaningless.
 
         Raises:
             ValueError: the map's size is not that of ``padding``.
@@ -59,6 +59,6 @@ class VisualEncoder(nn.Module):
         return tokens.transpose(1, 2).reshape_as(visual)
 
     def position_tokens(self, padding: Tensor) -> Tensor:
-        """(B, H * W, C) sine positions of the cells of a (B, H, W) padding mask, counted from the first that is no padding."""
+        """(B, H * W, C) sine positions of a (B, H, W) padding mask, counted from the first that is no padding."""
         positions: Tensor = self.positions(padding.int())
         return positions.flatten(2).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""QRNet (Ye et al., CVPR 2022): a backbone that looks for what the expression asks, then TransVG's fusion and box head."""
+"""QRNet (Ye et al., CVPR 2022): a backbone modulated by the expression, then TransVG's fusion and box head."""
 from itertools import pairwise
 from typing import Any
 
@@ -6,34 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
-from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
-from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.models.students.fusion_grounder import FusionGrounder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures
 
 
 @MODELS.register_module()
-class QRNet(BaseGrounder):
-    """Text branch, a Swin gated by it after every stage, a pyramid gated on its way down, fusion and a box head.
+class QRNet(FusionGrounder):
+    """Text encoder, a Swin modulated by it after every stage, a pyramid modulated on its way down, fusion and a box head.
 
-    There is no map without text in it, by design: from the first stage on, the expression decides which channels and cells
-    count. ``visual`` is the finer of the two levels that the fusion reads, projected: what the gated backbone and pyramid made
-    of the photo for this expression. A distillation of it teaches the modulated map.
+    There is no map without text in it, by design: from the first stage on, the expression weighs channels and positions.
+    ``visual`` is the finer of the two fused levels, projected; a distillation of it teaches the modulated map.
 
     Args:
         backbone: config of MMDetection's ``SwinTransformer`` with an output at every stage.
-        text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L, its first token the query of the gates.
-        fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
-        box_head: config of a ``BoxHead``, without its channels.
-        box_loss: config of a ``BoxLoss``.
-        data_preprocessor: config of a ``GroundingDataPreprocessor``.
-        feature_size: side of the map of the last stage, cells; even. The canvas is ``feature_size * stride`` pixels wide.
-        rank: of the dynamic layers of the gates.
-        pretrained: file of QRNet weights in our layout; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
-            None for random.
+        text_encoder: config of a ``BertTextEncoder``; its first token is the query of the query-modulated attention.
+        fusion, box_head, box_loss, data_preprocessor: see ``FusionGrounder``.
+        feature_size: side of the map of the last stage; even. The canvas is ``feature_size * stride`` pixels wide.
+        rank: of the dynamic layers of the query-modulated attention.
+        pretrained: see ``FusionGrounder``; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
 
     Raises:
         ValueError: an odd feature_size.
@@ -51,44 +44,31 @@ class QRNet(BaseGrounder):
             raise ValueError(f'feature_size is halved for the last level of the pyramid: it must be even, got {feature_size}')
         self.backbone = _build_backbone(backbone)
         self.text_encoder = MODELS.build(text_encoder)
-        widths, channels, asked = self.backbone.num_features, fusion['channels'], self.text_encoder.channels
-        self.stage_gates = nn.ModuleList(QueryModulatedAttention(width, asked, rank=rank) for width in widths)
+        widths, channels, query = self.backbone.num_features, fusion['channels'], self.text_encoder.channels
+        self.stage_gates = nn.ModuleList(QueryModulatedAttention(width, query, rank=rank) for width in widths)
         self.laterals = nn.ModuleList(nn.Conv2d(width, channels, kernel_size=1) for width in widths)
-        self.pool_gates = nn.ModuleList(QueryModulatedAttention(channels, asked, rank=rank) for _ in widths[1:])
-        # One row for every level of the pyramid, of which the last two are read.
+        self.pool_gates = nn.ModuleList(QueryModulatedAttention(channels, query, rank=rank) for _ in widths[1:])
+        # One row for every level of the pyramid, of which the last two are fused.
         self.levels = nn.Embedding(len(widths) + 1, channels)
-        self.visual_proj = nn.Linear(channels, channels)
-        self.text_proj = nn.Linear(asked, channels)
-        self.query_token = nn.Embedding(1, channels)
-        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + feature_size**2 + (feature_size // 2)**2, channels)
-        self.fusion = TransformerEncoder(**fusion)
-        self.box_head = MODELS.build({'channels': channels, **box_head})
-        self.use_tokenizer(self.text_encoder.tokenizer)
-        self.channels = channels
+        self.build_fusion(channels, feature_size**2 + (feature_size // 2)**2, fusion, box_head)
         self.feature_size = feature_size
         self.image_size = feature_size * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
-        if pretrained is not None:
-            load_partial_weights(self, pretrained)
+        load_partial_weights(self, pretrained)
 
     def init_weights(self) -> None:
         """Do nothing: weights are there since construction, and MMDetection's Swin would draw its own anew."""
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract``."""
-        fine, coarse = (batch.expand(batch.padding(cells)) for cells in (self.feature_size, self.feature_size // 2))
-        # The words have a say from the first stage on, so that every expression needs a pass of its own.
+        """See ``BaseGrounder.extract``; every expression is a pass of its own."""
+        fine, coarse = (batch.expand(batch.padding(side)) for side in (self.feature_size, self.feature_size // 2))
         return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, coarse_padding: Tensor, token_ids: Tensor,
                text_padding: Tensor) -> GroundingFeatures:
-        """Run the network.
+        """Run the network; arguments as in ``TransVG.encode``, with a canvas for each of B expressions.
 
         Args:
-            pixels: (B, 3, S, S) normalised canvases.
-            visual_padding: (B, feature_size, feature_size) bool, True where the cell is padding.
-            coarse_padding: (B, feature_size / 2, feature_size / 2) bool, the same for the last level.
-            token_ids: (B, L') int64, L' at most L.
-            text_padding: (B, L') bool, True where there is no token.
+            coarse_padding: (B, feature_size / 2, feature_size / 2) bool, the padding of the last level.
 
         Raises:
             ValueError: canvases of another size than the feature_size stands for.
@@ -98,23 +78,14 @@ class QRNet(BaseGrounder):
                              f'{self.image_size} px: set feature_size to the side of the canvas divided by the stride of the '
                              'backbone')
         text = self.text_encoder(token_ids, text_padding)
-        fine, coarse = self.pyramid(self.encode_image(pixels, text[:, 0]), text[:, 0])[-2:]
-        levels = [level.flatten(2).mT + scale
-                  for level, scale in zip((fine, coarse), self.levels.weight[-2:], strict=True)]
-        visual_tokens = self.visual_proj(torch.cat(levels, dim=1))
-        text = self.text_proj(text)
+        pyramid = self.pyramid(self.encode_image(pixels, text[:, 0]), text[:, 0])[-2:]
+        levels = [level.flatten(2).mT + scale for level, scale in zip(pyramid, self.levels.weight[-2:], strict=True)]
         token_padding = torch.cat([visual_padding.flatten(1), coarse_padding.flatten(1)], dim=1)
-        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual_tokens, token_padding, text,
-                                   text_padding)
-        # The maps are made of the finer level.
-        count, feature_size = self.feature_size**2, visual_padding.shape[1:]
-        boxes = self.box_head(query, fused[:, :count], token_padding[:, :count]).sigmoid()
-        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
-                                 visual=tokens_to_map(visual_tokens[:, :count], feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(fused[:, :count], feature_size))
+        # The maps are made of the finer level, which comes first.
+        return self.fuse(torch.cat(levels, dim=1), token_padding, text, text_padding, visual_padding)
 
     def encode_image(self, pixels: Tensor, query: Tensor) -> list[Tensor]:
-        """(B, C_i, H_i, W_i) maps of every stage of the backbone, each gated by the (B, Q) query before the next sees it."""
+        """(B, C_i, H_i, W_i) maps of every stage of the backbone, each modulated by the (B, Q) query before the next stage."""
         backbone = self.backbone
         tokens, shape = backbone.patch_embed(pixels)
         tokens = backbone.drop_after_pos(tokens)
@@ -129,7 +100,7 @@ class QRNet(BaseGrounder):
         return maps
 
     def pyramid(self, maps: list[Tensor], query: Tensor) -> list[Tensor]:
-        """(B, C, H_i, W_i) levels, one for every map and one of half the last: coarse added to fine, then back, gated."""
+        """(B, C, H_i, W_i) levels, one for every map and one of half the last: coarse added to fine, then back, modulated."""
         levels = [lateral(level) for lateral, level in zip(self.laterals, maps, strict=True)]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
             levels[fine] = levels[fine] + F.interpolate(levels[coarse], scale_factor=2)

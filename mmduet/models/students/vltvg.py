@@ -1,4 +1,4 @@
-"""VLTVG (Yang et al., CVPR 2022): verify every cell of the image by the words, then ask for the object stage by stage."""
+"""VLTVG (Yang et al., CVPR 2022): verify every visual token by the text, then decode the box over several stages."""
 from dataclasses import replace
 from typing import Any
 
@@ -9,19 +9,20 @@ from torch import Tensor, nn
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention
 from mmduet.models.layers.token_fusion import tokens_to_map
+from mmduet.models.layers.transformer import init_matrices
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
 
 
 class VisualLinguisticVerification(nn.Module):
-    """Discriminative features of the cells: where the words fit, and what the words say about the surroundings.
+    """Discriminative features of the visual tokens: where the text fits, and what it says about the surroundings.
 
     Args:
         channels: C.
         heads: of the three attentions.
         dropout: of the attention weights.
-        feature_size: side of the map, cells.
+        feature_size: side of the map.
     """
 
     def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:
@@ -36,30 +37,26 @@ class VisualLinguisticVerification(nn.Module):
         self.cell_norm = nn.LayerNorm(channels)
         self.context_norm = nn.LayerNorm(channels)
 
-    def forward(self, cells: Tensor, cell_padding: Tensor | None, words: Tensor, attend_words: Tensor) -> Tensor:
-        """(B, N, C) verified features of (B, N, C) cells for (B, L, C) words.
+    def forward(self, visual: Tensor, visual_padding: Tensor | None, text: Tensor, attend_text: Tensor) -> Tensor:
+        """(B, N, C) verified features of (B, N, C) visual tokens for (B, L, C) text tokens.
 
-        Args:
-            cells: (B, N, C).
-            cell_padding: as in ``RelativePositionAttention``.
-            words: (B, L, C).
-            attend_words: (B, 1, 1, L) bool, True where a word is real.
+        ``visual_padding`` is as in ``RelativePositionAttention``, ``attend_text`` (B, 1, 1, L) bool, True at real text tokens.
         """
-        score = self._score(cells, self.word_attention(cells, words, words, attend_words))
-        condition = self.condition_attention(cells, words, words, attend_words)
-        context = self.context_attention(cells + condition, cells, cell_padding)
-        verified: Tensor = (self.cell_norm(cells) + self.context_norm(context)) * score
+        score = self._score(visual, self.word_attention(visual, text, text, attend_text))
+        condition = self.condition_attention(visual, text, text, attend_text)
+        context = self.context_attention(visual + condition, visual, visual_padding)
+        verified: Tensor = (self.cell_norm(visual) + self.context_norm(context)) * score
         return verified
 
-    def _score(self, cells: Tensor, words: Tensor) -> Tensor:
-        """(B, N, 1) how well each cell fits the words it attends to, in the precision of the cells."""
-        fit = F.cosine_similarity(self.cell_proj(cells).float(), self.word_proj(words).float(), dim=-1)[..., None]
+    def _score(self, visual: Tensor, text: Tensor) -> Tensor:
+        """(B, N, 1) how well each visual token fits the (B, N, C) text it attends to, in the precision of the former."""
+        fit = F.cosine_similarity(self.cell_proj(visual).float(), self.word_proj(text).float(), dim=-1)[..., None]
         score = self.scale * torch.exp(-(1 - fit)**2 / (2 * self.sigma**2))
-        return score.to(cells.dtype)
+        return score.to(visual.dtype)
 
 
 class DecoderLayer(nn.Module):
-    """One stage of the decoder: gather words for what is known so far, gather cells for the words, update.
+    """One stage of the decoder: attend to the text, by that to the visual tokens, update the state.
 
     Args:
         channels: C.
@@ -77,12 +74,12 @@ class DecoderLayer(nn.Module):
                                  nn.Linear(feedforward, channels), nn.Dropout(feedforward_dropout))
         self.norm = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
 
-    def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], cells: Tensor, keys: Tensor, attend_cells: Tensor | None,
-                words: Tensor, attend_words: Tensor) -> Tensor:
+    def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], visual: Tensor, keys: Tensor,
+                attend_visual: Tensor | None, text: Tensor, attend_text: Tensor) -> Tensor:
         """Update a (B, 1, C) state; ``queries`` are added to what attends to text and image, the rest as in the decoder."""
-        said = self.norm[0](self.word_attn(state + queries[0], words, words, attend_words))
-        seen = self.img_attn(said + queries[1], keys, cells, attend_cells)
-        state = self.norm[1](state + seen)
+        from_text = self.norm[0](self.word_attn(state + queries[0], text, text, attend_text))
+        from_image = self.img_attn(from_text + queries[1], keys, visual, attend_visual)
+        state = self.norm[1](state + from_image)
         updated: Tensor = self.norm[2](state + self.ffn(state))
         return updated
 
@@ -92,11 +89,8 @@ class MultiStageDecoder(nn.Module):
 
     Args:
         num_stages: S, at least 1.
-        channels: C.
-        heads: of the attentions.
-        feedforward: hidden width of each stage.
-        dropout: of the attention weights.
-        feedforward_dropout: of the two-layer networks; the authors have none.
+        channels, heads, feedforward, dropout, feedforward_dropout: see ``DecoderLayer``; the authors have no dropout in the
+            two-layer networks.
     """
 
     def __init__(self, num_stages: int, channels: int, heads: int = 8, feedforward: int = 2048, dropout: float = 0.1,
@@ -110,40 +104,40 @@ class MultiStageDecoder(nn.Module):
         self.visual_query = nn.Embedding(1, channels)
         self.word_query = nn.Embedding(1, channels)
 
-    def forward(self, cells: Tensor, keys: Tensor, attend_cells: Tensor | None, words: Tensor,
-                attend_words: Tensor) -> list[Tensor]:
+    def forward(self, visual: Tensor, keys: Tensor, attend_visual: Tensor | None, text: Tensor,
+                attend_text: Tensor) -> list[Tensor]:
         """S states of (B, C).
 
         Args:
-            cells: (B, N, C), what is gathered.
-            keys: (B, N, C), by which it is found.
-            attend_cells: (B, 1, 1, N) bool, True where a cell is real; None for all.
-            words: (B, L, C).
-            attend_words: (B, 1, 1, L) bool, True where a word is real.
+            visual: (B, N, C), the values of the attention to the image.
+            keys: (B, N, C), its keys.
+            attend_visual: (B, 1, 1, N) bool, True where a visual token is real; None for all.
+            text: (B, L, C).
+            attend_text: (B, 1, 1, L) bool, True where a text token is real.
         """
-        queries = self.visual_query.weight.to(words.dtype), self.word_query.weight.to(words.dtype)
-        state = words.new_zeros(words.shape[0], 1, words.shape[2])
+        queries = self.visual_query.weight.to(text.dtype), self.word_query.weight.to(text.dtype)
+        state = text.new_zeros(text.shape[0], 1, text.shape[2])
         states = []
         for layer in self.layers:
-            state = layer(state, queries, cells, keys, attend_cells, words, attend_words)
+            state = layer(state, queries, visual, keys, attend_visual, text, attend_text)
             states.append(self.norm(state)[:, 0])
         return states
 
 
 @MODELS.register_module()
 class VLTVG(BaseGrounder):
-    """Visual branch, text branch, verification of the cells, a decoder of several stages and a box head on each.
+    """Visual encoder, text encoder, visual-linguistic verification, a decoder of several stages and a box head on each.
 
-    Padding of the canvas is attended to like the photo, as the authors' data pipeline has it: their masks are empty.
+    Padding of the canvas is attended to like the image, as the authors' data pipeline has it: their masks are empty.
 
     Args:
         visual_encoder: config of a ``VisualEncoder``; its channels are C.
         text_encoder: config of a ``BertTextEncoder``; its ``max_tokens`` is L.
-        decoder: config of a ``MultiStageDecoder`` without its channels; the verifier has the same heads and dropout.
+        decoder: config of a ``MultiStageDecoder`` without its channels; the verification has the same heads and dropout.
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``StagedBoxLoss``.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
-        feature_size: side of the visual map, cells; the canvas is ``feature_size * stride`` pixels wide.
+        feature_size: side of the visual map; the canvas is ``feature_size * stride`` pixels wide.
         pretrained: file of VLTVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
 
@@ -155,27 +149,23 @@ class VLTVG(BaseGrounder):
         super().__init__(data_preprocessor, box_loss)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
-        channels: int = self.visual_encoder.channels
+        self.channels = channels = self.visual_encoder.channels
         self.text_proj = nn.Linear(self.text_encoder.channels, channels)
         self.verifier = VisualLinguisticVerification(channels, decoder.get('heads', 8), decoder.get('dropout', 0.1),
                                                      feature_size)
         self.decoder = MultiStageDecoder(channels=channels, **decoder)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
-        self.channels = channels
         self.feature_size = feature_size
-        for part in (self.verifier, self.decoder.layers):
-            for parameter in part.parameters():
-                if parameter.dim() > 1:
-                    nn.init.xavier_uniform_(parameter)
-        if pretrained is not None:
-            load_partial_weights(self, pretrained)
+        init_matrices(self.verifier)
+        init_matrices(self.decoder.layers)
+        load_partial_weights(self, pretrained)
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``.
 
-        ``visual`` is the map of the visual encoder, which verification and decoder read and no word has touched; ``query`` is
-        the state of the last stage. ``visual_padding`` says where the canvas is empty, though the network does not look.
+        ``visual`` is the map of the visual encoder, ``query`` the state of the last stage. ``visual_padding`` says where the
+        canvas is empty, though the network attends to it.
         """
         padding = batch.padding(self.feature_size)
         features = self.encode(batch.pixels, torch.zeros_like(padding), *batch.tokens, batch.shared_index, has_padding=False)
@@ -183,16 +173,7 @@ class VLTVG(BaseGrounder):
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
                image_index: Tensor | None = None, has_padding: bool = True) -> GroundingFeatures:
-        """Run the network.
-
-        Args:
-            pixels: (U, 3, S, S) normalised canvases.
-            visual_padding: (U, feature_size, feature_size) bool, True where a visual token is not to be attended to.
-            token_ids: (B, L') int64, L' at most L.
-            text_padding: (B, L') bool, True where there is no token.
-            image_index: (B,) int64, the canvas of each expression; None where each has its own.
-            has_padding: False if ``visual_padding`` is known to be all False.
-        """
+        """Run the network; arguments as in ``TransVG.encode``."""
         visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding=has_padding), image_index)
         visual_padding = expand_images(visual_padding, image_index)
         visual_tokens = visual.flatten(2).transpose(1, 2)

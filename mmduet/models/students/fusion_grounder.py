@@ -1,0 +1,60 @@
+"""What TransVG, QRNet and CLIP-VG share: fusion of all tokens with a learnt query token, from which a head reads the box."""
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmduet.models.base_grounder import BaseGrounder
+from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
+from mmduet.models.layers.transformer import TransformerEncoder
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures
+
+
+class FusionGrounder(BaseGrounder):
+    """A student whose last part is a transformer over ``[query token, text tokens, visual tokens]`` and a box head.
+
+    The sequence of an expression is as long as the batch needs, not L: a token keeps its learnt position, so that boxes are
+    those of the padded sequence.
+
+    Args of all such students:
+        text_encoder: config of the text encoder; its ``max_tokens`` is L.
+        fusion: config of the fusion ``TransformerEncoder``; its ``channels`` are C.
+        box_head: config of a ``BoxHead``, without its channels.
+        box_loss: config of a ``BoxLoss``.
+        data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        pretrained: file of the student's weights in our layout, or of whole top-level parts of it; None for random ones.
+    """
+
+    text_encoder: Any
+
+    def build_fusion(self, visual_channels: int, num_visual: int, fusion: dict[str, Any], box_head: dict[str, Any]) -> None:
+        """Build what comes after the encoders, for ``num_visual`` visual tokens of so many channels."""
+        channels: int = fusion['channels']
+        self.visual_proj = nn.Linear(visual_channels, channels)
+        self.text_proj = nn.Linear(self.text_encoder.channels, channels)
+        self.query_token = nn.Embedding(1, channels)
+        self.positions = nn.Embedding(1 + self.text_encoder.max_tokens + num_visual, channels)
+        self.fusion = TransformerEncoder(**fusion)
+        self.box_head = MODELS.build({'channels': channels, **box_head})
+        self.use_tokenizer(self.text_encoder.tokenizer)
+        self.channels = channels
+
+    def fuse(self, visual: Tensor, token_padding: Tensor, text: Tensor, text_padding: Tensor, visual_padding: Tensor,
+             first: int = 0) -> GroundingFeatures:
+        """Project and fuse the tokens of both encoders and predict the box.
+
+        Args:
+            visual: (B, N, C_v) visual tokens.
+            token_padding: (B, N) bool, True where one is padding.
+            text: (B, L', C_t) text tokens, L' at most L.
+            text_padding: (B, L') bool.
+            visual_padding: (B, H, W) bool, of the map that the visual tokens from ``first`` on make.
+        """
+        visual, text = self.visual_proj(visual), self.text_proj(text)
+        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding)
+        padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
+        visual, fused = (tokens[:, first:first + padding.shape[1]] for tokens in (visual, fused))
+        boxes = self.box_head(query, fused, padding).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
+                                 visual=tokens_to_map(visual, feature_size), visual_padding=visual_padding,
+                                 fused=tokens_to_map(fused, feature_size))

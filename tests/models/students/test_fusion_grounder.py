@@ -1,0 +1,19 @@
+import torch
+from torch import nn
+
+from mmduet.registry import MODELS
+from tests.tiny_transvg import tiny_transvg_config
+
+
+def test_the_map_starts_at_the_first_token_that_is_asked_for():
+    torch.manual_seed(0)
+    student = MODELS.build(tiny_transvg_config()).eval()
+    student.build_fusion(5, 1 + 4, dict(num_layers=0, channels=8), dict(type='BoxHead'))
+    student.text_proj = nn.Identity()
+    visual, text = torch.randn(2, 5, 5), torch.randn(2, 3, 8)
+    no_padding = torch.zeros(2, 5, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.bool)
+    features = student.fuse(visual, no_padding[0], text, no_padding[1], torch.zeros(2, 2, 2, dtype=torch.bool), first=1)
+    expected = student.visual_proj(visual)[:, 1:]
+    assert torch.equal(features.visual.flatten(2).mT, expected) and torch.equal(features.fused, features.visual)
+    assert torch.equal(features.query, student.query_token.weight.expand(2, -1))
+    assert torch.equal(features.boxes[0], student.box_head(features.query, expected, None).sigmoid())
