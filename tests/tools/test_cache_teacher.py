@@ -104,16 +104,16 @@ def test_configs_without_a_teacher_or_a_folder_are_refused(root):
         tool.parse_args([CONFIG, '--batch-size', '0'])
 
 
-def test_a_teacher_without_dense_reading_is_cached_without_similarity(root, tmp_path, capsys, monkeypatch):
+def test_a_teacher_without_patch_features_is_cached_without_similarity(root, tmp_path, capsys, monkeypatch):
     from mmduet.models.teachers import clip_teacher
 
-    def no_reader(visual):
-        raise NotImplementedError('no dense reading is known of this')
+    def no_encoder(visual):
+        raise NotImplementedError('no patch features are known of this')
 
-    monkeypatch.setattr(clip_teacher, 'find_patch_encoder', no_reader)
+    monkeypatch.setattr(clip_teacher, 'find_patch_encoder', no_encoder)
     section = CacheSection(write_cache(root, tmp_path / 'cache') / 'tiny/train')
     assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['grid'] is None
-    assert 'no similarity is cached: no dense reading is known' in capsys.readouterr().out
+    assert 'no similarity is cached: no patch features are known' in capsys.readouterr().out
 
 
 def test_one_of_several_teachers_is_named():

@@ -13,16 +13,16 @@ from mmduet.models.teachers.text_features import encode_texts
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
 
-DENSE = frozenset({'patches', 'similarity'})
+NEEDS_PATCHES = frozenset({'patches', 'similarity'})
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 @MODELS.register_module()
 class CLIPTeacher(BaseTeacher):
-    """CLIP's view of a batch: expressions, target crops, images and patches in one space.
+    """CLIP's embeddings of a batch: expressions, target crops, images and patches in one space.
 
-    Frozen and always in eval mode; PyTorch's generator is left as it was. It computes in its own precision whatever the
-    autocast around it, and answers in float32.
+    PyTorch's generator is left as it was. The teacher computes in its own precision whatever the autocast around it, and gives
+    float32.
 
     Args:
         model: name of the architecture in open_clip or in ``model_config``.
@@ -65,7 +65,7 @@ class CLIPTeacher(BaseTeacher):
         self.embed_dims = built.embed_dims
         self.gives = frozenset({'text', 'region', 'image', 'others', 'logit_scale'})
         if has_patch_encoder(self.clip.visual):
-            self.gives |= DENSE
+            self.gives |= NEEDS_PATCHES
         if getattr(self.clip, 'logit_bias', None) is not None:  # not every model of open_clip has the attribute
             self.gives |= {'logit_bias'}
         self.image_size = built.image_size
@@ -96,32 +96,27 @@ class CLIPTeacher(BaseTeacher):
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """(N, D) float32 unit-norm embeddings; a text that occurs twice is computed once."""
         distinct = list(dict.fromkeys(texts))
-        place = {text: index for index, text in enumerate(distinct)}
+        row = {text: index for index, text in enumerate(distinct)}
         embeddings = encode_texts(self.clip, self.tokenize(distinct), self.mean.device)
-        return F.normalize(embeddings.float(), dim=-1)[[place[text] for text in texts]]
+        return F.normalize(embeddings.float(), dim=-1)[[row[text] for text in texts]]
 
     @torch.no_grad()
-    def embed_images(self, images: Tensor, dense: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Embed images of the tower's own size.
+    def embed_images(self, images: Tensor, patches_of: int = 0) -> tuple[Tensor, Tensor | None]:
+        """(N, D) embeddings of (N, 3, H, W) RGB images in [0, 1] of the tower's own size, float32, of unit norm.
 
-        Args:
-            images: (N, 3, H, W) RGB in [0, 1].
-            dense: patches are read of the first so many.
-
-        Returns:
-            (N, D) and, if ``dense``, (dense, D, h, w) embeddings, float32, of unit norm.
+        Also the (n, D, h, w) patch features of the first n = ``patches_of``, likewise; None for 0.
         """
         pixels = ((images - self.mean) / self.std).to(self.clip.logit_scale.dtype)
-        if not dense:
+        if not patches_of:
             return F.normalize(self.clip.encode_image(pixels).float(), dim=-1), None
-        embeddings, patches = find_patch_encoder(self.clip.visual)(self.clip.visual, pixels, dense)
+        embeddings, patches = find_patch_encoder(self.clip.visual)(self.clip.visual, pixels, patches_of)
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
     def _encode_images(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
         """Whole images and crops go through the tower together."""
         views: dict[str, Tensor] = {}
-        images = batch.images() if required & {'image', 'region', 'others', *DENSE} else batch.pixels[:0]
-        if required & {'image', *DENSE}:
+        images = batch.images() if required & {'image', 'region', 'others', *NEEDS_PATCHES} else batch.pixels[:0]
+        if required & {'image', *NEEDS_PATCHES}:
             views['image'] = crop_and_resize(images, batch.content.float(), self.image_size, self.interpolation)
         if 'region' in required:
             views['region'] = self._crop(batch.expand(images), batch.target_boxes, batch.expand(batch.content))
@@ -130,24 +125,20 @@ class CLIPTeacher(BaseTeacher):
             # Boxes of no area are cropped too, so that nothing waits for the device to say which they are.
             views['others'] = self._crop(images.repeat_interleave(count, dim=0), batch.other_boxes.flatten(0, 1),
                                          batch.content.repeat_interleave(count, dim=0))
-        seen: dict[str, Tensor] = {}
+        given: dict[str, Tensor] = {}
         if views:
-            dense = len(images) if required & DENSE else 0
-            embeddings, patches = self.embed_images(torch.cat(list(views.values())), dense)
-            seen.update(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
+            embeddings, patches = self.embed_images(torch.cat(list(views.values())),
+                                                    len(images) if required & NEEDS_PATCHES else 0)
+            given.update(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
             if patches is not None:
-                seen['patches'] = patches
-        if 'image' in seen:
-            seen['image'] = batch.expand(seen['image'])
+                given['patches'] = patches
+        if 'image' in given:
+            given['image'] = batch.expand(given['image'])
         if 'others' in required:
-            seen['others'] = self._keep_visible(seen.get('others', batch.pixels.new_zeros(0)), batch)
-        return seen
-
-    def _keep_visible(self, embeddings: Tensor, batch: GroundingBatch) -> Tensor:
-        """(U, m, D) embeddings of the other boxes, 0 for those of no area."""
-        images, count = batch.other_boxes.shape[:2]
-        visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
-        return embeddings.view(images, count, self.embed_dims) * visible
+            visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
+            embeddings = given.get('others', batch.pixels.new_zeros(0))
+            given['others'] = embeddings.view(*batch.other_boxes.shape[:2], self.embed_dims) * visible
+        return given
 
     def _crop(self, images: Tensor, boxes: Tensor, content: Tensor) -> Tensor:
         corners = enlarge_within(boxes, content, images.shape[-1], self.crop_scale)

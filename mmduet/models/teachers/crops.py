@@ -1,4 +1,4 @@
-"""Cutting boxes out of photos and resizing them as CLIP's own preprocessing does, for a whole batch at once."""
+"""Cutting boxes out of images and resizing them as CLIP's own preprocessing does, for a whole batch at once."""
 from collections.abc import Callable
 
 import torch
@@ -26,16 +26,11 @@ KERNELS: dict[str, Callable[[Tensor], Tensor]] = {'bilinear': _bilinear, 'bicubi
 
 
 def enlarge_within(boxes: Tensor, content: Tensor, size: int, crop_scale: float) -> Tensor:
-    """Pixel corners of boxes enlarged around their centres, without what lies outside the image.
+    """(B, 4) xyxy pixels, one or more a side, of boxes with sides multiplied by ``crop_scale``, cut at the border of the image.
 
     Args:
         boxes: (B, 4) cxcywh in [0, 1] of the canvas.
-        content: (B, 4) int xyxy pixels of the images on their canvases.
-        size: side of the canvas, pixels.
-        crop_scale: factor of width and height.
-
-    Returns:
-        (B, 4) xyxy in canvas pixels; at least one pixel wide and high.
+        content: (B, 4) int xyxy pixels of the images on their canvases of ``size`` pixels.
     """
     enlarged = cxcywh_to_xyxy(torch.cat([boxes[:, :2], boxes[:, 2:] * crop_scale], dim=1)) * size
     low, high = content[:, :2].to(boxes.dtype), content[:, 2:].to(boxes.dtype)
@@ -71,10 +66,10 @@ def crop_and_resize(images: Tensor, pixel_boxes: Tensor, size: tuple[int, int], 
     return (rows[:, None] @ images @ columns[:, None].mT).clamp(0, 1)
 
 
-def _filter(start: Tensor, end: Tensor, pixels: int, cells: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
-    """(B, cells, pixels) weights that resize the span from ``start`` to ``end`` (B,) to so many cells; rows sum to 1."""
-    step = (end - start)[:, None] / cells
-    centre = start[:, None] + (torch.arange(cells, device=start.device) + 0.5) * step
+def _filter(start: Tensor, end: Tensor, pixels: int, length: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """(B, length, pixels) weights that resize the span from ``start`` to ``end`` (B,) to so many pixels; rows sum to 1."""
+    step = (end - start)[:, None] / length
+    centre = start[:, None] + (torch.arange(length, device=start.device) + 0.5) * step
     pixel = torch.arange(pixels, device=start.device) + 0.5
     weights = kernel((pixel - centre[..., None]) / step[..., None].clamp(min=1))
     inside = (pixel > (start + ROUNDING).floor()[:, None]) & (pixel < (end - ROUNDING).ceil()[:, None])

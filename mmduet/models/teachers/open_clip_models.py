@@ -1,4 +1,4 @@
-"""Building open_clip models: by name or config file, with weights by tag or file, and clear words when one is not there."""
+"""Building open_clip models: by name or config file, with weights by tag or file, and clear errors."""
 import difflib
 import json
 import logging
@@ -28,24 +28,15 @@ NOT_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size', 'text.transfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCLIPModel:
-    """A model with what belongs to it.
+    """A model of open_clip with what belongs to it."""
 
-    Attributes:
-        clip: the open_clip module, float32, on the CPU.
-        tokenize: maps a list of N texts to (N, L) int64.
-        embed_dims: D of the joint space.
-        image_size: (height, width) that the image tower takes, pixels.
-        mean, std: RGB statistics that its weights were trained with.
-        interpolation: 'bicubic' or 'bilinear', of its preprocessing.
-    """
-
-    clip: Any
+    clip: Any  # float32, on the CPU
     tokenize: Tokenize
-    embed_dims: int
-    image_size: tuple[int, int]
-    mean: Sequence[float]
+    embed_dims: int  # D of the joint space
+    image_size: tuple[int, int]  # height and width that the image tower takes, pixels
+    mean: Sequence[float]  # RGB statistics that the weights were trained with
     std: Sequence[float]
-    interpolation: str
+    interpolation: str  # 'bicubic' or 'bilinear', of the preprocessing
 
 
 def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None,
@@ -62,7 +53,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
         hash_words: see ``build_tokenizer``.
 
     Raises:
-        ValueError: unknown name or tag (says the nearest), or a file that is torn or of another model.
+        ValueError: unknown name or tag (says the nearest), or a file that is truncated or of another model.
         FileNotFoundError: no such file.
         RuntimeError: the weights or the tokenizer cannot be fetched; says which, and how to go on.
     """
@@ -72,11 +63,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     if config is None:
         raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
-    path: Path | None = None
-    if pretrained and tag:
-        path = _fetch(name, pretrained, tag)
-    elif pretrained:
-        path = _find(name, pretrained)
+    path = None if not pretrained else _fetch(name, pretrained, tag) if tag else _find(name, pretrained)
     with _without_root_warnings():
         clip = open_clip.create_model(name, pretrained=None, pretrained_text=False,
                                       force_quick_gelu=tag.get('quick_gelu', False))
@@ -125,7 +112,7 @@ def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: torn, or of another model; names keys and shapes.
+        ValueError: truncated, or of another model; names keys and shapes.
     """
     weights: dict[str, Any] = convert_state_dict(clip, read_weights(find_file(path)))
     if 'positional_embedding' in weights and not hasattr(clip, 'positional_embedding'):

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 def encode_texts(clip: Any, tokens: Tensor, device: torch.device) -> Tensor:
     """Embed token sequences as ``clip.encode_text`` does, without computing what comes after the last end of text.
 
-    In a causal tower no token sees a later one, so the embedding, read at the end of the text, is the same, and a batch of
+    In a causal tower no token sees a later one, so the embedding, taken at the end of the text, is the same, and a batch of
     short expressions costs a fraction of the 77 tokens. Other towers run in full.
 
     Args:
-        clip: an open_clip model.
+        clip: an open_clip model on ``device``.
         tokens: (N, L) int64 on the CPU.
-        device: of the model.
 
     Returns:
         (N, D), not of unit norm.

@@ -18,14 +18,14 @@ SAME_VOCABULARY = 0.1
 def build_tokenizer(name: str, weights: Path | None, hash_words: bool) -> Tokenize:
     """Build the tokenizer of an open_clip model.
 
-    That of CLIP comes with open_clip. One that the model's config names by its place on the Hugging Face hub (SigLIP, SigLIP2)
-    is read from ``tokenizer.json`` and ``tokenizer_config.json`` beside the weights, or fetched.
+    That of CLIP comes with open_clip. One that the model's config names by its address on the Hugging Face hub (SigLIP)
+    is taken from ``tokenizer.json`` and ``tokenizer_config.json`` beside the weights, or fetched.
 
     Args:
         name: of the model, known to open_clip.
         weights: file of its weights; None for random ones.
-        hash_words: without weights, do not fetch but give each word an id by a checksum: with random weights any fixed map
-            will do. False where the model is going to be trained.
+        hash_words: without weights, do not fetch a tokenizer: with random weights any fixed map will do. False where the model
+            is going to be trained.
 
     Raises:
         ValueError: the tokenizer beside the weights is of another model.
@@ -83,10 +83,10 @@ def _from_open_clip(name: str, source: str, weights: Path | None) -> Tokenize:
     try:
         tokenize: Tokenize = open_clip.get_tokenizer(name)
     except (OSError, ValueError) as error:
-        place = f'beside {weights}' if weights is not None else 'into a folder'
+        where = f'beside {weights}' if weights is not None else 'into a folder'
         raise RuntimeError(
             f'the tokenizer {source} of the teacher {name} cannot be fetched ({_first_line(error)}). Get tokenizer.json and '
-            f'tokenizer_config.json of https://huggingface.co/{source} and put them {place}, with `teacher.pretrained` the '
+            f'tokenizer_config.json of https://huggingface.co/{source} and put them {where}, with `teacher.pretrained` the '
             'file of weights in that folder; or name their folder as text_cfg.hf_tokenizer_name in a model config.') from error
     return tokenize
 

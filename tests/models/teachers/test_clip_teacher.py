@@ -177,11 +177,11 @@ def test_a_resnet_teaches_too(tmp_path):
     assert targets.region.shape == (2, 16) and targets.patches.shape == (2, 16, 2, 2)
 
 
-def test_a_tower_without_dense_reading_teaches_all_but_patches(tmp_path):
+def test_a_tower_without_patch_features_teaches_all_else(tmp_path):
     teacher = build(tmp_path, vision=dict(image_size=160, timm_model_name='test_vit', timm_pool='max'))
     assert teacher.gives == ALL - {'patches', 'similarity'}
     assert teacher(make_batch(), {'region', 'image'}).region.shape == (2, 16)
-    with pytest.raises(NotImplementedError, match='no dense reading'):
+    with pytest.raises(NotImplementedError, match='no patch features'):
         teacher(make_batch(), {'patches'})
 
 
