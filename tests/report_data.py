@@ -1,4 +1,4 @@
-"""Four expressions over three photos, their other objects, and predictions of which the overlaps are known."""
+"""Four expressions over three images, their other objects, and predictions of which the overlaps are known."""
 import json
 from pathlib import Path
 from typing import Any

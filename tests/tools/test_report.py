@@ -24,7 +24,7 @@ def run(*arguments):
     tool.main([str(argument) for argument in arguments])
 
 
-def test_a_page_and_a_json_are_written_with_photos_and_objects_of_the_data_root(tmp_path, annotations, capsys):
+def test_a_page_and_a_json_are_written_with_images_and_objects_of_the_data_root(tmp_path, annotations, capsys):
     plain, full = (write_lines(tmp_path / f'{name}.jsonl', answers(*boxes))
                    for name, boxes in (('plain', SOME), ('full', OTHERS)))
     run(plain, full, '--ann', annotations, '--out', tmp_path / 'out/r.html', '--draws', 50)

@@ -8,7 +8,7 @@
 
 Predictions may come from any system: JSON lines or a JSON list of {"expression_id", "split", "box", "score"}, or plain boxes,
 one per expression in the order of the annotations, as JSON lines, JSON or CSV. Each further file is compared with the first.
-Photos and other annotated objects are taken from the data root of --ann where it has them. docs/evaluation.md has more.
+Images and other annotated objects are taken from the data root of --ann where it has them. docs/evaluation.md has more.
 """
 import argparse
 import json

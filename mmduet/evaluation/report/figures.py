@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,10 +26,10 @@ def draw_histogram(systems: Sequence[System]) -> Figure:
     """Share of the expressions, in percent, by IoU."""
     figure, axes = _make_axes('IoU of prediction and target', 'expressions, %')
     for number, system in enumerate(systems):
-        counts = system['histogram']
+        counts = np.array(system['histogram'])
         width = 1 / len(counts) / len(systems)
-        left = [k / len(counts) + number * width for k in range(len(counts))]
-        axes.bar(left, [100 * count / sum(counts) for count in counts], width, align='edge', color=_colour(number))
+        left = np.arange(len(counts)) / len(counts) + number * width
+        axes.bar(left, 100 * counts / counts.sum(), width, align='edge', color=_colour(number))
     return figure
 
 

@@ -31,20 +31,18 @@ class Outcomes:
 
     def count(self) -> dict[str, int]:
         """How many predictions had each outcome, in the order of ``OUTCOMES``."""
-        found = Counter(self.names)
-        return {name: found[name] for name in OUTCOMES}
+        return {name: self.names.count(name) for name in OUTCOMES}
 
     def mistaken(self, cases: Cases) -> list[tuple[str, str, int]]:
         """Category of the target, category found instead, how often; the most frequent first."""
         pairs = Counter((annotation.category, distractor)
                         for annotation, distractor in zip(cases.annotations, self.distractors, strict=True)
                         if annotation.category is not None and distractor is not None)
-        ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
-        return [(target, found, count) for (target, found), count in ordered]
+        return [(*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def find_outcomes(boxes: NDArray[np.float64], overlaps: NDArray[np.float64], cases: Cases) -> Outcomes:
-    """Say what each prediction found.
+    """Tell what each prediction found.
 
     An object is found at an IoU of at least 0.5. A miss is first compared with the other annotated objects of the image; one
     that finds none of them and overlaps the target by at least 0.1 found the target badly.
@@ -55,33 +53,20 @@ def find_outcomes(boxes: NDArray[np.float64], overlaps: NDArray[np.float64], cas
         cases: the expressions.
     """
     clipped = clip_boxes(boxes, cases.sizes)
-    names: list[str] = []
-    distractors: list[str | None] = []
-    for index, overlap in enumerate(overlaps):
-        distractor = None
-        if overlap >= HIT:
-            name = FOUND
-        elif np.isnan(boxes[index]).any():
-            name = NO_BOX
-        else:
-            found, distractor = _find_distractor(clipped[index], index, cases)
-            target = cases.annotations[index].category
-            if not found:
-                name = LOOSE if overlap >= NEAR else ELSEWHERE
-            elif target is None or distractor is None:
-                name = UNNAMED
-            else:
-                name = SAME if distractor == target else OTHER
-        names.append(name)
-        distractors.append(distractor)
-    return Outcomes(tuple(names), tuple(distractors))
+    found = [_find_outcome(clipped[index], overlap, cases, index) for index, overlap in enumerate(overlaps)]
+    return Outcomes(tuple(name for name, _ in found), tuple(distractor for _, distractor in found))
 
 
-def _find_distractor(box: NDArray[np.float64], index: int, cases: Cases) -> tuple[bool, str | None]:
-    """Whether another object was found, and its category."""
-    others = cases.others(index)
-    if not len(others.boxes):
-        return False, None
+def _find_outcome(box: NDArray[np.float64], overlap: float, cases: Cases, index: int) -> tuple[str, str | None]:
+    if overlap >= HIT:
+        return FOUND, None
+    if np.isnan(box).any():
+        return NO_BOX, None
+    others, target = cases.others(index), cases.annotations[index].category
     overlaps = overlap_pairs(box, others.boxes)
-    best = int(overlaps.argmax())
-    return (True, others.categories[best]) if overlaps[best] >= HIT else (False, None)
+    if overlaps.max(initial=0.0) < HIT:
+        return LOOSE if overlap >= NEAR else ELSEWHERE, None
+    distractor = others.categories[int(overlaps.argmax())]
+    if target is None or distractor is None:
+        return UNNAMED, distractor
+    return SAME if distractor == target else OTHER, distractor

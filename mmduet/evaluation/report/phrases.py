@@ -16,7 +16,7 @@ WEAKEST = 3
 
 
 def number(value: float | None, digits: int = 1, sign: bool = False) -> str:
-    """A figure with a true minus; a dash for what cannot be said."""
+    """A figure with a true minus; a dash for what is unknown."""
     if value is None:
         return '–'
     return f'{value:{"+" if sign else ""}.{digits}f}'.replace('-', '−')

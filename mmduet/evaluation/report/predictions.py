@@ -1,8 +1,7 @@
 """Predictions of any system, from JSON lines, JSON or CSV, brought into the order of the expressions."""
 import csv
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,20 @@ from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import is_number
 from mmduet.evaluation.report.cases import Cases
+from mmduet.evaluation.report.text_files import parse_json, read_json_lines, read_text
 from mmduet.evaluation.report.words import split_words
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
 
 Floats = NDArray[np.float64]
+Record = dict[str, Any]
 FORMATS = ('xyxy', 'xywh')
-CORNERS, SIZES = ('x1', 'y1', 'x2', 'y2'), (('x', 'y', 'w', 'h'), ('x', 'y', 'width', 'height'))
+COLUMNS: dict[tuple[str, ...], str] = {
+    ('x1', 'y1', 'x2', 'y2'): 'xyxy', ('x', 'y', 'w', 'h'): 'xywh', ('x', 'y', 'width', 'height'): 'xywh'}
+# Expressions that a message names.
 NAMED = 3
 # Whether pre-training saw none of the images, from the worst word to the best; a file is as good as its worst line.
-KEPT_OUT = ('no', 'unknown', 'yes')
-UNKNOWN = KEPT_OUT[1]
-# Photos are larger than this, so that boxes which all fit into it are fractions.
-UNIT = 1.0
-
-
-class PredictionError(DataError):
-    """A file of predictions cannot be read, or is not about these annotations; the message names file, line and id."""
+EXCLUDED = ('no', 'unknown', 'yes')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +33,11 @@ class Predictions:
 
     Attributes:
         name: of the system.
-        path: of its file.
-        sha256: of its file, hexadecimal.
+        path, sha256: of its file; the hash is hexadecimal.
         boxes: (n, 4) corners in pixels, in the order of the expressions; nan where the system gave no box.
-        scores: (n,) its confidence; nan where it said none.
-        recorded: (n,) the IoU that the file says; nan where it says none.
-        kept_out: whether pre-training saw none of the images it is tested on: yes, no or unknown.
+        scores: (n,) its confidence; nan where it gave none.
+        recorded: (n,) the IoU that the file states; nan where it states none.
+        excluded: whether pre-training saw none of the images it is tested on: yes, no or unknown.
     """
 
     name: str
@@ -51,17 +46,11 @@ class Predictions:
     boxes: Floats
     scores: Floats
     recorded: Floats
-    kept_out: str = UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    where: str
-    content: Any
+    excluded: str
 
 
 def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None = None,
-                     allow_no_box: bool = False, kept_out: str | None = None) -> Predictions:
+                     allow_no_box: bool = False, excluded: str | None = None) -> Predictions:
     """Read one file.
 
     Args:
@@ -72,228 +61,169 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
         name: of the system.
         box_format: ``'xyxy'`` or ``'xywh'``, in pixels. Must be given for plain boxes; objects are xyxy where None.
         allow_no_box: take null and nan for "no box found", which is a miss, instead of refusing them.
-        kept_out: what the user says of pre-training, for a file that does not say it.
+        excluded: whether pre-training saw none of the images, for a file that does not state it.
 
     Raises:
-        PredictionError: see there.
+        DataError: the file cannot be read, or is not about these annotations; names file, line and id.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode('utf-8-sig')
-    except FileNotFoundError as error:
-        raise PredictionError(f'{path} does not exist') from error
-    except UnicodeDecodeError as error:
-        raise PredictionError(f'{path} is no text in UTF-8: {error}') from error
-    readers = {'.jsonl': _json_lines, '.json': _json_list, '.csv': _csv_rows}
+    readers = {'.jsonl': read_json_lines, '.json': _read_json_list, '.csv': _read_csv}
     if path.suffix.lower() not in readers:
-        raise PredictionError(f'{path}: the name must end in {", ".join(readers)}')
-    entries = list(readers[path.suffix.lower()](path, text))
-    if not entries:
-        raise PredictionError(f'{path} is empty: it holds no prediction')
-    reader = _Reader(path, cases, box_format, allow_no_box)
-    boxes, scores, recorded = reader.read(entries)
-    return Predictions(name=name, path=path, sha256=sha256_of(content), boxes=boxes, scores=scores,
-                       recorded=recorded, kept_out=_read_kept_out(entries, kept_out))
+        raise DataError(f'{path}: the name must end in {", ".join(readers)}')
+    found = list(readers[path.suffix.lower()](path))
+    if not found:
+        raise DataError(f'{path} is empty: it holds no prediction')
+    entries = [(where, entry if isinstance(entry, dict) else {'box': entry}) for where, entry in found]
+    matcher = _Matcher(cases)
+    positions = matcher.match(path, entries)
+    if box_format is None and not all(isinstance(entry, dict) for _, entry in found):
+        raise DataError(f'{path}: plain boxes need --boxes xyxy (corners) or --boxes xywh (corner and size)')
+    values = np.full((len(cases), 6), np.nan)
+    for (where, record), position in zip(entries, positions, strict=True):
+        wanted = (box_format, ) if box_format else FORMATS
+        kind = record.get('box_format', wanted[0])
+        if kind not in wanted:
+            raise DataError(f'{where}: the columns are {kind}, --boxes says {" or ".join(wanted)}')
+        box = _read_box(record, f'{where}: expression {matcher.names[position]}', kind, allow_no_box)
+        values[position] = [*box, *(_read_number(record, field, where) for field in ('score', 'iou'))]
+    missing = [matcher.names[position] for position in sorted(set(range(len(cases))) - set(positions))]
+    if missing:
+        raise DataError(f'{path}: {len(missing)} of {len(cases)} expressions have no prediction, such as '
+                        f'{", ".join(missing[:NAMED])}; the annotations are {matcher.source}')
+    known = values[~np.isnan(values[:, 0]), :4]
+    if len(known) and known.max() <= 1:
+        raise DataError(f'{path}: all boxes lie between 0 and 1: pixels of the image are needed, not fractions')
+    return Predictions(name=name, path=path, sha256=sha256_of(path), boxes=values[:, :4], scores=values[:, 4],
+                       recorded=values[:, 5], excluded=_read_excluded(entries, excluded))
 
 
-def _read_kept_out(entries: Sequence[_Entry], told: str | None) -> str:
-    """The worst word of a file's entries, or what the user told where they say nothing.
-
-    Raises:
-        PredictionError: an entry says another word, or the user tells another than the file says.
-    """
-    said: dict[str, str] = {}
-    for entry in entries:
-        word = entry.content.get('pretrain_kept_out') if isinstance(entry.content, dict) else None
-        if word is not None:
-            if word not in KEPT_OUT:
-                raise PredictionError(f"{entry.where}: field 'pretrain_kept_out' must be yes, no or unknown, got {word!r}")
-            said.setdefault(word, entry.where)
-    if not said:
-        return told or UNKNOWN
-    worst = min(said, key=KEPT_OUT.index)
-    if told is not None and told != worst and worst != UNKNOWN:
-        raise PredictionError(f'{said[worst]}: says {worst} of images kept out of pre-training, --kept-out says {told}')
-    return told or worst
-
-
-def _json_lines(path: Path, text: str) -> Iterator[_Entry]:
-    for number, line in enumerate(text.split('\n'), 1):
-        if line.strip():
-            yield _Entry(f'{path}:{number}', _parse_json(line, f'{path}:{number}'))
-
-
-def _json_list(path: Path, text: str) -> Iterator[_Entry]:
-    content = _parse_json(text, str(path))
+def _read_json_list(path: Path) -> Iterator[tuple[str, Any]]:
+    content = parse_json(read_text(path), str(path))
     if not isinstance(content, list):
-        raise PredictionError(f'{path}: must be a list of boxes or of objects, got {type(content).__name__}')
-    for number, entry in enumerate(content, 1):
-        yield _Entry(f'{path}: entry {number}', entry)
+        raise DataError(f'{path}: must be a list of boxes or of objects, got {type(content).__name__}')
+    return ((f'{path}: entry {number}', entry) for number, entry in enumerate(content, 1))
 
 
-def _parse_json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PredictionError(f'{where}: not valid JSON: {error}') from error
-
-
-def _csv_rows(path: Path, text: str) -> Iterator[_Entry]:
-    rows = csv.reader(text.splitlines())
+def _read_csv(path: Path) -> Iterator[tuple[str, Any]]:
+    """Lists of numbers where there is no header, else objects."""
+    rows = csv.reader(read_text(path).splitlines())
     header: list[str] | None = None
+    names: tuple[str, ...] | None = None
     for row in rows:
-        where = f'{path}:{rows.line_num}'
-        if not any(cell.strip() for cell in row):
+        where, cells = f'{path}:{rows.line_num}', [cell.strip() for cell in row]
+        if not any(cells):
             continue
         if header is None:
-            header = [cell.strip().lower() for cell in row] if not _is_number(row[0]) or 'expression_id' in row else []
+            header = [cell.lower() for cell in cells] if any(cell[:1].isalpha() and cell != 'nan' for cell in cells) else []
+            names = next((names for names in COLUMNS if set(names) <= set(header)), None)
+            if header and names is None:
+                raise DataError(f'{where}: the header must have x1,y1,x2,y2 or x,y,w,h, got {",".join(header)}')
             if header:
-                _check_header(header, where)
                 continue
-        cells = [cell.strip() for cell in row]
-        if not header:
-            yield _Entry(where, [_to_number(cell, where) for cell in cells])
+        if names is None:
+            yield where, [_to_number(cell, where) for cell in cells]
             continue
         if len(cells) != len(header):
-            raise PredictionError(f'{where}: has {len(cells)} cells, the header has {len(header)}')
-        yield _Entry(where, _record_of_row(dict(zip(header, cells, strict=True)), where))
-
-
-def _check_header(header: Sequence[str], where: str) -> None:
-    if not any(set(names) <= set(header) for names in (CORNERS, *SIZES)):
-        raise PredictionError(f'{where}: the header must have x1,y1,x2,y2 or x,y,w,h, got {",".join(header)}')
-
-
-def _record_of_row(row: dict[str, str], where: str) -> Any:
-    names = next(names for names in (CORNERS, *SIZES) if set(names) <= row.keys())
-    box = [_to_number(row[name], where) for name in names]
-    record: dict[str, Any] = {'box': box, 'box_format': 'xyxy' if names == CORNERS else 'xywh'}
-    record.update({name: row[name] for name in ('expression_id', 'split', 'expression', 'pretrain_kept_out') if row.get(name)})
-    record.update({name: _to_number(row[name], where) for name in ('score', 'iou') if row.get(name)})
-    return record
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+            raise DataError(f'{where}: has {len(cells)} cells, the header has {len(header)}')
+        record = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+        numbers = {name: _to_number(record.get(name, ''), where) for name in (*names, 'score', 'iou')}
+        yield where, {**record, **numbers, 'box': [numbers[name] for name in names], 'box_format': COLUMNS[names]}
 
 
 def _to_number(cell: str, where: str) -> float:
-    if not cell:
-        return math.nan
-    if not _is_number(cell):
-        raise PredictionError(f'{where}: {cell!r} is not a number')
-    return float(cell)
+    try:
+        return float(cell or 'nan')
+    except ValueError as error:
+        raise DataError(f'{where}: {cell!r} is not a number') from error
 
 
-class _Reader:
-    """Checks entries one by one and puts each in the place of its expression."""
+class _Matcher:
+    """Finds the expressions that entries are about.
 
-    def __init__(self, path: Path, cases: Cases, box_format: str | None, allow_no_box: bool) -> None:
-        self.path, self.cases, self.box_format, self.allow_no_box = path, cases, box_format, allow_no_box
-        keys = [(annotation.split, annotation.expression_id) for annotation in cases.annotations]
-        self.places = {key: place for place, key in enumerate(keys)}
-        self.splits: dict[str, list[str]] = {}
-        for split, expression_id in keys:
-            self.splits.setdefault(expression_id, []).append(split)
+    Attributes:
+        names: n ids for messages, with their split where several splits have the id.
+        source: the annotation files, for messages.
+    """
 
-    def read(self, entries: Sequence[_Entry]) -> tuple[Floats, Floats, Floats]:
-        """(n, 4) boxes, (n,) scores and (n,) recorded IoUs in the order of the expressions; NaN where an entry has none.
+    def __init__(self, cases: Cases) -> None:
+        self.annotations, self.source = cases.annotations, ', '.join(map(str, cases.paths))
+        self.positions: dict[str, dict[str, int]] = {}
+        for position, one in enumerate(cases.annotations):
+            self.positions.setdefault(one.expression_id, {})[one.split] = position
+        self.names = [one.expression_id + (f' of {one.split}' if len(self.positions[one.expression_id]) > 1 else '')
+                      for one in cases.annotations]
 
-        Raises:
-            PredictionError: an entry is wrong, answers an expression twice or one that is not there, or one is missing.
-        """
-        count = len(self.cases)
-        keyed = [isinstance(entry.content, dict) and 'expression_id' in entry.content for entry in entries]
-        if not all(keyed) and any(keyed):
-            odd = entries[keyed.index(not keyed[0])]
-            raise PredictionError(f'{odd.where}: some entries have an expression_id and some have none')
-        if not keyed[0] and len(entries) != count:
-            raise PredictionError(f'{self.path} holds {len(entries)} boxes without expression_id, the annotations '
-                                  f'{_names(self.cases.paths)} hold {count} expressions: one box for each is needed, in their '
-                                  'order')
-        boxes, scores, recorded = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
-        seen: dict[int, str] = {}
-        for number, entry in enumerate(entries):
-            place = self._find(entry) if keyed[0] else number
-            if place in seen:
-                raise PredictionError(f'{entry.where}: expression {self._id(place)} was already answered at {seen[place]}')
-            seen[place] = entry.where
-            record = entry.content if isinstance(entry.content, dict) else {'box': entry.content}
-            boxes[place] = self._box(record, entry.where, place, plain=not isinstance(entry.content, dict))
-            scores[place] = self._figure(record, 'score', entry.where)
-            recorded[place] = self._figure(record, 'iou', entry.where)
-        missing = [self._id(place) for place in range(count) if place not in seen]
-        if missing:
-            raise PredictionError(f'{self.path}: {len(missing)} of {count} expressions have no prediction, such as '
-                                  f'{", ".join(missing[:NAMED])}; the annotations are {_names(self.cases.paths)}')
-        self._check_pixels(boxes)
-        return boxes, scores, recorded
+    def match(self, path: Path, entries: Sequence[tuple[str, Record]]) -> list[int]:
+        """The position of each entry's expression, by its id or, where no entry has one, by its order."""
+        keyed = ['expression_id' in record for _, record in entries]
+        if any(keyed) and not all(keyed):
+            raise DataError(f'{entries[keyed.index(not keyed[0])][0]}: some entries have an expression_id and some have none')
+        if not any(keyed) and len(entries) != len(self.names):
+            raise DataError(f'{path} holds {len(entries)} boxes without expression_id, the annotations {self.source} hold '
+                            f'{len(self.names)} expressions: one box for each is needed, in their order')
+        found: dict[int, str] = {}
+        for number, (where, record) in enumerate(entries):
+            position = self._find(where, record) if keyed[0] else number
+            if position in found:
+                raise DataError(f'{where}: expression {self.names[position]} was already answered at {found[position]}')
+            found[position] = where
+        return list(found)
 
-    def _find(self, entry: _Entry) -> int:
-        """The place of an entry's expression, checked to have the same words where the entry says them."""
-        expression_id, split = str(entry.content['expression_id']), entry.content.get('split')
-        splits = self.splits.get(expression_id, [])
+    def _find(self, where: str, record: Record) -> int:
+        """The position of an expression, checked to have the same words where the entry states them."""
+        expression_id, split, stated = str(record['expression_id']), record.get('split'), record.get('expression')
+        splits = self.positions.get(expression_id, {})
         if not splits or (split and split not in splits):
             of_split = f' of split {split}' if split else ''
-            raise PredictionError(f'{entry.where}: expression_id {expression_id!r}{of_split} is not in the annotations '
-                                  f'{_names(self.cases.paths)}')
+            raise DataError(f'{where}: expression_id {expression_id!r}{of_split} is not in the annotations {self.source}')
         if not split and len(splits) > 1:
-            raise PredictionError(f'{entry.where}: expression_id {expression_id!r} is in the splits {", ".join(splits)}: '
-                                  "the field 'split' is needed")
-        place = self.places[split or splits[0], expression_id]
-        said, known = entry.content.get('expression'), self.cases.annotations[place].expression
-        if isinstance(said, str) and said.strip() and split_words(said) != split_words(known):
-            raise PredictionError(f'{entry.where}: expression {self._id(place)} reads {said!r}, in the annotations {known!r}: '
-                                  'the predictions are of another annotation file')
-        return place
-
-    def _box(self, record: dict[str, Any], where: str, place: int, plain: bool) -> Any:
-        box, told = record.get('box'), record.get('box_format')
-        if told and self.box_format and told != self.box_format:
-            raise PredictionError(f'{where}: the columns are {told}, --boxes says {self.box_format}')
-        box_format = told or self.box_format or ('xyxy' if not plain else None)
-        if box_format not in FORMATS:
-            raise PredictionError(f'{self.path}: plain boxes need --boxes xyxy (corners) or --boxes xywh (corner and size)')
-        if 'box' not in record:
-            raise PredictionError(f"{where}: expression {self._id(place)}: field 'box' is missing")
-        if box is None or (isinstance(box, list) and any(isinstance(v, float) and not math.isfinite(v) for v in box)):
-            if self.allow_no_box:
-                return [math.nan] * 4
-            raise PredictionError(f'{where}: expression {self._id(place)} has the box {box}; --allow-no-box counts such '
-                                  'expressions as misses')
-        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
-            raise PredictionError(f'{where}: expression {self._id(place)}: box must be four numbers, got {box!r}')
-        if box_format == 'xywh':
-            if box[2] < 0 or box[3] < 0:
-                raise PredictionError(f'{where}: expression {self._id(place)}: box {box} has a negative width or height')
-            return [box[0], box[1], box[0] + box[2], box[1] + box[3]]
-        if box[2] < box[0] or box[3] < box[1]:
-            raise PredictionError(f'{where}: expression {self._id(place)}: box {box} must have x1 <= x2 and y1 <= y2; is it '
-                                  'x, y, width, height (--boxes xywh)?')
-        return box
-
-    def _figure(self, record: dict[str, Any], name: str, where: str) -> float:
-        value = record.get(name)
-        if value is None or value != value:
-            return math.nan
-        if not is_number(value):
-            raise PredictionError(f'{where}: field {name!r} must be a number, got {value!r}')
-        return float(value)
-
-    def _check_pixels(self, boxes: Floats) -> None:
-        known = boxes[~np.isnan(boxes[:, 0])]
-        if len(known) and known.max() <= UNIT:
-            raise PredictionError(f'{self.path}: all boxes lie between 0 and 1: pixels of the image are needed, not fractions')
-
-    def _id(self, place: int) -> str:
-        annotation = self.cases.annotations[place]
-        return annotation.expression_id if len(self.splits[annotation.expression_id]) == 1 else \
-            f'{annotation.expression_id} of {annotation.split}'
+            raise DataError(f'{where}: expression_id {expression_id!r} is in the splits {", ".join(splits)}: '
+                            "the field 'split' is needed")
+        position = splits[split or next(iter(splits))]
+        known = self.annotations[position].expression
+        if isinstance(stated, str) and stated.strip() and split_words(stated) != split_words(known):
+            raise DataError(f'{where}: expression {self.names[position]} reads {stated!r}, in the annotations {known!r}: '
+                            'the predictions are of another annotation file')
+        return position
 
 
-def _names(paths: Sequence[Path]) -> str:
-    return ', '.join(map(str, paths))
+def _read_box(record: Mapping[str, Any], subject: str, kind: str, allow_no_box: bool) -> Sequence[float]:
+    """Corners of a box; ``subject`` names file, line and expression in messages."""
+    if 'box' not in record:
+        raise DataError(f"{subject}: field 'box' is missing")
+    box = record['box']
+    if box is None or (isinstance(box, list) and any(isinstance(v, float) and not math.isfinite(v) for v in box)):
+        if not allow_no_box:
+            raise DataError(f'{subject} has the box {box}; --allow-no-box counts such expressions as misses')
+        return [math.nan] * 4
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+        raise DataError(f'{subject}: box must be four numbers, got {box!r}')
+    x1, y1, x2, y2 = box if kind == 'xyxy' else [*box[:2], box[0] + box[2], box[1] + box[3]]
+    if x2 < x1 or y2 < y1:
+        problem = 'has a negative width or height' if kind == 'xywh' else \
+            'must have x1 <= x2 and y1 <= y2; is it x, y, width, height (--boxes xywh)?'
+        raise DataError(f'{subject}: box {box} {problem}')
+    return x1, y1, x2, y2
+
+
+def _read_number(record: Mapping[str, Any], name: str, where: str) -> float:
+    value = record.get(name)
+    if value is None or value != value:
+        return math.nan
+    if not is_number(value):
+        raise DataError(f'{where}: field {name!r} must be a number, got {value!r}')
+    return float(value)
+
+
+def _read_excluded(entries: Sequence[tuple[str, Record]], told: str | None) -> str:
+    """The worst word of a file's entries about pre-training, or what the user told where they state nothing."""
+    stated: dict[str, str] = {}
+    for where, record in entries:
+        word = record.get('pretrain_kept_out')
+        if word is not None:
+            if word not in EXCLUDED:
+                raise DataError(f"{where}: field 'pretrain_kept_out' must be yes, no or unknown, got {word!r}")
+            stated.setdefault(word, where)
+    worst = min(stated, key=EXCLUDED.index, default='unknown')
+    if told is not None and worst not in (told, 'unknown'):
+        raise DataError(f'{stated[worst]}: says {worst} of images kept out of pre-training, --kept-out says {told}')
+    return told or worst

@@ -1,6 +1,7 @@
 """Bootstrap intervals and permutation tests that take an image, with all its expressions, as the unit."""
+import math
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,8 @@ DECIMALS = 9
 CHUNK = 8_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure and its 95 % interval.
-
-    Attributes:
-        value: over all expressions.
-        low, high: percentiles of the draws; both nan where draws cannot say: fewer than two images, or all draws alike.
-    """
+class Interval(NamedTuple):
+    """A figure over all expressions and the percentiles of its draws, nan where draws tell nothing (see ``make_interval``)."""
 
     value: float
     low: float
@@ -30,7 +25,7 @@ class Interval:
 
 
 class ImageBootstrap:
-    """Draws of as many images as there are, with replacement: the same draws for everything that is asked of them.
+    """Draws of as many images as there are, with replacement: the same draws for every figure.
 
     Expressions of one image are not independent, so that drawing expressions would give too narrow an interval. As all
     figures come from the same draws, differences between systems and between slices are paired.
@@ -72,11 +67,10 @@ class ImageBootstrap:
         return means, drawn.T
 
     def intervals(self, values: Floats, mask: NDArray[np.bool_] | None = None) -> list[Interval]:
-        """The mean of each of (n, k) columns with its interval."""
+        """The mean of each of (n, k) columns with its interval; none where the expressions are of one image."""
         means, drawn = self.means(values, mask)
-        images = len(np.unique(self.images if mask is None else self.images[mask]))
-        return [make_interval(float(mean), draws if images > 1 else draws[:0])
-                for mean, draws in zip(means, drawn.T, strict=True)]
+        several = np.ptp(self.images if mask is None else self.images[mask]) > 0
+        return [make_interval(float(mean), draws if several else draws[:0]) for mean, draws in zip(means, drawn.T, strict=True)]
 
 
 def make_interval(value: float, draws: Floats) -> Interval:
@@ -86,16 +80,15 @@ def make_interval(value: float, draws: Floats) -> Interval:
     """
     draws = draws[~np.isnan(draws)]
     if not len(draws) or np.ptp(draws) <= SAME:
-        return Interval(value, float('nan'), float('nan'))
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(value, float(low), float(high))
+        return Interval(value, math.nan, math.nan)
+    return Interval(value, *np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist())
 
 
 def permutation_p(differences: Floats, images: NDArray[np.int64], draws: int = 10000, seed: int = 0) -> list[float]:
     """Probability of so large a mean difference, of either sign, if the two systems were alike.
 
     The differences of all expressions of an image change their sign together, at random; the observed signs count as one of
-    the draws, so that p is never 0. Where there are no more combinations of signs than draws, all are looked at instead.
+    the draws, so that p is never 0. Where there are no more combinations of signs than draws, each is taken once instead.
 
     Args:
         differences: (n, k), one system minus the other.
@@ -126,8 +119,7 @@ def _batch(sums: Floats) -> int:
 
 def _ratio(sums: Floats, axis: int) -> Floats:
     totals: Floats = sums.sum(axis=axis)
-    ratio: Floats = totals[:-1] / totals[-1:]
-    return ratio
+    return totals[:-1] / totals[-1:]
 
 
 def _distance(sums: Floats, axis: int) -> Floats:

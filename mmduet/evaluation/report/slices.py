@@ -1,6 +1,6 @@
 """Parts of a data set that may be easy or hard for other reasons than the rest."""
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,14 @@ from numpy.typing import NDArray
 from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.words import NONE, WORDS, kinds_of_words
 
-Mask = NDArray[np.bool_]
-# Upper ends, in words; the last bin is open.
-LENGTHS = (5, 7, 10)
-# Upper ends, in percent of the image's area; the last bin is open.
-AREAS = (2, 5, 10, 25)
-ALIKE = 4
+# Upper ends of all bins but the last, in words, and in percent of the image's area.
+LENGTHS, LENGTH_NAMES = (5, 7, 10), ('1 to 5 words', '6 to 7 words', '8 to 10 words', '11 or more words')
+AREAS, AREA_NAMES = (2, 5, 10, 25), ('under 2 %', '2 to 5 %', '5 to 10 %', '10 to 25 %', '25 % or more')
+ALIKE_NAMES = ('only the target', '2 objects', '3 objects', '4 or more objects')
 LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """Some of the expressions.
 
     Attributes:
@@ -31,70 +28,50 @@ class Slice:
     group: str
     name: str
     phrase: str
-    mask: Mask
+    mask: NDArray[np.bool_]
 
 
 def make_slices(cases: Cases) -> list[Slice]:
     """All slices that hold an expression; groups of one slice, which is everything, are left out."""
-    splits = [annotation.split for annotation in cases.annotations]
-    groups = [_by_label('split', 'split', splits), _by_kind(cases), _by_length(cases),
-              _by_words(cases), _by_area(cases), _by_alike(cases)]
+    kinds = [annotation.kind for annotation in cases.annotations]
+    groups = [_by_label('split', 'split', [annotation.split for annotation in cases.annotations]),
+              _by_label('kind of expression, as annotated', 'expressions of kind', kinds) if any(kinds) else [],
+              _by_length(cases), _by_words(cases), _by_area(cases), _by_alike(cases)]
     kept = [[part for part in group if part.mask.any()] for group in groups]
     return [part for group in kept if len(group) > 1 for part in group]
 
 
 def _by_label(group: str, phrase: str, labels: Sequence[str | None]) -> list[Slice]:
     array = np.array([label if label is not None else 'not said' for label in labels], dtype=object)
-    return [Slice(group, _shorten(label), f'{phrase} {_shorten(label)}', array == label) for label in sorted(set(array))]
+    names = {label: label if len(label) <= LONGEST else label[:LONGEST] + '...' for label in sorted(set(array))}
+    return [Slice(group, name, f'{phrase} {name}', array == label) for label, name in names.items()]
 
 
-def _shorten(label: str) -> str:
-    return label if len(label) <= LONGEST else label[:LONGEST] + '...'
-
-
-def _by_kind(cases: Cases) -> list[Slice]:
-    kinds = [annotation.kind for annotation in cases.annotations]
-    if all(kind is None for kind in kinds):
-        return []
-    return _by_label('kind of expression, as annotated', 'expressions of kind', kinds)
+def _by_bin(group: str, phrase: str, names: Sequence[str], bins: NDArray[Any]) -> list[Slice]:
+    return [Slice(group, name, phrase.format(name), bins == number) for number, name in enumerate(names)]
 
 
 def _by_length(cases: Cases) -> list[Slice]:
-    lengths = np.array([len(annotation.expression.split()) for annotation in cases.annotations])
-    bins, low = [], 1
-    for end in LENGTHS:
-        bins.append((f'{low} to {end} words', (lengths >= low) & (lengths <= end)))
-        low = end + 1
-    bins.append((f'{low} or more words', lengths >= low))
-    return [Slice('length of the expression', name, f'expressions of {name}', mask) for name, mask in bins]
+    bins = np.digitize([len(annotation.expression.split()) for annotation in cases.annotations], LENGTHS, right=True)
+    return _by_bin('length of the expression', 'expressions of {}', LENGTH_NAMES, bins)
 
 
 def _by_words(cases: Cases) -> list[Slice]:
     kinds = [kinds_of_words(annotation.expression) for annotation in cases.annotations]
-    masks = {f'{kind} words': np.array([kind in present for present in kinds]) for kind in WORDS}
-    found = [Slice('words in the expression', name, f'expressions with {name}', mask) for name, mask in masks.items()]
-    none = f'expressions without {", ".join(WORDS)} words'
-    return [*found, Slice('words in the expression', NONE, none, np.array([not present for present in kinds]))]
+    group = 'words in the expression'
+    found = [Slice(group, f'{kind} words', f'expressions with {kind} words', np.array([kind in one for one in kinds]))
+             for kind in WORDS]
+    return [*found, Slice(group, NONE, f'expressions without {", ".join(WORDS)} words', np.array([not one for one in kinds]))]
 
 
 def _by_area(cases: Cases) -> list[Slice]:
-    sides = cases.targets[:, 2:] - cases.targets[:, :2]
-    percent = 100 * sides.prod(axis=1) / cases.sizes.prod(axis=1)
-    bins, low = [(f'under {AREAS[0]} %', percent < AREAS[0])], AREAS[0]
-    for end in AREAS[1:]:
-        bins.append((f'{low} to {end} %', (percent >= low) & (percent < end)))
-        low = end
-    bins.append((f'{low} % or more', percent >= low))
-    return [Slice('size of the target, % of the image', name, f'targets of {name} of the image', mask) for name, mask in bins]
+    percent = 100 * (cases.targets[:, 2:] - cases.targets[:, :2]).prod(axis=1) / cases.sizes.prod(axis=1)
+    return _by_bin('size of the target, % of the image', 'targets of {} of the image', AREA_NAMES, np.digitize(percent, AREAS))
 
 
 def _by_alike(cases: Cases) -> list[Slice]:
-    """By the number of annotated objects of the target's category, itself among them; nothing where categories are unknown."""
-    counts = np.zeros(len(cases), dtype=np.int64)
-    for index, annotation in enumerate(cases.annotations):
-        if annotation.category is not None:
-            counts[index] = 1 + cases.others(index).categories.count(annotation.category)
-    group = "annotated objects of the target's category"
-    bins = [('only the target' if number == 1 else f'{number} objects', counts == number) for number in range(1, ALIKE)]
-    bins.append((f'{ALIKE} or more objects', counts >= ALIKE))
-    return [Slice(group, name, f"images with {name} of the target's category", mask) for name, mask in bins]
+    """By the number of annotated objects of the target's category, itself among them; in none where it is unknown."""
+    others = [-1 if annotation.category is None else cases.others(index).categories.count(annotation.category)
+              for index, annotation in enumerate(cases.annotations)]
+    return _by_bin("annotated objects of the target's category", "images with {} of the target's category", ALIKE_NAMES,
+                   np.minimum(others, len(ALIKE_NAMES) - 1))

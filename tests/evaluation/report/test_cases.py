@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from mmduet.datasets.errors import AnnotationError
 from mmduet.evaluation.report.cases import read_cases
+from mmduet.io.errors import DataError
 from tests.report_data import OBJECTS, make_cases, make_root
 from tests.tiny_data import write_lines
 
@@ -39,12 +39,12 @@ def test_categories_may_be_absent(tmp_path):
     ({**OBJECTS[0], 'categories': ['cup']}, 'must have a name for each of 3 boxes')])
 def test_a_wrong_line_of_objects_is_named(tmp_path, record, message):
     path = write_lines(tmp_path / 'o.jsonl', [OBJECTS[1], record])
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(DataError, match=message):
         read_cases([make_root(tmp_path)], path)
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(AnnotationError, match=r'none\.jsonl does not exist'):
+    with pytest.raises(DataError, match=r'none\.jsonl does not exist'):
         read_cases([tmp_path / 'none.jsonl'])
-    with pytest.raises(AnnotationError, match=r'o\.jsonl does not exist'):
+    with pytest.raises(DataError, match=r'o\.jsonl does not exist'):
         read_cases([make_root(tmp_path)], tmp_path / 'o.jsonl')

@@ -43,8 +43,8 @@ def test_a_card_has_boxes_words_and_what_was_found(tmp_path):
         ('some', 'IoU 0.00, on another object of its category'), ('others', 'IoU 1.00')]
     assert [answer.box for answer in card.answers] == [(0, 0, 10, 10), (20, 0, 30, 10)]
     assert card.targets == ((20, 0, 30, 10), )
-    assert card.uri.startswith('data:image/jpeg') and card.is_tiny
-    assert (card.expression, card.identity) == ('the second cup next to the red laptop', 'val 2')
+    assert card.uri.startswith('data:image/jpeg')
+    assert (card.annotation.expression, card.annotation.expression_id) == ('the second cup next to the red laptop', '2')
 
 
 def test_an_image_that_cannot_be_read_leaves_an_empty_frame_and_a_sentence(tmp_path):

@@ -42,7 +42,8 @@ def test_every_case_has_its_boxes_words_and_what_was_found(tmp_path):
     assert 'some: IoU 0.00, on another object of its category</p>' in card and 'others: IoU 1.00</p>' in card
     assert card.count('class="box') == 3
     assert '<rect class="box target" x="20.00" y="0.00" width="10.00" height="10.00"/>' in card
-    assert 'class="blank"' not in card and 'href="data:image/jpeg' in card
+    assert 'class="blank"' not in card and '<image class="blocks" href="data:image/jpeg' in card
+    assert '<p class="id">val 2<span' in card
     assert 'class="blank"' in make_page(tmp_path, ['some'], None)
 
 

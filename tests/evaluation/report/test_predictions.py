@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from mmduet.evaluation.report.predictions import PredictionError, read_predictions
+from mmduet.evaluation.report.predictions import read_predictions
+from mmduet.io.errors import DataError
 from tests.report_data import SOME, answers, make_cases
 from tests.tiny_data import write_lines
 
@@ -79,7 +80,7 @@ GOOD = answers(*SOME)
     (SOME[:3], r'p\.jsonl holds 3 boxes without expression_id, the annotations .*val\.jsonl hold 4 expressions'),
     ([], r'p\.jsonl is empty')])
 def test_what_is_wrong_is_named_with_file_line_and_id(tmp_path, cases, content, message):
-    with pytest.raises(PredictionError, match=message):
+    with pytest.raises(DataError, match=message):
         read_predictions(write(tmp_path, 'p.jsonl', content), cases, 'a')
 
 
@@ -92,13 +93,13 @@ def test_what_is_wrong_is_named_with_file_line_and_id(tmp_path, cases, content, 
     ('p.csv', 'expression_id,x,y,w,h\n1,0,0,,3\n', r'p\.csv:2: expression 1 has the box \[0.0, 0.0, nan, 3.0\]'),
     ('p.csv', 'expression_id,x,y,w,h\n1,5,5,-1,3\n', r'p\.csv:2: expression 1: box .* negative width or height')])
 def test_other_formats_are_checked_as_well(tmp_path, cases, name, content, message):
-    with pytest.raises(PredictionError, match=message):
+    with pytest.raises(DataError, match=message):
         read_predictions(write(tmp_path, name, content), cases, 'a')
 
 
 def test_columns_that_contradict_the_flag_are_refused(tmp_path, cases):
     path = write(tmp_path, 'p.csv', 'expression_id,x1,y1,x2,y2\n1,0,0,1,3\n')
-    with pytest.raises(PredictionError, match=r'p\.csv:2: the columns are xyxy, --boxes says xywh'):
+    with pytest.raises(DataError, match=r'p\.csv:2: the columns are xyxy, --boxes says xywh'):
         read_predictions(path, cases, 'a', 'xywh')
 
 
@@ -110,10 +111,10 @@ def test_a_box_that_was_not_found_is_nan_where_that_is_allowed(tmp_path, cases):
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path, cases):
-    with pytest.raises(PredictionError, match=r'none\.jsonl does not exist'):
+    with pytest.raises(DataError, match=r'none\.jsonl does not exist'):
         read_predictions(tmp_path / 'none.jsonl', cases, 'a')
     (tmp_path / 'p.jsonl').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(PredictionError, match=r'p\.jsonl is no text in UTF-8'):
+    with pytest.raises(DataError, match=r'p\.jsonl is no text in UTF-8'):
         read_predictions(tmp_path / 'p.jsonl', cases, 'a')
 
 
@@ -121,7 +122,7 @@ def test_the_split_is_needed_where_an_id_is_in_two(tmp_path):
     cases = make_cases(tmp_path, split='testA', expression_id='3')
     records = [*GOOD[:3], {**GOOD[3], 'expression_id': '3', 'split': 'testA'}]
     assert read_predictions(write(tmp_path, 'p.jsonl', records), cases, 'a').boxes.tolist() == BOXES
-    with pytest.raises(PredictionError, match=r"p\.jsonl:3: expression_id '3' is in the splits val, testA: the field 'split'"):
+    with pytest.raises(DataError, match=r"p\.jsonl:3: expression_id '3' is in the splits val, testA: the field 'split'"):
         read_predictions(write(tmp_path, 'p.jsonl', [*GOOD[:2], {**GOOD[2], 'split': ''}]), cases, 'a')
 
 
@@ -131,7 +132,7 @@ def test_a_file_is_as_good_as_its_worst_line_about_pretraining(tmp_path):
     def read(words, told=None):
         lines = [{**line, **({} if word is None else {'pretrain_kept_out': word})}
                  for line, word in zip(answers(*SOME), words, strict=True)]
-        return read_predictions(write_lines(tmp_path / 'p.jsonl', lines), cases, 'p', kept_out=told).kept_out
+        return read_predictions(write_lines(tmp_path / 'p.jsonl', lines), cases, 'p', excluded=told).excluded
 
     assert read(['yes'] * 4) == 'yes'
     assert read(['yes', 'unknown', 'yes', 'yes']) == 'unknown'
@@ -139,7 +140,7 @@ def test_a_file_is_as_good_as_its_worst_line_about_pretraining(tmp_path):
     assert read([None] * 4) == 'unknown'
     assert read([None] * 4, told='yes') == 'yes'
     assert read(['unknown'] * 4, told='no') == 'no'
-    with pytest.raises(PredictionError, match=r'p\.jsonl:1: says no of images .*--kept-out says yes'):
+    with pytest.raises(DataError, match=r'p\.jsonl:1: says no of images .*--kept-out says yes'):
         read(['no'] * 4, told='yes')
-    with pytest.raises(PredictionError, match=r"p\.jsonl:2: field 'pretrain_kept_out' must be yes, no or unknown, got 'maybe'"):
+    with pytest.raises(DataError, match=r"p\.jsonl:2: field 'pretrain_kept_out' must be yes, no or unknown, got 'maybe'"):
         read(['yes', 'maybe', 'yes', 'yes'])

@@ -1,0 +1,36 @@
+"""Text and JSON from files that others wrote; whatever is wrong is named with its file and line."""
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmduet.io.errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """The content of a file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: it does not exist, or is no text.
+    """
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except FileNotFoundError as error:
+        raise DataError(f'{path} does not exist') from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f'{path} is no text in UTF-8: {error}') from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The value that a text of JSON stands for; ``where`` names it in the message of a ``DataError``."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f'{where}: not valid JSON: {error}') from error
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """``file:line`` and the value of each line that is not blank; raises as ``read_text`` and ``parse_json``."""
+    for number, line in enumerate(read_text(path).split('\n'), 1):
+        if line.strip():
+            yield f'{path}:{number}', parse_json(line, f'{path}:{number}')

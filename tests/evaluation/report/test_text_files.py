@@ -1,0 +1,24 @@
+import pytest
+
+from mmduet.evaluation.report.text_files import parse_json, read_json_lines, read_text
+from mmduet.io.errors import DataError
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / 'a.txt').write_bytes('\ufeffä'.encode())
+    assert read_text(tmp_path / 'a.txt') == 'ä'
+
+
+def test_lines_are_numbered_as_an_editor_does_and_blank_ones_left_out(tmp_path):
+    path = tmp_path / 'a.jsonl'
+    path.write_text('1\n\n["a\u2028b"]\n')
+    assert list(read_json_lines(path)) == [(f'{path}:1', 1), (f'{path}:3', ['a\u2028b'])]
+
+
+def test_what_is_no_file_no_text_or_no_json_is_named(tmp_path):
+    with pytest.raises(DataError, match=r'none\.txt does not exist'):
+        read_text(tmp_path / 'none.txt')
+    with pytest.raises(DataError, match='is no text in UTF-8'):
+        read_text(tmp_path)
+    with pytest.raises(DataError, match=r'x\.json:7: not valid JSON'):
+        parse_json('{', 'x.json:7')
