@@ -1,16 +1,16 @@
-"""A distillation term from outside: each patch of the teacher is met by what the student's map shows at its place."""
+"""A distillation term from outside: each visual token becomes what the teacher's patches show at its place."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.models.distill import DistillTerm, JointSpace, Projector
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, to_content
 
 
 @MODELS.register_module()
 class PatchCosineTerm(DistillTerm):
-    """1 - cosine between the student's visual map, projected, and the teacher's patch features, mean over patches.
+    """1 - cosine between the student's visual map, projected, and the teacher's patch features, mean over visual tokens.
 
     Args:
         space: the widths of student and teacher; given by the head.
@@ -24,10 +24,13 @@ class PatchCosineTerm(DistillTerm):
         self.projector = Projector(space.channels, space.embed_dims)
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
-        """See ``DistillTerm.forward``. Patches cover the image, the map covers the canvas: padding is never read."""
-        patches = batch.expand(targets.get('patches'))
-        y, x = ((torch.arange(count, device=patches.device) + 0.5) / count for count in patches.shape[-2:])
-        centres = torch.stack([*torch.meshgrid(x, y, indexing='xy'), *torch.zeros(2, len(y), len(x)).to(patches)], dim=-1)
-        on_canvas = from_content(centres.flatten(0, 1)[None], batch.expand(batch.content), batch.size)[..., :2]
-        seen = F.grid_sample(features.visual, 2 * on_canvas.unflatten(1, centres.shape[:2]) - 1, align_corners=False)
-        return self.weight * (1 - (self.projector(seen.movedim(1, -1)) * patches.movedim(1, -1)).sum(-1)).mean()
+        """See ``DistillTerm.forward``. The map covers the canvas, patches the image: visual tokens at padding do not count."""
+        y, x = ((torch.arange(cells, device=features.visual.device) + 0.5) / cells for cells in features.visual.shape[-2:])
+        x, y = torch.meshgrid(x, y, indexing='xy')
+        centres = torch.stack([x, y, torch.zeros_like(x), torch.zeros_like(y)], dim=-1)
+        places = to_content(centres.view(1, -1, 4), batch.expand(batch.content), batch.size)[..., :2].unflatten(1, x.shape)
+        taught = F.grid_sample(batch.expand(targets.get('patches')), 2 * places - 1, padding_mode='border', align_corners=False)
+        embedded = self.projector(features.visual.movedim(1, -1))
+        distance = 1 - F.cosine_similarity(embedded, taught.movedim(1, -1), dim=-1)
+        real = ~features.visual_padding
+        return self.weight * (distance * real).sum() / real.sum().clamp(min=1)

@@ -23,30 +23,50 @@ def read_model():
     return config.model
 
 
-def one_hot_patches(*numbers):
-    """(1, D, 1, n) patches, each a unit vector along one axis."""
-    return F.one_hot(torch.tensor(numbers), EMBED_DIMS).T.float()[None, :, None]
+def one_hot_patches(rows):
+    """(1, D, h, w) patches, each the unit vector of the axis that its number names."""
+    return F.one_hot(torch.tensor(rows), EMBED_DIMS).movedim(-1, 0).float()[None]
 
 
-def test_each_patch_meets_the_map_at_its_place_and_padding_is_never_read():
-    # The content is the middle 48 of 64 rows: rows 1 and 2 of a map of 4 x 4 lie wholly on it, where two patches have centres.
-    term, features, batch = PatchCosineTerm(make_space(), weight=2.0), make_features(1), make_batch(1)
-    visual = torch.zeros(1, CHANNELS, 4, 4)
-    visual[:, 0, :, :2], visual[:, 1, :, 2:] = 1.0, 1.0
-    visual[:, :, [0, 3]] += 0.0
-    left, right = term.projector(visual[0, :, 1, 0]), term.projector(visual[0, :, 1, 3])
-    patches = one_hot_patches(0, 3)
-    expected = 2 * (1 - (left[0] + right[3]) / 2)
-    loss = term(replace(features, visual=visual), TeacherTargets(patches=patches), batch, 0)
-    torch.testing.assert_close(loss, expected)
+def make_map(batch, rows):
+    """Features of one image whose map shows, at each place, the unit vector of the axis that its number names."""
+    visual = F.one_hot(torch.tensor(rows), CHANNELS).movedim(-1, 0).float()[None]
+    return replace(make_features(1), visual=visual, visual_padding=batch.padding(4))
+
+
+# The image fills rows 8 to 56 of 64, so that the first row of a map of 4 x 4 is padding and the third lies at its middle.
+ROWS = [[5] * 4, [0, 0, 1, 1], [2, 2, 3, 3], [4] * 4]
+
+
+def test_each_visual_token_meets_the_patch_at_its_place_by_hand():
+    term, batch = PatchCosineTerm(make_space(), weight=2.0), make_batch(1)
+    features, patches = make_map(batch, ROWS), one_hot_patches([[0, 1], [2, 3]])
+    assert features.visual_padding[0].tolist() == [[True] * 4, [False] * 4, [False] * 4, [False] * 4]
+    seen = term.projector(features.visual[0].movedim(0, -1))
+    # Centres of the rows, 24, 40 and 56 px, are at 1/3, 2/3 and 1 of the image; patches' at 1/4 and 3/4: a sixth of the way.
+    # Centres of the columns, 1/8, 3/8, ...: before the first patch, a quarter and three quarters of the way, behind the last.
+    down, right = [1 / 6, 5 / 6, 1], [0, 1 / 4, 3 / 4, 1]
+    distances = []
+    for row, y in enumerate(down, start=1):
+        for column, x in enumerate(right):
+            taught = torch.tensor([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x, 0, 0], dtype=torch.float32)
+            distances.append(1 - seen[row, column] @ (taught / taught.norm()))
+    loss = term(features, TeacherTargets(patches=patches), batch, 0)
+    torch.testing.assert_close(loss, 2 * torch.stack(distances).mean())
+
+
+def test_what_the_map_shows_at_padding_changes_nothing():
+    term, batch, targets = PatchCosineTerm(make_space()), make_batch(1), TeacherTargets(patches=one_hot_patches([[0, 1]] * 6))
+    losses = [term(make_map(batch, [[padding] * 4, *ROWS[1:]]), targets, batch, 0) for padding in (5, 6)]
+    assert losses[0].item() == losses[1].item()
 
 
 def test_a_student_that_shows_the_teachers_patches_costs_nothing():
-    term, features, batch = PatchCosineTerm(make_space()), make_features(1), make_batch(1)
-    visual = torch.ones(1, CHANNELS, 4, 4)
-    patches = term.projector(visual.movedim(1, -1)).movedim(-1, 1).detach()
-    loss = term(replace(features, visual=visual), TeacherTargets(patches=patches), batch, 0)
-    assert loss.item() == pytest.approx(0, abs=1e-6)
+    term, batch = PatchCosineTerm(make_space()), make_batch(1)
+    # One patch of the teacher for all places, and a map that becomes it.
+    features = make_map(batch, [[5] * 4, *[[2] * 4] * 3])
+    patches = term.projector(features.visual[:, :, 1:2, :1].movedim(1, -1)).movedim(-1, 1).detach()
+    assert term(features, TeacherTargets(patches=patches), batch, 0).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_config_of_this_folder_trains_the_term_with_the_others():
