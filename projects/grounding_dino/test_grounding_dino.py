@@ -18,10 +18,12 @@ from tests.models.students.test_conformance import (  # noqa: F401
     test_a_batch_of_two_equals_two_of_one,
     test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words,
     test_an_unknown_mode_is_refused,
+    test_boxes_without_a_stage_are_refused_by_their_axis,
     test_every_trainable_parameter_gets_a_gradient,
     test_expressions_of_an_image_are_answered_together_as_alone_and_share_what_no_word_has_touched,
     test_features_keep_the_contract_and_boxes_lie_in_the_canvas,
     test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_it,
+    test_what_lies_under_the_padding_of_the_text_changes_nothing,
 )
 from tests.tiny_transvg import make_batch, make_sample
 
