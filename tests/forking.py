@@ -93,6 +93,8 @@ def stop() -> None:
     if _Server.current is not None:
         requests, process = _Server.current
         _Server.current = None
+        # Closing is not enough: a worker of a data loader that is still there has inherited this end of the pipe.
+        requests.send(None)
         requests.close()
         os.waitpid(process, 0)
 
@@ -100,8 +102,8 @@ def stop() -> None:
 def _serve(requests: Connection) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        while True:
-            children = [_FORK.Process(target=_call, args=request) for request in requests.recv()]
+        while (calls := requests.recv()) is not None:
+            children = [_FORK.Process(target=_call, args=request) for request in calls]
             for child in children:
                 child.start()
             requests.send(_wait(children, requests))
