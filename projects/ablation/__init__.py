@@ -1,1 +1,1 @@
-"""Experiments of many runs: one training each, their records, and what they show together."""
+"""Studies: experiments over seeds, the records of their runs, and their statistics, tables and charts."""

@@ -8,10 +8,11 @@
     python projects/ablation/ablate.py CONFIG --patches plain,full --test     # last: the kept students on the test splits
     python projects/ablation/ablate.py --table --against plain,semantic       # of the records alone
 
-Every patch is an arm, and so is full, the config as it is; --setting holds what they share. In all arms of a seed the student
-starts with the same weights and sees the same expressions in the same order; runs for which that does not hold are not
-tabulated. Each run is a process of one thread and adds one JSON line when it is done, so that the command can be interrupted
-and repeated: what is there is not run again. Only val is looked at, until --test.
+A run is one training. An experiment is the set of runs of one patch over the seeds; full is the config as it is. --setting
+holds what the experiments share. In all runs of a seed the student starts with the same weights and sees the same expressions
+in the same order; runs for which that does not hold are not tabulated. Each run is a process of one thread and adds one JSON
+line when it is done, so that the command can be interrupted and repeated: what is there is not run again. Only val is
+evaluated, until --test.
 """
 import argparse
 import os
@@ -27,7 +28,7 @@ import _common
 
 if TYPE_CHECKING:
     from projects.ablation.plan import Plan
-    from projects.ablation.trial import Trial
+    from projects.ablation.run import Run
 
 PLAIN = 'plain'
 SEEDS = [0, 1, 2, 3, 4]
@@ -41,25 +42,25 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=CONFIG, help='the config that the patches change (default: %(default)s)')
     parser.add_argument('--patches', type=_common.names, metavar='A,B',
-                        help='the arms: full, names in configs/duet/ablation or here in patches, or files (default: full and '
-                             'all of configs/duet/ablation)')
+                        help='the experiments: full, names in configs/duet/ablation or here in patches, or files '
+                             '(default: full and all of configs/duet/ablation)')
     parser.add_argument('--setting', default=str(SETTING),
-                        help='patch that is applied before those of the arms (default: the setting of docs/refshapes.md)')
+                        help='patch before those of the experiments (default: the setting of docs/refshapes.md)')
     parser.add_argument('--seeds', type=_seeds, metavar='N|A-B|A,B',
                         help='how many, from 0, or which (default: 5; with --table, all that are recorded)')
     parser.add_argument('--out', type=Path, default=RECORDS,
                         help='records of the runs (default: %(default)s)')
     parser.add_argument('--work-dir', type=Path, help='checkpoints and logs (default: work_dirs/ablation/NAME OF --out)')
     parser.add_argument('--jobs', type=_common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
-    parser.add_argument('--steps', type=_common.positive, metavar='N', help="budget of every arm, instead of the configs'")
+    parser.add_argument('--steps', type=_common.positive, metavar='N', help="budget of every run, instead of the configs'")
     parser.add_argument('--train-sizes', type=_sizes, default=[None], metavar='N,M',
-                        help='train each arm on the first so many expressions')
+                        help='train each experiment on the first so many expressions')
     parser.add_argument('--sweep', action='append', default=[], metavar='KEY=A,B',
-                        help='train each arm with each value of a config key; may be given several times')
+                        help='train each experiment with each value of a config key; may be given several times')
     parser.add_argument('--data-root', help='data root for every data set')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the configs of all arms')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to all configs')
     parser.add_argument('--against', type=_common.names, default=[PLAIN], metavar='A,B',
-                        help='arms that the others are compared with (default: plain)')
+                        help='experiments that the others are compared with (default: plain)')
     parser.add_argument('--figure', type=Path, help='SVG of the differences (default: beside --out)')
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument('--table', action='store_true', help='train nothing: print the table of the records and draw it')
@@ -103,25 +104,25 @@ def main() -> None:
 def make_plan(args: argparse.Namespace) -> 'Plan':
     """The runs that the flags ask for, and the records that are there."""
     from projects.ablation import plan
-    from projects.ablation.runs import read_records
-    from projects.ablation.trial import Trial
+    from projects.ablation.records import read_records
+    from projects.ablation.run import Run
     work_dir = args.work_dir or Path('work_dirs/ablation') / args.out.stem
     data_root = str(Path(args.data_root).resolve()) if args.data_root else None
-    base = Trial(arm='', config=args.config, patches=(args.setting, ), seed=0, work_dir=str(work_dir.resolve()),
+    base = Run(experiment='', config=args.config, patches=(args.setting, ), seed=0, work_dir=str(work_dir.resolve()),
                  out=str(args.out.resolve()), options=tuple(args.cfg_options), data_root=data_root, steps=args.steps,
                  identity={'commit': plan.describe_commit()})
-    trials = plan.plan_trials(plan.find_arms(args.patches), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
+    runs = plan.plan_runs(plan.find_experiments(args.patches), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
     records, notes = read_records(args.out)
-    made = plan.make_plan(trials, records)
-    print('\n'.join([*notes, *made.stale, f'{len(trials)} runs: {len(made.done)} are in {args.out}']))
+    made = plan.make_plan(runs, records)
+    print('\n'.join([*notes, *made.stale, f'{len(runs)} runs: {len(made.done)} are in {args.out}']))
     return made
 
 
 def train_runs(args: argparse.Namespace) -> None:
     """Train what is missing, then tabulate."""
-    from projects.ablation.trial import run_trial
+    from projects.ablation.run import train_run
     made = make_plan(args)
-    failed = run_all(run_trial, made.missing, made.missing, args.jobs, args.out)
+    failed = run_all(train_run, made.missing, made.missing, args.jobs, args.out)
     tabulate(args, made, args.out, ['val'])
     if failed:
         sys.exit(f'error: {failed} runs failed; the same command tries them again')
@@ -129,55 +130,55 @@ def train_runs(args: argparse.Namespace) -> None:
 
 def test_runs(args: argparse.Namespace) -> None:
     """Score every kept student on the test splits, once, then tabulate."""
-    from projects.ablation.held_out import HeldOut, choose_splits, run_held_out
     from projects.ablation.plan import key_of
-    from projects.ablation.runs import RunError, latest, read_records, record_key
+    from projects.ablation.records import RunError, latest, read_records, record_key
+    from projects.ablation.scoring import ScoringJob, choose_splits, score_run
     made = make_plan(args)
     if made.missing:
-        raise RunError(f'{len(made.missing)} runs have no record yet, such as {made.missing[0].arm} seed '
+        raise RunError(f'{len(made.missing)} runs have no record yet, such as {made.missing[0].experiment} seed '
                        f'{made.missing[0].seed}: train them first, without --test')
-    splits, together = choose_splits(made.trials[0], args.test_splits)
+    splits, together = choose_splits(made.runs[0], args.test_splits)
     out = args.out.with_suffix('.test.jsonl')
     there = {record_key(record): record for record in latest(read_records(out)[0])}
-    trials = []
-    for trial in made.trials:
-        old, new = there.get(key_of(trial)), made.done[key_of(trial)]
+    runs = []
+    for run in made.runs:
+        old, new = there.get(key_of(run)), made.done[key_of(run)]
         if old is None or old['checkpoint_hash'] != new['checkpoint_hash'] or set(splits) - set(old['test']):
-            trials.append(trial)
-    tasks = [HeldOut(trial=trial, record=made.done[key_of(trial)], splits=splits, together=together, out=str(out.resolve()))
-             for trial in trials]
-    failed = run_all(run_held_out, tasks, trials, args.jobs, out)
+            runs.append(run)
+    tasks = [ScoringJob(run=run, record=made.done[key_of(run)], splits=splits, together=together, out=str(out.resolve()))
+             for run in runs]
+    failed = run_all(score_run, tasks, runs, args.jobs, out)
     tabulate(args, made, out, [*splits, *(['+'.join(together)] if together else [])])
     if failed:
         sys.exit(f'error: {failed} runs failed; the same command tries them again')
 
 
-def run_all(function: Any, arguments: Sequence[Any], trials: Sequence['Trial'], side_by_side: int, out: Path) -> int:
-    """Run jobs side by side and say how each ended; return how many failed."""
+def run_all(function: Any, arguments: Sequence[Any], runs: Sequence['Run'], side_by_side: int, out: Path) -> int:
+    """Run jobs side by side and print how each ended; return how many failed."""
     from projects.ablation.launcher import log_end, run_jobs, time_left
     from projects.ablation.plan import key_of
-    from projects.ablation.runs import latest, read_records, record_key
-    began, failed, logs = time.time(), 0, 'test' if function.__name__ == 'run_held_out' else 'train'
-    jobs = [(argument, Path(trial.work_dir) / f'{logs}.log') for argument, trial in zip(arguments, trials, strict=True)]
+    from projects.ablation.records import latest, read_records, record_key
+    began, failed, logs = time.time(), 0, 'test' if function.__name__ == 'score_run' else 'train'
+    jobs = [(argument, Path(run.work_dir) / f'{logs}.log') for argument, run in zip(arguments, runs, strict=True)]
     for ended, finished in enumerate(run_jobs(function, jobs, side_by_side), 1):
-        trial = trials[finished.index]
-        record = next((r for r in latest(read_records(out)[0]) if record_key(r) == key_of(trial)), None)
-        name = f'{trial.arm} seed {trial.seed}' + (f', {trial.train_size} expressions' if trial.train_size else '')
+        run = runs[finished.index]
+        record = next((r for r in latest(read_records(out)[0]) if record_key(r) == key_of(run)), None)
+        name = f'{run.experiment} seed {run.seed}' + (f', {run.train_size} expressions' if run.train_size else '')
         if finished.failed or record is None:
             failed += 1
             print(f'{name}: failed, see {finished.log}\n{log_end(finished.log)}', flush=True)
             continue
         left = time_left(time.time() - began, ended, len(jobs), side_by_side) / 60
-        told = {**record.get('test', {}), **({'val': record['val']} if 'val' in record else {})}
-        said = '; '.join(f'{split} Acc@0.5 {values["acc@0.5"]:.1f}, 0.75 {values["acc@0.75"]:.1f}'
-                         for split, values in told.items())
-        print(f'{name}: {said}; {ended} of {len(jobs)} done, about {left:.0f} min left', flush=True)
+        scores = {**record.get('test', {}), **({'val': record['val']} if 'val' in record else {})}
+        summary = '; '.join(f'{split} Acc@0.5 {values["acc@0.5"]:.1f}, 0.75 {values["acc@0.75"]:.1f}'
+                            for split, values in scores.items())
+        print(f'{name}: {summary}; {ended} of {len(jobs)} done, about {left:.0f} min left', flush=True)
     return failed
 
 
 def tabulate_records(args: argparse.Namespace) -> None:
-    """Tables of val and, where they were looked at, of the test splits, from the records alone."""
-    from projects.ablation.runs import RunError, read_records
+    """Tables of val and, where they were scored, of the test splits, from the records alone."""
+    from projects.ablation.records import RunError, read_records
     if not args.out.exists():
         raise RunError(f'there is no {args.out}: train first')
     tabulate(args, None, args.out, ['val'])
@@ -190,18 +191,18 @@ def tabulate_records(args: argparse.Namespace) -> None:
 def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: Sequence[str]) -> None:
     """Print a table per split and number of expressions, and draw it.
 
-    With a plan, of its runs that fit it; without, of all records, or of the arms, seeds and steps that were named.
+    With a plan, of its runs that fit it; without, of all records, or of the experiments, seeds and steps that were named.
     """
     from mmduet.visualization.charts import to_svg
     from projects.ablation import charts, tables
     from projects.ablation.plan import key_of
-    from projects.ablation.runs import latest, read_records, record_key
+    from projects.ablation.records import latest, read_records, record_key
     records = read_records(out)[0]
     if made is not None:
         records = latest(records)
-        hashes = {key_of(trial): trial.identity['config_hash'] for trial in made.trials}
+        hashes = {key_of(run): run.identity['config_hash'] for run in made.runs}
         records = [record for record in records if hashes.get(record_key(record)) == record['config_hash']]
-        order = [key_of(trial) for trial in made.trials]
+        order = [key_of(run) for run in made.runs]
         records.sort(key=lambda record: order.index(record_key(record)))
     else:
         records = [record for record in latest(record for record in records if args.steps in (None, record['budget']))
@@ -216,7 +217,7 @@ def tabulate(args: argparse.Namespace, made: 'Plan | None', out: Path, splits: S
             print(f'\n{title}; differences paired by seed, with 95 % intervals (seeds)\n')
             print(tables.format_table(rows, args.against))
             print(f'\n{kinds}' if kinds else '')
-            print(tables.format_kept_out(part))
+            print(tables.format_exclusion(part))
             gains = tables.gains_against(rows, args.against[0])
             if gains:
                 figure = figure_path(args, out, split, size)

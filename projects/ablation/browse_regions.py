@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Say what samplers of regions draw for the contrast of a distilled config, and draw the regions on the images.
+"""Measure what samplers of regions draw for the contrast of a distilled config, and draw the regions on the images.
 
     python projects/ablation/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
     python projects/ablation/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Subset
 
 from mmduet.evaluation import GroundingMetric
 
-Answers = list[dict[str, Any]]
+Predictions = list[dict[str, Any]]
 KIND_METRICS = (0.5, 0.75)
 DIGITS = 3
 
@@ -22,27 +22,27 @@ def first_items(loader: DataLoader[Any], count: int) -> DataLoader[Any]:
 
 
 @torch.no_grad()
-def evaluate(student: Any, loader: DataLoader[Any], metric: GroundingMetric) -> tuple[dict[str, Any], Answers]:
+def evaluate(student: Any, loader: DataLoader[Any], metric: GroundingMetric) -> tuple[dict[str, Any], Predictions]:
     """Score a student; it is left in eval mode.
 
     Returns:
         Metrics in percent, with ``kinds`` (metrics and ``count`` by kind of expression) where the annotations name kinds; and
-        the answers, sorted by split and expression.
+        the predictions, sorted by split and expression.
     """
     student.eval()
     metric.results.clear()
     for batch in loader:
         metric.process(batch, student.test_step(batch))
-    answers = sorted(metric.results, key=lambda answer: (answer['split'], answer['expression_id']))
+    predictions = sorted(metric.results, key=lambda prediction: (prediction['split'], prediction['expression_id']))
     dataset: Any = loader.dataset
     size = len(dataset)
     source = getattr(dataset, 'dataset', dataset)
     metric.dataset_meta = getattr(source, 'metainfo', None)
     metrics: dict[str, Any] = {name: round(value, DIGITS) for name, value in metric.evaluate(size).items()}
-    kinds = read_kinds(source.data_root, {answer['split'] for answer in answers})
+    kinds = read_kinds(source.data_root, {prediction['split'] for prediction in predictions})
     if kinds:
-        metrics['kinds'] = score_kinds(answers, kinds)
-    return metrics, answers
+        metrics['kinds'] = score_kinds(predictions, kinds)
+    return metrics, predictions
 
 
 def read_kinds(data_root: Path, splits: Iterable[str]) -> dict[tuple[str, str], str]:
@@ -57,13 +57,13 @@ def read_kinds(data_root: Path, splits: Iterable[str]) -> dict[tuple[str, str], 
     return kinds
 
 
-def score_kinds(answers: Answers, kinds: dict[tuple[str, str], str]) -> dict[str, dict[str, float]]:
+def score_kinds(predictions: Predictions, kinds: dict[tuple[str, str], str]) -> dict[str, dict[str, float]]:
     """Accuracies in percent, mean IoU in percent, and how many, of each kind."""
     overlaps: dict[str, list[float]] = {}
-    for answer in answers:
-        kind = kinds.get((answer['split'], answer['expression_id']))
+    for prediction in predictions:
+        kind = kinds.get((prediction['split'], prediction['expression_id']))
         if kind is not None:
-            overlaps.setdefault(kind, []).append(answer['iou'])
+            overlaps.setdefault(kind, []).append(prediction['iou'])
     return {kind: {**{f'acc@{threshold:g}': round(100 * sum(iou >= threshold for iou in ious) / len(ious), DIGITS)
                       for threshold in KIND_METRICS},
                    'miou': round(100 * sum(ious) / len(ious), DIGITS), 'count': len(ious)}

@@ -1,4 +1,4 @@
-"""Short hashes of what a run depends on: its config without places, its data, its initial weights."""
+"""Short hashes of what a run depends on: its config without paths, its data, its initial weights."""
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from mmduet.io.files import find_file, sha256_of
 # What a training depends on, beside its seed and its data.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')
 # Where things lie, and how data are kept at hand.
-PLACES = frozenset({'data_root', 'image_dir', 'cache_mb', 'num_workers', 'persistent_workers'})
+PATH_KEYS = frozenset({'data_root', 'image_dir', 'cache_mb', 'num_workers', 'persistent_workers'})
 DIGITS = 12
 
 
@@ -29,7 +29,7 @@ def hash_file(path: Path) -> str:
 
 
 def hash_config(config: Mapping[str, Any]) -> str:
-    """Hash of the parts of a resolved config that training depends on, without places.
+    """Hash of the parts of a resolved config that training depends on, without paths.
 
     A string that names a file stands for the file's content, so that other weights are another config; an absolute path of
     anything else stands for its last part.
@@ -39,7 +39,7 @@ def hash_config(config: Mapping[str, Any]) -> str:
 
 def _plain(node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {str(key): _plain(value) for key, value in node.items() if key not in PLACES}
+        return {str(key): _plain(value) for key, value in node.items() if key not in PATH_KEYS}
     if isinstance(node, list | tuple | set | frozenset):
         return [_plain(value) for value in node]
     if isinstance(node, str) and '/' in node and '\n' not in node:

@@ -15,7 +15,7 @@ import torch
 from mmduet.io.files import PACKAGE_PARENT
 
 # Importing takes seconds; the server imports once, and every job starts as a copy of it.
-PRELOADED = ('projects.ablation.trial', 'projects.ablation.held_out', 'mmduet.models', 'mmduet.datasets', 'mmduet.evaluation',
+PRELOADED = ('projects.ablation.run', 'projects.ablation.scoring', 'mmduet.models', 'mmduet.datasets', 'mmduet.evaluation',
              'mmduet.engine', 'mmdet.models', 'open_clip', 'transformers.models.bert.modeling_bert', 'yapf.yapflib.yapf_api')
 
 
@@ -24,7 +24,7 @@ class Finished:
     """A job that ended.
 
     Attributes:
-        index: its place among the jobs.
+        index: its position among the jobs.
         failed: whether its process ended otherwise than well.
         log: what it printed.
     """

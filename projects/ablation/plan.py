@@ -1,4 +1,4 @@
-"""Which runs an experiment needs, and which of them are there already."""
+"""The runs of a study, and which of them are recorded already."""
 import ast
 import re
 import subprocess
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmduet.engine.config_tools import PATCHES, REPOSITORY, ConfigError, find_patch
-from projects.ablation.runs import Record, latest, record_key
-from projects.ablation.trial import Trial, identify, resolve
+from projects.ablation.records import Record, latest, record_key
+from projects.ablation.run import Run, identify, resolve
 
 Key = tuple[str, int | None, int]
 FULL = 'full'
@@ -17,31 +17,31 @@ OWN_PATCHES = Path(__file__).parent / 'patches'
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The runs of an experiment.
+    """The runs of a study.
 
     Attributes:
-        trials: all, seed by seed, so that an interrupted experiment has whole seeds.
+        runs: all, seed by seed, so that an interrupted study has whole seeds.
         done: record of each run that is there, by its key.
         stale: sentences about records of another config or other data.
     """
 
-    trials: tuple[Trial, ...]
+    runs: tuple[Run, ...]
     done: dict[Key, Record]
     stale: tuple[str, ...]
 
     @property
-    def missing(self) -> list[Trial]:
+    def missing(self) -> list[Run]:
         """Runs without a record."""
-        return [trial for trial in self.trials if key_of(trial) not in self.done]
+        return [run for run in self.runs if key_of(run) not in self.done]
 
 
-def key_of(trial: Trial) -> Key:
-    """What a run is known by in the records."""
-    return trial.arm, trial.train_size, trial.seed
+def key_of(run: Run) -> Key:
+    """The key of a run in the records."""
+    return run.experiment, run.train_size, run.seed
 
 
-def find_arms(names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
-    """The patches of each arm by its name: ``full`` is the config as it is, any other name or file a patch of it.
+def find_experiments(names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+    """The patches of each experiment by its name: ``full`` is the config as it is, any other name or file a patch of it.
 
     Args:
         names: of patches, or their files, in the order asked for; None for ``full`` and all of ``configs/duet/ablation``.
@@ -76,32 +76,32 @@ def expand_sweep(text: str) -> list[str]:
     return [f'{key}={value}' for value in parsed]
 
 
-def plan_trials(arms: dict[str, tuple[str, ...]], seeds: Sequence[int], sizes: Sequence[int | None], sweeps: Sequence[str],
-                base: Trial) -> list[Trial]:
-    """One trial per seed, number of expressions, arm and value of a sweep.
+def plan_runs(experiments: dict[str, tuple[str, ...]], seeds: Sequence[int], sizes: Sequence[int | None], sweeps: Sequence[str],
+              base: Run) -> list[Run]:
+    """One run per seed, number of expressions, experiment and value of a sweep.
 
     Args:
-        arms: patches by name.
+        experiments: patches by name.
         seeds, sizes: of the runs.
-        sweeps: ``key=a,b`` each; where there is one, only arms with one of its values are run.
-        base: what all trials share, with the patches of the setting; its ``work_dir`` is the folder above those of the runs.
+        sweeps: ``key=a,b`` each; where there is one, only experiments with one of its values are run.
+        base: what all runs share, with the patches of the setting; its ``work_dir`` is the folder above those of the runs.
     """
     variants: list[tuple[str, ...]] = [(option, ) for sweep in sweeps for option in expand_sweep(sweep)] or [()]
-    trials = []
+    runs = []
     for seed in seeds:
         for size in sizes:
-            for name, patches in arms.items():
+            for name, patches in experiments.items():
                 for variant in variants:
-                    arm = f'{name}[{variant[0]}]' if variant else name
-                    folder = re.sub(r'[^\w.=,+\-\[\]]', '_', arm) + (f'@{size}' if size else '')
-                    trials.append(replace(base, arm=arm, patches=(*base.patches, *patches), seed=seed, train_size=size,
-                                          options=(*base.options, *variant),
-                                          work_dir=str(Path(base.work_dir) / folder / f'seed_{seed}')))
-    return trials
+                    experiment = f'{name}[{variant[0]}]' if variant else name
+                    folder = re.sub(r'[^\w.=,+\-\[\]]', '_', experiment) + (f'@{size}' if size else '')
+                    runs.append(replace(base, experiment=experiment, seed=seed, train_size=size,
+                                        patches=(*base.patches, *patches), options=(*base.options, *variant),
+                                        work_dir=str(Path(base.work_dir) / folder / f'seed_{seed}')))
+    return runs
 
 
-def make_plan(trials: Sequence[Trial], records: Sequence[Record]) -> Plan:
-    """Give each trial the hashes of its config and data, and find its record among those that are there.
+def make_plan(runs: Sequence[Run], records: Sequence[Record]) -> Plan:
+    """Give each run the hashes of its config and data, and find its record among those that are there.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: a config or its data cannot be used.
@@ -109,20 +109,20 @@ def make_plan(trials: Sequence[Trial], records: Sequence[Record]) -> Plan:
     hashes: dict[tuple[str, int | None], dict[str, str]] = {}
     known = {record_key(record): record for record in latest(records)}
     identified, done, stale = [], {}, []
-    for trial in trials:
-        variant = trial.arm, trial.train_size
+    for run in runs:
+        variant = run.experiment, run.train_size
         if variant not in hashes:
-            hashes[variant] = identify(resolve(trial))
+            hashes[variant] = identify(resolve(run))
         now = hashes[variant]
-        identified.append(replace(trial, identity={**now, **trial.identity}))
-        record = known.get(key_of(trial))
+        identified.append(replace(run, identity={**now, **run.identity}))
+        record = known.get(key_of(run))
         if record is None:
             continue
         changed = [f'{name.partition("_")[0]} ({record[name]}, now {now[name]})' for name in now if record[name] != now[name]]
         if changed:
-            stale.append(f'{trial.arm} seed {trial.seed}: the record is stale, made with another {" and ".join(changed)}')
+            stale.append(f'{run.experiment} seed {run.seed}: the record is stale, made with another {" and ".join(changed)}')
         else:
-            done[key_of(trial)] = record
+            done[key_of(run)] = record
     return Plan(tuple(identified), done, tuple(stale))
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Print what the levels of RefShapes are like, and draw a sheet of scenes of each.
+"""Measure the levels of RefShapes, and draw a sheet of scenes of each.
 
-python projects/ablation/refshapes_levels.py --pictures docs/pictures
+python projects/ablation/refshapes_levels.py --sheets docs/images
 """
 import argparse
 import sys
@@ -24,12 +24,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--scenes', type=int, default=1000, help='scenes of each level to measure (default: 1000)')
     parser.add_argument('--split', default='val', help='split to measure (default: val)')
     parser.add_argument('--seed', type=int, default=0, help='of the scenes (default: 0)')
-    parser.add_argument('--pictures', type=Path, help='folder to write refshapes_LEVEL.jpg to')
+    parser.add_argument('--sheets', type=Path, help='folder to write refshapes_LEVEL.jpg to')
     return parser.parse_args()
 
 
 def draw_sheet(level: str, seed: int) -> 'Image.Image':
-    """A picture with a row of scenes of each split: target in green, the expression below."""
+    """An image with a row of scenes of each split: target in green, the expression below."""
     import textwrap
 
     from PIL import Image, ImageDraw, ImageFont
@@ -46,9 +46,9 @@ def draw_sheet(level: str, seed: int) -> 'Image.Image':
             sheet.paste(Image.fromarray(example.image), (left, top))
             x1, y1, x2, y2 = (float(value) for value in example.scene.boxes(TILE)[example.scene.target])
             draw.rectangle((left + x1 - 2, top + y1 - 2, left + x2 + 1, top + y2 + 1), outline=BOX, width=2)
-            said = example.expressions[0]
-            lines = textwrap.wrap(said.text, 27)[:LINES]
-            for number, line in enumerate([f'{split}, {said.kind}', *lines]):
+            expression = example.expressions[0]
+            lines = textwrap.wrap(expression.text, 27)[:LINES]
+            for number, line in enumerate([f'{split}, {expression.kind}', *lines]):
                 draw.text((left, top + TILE + 4 + step * number), line, fill=INK if number else FAINT, font=font)
     return sheet
 
@@ -68,10 +68,10 @@ def main() -> int:
     for name in facts['standard']:
         print(f'| {name} | ' + ' | '.join(f'{facts[level][name]:.2f}' if facts[level][name] < 9.995 else
                                           f'{facts[level][name]:.1f}' for level in facts) + ' |')
-    if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
+    if arguments.sheets:
+        arguments.sheets.mkdir(parents=True, exist_ok=True)
         for level in LEVELS:
-            path = arguments.pictures / f'refshapes_{level}.jpg'
+            path = arguments.sheets / f'refshapes_{level}.jpg'
             draw_sheet(level, arguments.seed).save(path, quality=80, optimize=True)
             print(f'{path}: {path.stat().st_size / 1000:.0f} kB')
     return 0

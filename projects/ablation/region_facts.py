@@ -1,4 +1,4 @@
-"""What a sampler of regions draws: how good its positives are, and how hard its negatives."""
+"""Statistics of the regions that a sampler draws: the quality of positives and the hardness of negatives."""
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 

@@ -1,11 +1,11 @@
-"""What runs show together: means, and differences between arms paired by seed."""
+"""Tables of experiments: means over seeds, and differences between experiments paired by seed."""
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from projects.ablation.estimates import Estimate, estimate
-from projects.ablation.runs import Record, RunError, check_comparable
+from projects.ablation.records import Record, RunError, check_comparable
 
 METRICS = {'acc@0.5': 'Acc@0.5', 'acc@0.75': 'Acc@0.75', 'miou': 'mIoU'}
 VAL = 'val'
@@ -13,18 +13,18 @@ VAL = 'val'
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An arm in a table.
+    """An experiment in a table.
 
     Attributes:
-        arm: its name.
+        experiment: its name.
         seeds: of its runs.
         values: estimate of each metric over the seeds.
-        gains: for each arm compared against, estimate of each metric's difference over the seeds that both have; empty for
-            the arm itself and where they share no seed.
+        gains: for each experiment compared against, estimate of each metric's difference over the seeds that both have; empty
+            for the experiment itself and where they share no seed.
         step_ms: mean CPU time of a step in ms; NaN where no record says it.
     """
 
-    arm: str
+    experiment: str
     seeds: tuple[int, ...]
     values: Mapping[str, Estimate]
     gains: Mapping[str, Mapping[str, Estimate]]
@@ -45,11 +45,11 @@ def scores(record: Record, split: str) -> Mapping[str, Any]:
 
 
 def compare(records: Sequence[Record], against: Sequence[str], split: str = VAL) -> list[Row]:
-    """Rows of the arms in the order of the records.
+    """Rows of the experiments in the order of the records.
 
     Args:
-        records: one per arm and seed, of one number of training expressions.
-        against: arms that the others are compared with; those without a record are left out.
+        records: one per experiment and seed, of one number of training expressions.
+        against: experiments that the others are compared with; those without a record are left out.
         split: ``'val'`` or a test split.
 
     Raises:
@@ -60,17 +60,17 @@ def compare(records: Sequence[Record], against: Sequence[str], split: str = VAL)
     for record in records:
         found.setdefault(record['arm'], {})[record['seed']] = record
     rows = []
-    for arm, runs in found.items():
+    for experiment, runs in found.items():
         seeds = tuple(sorted(runs))
         values = {name: estimate([scores(runs[seed], split)[name] for seed in seeds]) for name in METRICS}
         gains = {}
         for other in against:
             common = [seed for seed in seeds if seed in found.get(other, {})]
-            if other != arm and common:
+            if other != experiment and common:
                 gains[other] = {name: estimate([scores(runs[seed], split)[name] - scores(found[other][seed], split)[name]
                                                 for seed in common]) for name in METRICS}
         times = [run['step_cpu_ms'] for run in runs.values() if 'step_cpu_ms' in run]
-        rows.append(Row(arm, seeds, values, gains, sum(times) / len(times) if times else math.nan))
+        rows.append(Row(experiment, seeds, values, gains, sum(times) / len(times) if times else math.nan))
     return rows
 
 
@@ -88,20 +88,20 @@ def format_gain(gain: Estimate | None) -> str:
 
 
 def format_table(rows: Sequence[Row], against: Sequence[str]) -> str:
-    """Markdown: means and deviations, and differences to each arm of ``against`` with 95 % intervals."""
+    """Markdown: means and deviations, and differences to each experiment of ``against`` with 95 % intervals."""
     known = [other for other in against if any(other in row.gains for row in rows)]
-    head = ['arm', 'seeds', *METRICS.values(), *(f'{title} minus {other}' for other in known for title in METRICS.values()),
-            'CPU ms per step']
+    head = ['experiment', 'seeds', *METRICS.values(),
+            *(f'{title} minus {other}' for other in known for title in METRICS.values()), 'CPU ms per step']
     lines = [head, ['---', *['---:'] * (len(head) - 1)]]
     for row in rows:
         gains = [format_gain(row.gains.get(other, {}).get(name)) for other in known for name in METRICS]
-        lines.append([row.arm, str(len(row.seeds)), *(format_value(row.values[name]) for name in METRICS), *gains,
+        lines.append([row.experiment, str(len(row.seeds)), *(format_value(row.values[name]) for name in METRICS), *gains,
                       '' if math.isnan(row.step_ms) else f'{row.step_ms:.0f}'])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def format_kinds(records: Sequence[Record], split: str = VAL, metric: str = 'acc@0.5') -> str:
-    """Markdown: mean accuracy of each arm by kind of expression; empty where no record names kinds."""
+    """Markdown: mean accuracy of each experiment by kind of expression; empty where no record names kinds."""
     found: dict[str, dict[str, list[float]]] = {}
     for record in records:
         for kind, values in scores(record, split).get('kinds', {}).items():
@@ -110,33 +110,35 @@ def format_kinds(records: Sequence[Record], split: str = VAL, metric: str = 'acc
     if not kinds:
         return ''
     lines = [[f'{METRICS[metric]} by kind', *kinds], ['---', *['---:'] * len(kinds)]]
-    for arm, values in found.items():
-        lines.append([arm, *(f'{sum(values[kind]) / len(values[kind]):.1f}' if kind in values else '' for kind in kinds)])
+    for name, values in found.items():
+        lines.append([name, *(f'{sum(values[kind]) / len(values[kind]):.1f}' if kind in values else '' for kind in kinds)])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
-def format_kept_out(records: Sequence[Record]) -> str:
-    """Whether pre-training saw images of val and test: a sentence about all arms; records that do not say it are unknown."""
-    arms: dict[str, list[str]] = {}
+def format_exclusion(records: Sequence[Record]) -> str:
+    """A sentence about the data overlap of pre-training with val and test; a record without the field is unknown."""
+    experiments: dict[str, list[str]] = {}
     for record in records:
-        named = arms.setdefault(str(record.get('pretrain_kept_out', 'unknown')), [])
+        named = experiments.setdefault(str(record.get('pretrain_kept_out', 'unknown')), [])
         if record['arm'] not in named:
             named.append(record['arm'])
-    words = [word if len(arms) == 1 else f'{word} ({", ".join(named)})' for word, named in arms.items()]
-    return f'val and test images kept out of pre-training: {"; ".join(words)}'
+    answers = [answer if len(experiments) == 1 else f'{answer} ({", ".join(named)})' for answer, named in experiments.items()]
+    return f'val and test images excluded from pre-training: {"; ".join(answers)}'
 
 
 def gains_against(rows: Sequence[Row], other: str) -> dict[str, dict[str, Estimate]]:
-    """Differences to one arm by title of the metric and by arm; empty where there is none."""
+    """Differences to experiment ``other`` by metric's title and experiment; empty where there is none."""
     compared = [row for row in rows if other in row.gains]
-    return {title: {row.arm: row.gains[other][name] for row in compared} for name, title in METRICS.items()} if compared else {}
+    if not compared:
+        return {}
+    return {title: {row.experiment: row.gains[other][name] for row in compared} for name, title in METRICS.items()}
 
 
 def label_curves(records: Sequence[Record], split: str = VAL, metric: str = 'acc@0.5') -> dict[str, dict[int, Estimate]]:
-    """Estimate over the seeds of each arm at each number of training expressions; only arms with two numbers or more."""
+    """Estimates over seeds by experiment and number of training expressions; experiments with two numbers or more."""
     found: dict[str, dict[int, list[float]]] = {}
     for record in records:
         if record['train_size'] is not None:
             found.setdefault(record['arm'], {}).setdefault(record['train_size'], []).append(scores(record, split)[metric])
-    return {arm: {size: estimate(values) for size, values in sorted(points.items())} for arm, points in found.items()
+    return {name: {size: estimate(values) for size, values in sorted(points.items())} for name, points in found.items()
             if len(points) > 1}

@@ -1,4 +1,4 @@
-"""The student without distillation, for as many steps as the time of the distilled arm buys."""
+"""The student without distillation, for as many steps as the time of the distilled experiment buys."""
 
 
 def change(cfg):

@@ -1,6 +1,6 @@
-"""What all arms on RefShapes share: 6,000 steps on the first 8,000 expressions, with the teacher's targets from its cache.
+"""The setting of the experiments on RefShapes: 6,000 steps on the first 8,000 expressions, the teacher from its cache.
 
-``projects/ablation/ablate.py`` applies this before the patch of an arm; ``--steps`` changes the budget and stretches the
+``projects/ablation/ablate.py`` applies this before an experiment's patch; ``--steps`` changes the budget and stretches the
 schedule.
 """
 STEPS = 6000
@@ -26,5 +26,5 @@ def change(cfg):
     cfg.default_hooks.update(checkpoint=None)
     cfg.default_hooks.pop('visualization')
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
-    # Val is looked at so often on its first expressions, and once more, whole, at the end.
+    # Validated so often on the first expressions of val, and once more, on all, at the end.
     cfg.ablation = dict(curve_points=5, curve_expressions=500)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from projects.ablation import ablate
-from projects.ablation.tests.tiny_experiment import make_record, write_experiment
+from projects.ablation.tests.tiny_study import make_record, write_study
 from tests.shared_data import ROOT
 from tests.tiny_grounder import make_data_root
 
@@ -17,14 +17,14 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def experiment(tmp_path_factory):
-    return write_experiment(tmp_path_factory.mktemp('arms'), setting='cfg.model.dropout = 0.2', plain='pass',
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp('experiments'), setting='cfg.model.dropout = 0.2', plain='pass',
                             sharp='cfg.model.dropout = 0.0', broken='cfg.model.dropout = 2.0',
                             other="cfg.model.type = 'projects.ablation.tests.other_grounder.OtherGrounder'")
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, experiment, root, capsys):
+def run(monkeypatch, tmp_path, study, root, capsys):
     """Call the command in an empty folder; returns what it printed and how it ended."""
     monkeypatch.chdir(tmp_path)
     for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
@@ -32,8 +32,8 @@ def run(monkeypatch, tmp_path, experiment, root, capsys):
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*arguments):
-        config, files = experiment
-        # The patches of the test are files; their names are the arms.
+        config, files = study
+        # The patches of the test are files; their names are the experiments.
         arguments = [','.join(files.get(name, name) for name in str(argument).split(',')) for argument in arguments]
         always = [config, '--setting', files['setting'], '--data-root', root, '--out', 'r/runs.jsonl']
         monkeypatch.setattr('sys.argv', ['ablate.py', *map(str, [*always, *arguments])])
@@ -60,7 +60,7 @@ def test_help_is_shown_before_anything_heavy_is_imported():
     assert 'argparse' in imported and not imported & {'torch', 'mmengine', 'mmduet', 'numpy'}
 
 
-def test_arms_are_trained_once_tabulated_and_tested(run, tmp_path):
+def test_experiments_are_trained_once_tabulated_and_tested(run, tmp_path):
     out, code = run('--seeds', 2, '--patches', 'plain,full', '--jobs', 2)
     assert code is None
     assert '4 runs: 0 are in r/runs.jsonl' in out and '4 of 4 done' in out
@@ -81,7 +81,7 @@ def test_arms_are_trained_once_tabulated_and_tested(run, tmp_path):
     assert 'Acc@0.5 minus full' in table and 'testB, 6 steps' in table
 
 
-def test_a_failed_arm_shows_the_end_of_its_log_and_the_others_go_on(run, tmp_path):
+def test_a_failed_experiment_shows_the_end_of_its_log_and_the_others_go_on(run, tmp_path):
     out, code = run('--seeds', 1, '--patches', 'broken,plain')
     assert 'broken seed 0: failed, see' in out
     assert 'dropout probability has to be between 0 and 1, but got 2.0' in out
@@ -89,7 +89,7 @@ def test_a_failed_arm_shows_the_end_of_its_log_and_the_others_go_on(run, tmp_pat
     assert [record['arm'] for record in records(tmp_path / 'r/runs.jsonl')] == ['plain']
 
 
-def test_the_setting_is_applied_before_the_patch_of_an_arm(run, tmp_path):
+def test_the_setting_is_applied_before_the_patch_of_an_experiment(run, tmp_path):
     run('--seeds', 1, '--patches', 'plain,full,sharp')
     hashes = {record['arm']: record['config_hash'] for record in records(tmp_path / 'r/runs.jsonl')}
     assert hashes['plain'] == hashes['full'] != hashes['sharp']
@@ -106,14 +106,14 @@ def test_a_record_of_another_config_is_said_and_made_again(run, tmp_path):
     assert '1 runs: 0 are in' in run('--seeds', 1, '--patches', 'plain')[0]
 
 
-def test_arms_whose_students_start_differently_are_not_tabulated(run):
+def test_experiments_whose_students_start_differently_are_not_tabulated(run):
     out, code = run('--seeds', 1, '--patches', 'plain,other')
     assert '2 of 2 done' in out
     assert 'has other initial weights of the student than plain seed 0' in code
     assert '| plain |' not in out
 
 
-def test_sizes_and_sweeps_are_arms_of_their_own(run, tmp_path):
+def test_sizes_and_sweeps_are_experiments_of_their_own(run, tmp_path):
     out, _ = run('--seeds', 1, '--patches', 'plain', '--train-sizes', '4,8', '--steps', 3, '--sweep', 'model.dropout=0.0,0.4')
     assert {(record['arm'], record['train_size'], record['steps']) for record in records(tmp_path / 'r/runs.jsonl')} == {
         (f'plain[model.dropout={value}]', size, 3) for value in ('0.0', '0.4') for size in (4, 8)}
@@ -123,7 +123,7 @@ def test_sizes_and_sweeps_are_arms_of_their_own(run, tmp_path):
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['--patches', 'nope'], 'there is no patch nope'),
-    (['--patches', 'plain', '--train-sizes', '4', '--cfg-options', 'model.head.x=1'], 'arm plain has no model.head'),
+    (['--patches', 'plain', '--train-sizes', '4', '--cfg-options', 'model.head.x=1'], 'experiment plain has no model.head'),
     (['--patches', 'plain', '--sweep', 'model.dropout'], '--sweep takes KEY=VALUE,VALUE'),
     (['--patches', 'plain', '--test'], '5 runs have no record yet, such as plain seed 0'),
     (['--table'], 'there is no r/runs.jsonl: train first'),
@@ -137,17 +137,17 @@ def test_wrong_input_ends_in_one_sentence(run, arguments, sentence):
                                             ('--patches', 'a,,b'), ('--train-sizes', '0'), ('--jobs', '0')])
 def test_flags_that_make_no_sense_are_refused(flag, text):
     with pytest.raises(SystemExit):
-        ablate.parse_args(['arms', flag, text])
+        ablate.parse_args(['experiments', flag, text])
 
 
 @pytest.mark.parametrize(('text', 'seeds'), [('3', [0, 1, 2]), ('5-7', [5, 6, 7]), ('4,2', [4, 2])])
 def test_seeds_are_a_number_a_range_or_a_list(text, seeds):
-    assert ablate.parse_args(['arms', '--seeds', text]).seeds == seeds
+    assert ablate.parse_args(['experiments', '--seeds', text]).seeds == seeds
 
 
 def test_a_table_of_records_needs_no_training(run, tmp_path):
     (tmp_path / 'r').mkdir()
-    lines = [make_record(arm, seed, score + seed) for arm, score in (('plain', 40.0), ('full', 50.0)) for seed in range(3)]
+    lines = [make_record(name, seed, score + seed) for name, score in (('plain', 40.0), ('full', 50.0)) for seed in range(3)]
     (tmp_path / 'r/runs.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
     out, code = run('--table', '--figure', 'f/gains.svg')
     assert code is None

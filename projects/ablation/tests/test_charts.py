@@ -14,7 +14,7 @@ def texts(figure):
 
 
 def bars(axes, way):
-    """Dot, ends of the interval and colour of each arm."""
+    """Dot, ends of the interval and colour of each experiment."""
     return [(dots.get_xydata()[0].tolist(), lines[0].get_segments()[0][:, way].tolist(), dots.get_color())
             for dots, _, lines in axes.containers]
 
@@ -27,7 +27,7 @@ def test_an_interval_lies_where_its_numbers_say_and_is_blue_on_one_side_of_zero(
     assert bars(second, 0) == [([5, 0], [5, 5], GREY)]
 
 
-def test_arms_panels_and_the_axis_are_named():
+def test_experiments_panels_and_the_axis_are_named():
     found = texts(draw_gains(GAINS, 'Minus plain'))
     assert {'Minus plain', 'full', 'a<b', 'Acc@0.5', 'mIoU', '+10'} <= set(found)
     assert found.count('full') == 1

@@ -20,17 +20,17 @@ def loader(root, tmp_path):
 
 def test_all_expressions_are_scored_once_and_sorted(loader):
     student = TinyGrounder().train()
-    metrics, answers = evaluate(student, loader, GroundingMetric())
-    assert [answer['expression_id'] for answer in answers] == sorted(f'val{k}' for k in range(12))
-    assert metrics['miou'] == pytest.approx(100 * sum(answer['iou'] for answer in answers) / 12, abs=1e-3)
+    metrics, predictions = evaluate(student, loader, GroundingMetric())
+    assert [prediction['expression_id'] for prediction in predictions] == sorted(f'val{k}' for k in range(12))
+    assert metrics['miou'] == pytest.approx(100 * sum(prediction['iou'] for prediction in predictions) / 12, abs=1e-3)
     assert 'kinds' not in metrics
     assert not student.training
 
 
 def test_the_beginning_is_scored_by_itself(loader):
     part = first_items(loader, 7)
-    _, answers = evaluate(TinyGrounder(), part, GroundingMetric())
-    assert sorted(answer['expression_id'] for answer in answers) == sorted(f'val{k}' for k in range(7))
+    _, predictions = evaluate(TinyGrounder(), part, GroundingMetric())
+    assert sorted(prediction['expression_id'] for prediction in predictions) == sorted(f'val{k}' for k in range(7))
     assert len(first_items(loader, 500).dataset) == 12
     assert part.dataset.dataset is loader.dataset
 
@@ -45,8 +45,8 @@ def test_kinds_are_read_where_there_are_any(root, tmp_path):
 
 
 def test_each_kind_has_its_own_accuracy():
-    answers = [{'split': 'val', 'expression_id': str(k), 'iou': iou} for k, iou in enumerate([0.9, 0.6, 0.2, 0.75])]
+    predictions = [{'split': 'val', 'expression_id': str(k), 'iou': iou} for k, iou in enumerate([0.9, 0.6, 0.2, 0.75])]
     kinds = {('val', '0'): 'attribute', ('val', '1'): 'attribute', ('val', '2'): 'relation'}
-    assert score_kinds(answers, kinds) == {
+    assert score_kinds(predictions, kinds) == {
         'attribute': {'acc@0.5': 100.0, 'acc@0.75': 50.0, 'miou': 75.0, 'count': 2},
         'relation': {'acc@0.5': 0.0, 'acc@0.75': 0.0, 'miou': 20.0, 'count': 1}}

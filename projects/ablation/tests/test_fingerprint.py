@@ -14,7 +14,7 @@ def config(**changes):
             **changes}
 
 
-def test_places_and_what_is_not_trained_with_do_not_count():
+def test_paths_and_what_is_not_trained_with_do_not_count():
     assert hash_config(config()) == hash_config(config(work_dir='other', randomness={'seed': 3}, test_dataloader={}))
     assert hash_config(config()) == hash_config(config(train_dataloader={'data_root': '/b', 'first': 8, 'cache_mb': 5}))
 

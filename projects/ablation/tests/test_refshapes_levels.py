@@ -11,7 +11,7 @@ def run(monkeypatch, *arguments):
 
 
 def test_a_row_of_the_table_has_a_value_of_each_level_and_a_sheet_is_drawn_of_each(tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, '--scenes', '20', '--split', 'heldout', '--pictures', str(tmp_path)) == 0
+    assert run(monkeypatch, '--scenes', '20', '--split', 'heldout', '--sheets', str(tmp_path)) == 0
     head, _, objects, *_ = capsys.readouterr().out.splitlines()
     assert head == '| 20 scenes of heldout, means | easy | standard | hard |'
     easy, standard, hard = (float(cell) for cell in objects.split('|')[2:5])

@@ -2,17 +2,17 @@ import math
 
 import pytest
 
-from projects.ablation.runs import RunError
+from projects.ablation.records import RunError
 from projects.ablation.tables import (
     compare,
+    format_exclusion,
     format_gain,
-    format_kept_out,
     format_kinds,
     format_table,
     gains_against,
     label_curves,
 )
-from projects.ablation.tests.tiny_experiment import make_record
+from projects.ablation.tests.tiny_study import make_record
 
 RECORDS = [make_record('plain', 0, 40.0), make_record('plain', 1, 44.0), make_record('plain', 2, 42.0),
            make_record('full', 0, 50.0, step_cpu_ms=90.0), make_record('full', 1, 51.0), make_record('full', 2, 55.0)]
@@ -20,7 +20,7 @@ RECORDS = [make_record('plain', 0, 40.0), make_record('plain', 1, 44.0), make_re
 
 def test_differences_are_paired_by_seed():
     plain, full = compare(RECORDS, ['plain'])
-    assert (plain.arm, plain.seeds, plain.gains) == ('plain', (0, 1, 2), {})
+    assert (plain.experiment, plain.seeds, plain.gains) == ('plain', (0, 1, 2), {})
     assert full.values['acc@0.5'].mean == 52.0
     # Differences 10, 7, 13: mean 10, deviation 3, and 4.302653 * 3 / sqrt(3).
     gain = full.gains['plain']['acc@0.5']
@@ -30,7 +30,7 @@ def test_differences_are_paired_by_seed():
     assert full.step_ms == pytest.approx(250 / 3)
 
 
-def test_only_seeds_of_both_arms_are_paired():
+def test_only_seeds_of_both_experiments_are_paired():
     _, full = compare([*RECORDS[:2], *RECORDS[3:]], ['plain'])
     assert full.gains['plain']['acc@0.5'].count == 2
     assert full.gains['plain']['acc@0.5'].mean == 8.5
@@ -39,7 +39,7 @@ def test_only_seeds_of_both_arms_are_paired():
 
 def test_the_table_says_mean_deviation_difference_and_interval():
     lines = format_table(compare(RECORDS, ['plain']), ['plain']).splitlines()
-    assert lines[0] == ('| arm | seeds | Acc@0.5 | Acc@0.75 | mIoU | Acc@0.5 minus plain | Acc@0.75 minus plain | '
+    assert lines[0] == ('| experiment | seeds | Acc@0.5 | Acc@0.75 | mIoU | Acc@0.5 minus plain | Acc@0.75 minus plain | '
                         'mIoU minus plain | CPU ms per step |')
     assert lines[1] == '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
     assert lines[2] == '| plain | 3 | 42.0 ± 2.0 | 21.0 ± 1.0 | 10.0 ± 0.0 |  |  |  | 80 |'
@@ -47,7 +47,7 @@ def test_the_table_says_mean_deviation_difference_and_interval():
                         '+0.0 [+0.0, +0.0] (3) | 83 |')
 
 
-def test_several_arms_are_compared_with():
+def test_several_experiments_are_compared_with():
     rows = compare(RECORDS, ['plain', 'full', 'absent'])
     assert rows[0].gains['full']['acc@0.5'].mean == -10.0
     assert 'Acc@0.5 minus full' in format_table(rows, ['plain', 'full', 'absent'])
@@ -70,7 +70,7 @@ def test_a_split_that_was_not_scored_is_named():
         compare(RECORDS, ['plain'], 'testA')
 
 
-def test_gains_are_gathered_for_a_picture():
+def test_gains_are_gathered_for_a_chart():
     gains = gains_against(compare(RECORDS, ['plain']), 'plain')
     assert list(gains) == ['Acc@0.5', 'Acc@0.75', 'mIoU']
     assert gains['Acc@0.75']['full'].mean == 5.0
@@ -89,12 +89,12 @@ def test_a_label_curve_is_over_sizes_that_were_asked_for_and_needs_two():
                make_record('plain', 0, 30.0, train_size=2000), make_record('plain', 0, 99.0),
                make_record('full', 0, 20.0, train_size=1000)]
     curves = label_curves(records)
-    assert {arm: {size: point.mean for size, point in points.items()} for arm, points in curves.items()} == {
+    assert {name: {size: point.mean for size, point in points.items()} for name, points in curves.items()} == {
         'plain': {1000: 12.0, 2000: 30.0}}
 
 
-def test_a_table_says_whether_pretraining_saw_its_images_arm_by_arm_where_they_differ():
+def test_a_table_says_whether_pretraining_saw_its_images_by_experiment_where_they_differ():
     old = make_record('plain', 0, 40.0)
     new = [make_record('full', seed, 50.0, pretrain_kept_out='yes') for seed in (0, 1)]
-    assert format_kept_out(new) == 'val and test images kept out of pre-training: yes'
-    assert format_kept_out([old, *new]) == 'val and test images kept out of pre-training: unknown (plain); yes (full)'
+    assert format_exclusion(new) == 'val and test images excluded from pre-training: yes'
+    assert format_exclusion([old, *new]) == 'val and test images excluded from pre-training: unknown (plain); yes (full)'

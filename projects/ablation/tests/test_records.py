@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from projects.ablation.runs import RunError, append_record, check_comparable, latest, read_records
-from projects.ablation.tests.tiny_experiment import make_record
+from projects.ablation.records import RunError, append_record, check_comparable, latest, read_records
+from projects.ablation.tests.tiny_study import make_record
 
 
 def test_records_are_read_as_they_were_added(tmp_path):
@@ -29,14 +29,14 @@ def test_records_added_at_the_same_time_do_not_mix(tmp_path):
     assert notes == []
 
 
-def test_a_torn_line_is_named_and_harms_no_other(tmp_path):
+def test_a_truncated_line_is_named_and_harms_no_other(tmp_path):
     path = tmp_path / 'runs.jsonl'
     append_record(path, make_record('plain', 0, 1.0))
     path.write_text(path.read_text() + '{"arm": "fu')
     append_record(path, make_record('full', 0, 2.0))
     records, notes = read_records(path)
     assert [record['arm'] for record in records] == ['plain', 'full']
-    assert notes == [f'{path}:2: the line is torn and left out']
+    assert notes == [f'{path}:2: the line is truncated and left out']
 
 
 def test_a_line_that_is_no_record_names_what_it_lacks(tmp_path):
@@ -65,7 +65,7 @@ def test_the_last_record_of_a_run_counts():
     ({'config_hash': 'x'}, 'full seed 1 has another config than full seed 0'),
     ({'order': ['aa', 'cc', 'bb']}, 'full seed 1 saw other expressions, or in another order, than plain seed 1'),
 ])
-def test_runs_that_differ_in_more_than_their_arm_are_refused(changes, sentence):
+def test_runs_that_differ_in_more_than_their_experiment_are_refused(changes, sentence):
     records = [make_record('plain', 0, 1.0), make_record('plain', 1, 1.0), make_record('full', 0, 2.0),
                make_record('full', 1, 2.0, **changes)]
     with pytest.raises(RunError, match=sentence):

@@ -4,10 +4,10 @@ import torch
 from mmduet.engine.config_tools import ConfigError, drop_pretrained
 from mmduet.registry import MODELS
 from projects.ablation.ablate import SETTING
-from projects.ablation.plan import find_arms
-from projects.ablation.runs import check_comparable, read_records
-from projects.ablation.tests.tiny_experiment import write_experiment
-from projects.ablation.trial import Trial, resolve, run_trial
+from projects.ablation.plan import find_experiments
+from projects.ablation.records import check_comparable, read_records
+from projects.ablation.run import Run, resolve, train_run
+from projects.ablation.tests.tiny_study import write_study
 from tests.tiny_grounder import TinyGrounder, make_data_root
 
 
@@ -17,23 +17,23 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def experiment(tmp_path_factory):
-    config, files = write_experiment(
-        tmp_path_factory.mktemp('arms'), plain='pass', longer='cfg.ablation.budget_factor = 1.5',
+def study(tmp_path_factory):
+    config, files = write_study(
+        tmp_path_factory.mktemp('experiments'), plain='pass', longer='cfg.ablation.budget_factor = 1.5',
         by_epoch="cfg.param_scheduler = [dict(type='LinearLR')]", endless='cfg.train_cfg.max_iters = None',
         unfit='cfg.model.head.terms.update(contrast=None)')
     return config, files
 
 
-def trial(experiment, root, tmp_path, arm='plain', **changes):
-    config, files = experiment
-    values = dict(arm=arm, config=str(config), patches=(files[arm], ), seed=0, work_dir=str(tmp_path / arm),
-                  data_root=str(root), out=str(tmp_path / 'runs.jsonl'))
-    return Trial(**{**values, **changes})
+def make_run(study, root, tmp_path, experiment='plain', **changes):
+    config, files = study
+    values = dict(experiment=experiment, config=str(config), patches=(files[experiment], ), seed=0,
+                  work_dir=str(tmp_path / experiment), data_root=str(root), out=str(tmp_path / 'runs.jsonl'))
+    return Run(**{**values, **changes})
 
 
-def test_a_run_leaves_its_record_and_its_student(experiment, root, tmp_path):
-    record = run_trial(trial(experiment, root, tmp_path, identity={'commit': 'abc'}))
+def test_a_run_leaves_its_record_and_its_student(study, root, tmp_path):
+    record = train_run(make_run(study, root, tmp_path, identity={'commit': 'abc'}))
     assert read_records(tmp_path / 'runs.jsonl')[0] == [record]
     assert (record['arm'], record['seed'], record['budget'], record['steps'], record['commit']) == ('plain', 0, 6, 6, 'abc')
     assert [point[0] for point in record['curve']] == [2, 4]
@@ -44,52 +44,52 @@ def test_a_run_leaves_its_record_and_its_student(experiment, root, tmp_path):
     TinyGrounder().load_state_dict(state)
 
 
-def test_arms_of_a_seed_start_alike_and_see_the_same(experiment, root, tmp_path):
-    plain, longer = (run_trial(trial(experiment, root, tmp_path, arm)) for arm in ('plain', 'longer'))
+def test_experiments_of_a_seed_start_alike_and_see_the_same(study, root, tmp_path):
+    plain, longer = (train_run(make_run(study, root, tmp_path, experiment)) for experiment in ('plain', 'longer'))
     assert (plain['steps'], longer['steps'], longer['budget']) == (6, 9, 6)
     assert plain['student_hash'] == longer['student_hash']
     assert plain['config_hash'] != longer['config_hash']
     check_comparable([plain, longer])
-    other = run_trial(trial(experiment, root, tmp_path, seed=1))
+    other = train_run(make_run(study, root, tmp_path, seed=1))
     assert other['student_hash'] != plain['student_hash']
     assert other['order'] != plain['order']
 
 
-def test_a_run_is_the_same_when_it_is_repeated(experiment, root, tmp_path):
-    first, second = (run_trial(trial(experiment, root, tmp_path)) for _ in range(2))
+def test_a_run_is_the_same_when_it_is_repeated(study, root, tmp_path):
+    first, second = (train_run(make_run(study, root, tmp_path)) for _ in range(2))
     assert first['weights_hash'] == second['weights_hash']
     assert first['val'] == second['val']
 
 
-def test_the_number_of_looks_at_val_changes_nothing(experiment, root, tmp_path):
-    never, often = (run_trial(trial(experiment, root, tmp_path, options=(f'ablation.curve_points={n}', ))) for n in (0, 3))
+def test_evaluating_often_during_training_changes_nothing(study, root, tmp_path):
+    never, often = (train_run(make_run(study, root, tmp_path, options=(f'ablation.curve_points={n}', ))) for n in (0, 3))
     assert (len(never['curve']), len(often['curve'])) == (0, 3)
     assert never['weights_hash'] == often['weights_hash']
 
 
-def test_steps_and_size_change_the_config_and_stretch_the_schedule(experiment, root, tmp_path):
-    cfg = resolve(trial(experiment, root, tmp_path, 'longer', steps=60, train_size=4, options=('model.dropout=0.5', )))
+def test_steps_and_size_change_the_config_and_stretch_the_schedule(study, root, tmp_path):
+    cfg = resolve(make_run(study, root, tmp_path, 'longer', steps=60, train_size=4, options=('model.dropout=0.5', )))
     assert (cfg.budget, cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (60, 90, 45)
     assert cfg.train_dataloader.dataset.first == 4
     assert cfg.val_dataloader.dataset.get('first') is None
     assert cfg.model.dropout == 0.5
 
 
-@pytest.mark.parametrize(('arm', 'changes', 'sentence'), [
-    ('by_epoch', {}, 'the schedules of an arm count steps'),
-    ('endless', {}, 'an arm needs train_cfg.max_iters'),
+@pytest.mark.parametrize(('experiment', 'changes', 'sentence'), [
+    ('by_epoch', {}, 'the schedules of an experiment count steps'),
+    ('endless', {}, 'an experiment needs train_cfg.max_iters'),
     ('unfit', {}, "the patch unfit does not fit .*tiny.py: 'ConfigDict' object has no attribute 'head'"),
-    ('plain', {'options': ('model.head.region.weight=1', )}, r'arm plain has no model.head \(from model.head.region.weight\)'),
+    ('plain', {'options': ('model.head.x.y=1', )}, r'experiment plain has no model.head \(from model.head.x.y\)'),
     ('plain', {'identity': {'config_hash': 'old'}}, 'config or data were changed after the command had begun')])
-def test_a_run_that_makes_no_sense_is_refused(experiment, root, tmp_path, arm, changes, sentence):
+def test_a_run_that_makes_no_sense_is_refused(study, root, tmp_path, experiment, changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        run_trial(trial(experiment, root, tmp_path, arm, **changes))
+        train_run(make_run(study, root, tmp_path, experiment, **changes))
 
 
 def test_a_run_of_the_repository_trains_and_is_scored(tmp_path):
-    plain, = find_arms(['plain']).values()
+    plain, = find_experiments(['plain']).values()
     options = ('train_dataloader.dataset.first=None', 'train_dataloader.batch_size=4')
-    record = run_trial(Trial(arm='plain', config='configs/duet/transvg_duet_refshapes.py', patches=(str(SETTING), *plain),
+    record = train_run(Run(experiment='plain', config='configs/duet/transvg_duet_refshapes.py', patches=(str(SETTING), *plain),
                              seed=0, steps=3, options=options, data_root=str(make_data_root(tmp_path / 'data', count=8)),
                              work_dir=str(tmp_path), out=str(tmp_path / 'runs.jsonl')))
     assert (record['steps'], record['config'], record['patches']) == (3, 'transvg_duet_refshapes.py', ['refshapes', 'plain'])
@@ -97,19 +97,20 @@ def test_a_run_of_the_repository_trains_and_is_scored(tmp_path):
 
 
 @pytest.mark.parametrize('student', ['transvg', 'vltvg', 'qrnet', 'clip_vg'])
-def test_arms_on_refshapes_have_the_same_student_data_and_budget(root, tmp_path, student):
+def test_experiments_on_refshapes_have_the_same_student_data_and_budget(root, tmp_path, student):
     found = {}
-    for arm, patches in find_arms(['plain', 'plain_longer', 'full', 'untrained_teacher', 'full_box_gradient']).items():
-        cfg = resolve(Trial(arm=arm, config=f'configs/duet/{student}_duet_refshapes.py', patches=(str(SETTING), *patches),
-                            seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
+    names = ['plain', 'plain_longer', 'full', 'untrained_teacher', 'full_box_gradient']
+    for experiment, patches in find_experiments(names).items():
+        cfg = resolve(Run(experiment=experiment, config=f'configs/duet/{student}_duet_refshapes.py',
+                          patches=(str(SETTING), *patches), seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
         plain = found.setdefault('plain', cfg)
-        found[arm] = cfg
+        found[experiment] = cfg
         assert cfg.budget == 6000
         assert cfg.model.get('student', cfg.model) == plain.model
         assert cfg.train_dataloader == plain.train_dataloader
         assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters == round(6000 * cfg.ablation.budget_factor)
     assert found['plain_longer'].train_cfg.max_iters == 6780
-    # The cache holds what the trained teacher said.
+    # The cache holds what the trained teacher gave.
     assert found['untrained_teacher'].model.teacher.teacher.type.__name__ == 'CLIPTeacher'
     assert found['full'].model.teacher.type == 'mmduet.CachedTeacher'
     drop_pretrained(found['full_box_gradient'])

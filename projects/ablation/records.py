@@ -1,4 +1,8 @@
-"""Records of runs: JSON lines that many processes may append to, and the checks that runs may be compared."""
+"""Records of runs: JSON lines that many processes may append to, and the checks that runs may be compared.
+
+A record keeps the name of its experiment in the key ``arm``, and whether the images of val and test were excluded from
+pre-training in ``pretrain_kept_out``: the keys of the files that are there.
+"""
 import fcntl
 import json
 import os
@@ -25,14 +29,14 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
-            line = line if file.read(1) == b'\n' else '\n' + line  # a line that was torn stays alone
+            line = line if file.read(1) == b'\n' else '\n' + line  # a truncated line stays alone
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_records(path: Path) -> tuple[list[Record], list[str]]:
-    """All records of a file, and sentences about lines that were left out because they are torn.
+    """All records of a file, and sentences about lines that were left out because they are truncated.
 
     Raises:
         RunError: a line is JSON, but no record of a run; names file, line and field.
@@ -45,7 +49,7 @@ def read_records(path: Path) -> tuple[list[Record], list[str]]:
         try:
             record = json.loads(line)
         except ValueError:
-            notes.append(f'{path}:{number}: the line is torn and left out')
+            notes.append(f'{path}:{number}: the line is truncated and left out')
             continue
         missing = [name for name in REQUIRED if not isinstance(record, dict) or name not in record]
         if missing:
@@ -55,17 +59,17 @@ def read_records(path: Path) -> tuple[list[Record], list[str]]:
 
 
 def run_name(record: Mapping[str, Any]) -> str:
-    """Arm and seed of a record, for messages."""
+    """Experiment and seed of a record, for messages."""
     return f'{record["arm"]} seed {record["seed"]}'
 
 
 def record_key(record: Mapping[str, Any]) -> tuple[str, int | None, int]:
-    """Arm, number of training expressions where it is not the config's, and seed."""
+    """Experiment, number of training expressions where it is not the config's, and seed."""
     return record['arm'], record.get('train_size'), record['seed']
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
-    """The last record of every arm, number of expressions and seed, in the order of their first appearance."""
+    """The last record of every experiment, number of expressions and seed, in the order of their first appearance."""
     last: dict[tuple[str, int | None, int], Record] = {}
     for record in records:
         last[record_key(record)] = record
@@ -76,7 +80,7 @@ def check_comparable(records: Sequence[Record]) -> None:
     """See that the runs of a table may be paired by seed.
 
     All have the same data and the same budget; the runs of a seed start from the same student and see the same expressions
-    in the same order; the runs of an arm have the same config.
+    in the same order; the runs of an experiment have the same config.
 
     Raises:
         RunError: some do not; names two of them.

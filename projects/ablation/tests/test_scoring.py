@@ -1,9 +1,9 @@
 import pytest
 
-from projects.ablation.held_out import HeldOut, choose_splits, run_held_out
-from projects.ablation.runs import RunError, read_records
-from projects.ablation.tests.tiny_experiment import write_experiment
-from projects.ablation.trial import Trial, run_trial
+from projects.ablation.records import RunError, read_records
+from projects.ablation.run import Run, train_run
+from projects.ablation.scoring import ScoringJob, choose_splits, score_run
+from projects.ablation.tests.tiny_study import write_study
 from tests.tiny_grounder import make_data_root
 
 
@@ -11,10 +11,10 @@ from tests.tiny_grounder import make_data_root
 def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     root = make_data_root(folder / 'data', count=6, splits=('train', 'val', 'testA', 'testB', 'heldout'))
-    config, _ = write_experiment(folder / 'arms')
-    trial = Trial(arm='plain', config=str(config), seed=0, work_dir=str(folder / 'plain'),
+    config, _ = write_study(folder / 'experiments')
+    run = Run(experiment='plain', config=str(config), seed=0, work_dir=str(folder / 'plain'),
                   data_root=str(root), out=str(folder / 'runs.jsonl'))
-    return trial, run_trial(trial)
+    return run, train_run(run)
 
 
 def test_the_test_splits_of_the_data_are_found(kept):
@@ -25,10 +25,10 @@ def test_the_test_splits_of_the_data_are_found(kept):
 
 
 def test_a_kept_student_is_scored_on_each_split_and_on_both_together(kept, tmp_path):
-    trial, record = kept
+    run, record = kept
     out = tmp_path / 'runs.test.jsonl'
     splits = ('testA', 'testB')
-    line = run_held_out(HeldOut(trial=trial, record=record, splits=splits, together=splits, out=str(out)))
+    line = score_run(ScoringJob(run=run, record=record, splits=splits, together=splits, out=str(out)))
     assert read_records(out)[0] == [line]
     assert list(line['test']) == ['testA', 'testB', 'testA+testB']
     assert line['test']['testA+testB']['miou'] == pytest.approx(
@@ -37,16 +37,16 @@ def test_a_kept_student_is_scored_on_each_split_and_on_both_together(kept, tmp_p
 
 
 def test_val_is_scored_as_after_training(kept, tmp_path):
-    trial, record = kept
-    line = run_held_out(HeldOut(trial=trial, record=record, splits=('val', ), together=(), out=str(tmp_path / 'o.jsonl')))
+    run, record = kept
+    line = score_run(ScoringJob(run=run, record=record, splits=('val', ), together=(), out=str(tmp_path / 'o.jsonl')))
     assert line['test']['val'] == record['val']
 
 
 def test_a_checkpoint_of_another_run_is_refused(kept, tmp_path):
-    trial, record = kept
-    task = HeldOut(trial=trial, record={**record, 'checkpoint_hash': 'x'}, splits=('val', ), together=(), out='o')
+    run, record = kept
+    task = ScoringJob(run=run, record={**record, 'checkpoint_hash': 'x'}, splits=('val', ), together=(), out='o')
     with pytest.raises(RunError, match='is not the checkpoint that the record of plain seed 0 describes'):
-        run_held_out(task)
-    gone = Trial(arm='plain', config=trial.config, seed=0, work_dir=str(tmp_path), data_root=trial.data_root, out='o')
+        score_run(task)
+    gone = Run(experiment='plain', config=run.config, seed=0, work_dir=str(tmp_path), data_root=run.data_root, out='o')
     with pytest.raises(RunError, match=r'there is no .*last.pth; run it again'):
-        run_held_out(HeldOut(trial=gone, record=record, splits=('val', ), together=(), out='o'))
+        score_run(ScoringJob(run=gone, record=record, splits=('val', ), together=(), out='o'))

@@ -10,15 +10,16 @@ TINY = ROOT / 'tests/tiny_config.py'
 FIRST_BATCHES = ('aa', 'bb', 'cc')
 
 
-def make_record(arm: str, seed: int, score: float, **changes: Any) -> dict[str, Any]:
+def make_record(experiment: str, seed: int, score: float, **changes: Any) -> dict[str, Any]:
     """A record with Acc@0.5 ``score``, Acc@0.75 half of it and mIoU 10."""
-    record = {'arm': arm, 'seed': seed, 'train_size': None, 'config_hash': f'config of {arm}', 'data_hash': 'data',
-              'budget': 100, 'steps': 100, 'student_hash': f'student {seed}', 'order': list(FIRST_BATCHES), 'step_cpu_ms': 80.0,
-              'checkpoint_hash': f'{arm} {seed}', 'val': {'acc@0.5': score, 'acc@0.75': score / 2, 'miou': 10.0}}
+    record = {'arm': experiment, 'seed': seed, 'train_size': None, 'config_hash': f'config of {experiment}',
+              'data_hash': 'data', 'budget': 100, 'steps': 100, 'student_hash': f'student {seed}', 'order': list(FIRST_BATCHES),
+              'step_cpu_ms': 80.0, 'checkpoint_hash': f'{experiment} {seed}',
+              'val': {'acc@0.5': score, 'acc@0.75': score / 2, 'miou': 10.0}}
     return {**record, **changes}
 
 
-def write_experiment(folder: Path, **patches: str) -> tuple[Path, dict[str, str]]:
+def write_study(folder: Path, **patches: str) -> tuple[Path, dict[str, str]]:
     """Write a config of six steps of the tiny grounder and patches of it; returns the config, and the patches by name.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is noted while a run of an experiment trains."""
+"""What is noted while a run of a study trains."""
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def student_of(model: nn.Module) -> nn.Module:
     return student
 
 
-class TrialHook(Hook):
+class RunHook(Hook):
     """Note the student's initial weights, the order of the data, the curve over training and the time of a step.
 
     Args:
