@@ -1,6 +1,6 @@
-"""Teachers that must not help: what a distilled student gains from them, no knowledge of a teacher has given.
+"""Control teachers: a gain from them is none of a trained teacher's knowledge.
 
-A shuffled teacher keeps everything of a teacher but what it says about whom; an untrained one keeps its architecture.
+A shuffled teacher gives each expression the targets of another; an untrained one has random weights.
 """
 from collections.abc import Set
 from typing import Any

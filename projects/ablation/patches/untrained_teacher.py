@@ -2,6 +2,6 @@
 
 
 def change(cfg):
-    # Without the cache, if there is one: that holds what the trained teacher said.
+    # Without the cache, if there is one: it holds the targets of the trained teacher.
     teacher = cfg.model.teacher.get('teacher', cfg.model.teacher)
     cfg.model.teacher = dict(type='projects.ablation.control_teachers.UntrainedTeacher', teacher=teacher)
