@@ -18,8 +18,7 @@ from mmduet.structures import GroundingBatch, GroundingFeatures
 class BaseGrounder(BaseModel, metaclass=ABCMeta):
     """Localise the object an expression refers to: a batch to features, features to boxes.
 
-    A student is its ``extract``: what it needs is built in ``__init__``, which also sets ``channels`` and, if the student reads
-    token ids, calls ``use_tokenizer``. ``loss`` and ``predict`` are inherited.
+    A student implements ``extract``; its ``__init__`` sets ``channels`` and, if it takes token ids, calls ``use_tokenizer``.
 
     Args:
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
@@ -27,8 +26,8 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
 
     Attributes:
         channels: C of the features.
-        visual_reads_text: whether the words have a say in how the image is encoded. A student that declares False encodes an
-            image alike for all its expressions, so that once is enough.
+        visual_reads_text: whether the encoding of the image depends on the text. Where it does not, an image is encoded once
+            for all its expressions.
     """
 
     visual_reads_text: ClassVar[bool] = True
@@ -50,18 +49,15 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         """Run the network; the only method that touches pixels."""
 
     def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
-        """Compare the boxes with the targets, by ``box_loss``; keys start with ``loss_``, values are scalars.
-
-        Zero where the boxes are the targets.
-        """
+        """Scalars of ``box_loss`` by ``loss_<name>``; 0 where the boxes are the targets."""
         losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)
         return losses
 
     def predict(self, features: GroundingFeatures, batch: GroundingBatch) -> Sequence[DetDataSample]:
         """Write the last stage's box into each sample's ``pred_instances``; return the samples.
 
-        ``bboxes`` (1, 4) are xyxy in pixels of the original image, clipped to it; ``canvas_boxes`` (1, 4) the cxcywh box in
-        [0, 1] of the canvas it came from, unclipped; ``scores`` (1,) is 1, as a grounder gives exactly one answer.
+        ``bboxes`` (1, 4) are xyxy in pixels of the original image, clipped to it; ``canvas_boxes`` (1, 4) the same box as
+        cxcywh in [0, 1] of the canvas, unclipped; ``scores`` (1,) are 1.
         """
         boxes = features.boxes[-1].detach().float().cpu()
         for sample, box in zip(batch.samples, boxes, strict=True):
@@ -72,7 +68,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         return batch.samples
 
     def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
-        """Extract features and, by ``mode``, return them (``'tensor'``), their losses (``'loss'``) or answers (``'predict'``).
+        """Features by mode ``'tensor'``, losses by ``'loss'``, data samples with boxes by ``'predict'``.
 
         Raises:
             ValueError: another mode.

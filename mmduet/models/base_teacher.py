@@ -8,12 +8,12 @@ from mmduet.structures import GroundingBatch, TeacherTargets
 
 
 class BaseTeacher(nn.Module, ABC):
-    """What a frozen model gives about a batch; in eval mode whatever is asked, in no checkpoint, optimizer or average.
+    """A frozen model that gives targets for a batch; in no checkpoint, optimizer or average.
 
     A teacher sets ``embed_dims`` and ``gives`` and implements ``forward``.
 
     Attributes:
-        embed_dims: D of its joint space; None where it does not know yet, or has no such space.
+        embed_dims: D of its joint space; None where that is not known yet, or there is none.
         gives: fields of ``TeacherTargets`` that it can give.
     """
 
@@ -21,17 +21,12 @@ class BaseTeacher(nn.Module, ABC):
     gives: frozenset[str]
 
     def train(self, mode: bool = True) -> 'BaseTeacher':
-        """Stay in eval mode, whatever is asked."""
+        """Stay in eval mode, whatever the argument."""
         return super().train(False)
 
     def init_weights(self) -> None:
-        """Called once before training: where a teacher opens what it reads from, if it does."""
+        """Called once before training: where a teacher opens its files, if it has any."""
 
     @abstractmethod
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
-        """Give what is required, and nothing else.
-
-        Args:
-            batch: on the device of the teacher.
-            required: fields of ``TeacherTargets``, all of them in ``gives``.
-        """
+        """Give the ``required`` fields of ``TeacherTargets``, all of them in ``gives``, and nothing else."""

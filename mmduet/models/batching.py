@@ -12,16 +12,11 @@ from mmduet.structures.boxes import xyxy_to_cxcywh
 
 
 def find_images(images: Sequence[Tensor], samples: Sequence[Any], share: bool) -> tuple[list[int], list[int]]:
-    """Which expression brings each of U images, and which image each of B expressions is about.
+    """Which expression brings each of U images, and which image each of B expressions is about, in order of first use.
 
     Args:
         images: B of (3, h, w) uint8.
-        samples: the data samples.
-        share: expressions about the same view of the same file share one image; else each has its own. What the samples say
-            is compared with the bytes, which are still on the host.
-
-    Returns:
-        U positions in the batch, and B numbers below U, in the order in which images are met first.
+        share: expressions about the same view of the same file share one image, if its bytes are equal too.
     """
     first: list[int] = []
     owner: list[int] = []
@@ -42,13 +37,14 @@ def draw_canvases(images: Sequence[Tensor], samples: Sequence[Any]) -> Tensor:
         ValueError: an image whose size is not that of its sample's canvas content, or canvases of several sizes.
     """
     size = samples[0].canvas.size
-    canvases = torch.zeros(len(images), 3, size, size, dtype=torch.uint8)
-    for canvas, image, sample in zip(canvases, images, samples, strict=True):
-        place: Canvas = sample.canvas
-        if tuple(image.shape) != (3, place.height, place.width) or place.size != size:
-            raise ValueError(f'{sample.img_path}: image {tuple(image.shape)} does not fit its {place} on a canvas of {size} px')
-        canvas[:, place.top:place.top + place.height, place.left:place.left + place.width] = image
-    return canvases
+    pixels = torch.zeros(len(images), 3, size, size, dtype=torch.uint8)
+    for square, image, sample in zip(pixels, images, samples, strict=True):
+        canvas: Canvas = sample.canvas
+        if tuple(image.shape) != (3, canvas.height, canvas.width) or canvas.size != size:
+            raise ValueError(f'{sample.img_path}: image {tuple(image.shape)} does not fit its {canvas} on a canvas of '
+                             f'{size} px')
+        square[:, canvas.top:canvas.top + canvas.height, canvas.left:canvas.left + canvas.width] = image
+    return pixels
 
 
 def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], list[Tensor]]:
@@ -61,13 +57,13 @@ def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], l
     """
     targets, others = [], []
     for sample in samples:
-        own = sample.gt_instances.bboxes.float().cpu() if 'gt_instances' in sample else torch.zeros(0, 4)
+        own, rest = (sample.get(field).bboxes.float().cpu() if field in sample else torch.zeros(0, 4)
+                     for field in ('gt_instances', 'distractors'))
         if required and not len(own):
             raise ValueError(f'expression {sample.get("expression_id")!r} ({sample.text!r}) has no target box to train with')
-        rest = sample.distractors.bboxes.float().cpu() if 'distractors' in sample else torch.zeros(0, 4)
-        placed = sample.canvas.to_canvas(torch.cat([own, rest]))
-        targets.append(placed[:len(own)])
-        others.append(placed[len(own):])
+        on_canvas = sample.canvas.to_canvas(torch.cat([own, rest]))
+        targets.append(on_canvas[:len(own)])
+        others.append(on_canvas[len(own):])
     return targets, others
 
 
@@ -77,13 +73,12 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
 
     Args:
         others: (k, 4) of each of B expressions.
-        samples: the data samples, with the places of the boxes in the data set's list.
-        owner: image of each expression.
-        images: U.
+        samples: the data samples, with the numbers of the boxes in the data set's list.
+        owner: image of each expression, below ``images``.
 
     Returns:
         (m_u, 4) of each image, (B, m) bool which of its image's columns an expression has, and for each expression the columns
-        and places of its boxes.
+        and numbers of its boxes.
     """
     columns: list[dict[tuple[float, ...], int]] = [{} for _ in range(images)]
     members: list[list[int]] = []
@@ -93,18 +88,18 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
         keys = [(*box, float(k)) if alone else tuple(box) for k, box in enumerate(boxes.tolist())]
         members.append([known.setdefault(key, len(known)) for key in keys])
     has = torch.zeros(len(others), max((len(known) for known in columns), default=0), dtype=torch.bool)
-    places = []
+    numbers = []
     for row, (member, sample) in enumerate(zip(members, samples, strict=True)):
         has[row, member] = True
         index = sample.distractors.index.tolist() if 'distractors' in sample and 'index' in sample.distractors \
             else range(len(member))
-        places.append(tuple(zip(member, index, strict=True)))
+        numbers.append(tuple(zip(member, index, strict=True)))
     rows = [torch.tensor([key[:4] for key in known]).reshape(-1, 4) for known in columns]
-    return rows, has, places
+    return rows, has, numbers
 
 
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
-    """The fields of ``TargetIdentity`` of B data samples; zeros and a crop's answer where there is no target."""
+    """The fields of ``TargetIdentity`` of B data samples; zeros, and not whole, where there is no target."""
     images, boxes, whole = [], [], []
     for sample in samples:
         name = f'{sample.get("dataset_name", "")}|{sample.get("img_id")}'.encode()

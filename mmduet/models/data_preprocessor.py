@@ -18,15 +18,14 @@ BOOLEANS = ('text_padding', 'has_box', 'has_other', 'whole')
 class GroundingDataPreprocessor(BaseDataPreprocessor):
     """Make the batch: images on normalised zero canvases, token ids, targets, by three copies to the device.
 
-    Only bytes of the images travel: a quarter of the float canvas. In evaluation, expressions about the same image share it;
-    in training each has its own, so that batch norm sees what it always saw.
+    Images travel as bytes. In evaluation, expressions about the same image share it; in training each has its own, so that
+    batch norm counts it once for each.
 
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
 
     Attributes:
-        tokenizer: the student's, which sets it; it is used where the workers did not deliver token ids. None for a student
-            that reads the texts.
+        tokenizer: the student's, which sets it; used where the workers did not deliver token ids. None for a student of texts.
 
     >>> import torch
     >>> from mmdet.structures import DetDataSample
@@ -60,7 +59,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         first, owner = batching.find_images(data['inputs'], samples, share=not training)
         shown = [samples[number] for number in first]
         targets, others = batching.place_boxes(samples, required=training)
-        per_image, has_other, places = batching.group_others(others, samples, owner, len(first))
+        per_image, has_other, listed = batching.group_others(others, samples, owner, len(first))
         boxes, has_box = batching.stack_rows(targets)
         identity, text = batching.identify(samples), self._tokenize(samples)
         content, index = stack_contents([sample.canvas for sample in shown]), torch.tensor(owner)
@@ -79,7 +78,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
             texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
             text_padding=integers.pop('text_padding', None), **numbers, **integers,
             views=tuple(batching.view_of(sample) for sample in shown),
-            sources=tuple(batching.source_of(sample, place) for sample, place in zip(samples, places, strict=True)),
+            sources=tuple(batching.source_of(*pair) for pair in zip(samples, listed, strict=True)),
             samples=samples, mean=self.mean, std=self.std,
             has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown))}
 
@@ -88,8 +87,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         if self.tokenizer is None:
             return {}
         rows = [sample.get('token_ids') or self.tokenizer.encode(sample.text) for sample in samples]
-        ids, padding = self.tokenizer.pad(rows)
-        return {'token_ids': ids, 'text_padding': padding}
+        return dict(zip(('token_ids', 'text_padding'), self.tokenizer.pad(rows), strict=True))
 
     def _normalise(self, canvases: Tensor, content: Tensor) -> Tensor:
         """(U, 3, S, S) uint8 canvases to normalised float ones in channels-last order, 0 at padding."""

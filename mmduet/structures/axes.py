@@ -8,15 +8,15 @@ Axes = tuple[str | int, ...]
 
 
 def check_axes(instance: Any, axes: Mapping[str, Axes], booleans: tuple[str, ...] = ()) -> None:
-    """See that every tensor has its axes, and that an axis is as long in one tensor as in another.
+    """Check that every tensor of a dataclass has its axes, and that an axis is as long in one tensor as in another.
 
     Args:
-        instance: a dataclass; a field that is None is passed over.
-        axes: by field, in the order to check: a name for an axis of any length, a number for one of that length.
+        axes: by field, in the order to check: a name for an axis of any length, a number for one of that length. A field that
+            is None is passed over.
         booleans: fields that must be bool.
 
     Raises:
-        ValueError: a tensor has other axes; names class, field and axis.
+        ValueError: names class, field and axis.
     """
     kind = type(instance).__name__
     lengths: dict[str, tuple[int, str]] = {}

@@ -12,36 +12,23 @@ from mmduet.structures.target_identity import TargetIdentity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Which part of an image its canvas shows, and where.
-
-    Attributes:
-        canvas: where the pixels of that part lie.
-        flip: whether it is mirrored.
-        window: xyxy corners in [0, 1] of the image, mirrored if the view is; (0, 0, 1, 1) for all of it.
-    """
+    """Which part of an image its canvas shows, and where."""
 
     canvas: Canvas
     flip: bool
-    window: tuple[float, float, float, float]
+    window: tuple[float, float, float, float]  # xyxy in [0, 1] of the image, mirrored if the view is; (0, 0, 1, 1) for all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where an expression comes from: by what a cache finds what it holds about it.
-
-    Attributes:
-        dataset, split, expression_id: names; None where the pipeline does not say.
-        data_hash, objects_hash: SHA-256 of the annotation files of the split and of all objects.
-        others: for each other annotated box of the expression, its column in ``GroundingBatch.other_boxes`` and its place in
-            the data set's list.
-    """
+    """Where an expression comes from, by which a cache finds its rows; None where the pipeline does not say."""
 
     dataset: str | None
     split: str | None
     expression_id: str | None
-    data_hash: str | None
-    objects_hash: str | None
-    others: tuple[tuple[int, int], ...]
+    data_hash: str | None  # SHA-256 of the annotation files of the split
+    objects_hash: str | None  # and of those of all objects
+    others: tuple[tuple[int, int], ...]  # of each other box: its column in ``other_boxes``, its number in the data set's list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +40,7 @@ class GroundingBatch:
 
     Attributes:
         pixels: (U, 3, S, S) float canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however
-            many expressions ask about it.
+            many expressions are about it.
         image_index: (B,) int64, the image of each expression; 0 ... B - 1 where U = B.
         content: (U, 4) int64 xyxy pixels of the image on its canvas.
         texts: B expressions, after augmentation.
@@ -68,7 +55,7 @@ class GroundingBatch:
         sources: of the B expressions.
         samples: the B data samples of MMDetection, for ``predict`` alone.
         mean, std: (3, 1, 1) of the normalisation, RGB in [0, 1].
-        has_padding: whether any canvas has padding, known without asking the device.
+        has_padding: whether any canvas has padding, known on the host.
 
     Raises:
         ValueError: a tensor has other axes; names field and axis.
@@ -103,7 +90,7 @@ class GroundingBatch:
             if len(getattr(self, name)) != count:
                 raise ValueError(f'GroundingBatch.{name} must have {count} entries, got {len(getattr(self, name))}')
         if images > expressions:
-            raise ValueError(f'GroundingBatch has {images} images for {expressions} expressions: one is asked about by none')
+            raise ValueError(f'GroundingBatch has {images} images for {expressions} expressions: one has none')
 
     def __len__(self) -> int:
         """B."""
@@ -145,9 +132,9 @@ class GroundingBatch:
         """(B, ...) rows of the expressions' images out of (U, ...); the tensor itself where every image has one expression."""
         return expand_images(per_image, self.shared_index)
 
-    def padding(self, cells: int) -> Tensor:
-        """(U, cells, cells) bool, True where a visual token of a square map lies on padding; see ``padding_mask``."""
-        return padding_mask(self.content, self.size, cells)
+    def padding(self, feature_size: int) -> Tensor:
+        """(U, h, h) bool, True where a visual token of an h x h map lies on padding; see ``padding_mask``."""
+        return padding_mask(self.content, self.size, feature_size)
 
     def images(self) -> Tensor:
         """(U, 3, S, S) RGB in [0, 1], 0 at padding: the pixels before normalisation, as a teacher takes them."""

@@ -39,20 +39,15 @@ def _intersection_and_union(first: Tensor, second: Tensor) -> tuple[Tensor, Tens
 
 
 def iou_xyxy(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union of corner boxes, element by element with broadcasting over leading dimensions.
-
-    Returns:
-        (...) in [0, 1]; 0 where both boxes are empty.
-    """
+    """(...) intersection over union of corner boxes in [0, 1], with broadcasting; 0 where both boxes are empty."""
     intersection, union = _intersection_and_union(first, second)
     return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
 
 
 def giou_xyxy(first: Tensor, second: Tensor) -> Tensor:
-    """Generalised intersection over union (Rezatofighi et al. 2019), element by element with broadcasting.
+    """(...) generalised intersection over union in (-1, 1], with broadcasting (Rezatofighi et al. 2019).
 
-    Returns:
-        (...) in (-1, 1]; the IoU minus the share of the enclosing box that neither box covers.
+    It is the IoU minus the share of the enclosing box that neither box covers.
     """
     tiny = torch.finfo(first.dtype).tiny
     intersection, union = _intersection_and_union(first, second)
@@ -75,12 +70,5 @@ def iou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
 
 
 def giou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
-    """``giou_xyxy`` of centre-size boxes.
-
-    >>> import torch
-    >>> from mmduet.structures.boxes import giou_cxcywh
-    >>> first, second = torch.tensor([0.25, 0.5, 0.5, 1.0]), torch.tensor([0.75, 0.5, 0.5, 1.0])
-    >>> giou_cxcywh(first, second).item()
-    0.0
-    """
+    """``giou_xyxy`` of centre-size boxes."""
     return giou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))

@@ -61,27 +61,22 @@ class Canvas:
 
 def stack_contents(canvases: Sequence[Canvas]) -> Tensor:
     """(B, 4) pixel corners (left, top, right, bottom) of the content of each canvas, int64."""
-    return torch.tensor([[c.left, c.top, c.left + c.width, c.top + c.height] for c in canvases],
-                        dtype=torch.int64)
+    return torch.tensor([[c.left, c.top, c.left + c.width, c.top + c.height] for c in canvases], dtype=torch.int64)
 
 
-def padding_mask(content: Tensor, size: int, cells: int | None = None) -> Tensor:
-    """Padding of square canvases, True where nothing of the image is.
+def padding_mask(content: Tensor, size: int, feature_size: int | None = None) -> Tensor:
+    """(B, h, h) bool padding of square canvases, True where nothing of the image is.
 
     Args:
         content: (B, 4) from ``stack_contents``.
         size: side of the canvas, pixels.
-        cells: side of the grid wanted; each cell takes the value of the pixel that nearest-neighbour resizing picks
-            (as DETR and TransVG resize their masks). The pixel mask itself where not given.
-
-    Returns:
-        (B, cells, cells) bool.
+        feature_size: h, of a map that covers the canvas; a position takes the value of the pixel that nearest-neighbour
+            resizing picks (as DETR and TransVG resize their masks). None for the mask of the pixels.
     """
-    cells = cells or size
-    pixel = torch.div(torch.arange(cells, device=content.device) * size, cells, rounding_mode='floor')
+    side = feature_size or size
+    pixel = torch.div(torch.arange(side, device=content.device) * size, side, rounding_mode='floor')
     left, top, right, bottom = (content[:, k, None] for k in range(4))
-    inside_x = (pixel >= left) & (pixel < right)
-    inside_y = (pixel >= top) & (pixel < bottom)
+    inside_x, inside_y = (pixel >= left) & (pixel < right), (pixel >= top) & (pixel < bottom)
     return ~(inside_y[:, :, None] & inside_x[:, None, :])
 
 

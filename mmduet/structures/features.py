@@ -1,4 +1,4 @@
-"""What a student gives: its boxes and the features they were read from."""
+"""What a student gives: its boxes and features."""
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -8,18 +8,18 @@ from mmduet.structures.axes import check_axes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundingFeatures:
-    """What a student saw and answered; all that a distillation term may read of it.
+    """Boxes and features of a student; all that a distillation term may use of it.
 
     B expressions, L text tokens, C channels, S decoding stages (TransVG 1, VLTVG 6), (H, W) the feature size.
 
     Attributes:
         boxes: (S, B, 4) cxcywh in [0, 1] of the canvas; the last stage is the answer.
-        query: (B, C) embedding that the last box was read from.
-        visual: (B, C, H, W) map that the fusion reads (before any word has touched it, where the student allows).
+        query: (B, C) embedding that the last box is predicted from.
+        visual: (B, C, H, W) visual tokens before fusion (and independent of the text, where the student allows).
         visual_padding: (B, H, W) bool, True where a visual token is padding.
-        text: (B, L, C) text tokens that the fusion reads.
+        text: (B, L, C) text tokens before fusion.
         text_padding: (B, L) bool, True where a text token is padding.
-        fused: (B, C, H, W) the map that the answer reads, once it has read the words; None where that is ``visual``.
+        fused: (B, C, H, W) visual tokens after fusion, from which the box is predicted; None where that is ``visual``.
 
     Raises:
         ValueError: a tensor has other axes; names field and axis.
@@ -49,7 +49,7 @@ class GroundingFeatures:
 
     @property
     def answer_map(self) -> Tensor:
-        """(B, C, H, W) the map that the answer reads: ``fused``, or ``visual`` of a student without one."""
+        """(B, C, H, W) the map that the box is predicted from: ``fused``, or ``visual`` of a student without one."""
         return self.visual if self.fused is None else self.fused
 
     def float(self) -> 'GroundingFeatures':

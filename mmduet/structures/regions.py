@@ -30,15 +30,9 @@ class Regions:
 
 
 def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
-    """Average a map at ``points`` x ``points`` bilinear samples inside each box; differentiable in map and boxes.
+    """(B, K, C) averages of a (B, C, H, W) map in (B, K, 4) boxes, cxcywh in [0, 1] of the map; differentiable in both.
 
-    Args:
-        feature_map: (B, C, H, W).
-        boxes: (B, K, 4) cxcywh in [0, 1] of the map.
-        points: samples along each side, at the centres of equal cells of the box.
-
-    Returns:
-        (B, K, C); samples outside the map read its border.
+    The map is sampled bilinearly at ``points`` x ``points`` centres of equal parts of a box; outside it at its border.
 
     >>> import torch
     >>> from mmduet.structures import pool_regions
@@ -49,7 +43,7 @@ def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
     steps = (torch.arange(points, device=boxes.device, dtype=boxes.dtype) + 0.5) / points - 0.5
     offset_y, offset_x = torch.meshgrid(steps, steps, indexing='ij')
     offsets = torch.stack([offset_x, offset_y], dim=-1).reshape(-1, 2)
-    grid = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
-    samples = F.grid_sample(feature_map, (2 * grid - 1).to(feature_map.dtype), mode='bilinear', padding_mode='border',
+    sampled = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
+    samples = F.grid_sample(feature_map, (2 * sampled - 1).to(feature_map.dtype), mode='bilinear', padding_mode='border',
                             align_corners=False)
     return samples.mean(dim=3).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""What a teacher gives about a batch."""
+"""What a teacher gives for a batch."""
 from dataclasses import dataclass, fields
 
 from torch import Tensor
@@ -14,7 +14,7 @@ _AXES: dict[str, Axes] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeacherTargets:
-    """What one teacher says about B expressions about U images; embeddings are in its joint space, of unit norm.
+    """Targets of one teacher for B expressions about U images; embeddings are in its joint space, of unit norm.
 
     A teacher gives what is required of it; every other field is None. D is the width of the joint space.
 
@@ -27,7 +27,7 @@ class TeacherTargets:
             there is no box, or one of no area.
         similarity: (B, rows, columns) cosine in [-1, 1] of each patch of the image, without padding, with the expression.
         boxes: (B, k, 4) answers of a grounding teacher, cxcywh in [0, 1] of the canvas.
-        scores: (B, k) how sure it is of each, in [0, 1].
+        scores: (B, k) its confidence in each, in [0, 1].
         feature_map: (U, E, height, width) a map of the teacher's own width E that covers the canvas.
         logit_scale: () what the teacher multiplies its cosines by before a softmax or sigmoid.
         logit_bias: () what it adds to them then (SigLIP).

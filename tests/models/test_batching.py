@@ -75,11 +75,11 @@ def test_other_boxes_of_an_image_are_those_of_its_expressions():
     samples = [with_others(make_sample('a', WHOLE, BOX), OTHER, OTHER, index=[4, 5]),
                with_others(make_sample('b', WHOLE, BOX), OTHER),
                with_others(make_sample('c', WHOLE, BOX), OTHER, OTHER)]
-    rows, has, places = batching.group_others([torch.cat([one, two]), torch.cat([three]), torch.cat([two, three])], samples,
+    rows, has, listed = batching.group_others([torch.cat([one, two]), torch.cat([three]), torch.cat([two, three])], samples,
                                               owner=[0, 0, 1], images=2)
     assert [row[:, 0].tolist() for row in rows] == [pytest.approx([0.1, 0.2, 0.3]), pytest.approx([0.2, 0.3])]
     assert has.tolist() == [[True, True, False], [False, False, True], [True, True, False]]
-    assert places == [((0, 4), (1, 5)), ((2, 0), ), ((0, 0), (1, 1))]
+    assert listed == [((0, 4), (1, 5)), ((2, 0), ), ((0, 0), (1, 1))]
 
 
 def test_two_objects_in_the_same_box_of_an_image_stay_two():

@@ -3,7 +3,7 @@ import torch
 
 from mmduet.structures import Canvas, from_content, padding_mask, stack_contents, to_content
 
-# A photo of 100 x 50 px at half size on a canvas of 64 px.
+# An image of 100 x 50 px at half size on a canvas of 64 px.
 CANVAS = Canvas(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5)
 
 

@@ -19,19 +19,11 @@ def linear(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     PyTorch multiplies float32 matrices by MKL, which leaves half of the vector width of AMD's processors idle, and convolves
     by oneDNN, which does not. Values and gradients differ by the order of the additions.
-
-    Args:
-        tokens: (..., I).
-        weight: (O, I).
-        bias: (O,) or None.
-
-    Returns:
-        (..., O).
     """
     if not _convolves_faster(tokens, weight):
         return F.linear(tokens, weight, bias)
-    # The tokens are the pixels of an image of one column, channels last. Dilation says nothing about a kernel of one pixel;
-    # it is there because torch takes oneDNN for it with a single thread too.
+    # The tokens are pixels of one column, channels last. Dilation, which changes nothing for a kernel of one pixel, makes torch
+    # take oneDNN with a single thread too.
     column = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(0, 3, 1, 2)
     mapped = F.conv2d(column, weight[:, :, None, None], bias, dilation=2)
     return mapped.permute(0, 2, 3, 1).reshape(*tokens.shape[:-1], weight.shape[0])

@@ -42,14 +42,13 @@ FITS: dict[type[nn.Module], Callable[[nn.Module], bool]] = {
 def optimise_for_cpu(model: Model) -> Model:
     """Let the parts of a model compute by what is faster on a CPU, in place.
 
-    A part gets another class and keeps all else: its parameters, their names, its hooks, its place. So checkpoints, copies,
-    averages, distributed wrappers and training are as before; answers and gradients differ by the order of the additions, and
-    a dropout mask is another draw of the same generator (the rate rounded to 2^-16), but for networks of transformers, which
-    keep their own. A part whose input lies on another device computes as it did before.
+    A part gets another class and keeps all else: parameters, names, hooks. So checkpoints, copies, averages, distributed
+    wrappers and training are as before; results and gradients differ by the order of the additions, and a dropout mask is
+    another draw of the same generator (the rate rounded to 2^-16), but for networks of transformers, which keep their own.
+    A part whose input lies on another device computes as before.
 
     Args:
-        model: a student, a teacher, a distilled grounder, or any module. Parts are known by their very class, ``nn.Linear`` and
-            not what derives from it.
+        model: any module. Parts are known by their very class, ``nn.Linear`` and not what derives from it.
 
     Returns:
         The same model.

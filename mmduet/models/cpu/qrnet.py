@@ -1,4 +1,4 @@
-"""QRNet's gates and pyramid, with fewer passes over its finest maps: fresh pages of the system are slow."""
+"""QRNet's query-modulated attention and pyramid, with fewer passes over its finest maps."""
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,7 @@ class CPUQueryModulatedAttention(QueryModulatedAttention):
             return super().forward(tokens, query)
         channels, positions = self.weigh(tokens, query)
         gated: Tensor = tokens * channels
-        # What nothing is learnt from need not be kept.
+        # Not kept where nothing is learnt.
         return gated * positions if torch.is_grad_enabled() else gated.mul_(positions)
 
     def weigh(self, tokens: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,9 @@ class CPUQRNet(QRNet):
         """See ``QRNet.pyramid``."""
         if query.device.type != 'cpu':
             return super().pyramid(maps, query)
-        levels = [_map_pixels(lateral, level.permute(0, 2, 3, 1)) for lateral, level in zip(self.laterals, maps, strict=True)]
+        laterals: Any = self.laterals
+        levels = [linear(level.permute(0, 2, 3, 1), lateral.weight.flatten(1), lateral.bias)
+                  for lateral, level in zip(laterals, maps, strict=True)]
         for fine, coarse in reversed(list(pairwise(range(len(levels))))):
             quads, above = _quads(levels[fine]), levels[coarse][:, :, None, :, None]
             # In place where nothing is learnt: the finest level would take long to get from the system twice.
@@ -48,11 +50,6 @@ class CPUQRNet(QRNet):
             levels[number + 1] = levels[number + 1] + _pool_gated(level, channels, positions.view(*level.shape[:3], 1))
         levels.append(levels[-1][:, ::2, ::2])
         return [level.permute(0, 3, 1, 2) for level in levels]
-
-
-def _map_pixels(convolution: Any, level: Tensor) -> Tensor:
-    """What a convolution of one pixel makes of a map whose channels come last."""
-    return linear(level, convolution.weight.flatten(1), convolution.bias)
 
 
 def _quads(level: Tensor) -> Tensor:

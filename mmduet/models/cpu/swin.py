@@ -11,80 +11,71 @@ from torch import Tensor, nn
 
 from mmduet.models.cpu.linear import linear
 
-# As Swin has it: far enough below zero to be nothing after the exponential.
-OTHER_SIDE = -100.0
-# Intermediate numbers, of the hidden layer of a two-layer network or of scores, that are worked on at once where nothing is
-# learnt: 16 MB in float32. The largest would come from fresh pages of the system at every call.
+OTHER_SIDE = -100.0  # added to scores, as Swin has it
+# Intermediate numbers (hidden features, scores) worked on at once where nothing is learnt: 16 MB in float32. The largest would
+# come from fresh pages of the system at every call.
 AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLayout:
-    """How the cells of an H x W map lie in windows of P cells, after padding and a cyclic shift.
+    """How the H * W tokens of a map lie in windows of P slots, after padding and a cyclic shift.
 
     Attributes:
-        cells: (M,) int64, the cell at each place of the M / P windows, one window after the other; any cell at padding.
-        padding: (K,) int64, the places that are padding.
-        places: (H * W,) int64, the place of each cell.
+        tokens: (M,) int64, the token in each slot of the M / P windows, one window after the other; any token at padding.
+        padding: (K,) int64, the slots that are padding.
+        slots: (H * W,) int64, the slot of each token.
         mask: (M / P, 1, P, P) float32 to add to the scores, 0 or ``OTHER_SIDE`` where the shift brought together what is not
             close; None without a shift.
     """
 
-    cells: Tensor
+    tokens: Tensor
     padding: Tensor
-    places: Tensor
+    slots: Tensor
     mask: Tensor | None
 
     def divide(self, tokens: Tensor) -> Tensor:
-        """(B, M, C) places, in order of the windows, of (B, H * W, C) cells; zero at padding."""
-        places = tokens.index_select(1, self.cells)
-        return places.index_fill_(1, self.padding, 0) if len(self.padding) else places
+        """(B, M, C) slots, in order of the windows, of (B, H * W, C) tokens; zero at padding."""
+        slots = tokens.index_select(1, self.tokens)
+        return slots.index_fill_(1, self.padding, 0) if len(self.padding) else slots
 
-    def join(self, places: Tensor) -> Tensor:
-        """(B, H * W, C) cells of (B, M, C) places."""
-        return places.index_select(1, self.places)
+    def join(self, slots: Tensor) -> Tensor:
+        """(B, H * W, C) tokens of (B, M, C) slots."""
+        return slots.index_select(1, self.slots)
 
 
 @lru_cache(maxsize=32)
 def window_layout(height: int, width: int, window: int, shift: int) -> WindowLayout:
-    """Lay a map out in square windows, padded at the right and at the bottom, then shifted up and left.
-
-    Args:
-        height, width: of the map, cells.
-        window: side of a window, cells.
-        shift: cells.
-    """
+    """Lay a map out in square windows, padded at the right and at the bottom, then shifted up and left; all in tokens."""
     # The first call may be one that learns nothing; what it leaves here must serve those that do.
     with torch.inference_mode(False), torch.no_grad():
         rows, columns = -(-height // window) * window, -(-width // window) * window
-        cells = F.pad(torch.arange(height * width).view(height, width),
-                      (0, columns - width, 0, rows - height), value=-1)
-        cells = _windows(cells.roll((-shift, -shift), dims=(0, 1)), window)
-        real = (cells.flatten() >= 0).nonzero()[:, 0]
-        places = torch.empty(height * width, dtype=torch.int64)
-        places[cells.flatten()[real]] = real
+        numbers = F.pad(torch.arange(height * width).view(height, width), (0, columns - width, 0, rows - height), value=-1)
+        tokens = _windows(numbers.roll((-shift, -shift), dims=(0, 1)), window).flatten()
+        real = (tokens >= 0).nonzero()[:, 0]
+        slots = torch.empty(height * width, dtype=torch.int64)
+        slots[tokens[real]] = real
         mask = None
         if shift:
-            # Of the last windows the cells that came round are apart from the rest, and both from other windows.
+            # Of the last windows the tokens that came round are apart from the rest, and both from other windows.
             edges = torch.tensor([window, shift])
             top, left = ((torch.arange(size)[:, None] >= size - edges).sum(dim=1) for size in (rows, columns))
             regions = _windows(3 * top[:, None] + left, window)
             apart = regions[:, None, :, None] != regions[:, None, None, :]
             mask = apart * OTHER_SIDE
-        return WindowLayout(cells.flatten().clamp(min=0), (cells.flatten() < 0).nonzero()[:, 0], places, mask)
+        return WindowLayout(tokens.clamp(min=0), (tokens < 0).nonzero()[:, 0], slots, mask)
 
 
-def _windows(feature_size: Tensor, window: int) -> Tensor:
-    """(windows, cells of a window) of an (H, W) feature_size that windows fill."""
-    rows, columns = feature_size.shape[0] // window, feature_size.shape[1] // window
-    return feature_size.view(rows, window, columns, window).transpose(1, 2).reshape(rows * columns, window**2)
+def _windows(numbers: Tensor, window: int) -> Tensor:
+    """(windows, window * window) of an (H, W) map that windows fill."""
+    return numbers.unflatten(1, (-1, window)).unflatten(0, (-1, window)).transpose(1, 2).reshape(-1, window**2)
 
 
 class CPUShiftWindowMSA(ShiftWindowMSA):
     """``ShiftWindowMSA`` with one copy into windows and one out of them, a mask made once, and fused attention."""
 
     def forward(self, query: Tensor, hw_shape: tuple[int, int]) -> Tensor:
-        """Attend among the (B, H * W, C) cells of a map of (H, W), window by window."""
+        """Attend among the (B, H * W, C) tokens of a map of (H, W), window by window."""
         attended: Tensor
         if query.device.type != 'cpu':
             attended = super().forward(query, hw_shape)
@@ -96,12 +87,12 @@ class CPUShiftWindowMSA(ShiftWindowMSA):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         rate = parts.attn_drop.p if self.training else 0.0
         mixed = attend_in_windows(query, key, value, self._scores(layout, batch).to(query.dtype), rate, parts.scale)
-        cells = layout.join(mixed.transpose(1, 2).reshape(batch, -1, channels))
-        attended = self.drop(parts.proj_drop(parts.proj(cells)))
+        tokens = layout.join(mixed.transpose(1, 2).reshape(batch, -1, channels))
+        attended = self.drop(parts.proj_drop(parts.proj(tokens)))
         return attended
 
     def _scores(self, layout: WindowLayout, batch: int) -> Tensor:
-        """(1 or windows, heads, P, P) what the offset between two cells, and the mask, add to their score."""
+        """(1 or windows, heads, P, P) what the offset between two tokens, and the mask, add to their score."""
         index, table = self.w_msa.relative_position_index, self.w_msa.relative_position_bias_table
         scores = table.t().index_select(1, index.flatten()).unflatten(1, index.shape)[None]
         if layout.mask is None:
@@ -111,21 +102,17 @@ class CPUShiftWindowMSA(ShiftWindowMSA):
 
 
 def attend_in_windows(query: Tensor, key: Tensor, value: Tensor, scores: Tensor, rate: float, scale: float) -> Tensor:
-    """Fused attention; by two products of matrices where that is faster.
+    """Fused attention of (windows, heads, P, D) queries, keys and values; by two products of matrices where that is faster.
 
-    A window has few cells, and the fused kernel of the CPU gains next to nothing by a second thread there.
+    A window has few tokens, and the fused kernel of the CPU gains next to nothing by a second thread there.
 
     Args:
-        query, key, value: (windows, heads, P, D).
         scores: (1 or windows, heads, P, P), added to those of query and key.
         rate: of dropout.
         scale: of the products of query and key.
-
-    Returns:
-        (windows, heads, P, D).
     """
-    windows, heads, cells, _ = query.shape
-    small = windows * heads * cells**2 <= AT_ONCE
+    windows, heads, tokens, _ = query.shape
+    small = windows * heads * tokens**2 <= AT_ONCE
     if torch.is_grad_enabled() or rate or not small or torch.get_num_threads() == 1:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=scores, dropout_p=rate, scale=scale)
     added = scores.expand(windows, -1, -1, -1).flatten(0, 1)
@@ -151,9 +138,9 @@ class CPUFFN(FFN):
 
 
 class CPUPatchMerging(PatchMerging):
-    """``PatchMerging`` of 2 x 2 cells, which copies cells whole and not number by number.
+    """``PatchMerging`` of 2 x 2 tokens, which copies tokens whole and not number by number.
 
-    The four cells lie one after the other here, and channel by channel in the weights; so these are reordered, being smaller.
+    The four tokens lie one after the other here, and channel by channel in the weights; so these are reordered, being smaller.
     """
 
     def forward(self, x: Tensor, input_size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
@@ -162,17 +149,17 @@ class CPUPatchMerging(PatchMerging):
             answer: tuple[Tensor, tuple[int, int]] = super().forward(x, input_size)
             return answer
         height, width = (size + size % 2 for size in input_size)
-        cells = x.unflatten(1, input_size)
+        tokens = x.unflatten(1, input_size)
         if (height, width) != tuple(input_size):
-            cells = F.pad(cells, (0, 0, 0, width - input_size[1], 0, height - input_size[0]))
-        merged = cells.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3).flatten(3).flatten(1, 2)
+            tokens = F.pad(tokens, (0, 0, 0, width - input_size[1], 0, height - input_size[0]))
+        merged = tokens.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3).flatten(3).flatten(1, 2)
         norm = self.norm
-        normed = F.layer_norm(merged, norm.normalized_shape, _cell_by_cell(norm.weight), _cell_by_cell(norm.bias), norm.eps)
-        return linear(normed, _cell_by_cell(self.reduction.weight), self.reduction.bias), (height // 2, width // 2)
+        normed = F.layer_norm(merged, norm.normalized_shape, _token_by_token(norm.weight), _token_by_token(norm.bias), norm.eps)
+        return linear(normed, _token_by_token(self.reduction.weight), self.reduction.bias), (height // 2, width // 2)
 
 
-def _cell_by_cell(weights: Tensor) -> Tensor:
-    """(..., 4 * C) weights in the order of whole cells, from that of channels."""
+def _token_by_token(weights: Tensor) -> Tensor:
+    """(..., 4 * C) weights in the order of whole tokens, from that of channels."""
     return weights.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2)
 
 
@@ -182,7 +169,7 @@ def is_piecewise(ffn: nn.Module) -> bool:
 
 
 def merges_quads(merging: nn.Module) -> bool:
-    """Whether a ``PatchMerging`` norms and merges 2 x 2 cells, of which a last odd row or column is filled up."""
+    """Whether a ``PatchMerging`` norms and merges 2 x 2 tokens, of which a last odd row or column is filled up."""
     if not isinstance(merging, PatchMerging) or not isinstance(merging.norm, nn.LayerNorm) or merging.adap_padding is None:
         return False
     sampler, padding = merging.sampler, merging.adap_padding.padding

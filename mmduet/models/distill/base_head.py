@@ -10,18 +10,12 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What a term reads of a teacher.
-
-    Attributes:
-        term, kind: name and class of the term.
-        teacher: name of the teacher.
-        targets: fields of ``TeacherTargets``.
-    """
+    """What a term requires of a teacher."""
 
     term: str
-    kind: str
+    kind: str  # the class of the term
     teacher: str
-    targets: frozenset[str]
+    targets: frozenset[str]  # fields of ``TeacherTargets``
 
 
 class DistillHead(nn.Module, ABC):
@@ -30,19 +24,13 @@ class DistillHead(nn.Module, ABC):
     @property
     @abstractmethod
     def requirements(self) -> Sequence[Requirement]:
-        """What each term reads."""
+        """What each term requires."""
 
     def required_of(self, teacher: str) -> frozenset[str]:
-        """Fields of ``TeacherTargets`` that a teacher is asked for."""
-        return frozenset().union(*(need.targets for need in self.requirements if need.teacher == teacher))
+        """Fields of ``TeacherTargets`` that are required of a teacher."""
+        return frozenset().union(*(each.targets for each in self.requirements if each.teacher == teacher))
 
     @abstractmethod
     def forward(self, features: GroundingFeatures, targets: Mapping[str, TeacherTargets],
                 batch: GroundingBatch) -> dict[str, Tensor]:
-        """Scalars by ``loss_<name>``.
-
-        Args:
-            features: of the student.
-            targets: of each teacher, by its name.
-            batch: what all saw.
-        """
+        """Scalars by ``loss_<name>`` for the student's features and each teacher's targets, by its name."""

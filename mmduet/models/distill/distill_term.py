@@ -10,9 +10,8 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 class DistillTerm(nn.Module, ABC):
     """One loss between a student's features and a teacher's targets, or between the student's own features.
 
-    A term is a file: registered in ``MODELS``, named in the config's ``head.terms``, it becomes ``loss_<name>``. It says which
-    fields of ``TeacherTargets`` it requires, and the teacher is asked for these; it owns what it learns with (projectors of its
-    own, samplers, anchors) and its weight.
+    A term is a file: registered in ``MODELS``, named in the config's ``head.terms``, it becomes ``loss_<name>``. It owns its
+    weight, samplers, anchors and projectors of its own.
 
     Args:
         space: the student's embeddings in the teacher's space; ``space.channels`` and ``space.embed_dims`` are the widths for
@@ -20,7 +19,7 @@ class DistillTerm(nn.Module, ABC):
         weight: what the loss is multiplied by, > 0; a term is left out by setting it to None in the config.
 
     Attributes:
-        required_targets: fields of ``TeacherTargets`` that it reads.
+        required_targets: fields of ``TeacherTargets`` that the teacher is to give.
 
     Raises:
         ValueError: the weight is not positive.
@@ -42,6 +41,6 @@ class DistillTerm(nn.Module, ABC):
         Args:
             features: of the student, float32.
             targets: of the teacher, with all that is required.
-            batch: what both saw.
+            batch: input of both.
             step: training calls of the head so far, from 0.
         """

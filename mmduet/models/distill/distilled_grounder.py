@@ -63,7 +63,7 @@ class DistilledGrounder(BaseModel):
         self.register_load_state_dict_post_hook(_forgive_missing_teachers)
 
     def _widths(self, head: Config) -> dict[str, int]:
-        """D of each teacher: its own word, which one in the head's config must not contradict."""
+        """D of each teacher, which one in the head's config must not contradict."""
         stated = head.get('embed_dims')
         widths = {}
         for name, teacher in self._named_teachers():
@@ -82,11 +82,11 @@ class DistilledGrounder(BaseModel):
 
     def _check_requirements(self) -> None:
         teachers = dict(self._named_teachers())
-        for need in self.head.requirements:
-            teacher = teachers[need.teacher]
-            missing = need.targets - teacher.gives
+        for required in self.head.requirements:
+            teacher = teachers[required.teacher]
+            missing = required.targets - teacher.gives
             if missing:
-                raise ValueError(f'the term {need.term!r} ({need.kind}) requires {", ".join(sorted(missing))}, which '
+                raise ValueError(f'the term {required.term!r} ({required.kind}) requires {", ".join(sorted(missing))}, which '
                                  f'{type(teacher).__name__} does not give: it gives {", ".join(sorted(teacher.gives))}')
 
     @property
@@ -136,7 +136,7 @@ class DistilledGrounder(BaseModel):
 
     @torch.no_grad()
     def teach(self, batch: GroundingBatch) -> dict[str, TeacherTargets]:
-        """What the head requires of each teacher about a batch; a teacher of whom nothing is required is not asked."""
+        """The targets that the head requires, by teacher; one of which none are required is not run."""
         targets = {}
         for name, teacher in self._named_teachers():
             required = self.head.required_of(name)

@@ -19,13 +19,13 @@ class DUETHead(DistillHead):
 
     Args:
         terms: configs of ``DistillTerm`` by name; one that is None is left out. With several teachers each also says
-            ``from_teacher``, whose targets it reads.
+            ``from_teacher``, the one whose targets it takes.
         channels: C of the student; the wrapper fills it in.
         embed_dims: D by name of the teacher; the wrapper fills it in.
         warmup_steps: all losses grow linearly to full weight over so many training calls; 0 for none.
 
     Raises:
-        ValueError: a term does not say which of several teachers it reads, or names one that is not there.
+        ValueError: a term does not name one of several teachers, or names one that is not there.
 
     >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
@@ -52,7 +52,7 @@ class DUETHead(DistillHead):
         if wanted is None and len(self.spaces) == 1:
             return next(iter(self.spaces))
         if wanted is None or wanted not in self.spaces:
-            raise ValueError(f'the term {term!r} must say whose targets it reads, by from_teacher: one of '
+            raise ValueError(f'the term {term!r} must say whose targets it takes, by from_teacher: one of '
                              f'{", ".join(self.spaces)}, got {wanted!r}')
         return wanted
 

@@ -33,7 +33,7 @@ class JointSpace(nn.Module):
     """A student's embeddings of expression, target region and image in a teacher's space of D dimensions.
 
     Terms that compare the same embedding train the same projector, so that there is one space and not one for each term
-    (method, semantic distillation). A projector exists once a term has asked for it.
+    (method, semantic distillation). A projector exists once a term has required it.
 
     Args:
         channels: C of the student.
@@ -77,7 +77,7 @@ class JointSpace(nn.Module):
 
     @contextmanager
     def once(self) -> Iterator[None]:
-        """Within, all terms are about one batch: an embedding that several ask for is computed once."""
+        """Within, all terms are about one batch: an embedding that several use is computed once."""
         self._once = {}
         try:
             yield

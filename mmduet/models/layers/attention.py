@@ -7,15 +7,10 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Projections and mixing that all attentions share.
+    """Projections and mixing that all attentions share: C ``channels``, ``dropout`` of the attention weights in training.
 
     Parameters are named and shaped as in ``nn.MultiheadAttention``; the computation is one fused
     ``scaled_dot_product_attention``, which never stores the attention matrix.
-
-    Args:
-        channels: C.
-        heads: number of heads; divides C.
-        dropout: rate of the attention weights, in training.
 
     Raises:
         ValueError: the heads do not divide the channels.
@@ -63,7 +58,7 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    """Attention among the tokens of one sequence; arguments as in ``Attention``."""
+    """Attention among the tokens of one sequence."""
 
     def forward(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
         """Attend among (B, N, C) tokens; ``attend`` is (B, 1, 1, N) bool, True where a key is real, or None for all."""
@@ -72,14 +67,11 @@ class SelfAttention(Attention):
 
 
 class CrossAttention(Attention):
-    """Attention of one sequence to another; arguments as in ``Attention``."""
+    """Attention of one sequence to another."""
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
         """Let (B, M, C) queries attend to (B, N, C) keys and average the values; ``attend`` as in ``SelfAttention``."""
-        if key is value:
-            keys, values = self.project(key, 1, 3)
-        else:
-            keys, values = self.project(key, 1, 2)[0], self.project(value, 2, 3)[0]
+        keys, values = self.project(key, 1, 3) if key is value else (self.project(key, 1, 2)[0], self.project(value, 2, 3)[0])
         return self.mix(self.project(query, 0, 1)[0], keys, values, attend)
 
 
@@ -92,8 +84,7 @@ class RelativePositionAttention(Attention):
 
     Args:
         channels: C; a multiple of 4.
-        heads: number of heads; divides C.
-        dropout: of the attention weights, in training.
+        heads, dropout: see ``Attention``.
         feature_size: side of the map.
     """
 

@@ -18,10 +18,8 @@ class CLIPVisualEncoder(nn.Module):
     Frozen but for the positions, as in CLIP-VG: they were learnt on images that fill the square, not on a canvas.
 
     Args:
-        image_size: side of the canvas, pixels; a multiple of ``patch_size``.
-        patch_size: pixels.
-        width: D.
-        num_layers, heads, mlp_ratio: of the transformer.
+        image_size, patch_size: side of the canvas and of a patch, pixels; the first is a multiple of the second.
+        width, num_layers, heads, mlp_ratio: of the transformer; its width is D.
         levels: which blocks give tokens, counted from 1; those after the last are left out of the computation.
         quick_gelu: the activation of OpenAI's weights; False for ``nn.GELU``.
 
@@ -71,8 +69,7 @@ class CLIPTextEncoder(nn.Module):
 
     Args:
         max_tokens: L, marks included.
-        width: of the transformer.
-        num_layers, heads, mlp_ratio: of the transformer.
+        width, num_layers, heads, mlp_ratio: of the transformer.
         channels: of the joint space.
         quick_gelu: the activation of OpenAI's weights; False for ``nn.GELU``.
         vocab: path of a vocabulary of word pieces; None for CLIP's own, which comes with open_clip.

@@ -11,10 +11,6 @@ class FrozenBatchNorm2d(nn.Module):
     """Batch norm with everything fixed, as buffers: nothing to train, to average or to put into an optimizer.
 
     The four buffers are named as in ``nn.BatchNorm2d``, so checkpoints of both load; its ``num_batches_tracked`` is dropped.
-
-    Args:
-        num_features: channels.
-        eps: added to the variance.
     """
 
     weight: Tensor
@@ -25,10 +21,8 @@ class FrozenBatchNorm2d(nn.Module):
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        self.register_buffer('weight', torch.ones(num_features))
-        self.register_buffer('bias', torch.zeros(num_features))
-        self.register_buffer('running_mean', torch.zeros(num_features))
-        self.register_buffer('running_var', torch.ones(num_features))
+        for name, value in (('weight', 1.0), ('bias', 0.0), ('running_mean', 0.0), ('running_var', 1.0)):
+            self.register_buffer(name, torch.full((num_features, ), value))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
         state_dict.pop(f'{prefix}num_batches_tracked', None)

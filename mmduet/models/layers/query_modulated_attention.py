@@ -5,13 +5,9 @@ from torch import Tensor, nn
 
 
 class DynamicLinear(nn.Module):
-    """A linear layer whose weights and bias are a product of a factor made from the query and of a learnt basis.
+    """A linear layer whose (I + 1, O) weights, the bias in the last row, are an (I + 1, rank) factor times a learnt basis.
 
-    Args:
-        query_channels: Q.
-        in_channels: I.
-        out_channels: O.
-        rank: K; the query gives an (I + 1, K) factor of the (I + 1, O) weights, the bias in the last row.
+    The factor is a linear function of the query of Q channels.
     """
 
     def __init__(self, query_channels: int, in_channels: int, out_channels: int, rank: int) -> None:

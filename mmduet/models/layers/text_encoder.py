@@ -34,12 +34,8 @@ class BertTextEncoder(nn.Module):
                  config: dict[str, Any] | None = None, mean_of_last: int = 1) -> None:
         super().__init__()
         self.tokenizer = _build_tokenizer(pretrained, vocab, max_tokens, config)
-        if pretrained is None:
-            sizes = dict(config or {})
-            sizes.setdefault('vocab_size', self.tokenizer.vocab_size)
-            self.bert = BertModel(BertConfig(**sizes), add_pooling_layer=True)
-        else:
-            self.bert = _fetch(pretrained)
+        sizes = {'vocab_size': self.tokenizer.vocab_size, **(config or {})}
+        self.bert = BertModel(BertConfig(**sizes), add_pooling_layer=True) if pretrained is None else _fetch(pretrained)
         self.bert.pooler.requires_grad_(False)
         self.channels: int = self.bert.config.hidden_size
         self.max_tokens = max_tokens

@@ -51,11 +51,7 @@ class Tokenizer(metaclass=ABCMeta):
         return row
 
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Stack rows of ``encode``, padded to the longest rather than to L.
-
-        Returns:
-            ids (B, L') int64 and padding (B, L') bool, True where there is no token; L' at most L.
-        """
+        """(B, L') int64 ids of rows of ``encode``, padded to the longest, and (B, L') bool, True where there is no token."""
         longest = max(len(row) for row in rows)
         length = min(-(-longest // self.multiple) * self.multiple, self.max_tokens)
         ids = torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
@@ -68,11 +64,7 @@ class Tokenizer(metaclass=ABCMeta):
 
 
 class WordPieceTokenizer(Tokenizer):
-    """BERT's uncased word pieces.
-
-    Args:
-        vocab: path of a ``vocab.txt``, one piece a line.
-        max_tokens, multiple: as in ``Tokenizer``.
+    """BERT's uncased word pieces; ``vocab`` is the path of a ``vocab.txt``, one piece a line.
 
     Raises:
         FileNotFoundError: no such vocabulary.
@@ -94,16 +86,11 @@ class WordPieceTokenizer(Tokenizer):
 
     def split(self, expression: str) -> list[int]:
         """See ``Tokenizer.split``."""
-        ids: list[int] = self.pieces.encode(expression).ids
-        return ids
+        return list(self.pieces.encode(expression).ids)
 
 
 class CLIPTokenizer(Tokenizer):
-    """CLIP's byte pairs, lower case, in CLIP's frame ``<start> tokens <end>``; its vocabulary comes with open_clip.
-
-    Args:
-        max_tokens, multiple: as in ``Tokenizer``.
-    """
+    """CLIP's byte pairs, lower case, in CLIP's frame ``<start> tokens <end>``; its vocabulary comes with open_clip."""
 
     def __init__(self, max_tokens: int, multiple: int = 8) -> None:
         super().__init__(max_tokens, multiple)
@@ -118,9 +105,7 @@ class CLIPTokenizer(Tokenizer):
 class HashingTokenizer(Tokenizer):
     """Whole words, each to an id by a checksum: for models without pretrained weights, where any fixed map will do.
 
-    Args:
-        vocab_size: ids are drawn from [1000, vocab_size), or from the upper half of a vocabulary below 2,000.
-        max_tokens, multiple: as in ``Tokenizer``.
+    Ids lie in [1000, ``vocab_size``), or in the upper half of a vocabulary below 2,000.
     """
 
     def __init__(self, vocab_size: int, max_tokens: int, multiple: int = 8) -> None:

@@ -13,14 +13,7 @@ def init_matrices(module: nn.Module) -> None:
 
 
 class PostNormEncoderLayer(nn.Module):
-    """Self-attention and a two-layer network, each followed by addition and layer norm.
-
-    Args:
-        channels: C.
-        heads: number of attention heads.
-        feedforward: hidden width of the two-layer network.
-        dropout: after attention, after the hidden layer and after the second layer.
-    """
+    """Self-attention and a two-layer network, each followed by addition and layer norm; arguments as in the encoder."""
 
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
@@ -44,10 +37,9 @@ class TransformerEncoder(nn.Module):
 
     Args:
         num_layers: may be 0, which leaves the tokens as they are.
-        channels: C.
-        heads: number of attention heads.
+        channels, heads: C, and the number of attention heads.
         feedforward: hidden width of each layer's two-layer network.
-        dropout: in [0, 1).
+        dropout: in [0, 1), of the attention weights, after attention, after the hidden layer and after the second.
     """
 
     def __init__(self, num_layers: int, channels: int, heads: int = 8, feedforward: int = 2048, dropout: float = 0.1) -> None:

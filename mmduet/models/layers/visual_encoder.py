@@ -35,15 +35,11 @@ class VisualEncoder(nn.Module):
         self.add_positions = add_positions
 
     def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True) -> Tensor:
-        """Encode canvases.
+        """(B, C, H, W) map of (B, 3, S, S) normalised canvases; values at padding are meaningless.
 
         Args:
-            inputs: (B, 3, S, S) normalised.
-            padding: (B, H, W) bool, True where a position of the output map is padding.
+            padding: (B, H, W) bool, True where a position of the map is padding.
             has_padding: False if ``padding`` is known to be False everywhere, which lets attention run unmasked.
-
-        Returns:
-            (B, C, H, W); values at padding are meaningless.
 
         Raises:
             ValueError: the map's size is not that of ``padding``.

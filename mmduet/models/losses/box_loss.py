@@ -6,14 +6,7 @@ from mmduet.structures.boxes import giou_cxcywh
 
 
 def box_loss(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """L1 distance and 1 - GIoU of paired boxes, each summed over its numbers and averaged over the batch.
-
-    Args:
-        boxes: (B, 4) cxcywh.
-        targets: (B, 4) cxcywh.
-
-    Returns:
-        Two scalars.
+    """L1 distance and 1 - GIoU of paired (B, 4) cxcywh boxes, each summed over its numbers and averaged over the batch.
 
     Raises:
         ValueError: shapes disagree or are not (B, 4).
@@ -59,25 +52,13 @@ class BoxLoss(nn.Module):
 
 @MODELS.register_module()
 class StagedBoxLoss(BoxLoss):
-    """The box loss of every decoding stage, all stages equally weighted (VLTVG).
-
-    Args:
-        l1_weight, giou_weight: 5 and 2 in VLTVG.
-    """
+    """The box loss of every decoding stage, all stages equally weighted; the weights are VLTVG's."""
 
     def __init__(self, l1_weight: float = 5.0, giou_weight: float = 2.0) -> None:
         super().__init__(l1_weight, giou_weight)
 
     def forward(self, boxes: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """``loss_bbox`` and ``loss_giou`` of the last stage, ``loss_bbox_0``, ``loss_giou_0`` and on of those before.
-
-        Args:
-            boxes: (S, B, 4) cxcywh boxes of S stages.
-            targets: (B, 4) cxcywh.
-
-        Raises:
-            ValueError: shapes disagree.
-        """
+        """As ``BoxLoss.forward``; also ``loss_bbox_0``, ``loss_giou_0`` and so on of the stages before the last."""
         if boxes.dim() != 3 or boxes.shape[1:] != targets.shape:
             raise ValueError(f'boxes must be (S, B, 4) and targets (B, 4), got {tuple(boxes.shape)} and {tuple(targets.shape)}')
         stages = boxes.shape[0]

@@ -36,18 +36,13 @@ def _concatenate(rows: Tensor) -> Tensor:
 
 
 def gather_rows(rows: Tensor) -> Tensor:
-    """Concatenate ``rows`` (B, ...) of all ranks in rank order; differentiable; the rows themselves on one process.
+    """(world size * B, ...) rows of all ranks in rank order, of (B, ...) on each; differentiable.
 
     Every rank must bring the same number of rows, as MMEngine's samplers make sure of by rounding the data set up.
-
-    Returns:
-        (world size * B, ...).
     """
     if get_world_size() == 1:
         return rows
-    if rows.requires_grad:
-        return _AllGather.apply(rows)
-    return _concatenate(rows)
+    return _AllGather.apply(rows) if rows.requires_grad else _concatenate(rows)
 
 
 def gather_identity(identity: TargetIdentity) -> TargetIdentity:

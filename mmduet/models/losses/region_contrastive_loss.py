@@ -1,7 +1,4 @@
-"""Region-contrastive self-distillation: the predicted region comes close to good regions of the student's own map.
-
-The form of the loss is ours: the DUET paper released no code.
-"""
+"""Region-contrastive self-distillation; the form of the loss is ours, as the DUET paper released no code."""
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
@@ -23,14 +20,11 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
     Each positive stands alone against all valid negatives; the terms of an image are summed with the positives' weights.
 
     Args:
-        anchors: (B, D) unit-norm embeddings of the predicted regions.
-        positives: (B, P, D) unit-norm embeddings.
-        positive_weight: (B, P) >= 0, summing to 1 over an image, or to 0 where it has no positive.
-        negatives: (B, N, D) unit-norm embeddings of the anchor's own image.
-        negative_valid: (B, N) bool.
+        anchors: (B, D) embeddings of the predicted regions; all embeddings are of unit norm.
+        positives, positive_weight: (B, P, D), and (B, P) >= 0 that sum to 1 over an image, or to 0 where it has no positive.
+        negatives, negative_valid: (B, N, D) of the anchor's own image, and (B, N) bool.
         temperature: > 0.
-        cross_image: (M, D) unit-norm embeddings that are negatives of every anchor.
-        cross_image_valid: (M,) bool; all where not given.
+        cross_image, cross_image_valid: (M, D) negatives of every anchor, and (M,) bool; all are valid where not given.
 
     Returns:
         Scalar, the mean over images; an image without a positive or without a valid negative contributes 0.
@@ -71,12 +65,7 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
 
 @MODELS.register_module()
 class RegionContrastiveLoss(nn.Module):
-    """Weighted ``region_contrastive_loss``.
-
-    Args:
-        weight: of the loss.
-        temperature: of the softmax.
-        gather: negatives of the other ranks' images are negatives too.
+    """Weighted ``region_contrastive_loss``; if ``gather``, negatives of the other ranks' images are negatives too.
 
     Raises:
         ValueError: the weight is negative or the temperature not positive.

@@ -1,7 +1,4 @@
-"""Semantic distillation: the student's embeddings become the teacher's, one by one and in their relations.
-
-The terms and their weights are ours: the DUET paper released no code.
-"""
+"""Semantic distillation, of embeddings and of their relations; the terms are ours, as the DUET paper released no code."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,10 +10,7 @@ EXCLUDED = -1e4
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean of 1 - cosine over paired (B, D) embeddings, which need not have unit norm.
-
-    Returns:
-        Scalar in [0, 2].
+    """Mean of 1 - cosine over paired (B, D) embeddings of any norm, in [0, 2].
 
     Raises:
         ValueError: shapes disagree.

@@ -18,11 +18,7 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
 class VisualLinguisticVerification(nn.Module):
     """Discriminative features of the visual tokens: where the text fits, and what it says about the surroundings.
 
-    Args:
-        channels: C.
-        heads: of the three attentions.
-        dropout: of the attention weights.
-        feature_size: side of the map.
+    C channels; heads and dropout are of the three attentions; ``feature_size`` is the side of the map.
     """
 
     def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:

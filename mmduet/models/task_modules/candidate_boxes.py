@@ -1,4 +1,4 @@
-"""Boxes worth looking at around a target: itself, jitters, near misses, and boxes anywhere."""
+"""Candidate boxes of an image: the target, jitters of it, near misses, and boxes anywhere."""
 from dataclasses import dataclass
 
 import torch
@@ -7,16 +7,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateBoxes:
-    """How many candidate boxes of which kind are made for an image.
-
-    The numbers are our choice, from a study on synthetic scenes.
+    """How many candidate boxes of which kind are made for an image; the numbers are those of a study on synthetic images.
 
     Attributes:
         jitters, near_misses, randoms: how many.
         jitter_spread, near_miss_spread: (s, z): the centre moves by up to s of the target's size, and the size is
             multiplied by up to e^z or e^-z.
-        random_scale: range of sqrt(width * height) of a random box, as a share of the photo.
-        random_aspect: up to e^a wider and narrower than the photo's shape.
+        random_scale: range of sqrt(width * height) of a random box, as a share of the image.
+        random_aspect: up to e^a wider and narrower than the image's shape.
     """
 
     jitters: int = 8
@@ -39,14 +37,9 @@ class CandidateBoxes:
         return self.jitters + self.near_misses + self.randoms
 
     def draw(self, targets: Tensor, noise: Tensor) -> Tensor:
-        """Make the boxes from uniform noise.
+        """(B, count, 4) boxes for (B, 1, 4) targets from (B, count, 4) uniform noise in [0, 1).
 
-        Args:
-            targets: (B, 1, 4) cxcywh in [0, 1] of the photo.
-            noise: (B, count, 4) in [0, 1).
-
-        Returns:
-            (B, count, 4) cxcywh; moved back into the photo where they would stick out, so that none is read from nothing.
+        All are cxcywh in [0, 1] of the image, and moved back into it where they would stick out.
         """
         jitter, miss, anywhere = noise.split([self.jitters, self.near_misses, self.randoms], dim=1)
         boxes = torch.cat([_move(targets, jitter, *self.jitter_spread), _move(targets, miss, *self.near_miss_spread),

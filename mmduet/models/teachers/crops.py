@@ -49,11 +49,8 @@ def crop_and_resize(images: Tensor, pixel_boxes: Tensor, size: tuple[int, int], 
     Args:
         images: (B, C, S, S) in [0, 1].
         pixel_boxes: (B, 4) xyxy, at least one pixel wide and high, inside the image.
-        size: height and width of the result.
+        size: height and width of the (B, C, height, width) result in [0, 1].
         interpolation: 'bicubic' or 'bilinear'.
-
-    Returns:
-        (B, C, height, width) in [0, 1].
 
     Raises:
         ValueError: unknown interpolation.

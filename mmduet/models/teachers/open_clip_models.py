@@ -47,8 +47,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
         name: of an architecture that open_clip or ``model_config`` defines.
         pretrained: a tag of open_clip, which fetches the weights; or a ``.safetensors`` or ``.pt`` file; None for random
             weights. A tag also decides the activation and the statistics of the pixels; without one the statistics are those
-            that the tags of the model share. OpenAI's own ``.pt`` files are TorchScript programs, which we do not run: take
-            their tag, or the state dict out of them.
+            that the tags of the model share. OpenAI's own ``.pt`` files are programs, which we do not run: take their tag.
         model_config: a JSON file in open_clip's format, named like the model.
         hash_words: see ``build_tokenizer``.
 
@@ -70,12 +69,13 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     if path is not None:
         load_weights(clip, path, name)
     size = clip.visual.image_size
-    preprocessing = {**clip.visual.preprocess_cfg, **_read_statistics(name, tag, pretrained)}
-    interpolation = preprocessing.get('interpolation', 'bicubic')
+    preprocessing = {'mean': OPENAI_DATASET_MEAN, 'std': OPENAI_DATASET_STD, 'interpolation': 'bicubic',
+                     **clip.visual.preprocess_cfg, **_read_statistics(name, tag, pretrained)}
+    interpolation = preprocessing['interpolation']
     return OpenCLIPModel(
         clip=clip, tokenize=build_tokenizer(name, path, hash_words), embed_dims=config['embed_dim'],
         image_size=(size, size) if isinstance(size, int) else (size[0], size[1]),
-        mean=preprocessing.get('mean', OPENAI_DATASET_MEAN), std=preprocessing.get('std', OPENAI_DATASET_STD),
+        mean=preprocessing['mean'], std=preprocessing['std'],
         interpolation='bicubic' if interpolation == 'random' else interpolation)
 
 

@@ -10,7 +10,7 @@ from mmduet.models.cpu.swin import attend_in_windows, window_layout
 
 @pytest.fixture
 def pair():
-    """MMDetection's Swin, and the same optimised; 7 does not divide its maps of 24 and 12 cells."""
+    """MMDetection's Swin, and the same optimised; 7 does not divide its maps of 24 and 12 tokens."""
     torch.manual_seed(0)
     theirs = SwinTransformer(embed_dims=32, depths=(2, 2), num_heads=(2, 4), strides=(4, 2), out_indices=(0, 1), window_size=7,
                              drop_path_rate=0.0)
@@ -24,7 +24,7 @@ def pair():
 def test_maps_and_gradients_are_those_of_mmdetection_under_the_same_names(pair, size):
     theirs, ours = pair
     assert list(ours.state_dict()) == list(theirs.state_dict())
-    # A map of 23 cells is padded for its windows, and again to be merged.
+    # A map of 23 tokens is padded for its windows, and again to be merged.
     canvases = torch.randn(2, 3, size, size)
     results = [model(canvases) for model in pair]
     assert all(torch.allclose(ours, theirs, atol=1e-4) for theirs, ours in zip(*results, strict=True))

@@ -41,19 +41,19 @@ def test_the_sine_table_has_literal_values():
     table = relative_sine_table(feature_size=4, channels=4)
     assert table.shape == (9, 4)
     assert table[4].tolist() == [0, 1, 0, 1]
-    # One cell of four is a quarter turn; the second wave is a hundred times slower.
+    # One position of four is a quarter turn; the second wave is a hundred times slower.
     expected = [1, 0, math.sin(math.pi / 200), math.cos(math.pi / 200)]
     assert table[5].tolist() == pytest.approx(expected, abs=1e-6)
     assert table[3].tolist() == pytest.approx([-1, 0, -expected[2], expected[3]], abs=1e-6)
 
 
-def _by_definition(attention, tokens, values, places):
-    """Every pair of cells by itself; ``places`` are (N, 2) rows and columns."""
-    grid, heads, channels = attention.feature_size, attention.heads, tokens.shape[-1]
+def _by_definition(attention, tokens, values, positions):
+    """Every pair of tokens by itself; ``positions`` are (N, 2) rows and columns."""
+    side, heads, channels = attention.feature_size, attention.heads, tokens.shape[-1]
     weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
     query, key = tokens @ weights[0].T + biases[0], tokens @ weights[1].T + biases[1]
     value = values @ weights[2].T + biases[2]
-    offsets = places[:, None] - places[None] + grid
+    offsets = positions[:, None] - positions[None] + side
     embedded = torch.cat([attention.pos_y[offsets[..., 0]], attention.pos_x[offsets[..., 1]]], dim=-1) @ weights[1].T
     mixed = []
     for head in torch.arange(channels).chunk(heads):
@@ -66,13 +66,13 @@ def test_relative_attention_equals_its_definition():
     torch.manual_seed(0)
     attention = RelativePositionAttention(channels=16, heads=2, dropout=0.0, feature_size=3)
     tokens, values = torch.randn(2, 9, 16), torch.randn(2, 9, 16)
-    places = torch.cartesian_prod(torch.arange(3), torch.arange(3))
-    expected = torch.stack([_by_definition(attention, *pair, places) for pair in zip(tokens, values, strict=True)])
+    positions = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    expected = torch.stack([_by_definition(attention, *pair, positions) for pair in zip(tokens, values, strict=True)])
     assert torch.allclose(attention(tokens, values, None), expected, atol=1e-5)
     assert torch.allclose(attention(tokens, values, torch.zeros(2, 9, dtype=torch.bool)), expected, atol=1e-5)
 
 
-def test_padded_cells_are_not_attended_to_and_real_ones_see_the_same_offsets():
+def test_padded_tokens_are_not_attended_to_and_real_ones_see_the_same_offsets():
     torch.manual_seed(0)
     attention = RelativePositionAttention(channels=16, heads=2, dropout=0.0, feature_size=3)
     tokens = torch.randn(1, 9, 16)

@@ -21,7 +21,7 @@ def test_depth_and_widths():
 
 
 def _reference_head():
-    """Attends by the product of query and cell; its perceptron says nothing."""
+    """Attends by the product of query and visual token; its perceptron adds nothing."""
     head = ReferenceBoxHead(channels=2, num_layers=1)
     for parameter in head.parameters():
         parameter.data.zero_()
@@ -29,15 +29,15 @@ def _reference_head():
     return head
 
 
-def test_the_box_starts_at_the_cell_that_the_query_attends_to():
-    query, cells = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
-    box = _reference_head()(query, cells, NO_PADDING).sigmoid()[0]
-    # The second of 2 x 2 cells is the top right one; the sides start at sigmoid(-1.2).
+def test_the_box_starts_at_the_token_that_the_query_attends_to():
+    query, visual = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+    box = _reference_head()(query, visual, NO_PADDING).sigmoid()[0]
+    # The second of 2 x 2 tokens is the top right one; the sides start at sigmoid(-1.2).
     assert box.tolist() == pytest.approx([0.75, 0.25, 0.2315, 0.2315], abs=1e-4)
 
 
-def test_padded_cells_are_no_reference():
-    query, cells = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.5, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+def test_padded_tokens_are_no_reference():
+    query, visual = torch.tensor([[100.0, 0.0]]), torch.tensor([[[0.5, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
     padding = torch.tensor([[False, True, False, False]])
-    box = _reference_head()(query, cells, padding).sigmoid()[0]
+    box = _reference_head()(query, visual, padding).sigmoid()[0]
     assert box[:2].tolist() == pytest.approx([0.25, 0.25], abs=1e-4)

@@ -11,7 +11,7 @@ def test_masked_and_unmasked_attention_agree_without_padding():
     assert torch.allclose(encoder(inputs, padding), encoder(inputs, padding, has_padding=False), atol=1e-5)
 
 
-def test_what_lies_in_padded_cells_after_the_backbone_does_not_matter():
+def test_what_lies_in_padding_after_the_backbone_does_not_matter():
     torch.manual_seed(0)
     encoder = MODELS.build(tiny_transvg_config()['visual_encoder']).eval()
     padding = torch.zeros(1, 8, 8, dtype=torch.bool)

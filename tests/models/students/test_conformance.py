@@ -49,11 +49,11 @@ def make_data(size, texts=('the red square on the left', 'big ball'), images=(0,
     """Expressions about two images, one wide and one tall, with their boxes."""
     generator = torch.Generator().manual_seed(0)
     quarter = size // 4
-    places = [Canvas(size=size, left=0, top=quarter // 2, width=size, height=3 * quarter, scale_x=0.5, scale_y=0.5),
-              Canvas(size=size, left=quarter, top=0, width=2 * quarter, height=size, scale_x=0.5, scale_y=0.5)]
-    pixels = [torch.randint(0, 256, (3, place.height, place.width), generator=generator, dtype=torch.uint8) for place in places]
+    canvases = [Canvas(size=size, left=0, top=quarter // 2, width=size, height=3 * quarter, scale_x=0.5, scale_y=0.5),
+                Canvas(size=size, left=quarter, top=0, width=2 * quarter, height=size, scale_x=0.5, scale_y=0.5)]
+    pixels = [torch.randint(0, 256, (3, c.height, c.width), generator=generator, dtype=torch.uint8) for c in canvases]
     boxes = [(0.1 * size, 0.2 * size, size, 1.2 * size), (0.0, 0.5 * size, 0.6 * size, 2.0 * size)]
-    samples = [make_sample(text, places[image], boxes[image], key=str(image))
+    samples = [make_sample(text, canvases[image], boxes[image], key=str(image))
                for text, image in zip(texts, images, strict=True)]
     return {'inputs': [pixels[image] for image in images], 'data_samples': samples}
 

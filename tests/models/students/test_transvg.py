@@ -90,7 +90,7 @@ def test_one_batch_is_overfitted(tiny):
     assert loss.item() < 0.25 * first
 
 
-def test_a_grid_that_the_backbone_does_not_make_is_refused():
+def test_a_feature_size_that_the_backbone_does_not_make_is_refused():
     model = MODELS.build(tiny_transvg_config(feature_size=4))
     with pytest.raises(ValueError, match='stride of the student does not fit'):
         model(**model.data_preprocessor(make_batch()), mode='loss')

@@ -84,7 +84,7 @@ def test_the_visual_map_knows_no_words_and_the_padding_is_reported_though_it_is_
         after = tiny(**other, mode='tensor')
     assert torch.equal(before.visual, after.visual)
     assert not torch.allclose(before.boxes, after.boxes, atol=1e-4)
-    # The first photo leaves a row of cells above and one below, the second two columns on each side.
+    # The first image leaves a row of tokens above and one below, the second two columns on each side.
     assert before.visual_padding.sum(dim=(1, 2)).tolist() == [16, 32]
     assert not torch.allclose(before.visual[0, :, 3, 3], masked.visual[0, :, 3, 3], atol=1e-4)
 
@@ -114,7 +114,7 @@ def test_the_query_is_what_the_last_box_is_read_from(tiny):
     assert torch.equal(features.boxes[-1], again)
 
 
-def test_photos_of_a_size_that_the_position_tables_do_not_allow_are_refused():
+def test_images_of_a_size_that_the_position_tables_do_not_allow_are_refused():
     model = MODELS.build(tiny_vltvg_config(feature_size=4))
     with pytest.raises(ValueError, match=r'map is \(8, 8\), its padding mask \(4, 4\).*size of the canvas its feature_size'):
         model(**model.data_preprocessor(make_batch()), mode='loss')

@@ -20,7 +20,7 @@ def test_noise_at_the_end_moves_and_grows_by_the_spread():
     assert torch.allclose(boxes[0], expected, atol=1e-6)
 
 
-def test_jitters_overlap_well_near_misses_less_and_all_lie_in_the_photo():
+def test_jitters_overlap_well_near_misses_less_and_all_lie_in_the_image():
     targets = torch.tensor([[[0.5, 0.5, 0.3, 0.3]], [[0.05, 0.9, 0.1, 0.2]], [[0.5, 0.5, 1.0, 1.0]]])
     noise = torch.rand(3, 1200, 4, generator=torch.Generator().manual_seed(0))
     boxes = CandidateBoxes(jitters=400, near_misses=400, randoms=400).draw(targets, noise)

@@ -115,10 +115,10 @@ def test_a_file_of_another_architecture_is_refused_with_keys_and_shapes(tmp_path
 
 def test_a_torn_file_is_refused_by_name(tmp_path):
     path, _ = save_weights(tmp_path)
-    torn = tmp_path / 'torn.safetensors'
-    torn.write_bytes(Path(path).read_bytes()[:5000])
-    with pytest.raises(ValueError, match=r'torn\.safetensors is truncated or corrupt'):
-        build(tmp_path, str(torn))
+    truncated = tmp_path / 'truncated.safetensors'
+    truncated.write_bytes(Path(path).read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r'truncated\.safetensors is truncated or corrupt'):
+        build(tmp_path, str(truncated))
 
 
 def test_a_broken_model_config_is_refused_with_its_place(tmp_path):

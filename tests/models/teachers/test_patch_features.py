@@ -98,7 +98,7 @@ def test_patches_of_a_mean_pool_with_a_linear_head_have_the_embedding_as_their_m
 
 @torch.no_grad()
 @pytest.mark.parametrize(('name', 'last', 'linear'), [('fastvit_mci0', 'final_conv', True), ('test_convnext', 'stages', False)])
-def test_patches_of_a_convolutional_tower_are_its_cells_through_the_head(tmp_path, name, last, linear):
+def test_patches_of_a_convolutional_tower_are_its_positions_through_the_head(tmp_path, name, last, linear):
     vision = dict(image_size=128, timm_model_name=name, timm_pool='avg', timm_proj=None)
     visual = spread(build(tmp_path, vision_cfg=vision).visual)
     pixels = images(128)
@@ -114,8 +114,8 @@ def test_patches_of_a_convolutional_tower_are_its_cells_through_the_head(tmp_pat
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(('name', 'grid'), [('test_vit', 10), ('eva02_tiny_patch14_224', 16)])
-def test_patches_of_a_timm_tower_with_a_class_token_are_the_value_path_of_its_last_block(tmp_path, name, grid):
+@pytest.mark.parametrize(('name', 'side'), [('test_vit', 10), ('eva02_tiny_patch14_224', 16)])
+def test_patches_of_a_timm_tower_with_a_class_token_are_the_value_path_of_its_last_block(tmp_path, name, side):
     size = 224 if name.startswith('eva') else 160
     visual = spread(build(tmp_path, vision_cfg=dict(image_size=size, timm_model_name=name, timm_pool='token',
                                                     timm_proj=None)).visual)
@@ -129,14 +129,14 @@ def test_patches_of_a_timm_tower_with_a_class_token_are_the_value_path_of_its_la
         last.ls1.gamma.copy_(scale)
     embeddings, patches = find_patch_encoder(visual)(visual, pixels, 1)
     torch.testing.assert_close(embeddings, visual(pixels))
-    assert patches.shape == (1, 16, grid, grid)
+    assert patches.shape == (1, 16, side, side)
 
     states = []
     trunk.blocks[-1].norm1.register_forward_hook(lambda module, inputs, output: states.append(output))
     visual(pixels[:1])
-    place = trunk.num_prefix_tokens + 1 * grid + 2
+    position = trunk.num_prefix_tokens + 1 * side + 2
     # Attention over equal tokens is the value path of one of them.
-    value = scale * last.attn(states[0][:, place:place + 1].expand(-1, 5, -1))[0, :1]
+    value = scale * last.attn(states[0][:, position:position + 1].expand(-1, 5, -1))[0, :1]
     torch.testing.assert_close(patches[0, :, 1, 2], trunk.head(trunk.norm(value))[0], atol=1e-5, rtol=1e-4)
 
 

@@ -12,7 +12,7 @@ from tests.tiny_transvg import make_batch, tiny_transvg_config
 from tests.unset_weights import repeated_weights
 
 BASE = ROOT / 'configs/_base_'
-# Width, input size, grid of patches, text length, mean and std of red, and kernel of the resize.
+# Width, input size, feature size, text length, mean and std of red, and kernel of the resize.
 FAMILIES = {
     'siglip2_vit_b16': (768, (224, 224), (14, 14), 64, 0.5, 0.5, 'bicubic'),
     'eva02_vit_b16': (512, (224, 224), (14, 14), 77, 0.48145466, 0.26862954, 'bicubic'),
@@ -37,7 +37,7 @@ def weigh(module):
 
 
 def test_it_teaches_two_steps(family, monkeypatch):
-    model, (width, size, grid, _, mean, std, kernel) = family
+    model, (width, size, feature_size, _, mean, std, kernel) = family
     given, pixels, teach, teacher = [], [], model.teach, model.teachers['teacher']
     # The second step repeats what was given in the first: a look costs seconds.
     monkeypatch.setattr(model, 'teach', lambda batch: (given or given.append(teach(batch)) or given)[0])
@@ -59,7 +59,7 @@ def test_it_teaches_two_steps(family, monkeypatch):
     assert any(not torch.equal(value, student[name]) for name, value in model.student.state_dict().items())
     first = given[0]['teacher']
     assert first.text.shape == first.region.shape == first.image.shape == (2, width)
-    assert first.similarity.shape == (2, *grid) and first.similarity.abs().max() <= 1
+    assert first.similarity.shape == (2, *feature_size) and first.similarity.abs().max() <= 1
     assert first.similarity.flatten(1).std(dim=1).min() > 1e-4, 'its patches differ'
     for embedding in (first.text, first.region, first.image):
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))

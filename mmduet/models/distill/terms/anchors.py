@@ -1,4 +1,4 @@
-"""What stands for the predicted region in the region-contrastive loss: readings of one sentence of the paper."""
+"""Embeddings of the predicted region for the region-contrastive loss; the paper leaves open which."""
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class Anchor(nn.Module, ABC):
 
 @MODELS.register_module()
 class QueryAnchor(Anchor):
-    """The embedding that the box is read from, through a projector of its own. The default: better on RefShapes."""
+    """The embedding that the box is predicted from, through a projector of its own. The default: better on RefShapes."""
 
     def __init__(self, channels: int, embed_dims: int) -> None:
         super().__init__(channels, embed_dims)

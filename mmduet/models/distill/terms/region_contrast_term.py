@@ -19,10 +19,10 @@ Config = dict[str, Any]
 
 @MODELS.register_module()
 class RegionContrastTerm(DistillTerm):
-    """Region-contrastive self-distillation on the map that the answer reads (method).
+    """Region-contrastive self-distillation on the map that the box is predicted from (method).
 
     Args:
-        space: see ``DistillTerm``; only its widths are read.
+        space: see ``DistillTerm``; only its widths are used.
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
         anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
         weight: of the loss.
@@ -54,11 +54,11 @@ class RegionContrastTerm(DistillTerm):
         Raises:
             ValueError: the sampler reads semantics, and the teacher did not give the similarity map.
         """
-        semantics = partial(read_similarity, targets.get('similarity')) if self.sampler.reads_semantics else None
+        semantics = partial(pool_similarity, targets.get('similarity')) if self.sampler.reads_semantics else None
         others = batch.expand(batch.other_boxes) * batch.has_other[..., None]
         return self.sampler.sample(batch.target_boxes, batch.expand(batch.content), batch.size, step, semantics, others)
 
 
-def read_similarity(similarity: Tensor, candidates: Tensor) -> Tensor:
+def pool_similarity(similarity: Tensor, candidates: Tensor) -> Tensor:
     """(B, K) in [0, 1]: the mean of (B, h, w) similarity maps, mapped to [0, 1], in (B, K, 4) cxcywh boxes of the image."""
     return (1 + pool_regions(similarity.float()[:, None], candidates)[..., 0]) / 2

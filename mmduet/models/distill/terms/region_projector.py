@@ -8,7 +8,7 @@ from mmduet.structures import GroundingFeatures, pool_regions
 
 @MODELS.register_module()
 class RegionProjector(Projector):
-    """Embed boxes by what the map that the answer reads shows inside them: pooled, then projected.
+    """Embed boxes by the map that the box is predicted from: pooled inside them, then projected.
 
     Args:
         channels: C of the student.

@@ -13,7 +13,7 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 class RelationTerm(DistillTerm):
     """Divergence of the student's text x region similarities from the teacher's (method, semantic distillation).
 
-    The defaults are those of our study on synthetic scenes; on RefShapes a weight of 1 is better (docs/refshapes.md).
+    The defaults are those of our study on synthetic images; on RefShapes a weight of 1 is better (docs/refshapes.md).
 
     Args:
         space: see ``DistillTerm``.
