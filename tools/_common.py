@@ -100,7 +100,7 @@ def load_for_test(args: argparse.Namespace) -> Config:
     if args.test_split:
         splits = [name for text in args.test_split for name in config_tools.parse_splits(text)]
         config_tools.set_splits(cfg, 'test_dataloader', splits)
-    cfg[KEY] = stated_excludes(cfg)  # while the teacher, whose photos count too, is still there
+    cfg[KEY] = stated_excludes(cfg)  # while the teacher, whose images count too, is still there
     # A distilled model predicts by its student, so that neither teacher nor head is built, fetched or held in memory.
     if 'student' in cfg.model and 'teacher' in cfg.model:
         cfg.model = cfg.model.student

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Ask the teacher of a config once about all of its training data, and write down what it says.
+"""Encode all training data of a config once with its teacher, and write the outputs to disk.
 
     python tools/cache_teacher.py configs/duet/transvg_duet_cached_refcoco.py
     python tools/cache_teacher.py configs/duet/transvg_duet_refcoco.py --out FOLDER --splits train+val
@@ -31,8 +31,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--splits', metavar='A+B', help='splits to cache (default: those that the config trains on)')
     parser.add_argument('--distractors', action='store_true', help='also the crops of the other annotated boxes')
     parser.add_argument('--redo', action='store_true', help='replace a cache of these splits that is of something else')
-    parser.add_argument('--batch-size', type=int, default=32, help='photos that go through the teacher together')
-    parser.add_argument('--decoders', type=int, default=1, help='threads that decode photos, in each process')
+    parser.add_argument('--batch-size', type=int, default=32, help='images that go through the teacher together')
+    parser.add_argument('--decoders', type=int, default=1, help='threads that decode images, in each process')
     parser.add_argument('--seed', type=int, default=0, help='of a teacher with random weights')
     args = parser.parse_args(arguments)
     if min(args.batch_size, args.decoders) < 1:
@@ -41,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tuple[dict[str, Any], Path]:
-    """The config of the teacher to ask, and the folder to write to; ``name`` is that of one of several teachers.
+    """The config of the teacher to cache, and the folder to write to; ``name`` is that of one of several teachers.
 
     Raises:
         ConfigError: the config has no teacher, several of which none is named, or no folder is named.
@@ -61,7 +61,7 @@ def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tup
             out = teacher['cache']
         teacher = teacher['teacher']
     if out is None:
-        raise ConfigError('say with --out where the cache shall be')
+        raise ConfigError('name the folder of the cache with --out')
     return teacher, Path(out)
 
 
@@ -82,7 +82,7 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
     """The teacher on its device.
 
     Raises:
-        ConfigError: it cannot be asked about single crops and texts.
+        ConfigError: it cannot encode single crops and texts.
     """
     import torch
     from mmengine.device import get_device
@@ -99,7 +99,7 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
 
 
 def measure(teacher: Any, mirrored: bool) -> Any:
-    """The geometry of what a teacher says; its grid is found by asking."""
+    """The geometry of a teacher's outputs; their feature size is found by a forward pass."""
     import torch
 
     from mmduet.teacher_cache.plan import Geometry
@@ -211,7 +211,7 @@ class Progress:
 
 
 def write_section(folder: Path, plan: Any, shards: Sequence[Any], teacher: Any, args: argparse.Namespace) -> None:
-    """Write this process's shards: of texts first, as photos are compared with the texts of all."""
+    """Write this process's shards: of texts first, as images are compared with the texts of all."""
     from mmengine.dist import barrier, get_dist_info
 
     from mmduet.teacher_cache.writer import CacheWriter, share
@@ -265,7 +265,7 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
 
 
 def cache(args: argparse.Namespace) -> None:
-    """Write every split that is asked for."""
+    """Write every split that is named."""
     cfg = _common.load(args)
     config, out = find_teacher(cfg, args.out, args.teacher)
     if args.launcher != 'none':

@@ -10,7 +10,7 @@ Data sets: refcoco_unc, refcocoplus_unc, refcocog_umd, refcocog_google, referit,
 --source, a folder, a file or a zip archive, is recognised by what it holds; docs/data.md lists the layouts. Images stay where
 they are; the data root (data/NAME unless --out says otherwise) gets one annotation line per expression and a manifest. Images
 of the 2014 and of the 2017 release of COCO are found, also in sub-folders of --images. --check, with or without --source,
-looks for everything that may be wrong with the data root and ends with 1 where something is.
+checks everything that may be wrong with the data root and ends with 1 where something is.
 """
 import argparse
 import sys

@@ -37,9 +37,9 @@ wait "$distilled"
 trap - EXIT
 
 export OMP_NUM_THREADS="$cores" MKL_NUM_THREADS="$cores"
-for arm in plain distilled; do
-    "$PYTHON" tools/test.py configs/transvg/transvg_refshapes.py "$(cat "$out/$arm/last_checkpoint")" --data-root "$data" \
-        --work-dir "$out/$arm" --out "$out/$arm.jsonl" --show-dir "$out/pictures_$arm" | tee "$out/$arm.txt" | tail -n 10
+for run in plain distilled; do
+    "$PYTHON" tools/test.py configs/transvg/transvg_refshapes.py "$(cat "$out/$run/last_checkpoint")" --data-root "$data" \
+        --work-dir "$out/$run" --out "$out/$run.jsonl" --show-dir "$out/pictures_$run" | tee "$out/$run.txt" | tail -n 10
 done
 accuracy() { awk '$1 == "acc@0.5" { printf "%.1f", $2 }' "$out/$1.txt"; }
 echo "Predictions: $ROOT/$out/{plain,distilled}.jsonl, pictures: $ROOT/$out/pictures_distilled"

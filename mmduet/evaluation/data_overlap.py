@@ -1,8 +1,6 @@
 """Data overlap: whether pre-training saw the images that a score is measured on, which is reported with every score."""
 from collections.abc import Sequence
 
-ANSWERS = ('yes', 'no', 'unknown')
-
 
 def excluded_from_pretraining(excludes: Sequence[str] | None, dataset: str) -> str:
     """``'yes'``, ``'no'`` or ``'unknown'`` for a data set, or for several joined by ``+``, none of which may overlap.

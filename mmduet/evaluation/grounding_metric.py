@@ -78,13 +78,15 @@ class GroundingMetric(BaseMetric):
         """
         gathered = [answer for part in all_gather_object(self.results) for answer in part]
         self.results.clear()
-        answers = unique_answers(gathered)
+        # The first answer of each expression, in the order of the keys: the same on every rank.
+        unique = {(answer['split'], answer['expression_id']): answer for answer in reversed(gathered)}
+        answers = [unique[key] for key in sorted(unique)]
         if len(answers) != size or not answers:
             raise ValueError(f'{len(answers)} expressions were answered, the dataset has {size}: every expression must be '
                              'answered, and its expression_id must be unique in its split')
         dataset = str((self.dataset_meta or {}).get('dataset_name', ''))
         if self.out_file is not None and is_main_process():
-            write_answers(Path(self.out_file), answers, dataset, excluded_from_pretraining(self.pretrain_excludes, dataset))
+            self._write(Path(self.out_file), answers, dataset)
         metrics = self.compute_metrics(answers)
         print_log(f'{len(answers)} expressions; {describe_overlap(self.pretrain_excludes, dataset or "the data")}',
                   logger='current')
@@ -96,41 +98,21 @@ class GroundingMetric(BaseMetric):
         if broken:
             print_log(f'{len(broken)} predicted boxes are not finite and count as misses, such as that of expression '
                       f'{broken[0]}', logger='current', level=30)
-        metrics = self._summarise(results)
+        parts = {'': results}
         splits = list(dict.fromkeys(answer['split'] for answer in results))
         if len(splits) > 1:
-            for split in splits:
-                part = self._summarise([answer for answer in results if answer['split'] == split])
-                metrics.update({f'{split}/{name}': value for name, value in part.items()})
+            parts |= {f'{split}/': [answer for answer in results if answer['split'] == split] for split in splits}
+        metrics = {}
+        for name, answers in parts.items():
+            for k, threshold in enumerate(self.thresholds):
+                metrics[f'{name}acc@{threshold:g}'] = 100 * sum(answer['hits'][k] for answer in answers) / len(answers)
+            metrics[f'{name}miou'] = 100 * math.fsum(answer['iou'] for answer in answers) / len(answers)
         return metrics
 
-    def _summarise(self, answers: list[Record]) -> dict[str, float]:
-        count = len(answers)
-        metrics = {f'acc@{threshold:g}': 100 * sum(answer['hits'][k] for answer in answers) / count
-                   for k, threshold in enumerate(self.thresholds)}
-        metrics['miou'] = 100 * math.fsum(answer['iou'] for answer in answers) / count
-        return metrics
-
-
-def unique_answers(answers: Iterable[Record]) -> list[Record]:
-    """One answer per split and expression, the first, in the order of their keys: the same on every rank."""
-    unique: dict[tuple[str, str], Record] = {}
-    for answer in answers:
-        unique.setdefault((answer['split'], answer['expression_id']), answer)
-    return [unique[key] for key in sorted(unique)]
-
-
-def write_answers(path: Path, answers: Iterable[Record], dataset: str = '', word: str = 'unknown') -> None:
-    """Write JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score and iou.
-
-    Args:
-        path: of the file; what is there is replaced when all is written.
-        answers: see ``GroundingMetric``.
-        dataset: name and protocol, ``dataset`` in every line.
-        word: 'yes' where pre-training saw none of its images, 'no' or 'unknown': ``pretrain_kept_out`` in every line.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial, partial.open('w', encoding='utf-8') as file:
-        for answer in answers:
-            line = {name: value for name, value in answer.items() if name != 'hits'}
-            file.write(json.dumps({**line, 'dataset': dataset, 'pretrain_kept_out': word}) + '\n')
+    def _write(self, path: Path, answers: Iterable[Record], dataset: str) -> None:
+        """JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score, iou and of the data."""
+        overlap = {'dataset': dataset, 'pretrain_kept_out': excluded_from_pretraining(self.pretrain_excludes, dataset)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial, partial.open('w', encoding='utf-8') as file:
+            for answer in answers:
+                file.write(json.dumps({name: value for name, value in answer.items() if name != 'hits'} | overlap) + '\n')

@@ -34,7 +34,7 @@ class Answer:
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> 'Answer':
-        """Read a predicted sample in the dict form in which MMEngine's evaluator passes it."""
+        """From a predicted sample in the dict form in which MMEngine's evaluator passes it."""
         predicted = sample['pred_instances']
         canvas_boxes, accepted = predicted.get('canvas_boxes'), sample.get('accepted_boxes')
         return cls(box=predicted['bboxes'][0].detach().cpu(), target=sample['gt_instances']['bboxes'][0].cpu(),
@@ -51,14 +51,10 @@ class EvaluationRule(metaclass=ABCMeta):
         """(4,) corners of prediction and target, in the frame and precision of the rule."""
 
     def overlap(self, answer: Answer) -> Tensor:
-        """Scalar IoU in [0, 1], in the rule's precision; 0 for boxes without area and for a prediction that is nan.
-
-        Where several boxes are right, the best of their IoUs.
-        """
+        """Scalar IoU in [0, 1] with the best of the right boxes; 0 for boxes without area and for a prediction that is nan."""
         if answer.accepted is not None:
             return torch.stack([self.overlap(replace(answer, target=box, accepted=None)) for box in answer.accepted]).max()
-        predicted, target = self.corners(answer)
-        return iou_xyxy(predicted, target).nan_to_num(0.0)
+        return iou_xyxy(*self.corners(answer)).nan_to_num(0.0)
 
     def is_hit(self, overlap: Tensor, threshold: float) -> bool:
         """Whether an IoU reaches the threshold; both are compared in the precision of ``overlap``."""
@@ -113,13 +109,10 @@ class TransVGRule(EvaluationRule):
 
 
 def transvg_target(target: Tensor, ori_shape: tuple[int, int], canvas: Canvas) -> Tensor:
-    """The target as TransVG's authors train and score it: cut to whole pixels, and scaled by one ratio on both axes.
+    """(4,) cxcywh target in [0, 1] of the canvas, float32, as TransVG's authors train and score it.
 
-    The authors cut x, y, width and height of the annotation, which has two decimals; rounding to three first undoes what
-    float32 corners did to a whole number.
-
-    Returns:
-        (4,) cxcywh in [0, 1] of the canvas, float32.
+    They cut x, y, width and height of the annotation, which has two decimals, to whole pixels, and scale both axes by one
+    ratio; rounding to three decimals first undoes what float32 corners did to a whole number.
     """
     x1, y1, x2, y2 = target.double().tolist()
     x, y, width, height = (int(round(value, 3)) for value in (x1, y1, x2 - x1, y2 - y1))

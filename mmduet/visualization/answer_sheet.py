@@ -12,12 +12,11 @@ from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.structures.boxes import iou_xyxy
 
 Box = tuple[float, float, float, float]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 TARGET, PREDICTION, PAPER, INK = (0, 170, 60), (225, 30, 30), (255, 255, 255), (20, 20, 20)
-TILE, GAP = 320, 12
+TILE, GAP, LINE = 320, 12, 3
 FONT_SIZE, TEXT_LINES, STEP = 17, 3, 21
-LINE = 3
+FONT = ImageFont.load_default(FONT_SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,38 +58,33 @@ def draw_sheet(answers: Sequence[Answer], columns: int = 4) -> NDArray[np.uint8]
     if not answers or columns < 1:
         raise ValueError(f'a sheet needs answers and columns, got {len(answers)} and {columns}')
     columns = min(columns, len(answers))
-    font = _font()
-    tiles = [_draw_tile(answer, font) for answer in answers]
+    tiles = [_draw_tile(answer) for answer in answers]
     rows = [tiles[start:start + columns] for start in range(0, len(tiles), columns)]
     tops = np.cumsum([FONT_SIZE + 2 * GAP, *(max(tile.height for tile in row) + GAP for row in rows)]).tolist()
     sheet = Image.new('RGB', (columns * (TILE + GAP) + GAP, tops[-1]), PAPER)
-    _draw_legend(ImageDraw.Draw(sheet), font)
+    _draw_legend(ImageDraw.Draw(sheet))
     for top, row in zip(tops, rows, strict=False):
         for column, tile in enumerate(row):
             sheet.paste(tile, (GAP + column * (TILE + GAP), top))
     return np.asarray(sheet)
 
 
-def _font() -> Font:
-    return ImageFont.load_default(FONT_SIZE)
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, font: Font) -> None:
+def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
     left: float = GAP
     for name, colour in (('target', TARGET), ('prediction', PREDICTION)):
         draw.rectangle((left, GAP + 2, left + FONT_SIZE, GAP + FONT_SIZE), outline=colour, width=LINE)
-        draw.text((left + FONT_SIZE + 6, GAP), name, fill=INK, font=font)
-        left += FONT_SIZE + 6 + draw.textlength(name, font=font) + 2 * GAP
+        draw.text((left + FONT_SIZE + 6, GAP), name, fill=INK, font=FONT)
+        left += FONT_SIZE + 6 + draw.textlength(name, font=FONT) + 2 * GAP
 
 
-def _draw_tile(answer: Answer, font: Font) -> Image.Image:
+def _draw_tile(answer: Answer) -> Image.Image:
     pixels = answer.image if isinstance(answer.image, np.ndarray) else read_image(answer.image)
     image = Image.fromarray(pixels).convert('RGB')
     scale = TILE / max(image.size)
     width, height = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
     # A small image keeps its pixels as blocks: smoothing would hide what the model saw.
     scaled = image.resize((width, height), Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.BICUBIC)
-    lines = _wrap(answer.expression, font, TILE)
+    lines = _wrap(answer.expression, TILE)
     tile = Image.new('RGB', (TILE, height + 6 + STEP * (len(lines) + 1)), PAPER)
     left = (TILE - width) // 2
     tile.paste(scaled, (left, 0))
@@ -103,27 +97,25 @@ def _draw_tile(answer: Answer, font: Font) -> Image.Image:
             draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=1)
             draw.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
     for number, line in enumerate(lines):
-        draw.text((0, height + 6 + STEP * number), line, fill=INK, font=font)
+        draw.text((0, height + 6 + STEP * number), line, fill=INK, font=FONT)
     if answer.iou is not None:
         draw.text((0, height + 6 + STEP * len(lines)), f'IoU {answer.iou:.2f}',
-                  fill=TARGET if answer.iou >= 0.5 else PREDICTION, font=font)
+                  fill=TARGET if answer.iou >= 0.5 else PREDICTION, font=FONT)
     return tile
 
 
-def _wrap(text: str, font: Font, width: int) -> list[str]:
+def _wrap(text: str, width: int) -> list[str]:
     """Break text into at most ``TEXT_LINES`` lines of ``width`` pixels; what does not fit ends in an ellipsis."""
     lines = ['']
     for word in text.split():
         longer = f'{lines[-1]} {word}'.strip()
-        lines = [*lines[:-1], longer] if font.getlength(longer) <= width or not lines[-1] else [*lines, word]
+        lines = [*lines[:-1], longer] if FONT.getlength(longer) <= width or not lines[-1] else [*lines, word]
     if len(lines) > TEXT_LINES:
         lines = [*lines[:TEXT_LINES - 1], f'{lines[TEXT_LINES - 1]} ...']
-    return [_shorten(line, font, width) for line in lines]
+    return [line if FONT.getlength(line) <= width else _shorten(line, width) for line in lines]
 
 
-def _shorten(line: str, font: Font, width: int) -> str:
-    if font.getlength(line) <= width:
-        return line
-    while line and font.getlength(line + '...') > width:
+def _shorten(line: str, width: int) -> str:
+    while line and FONT.getlength(line + '...') > width:
         line = line[:-1]
     return line + '...'

@@ -124,7 +124,7 @@ def test_predictions_alone_are_timed_on_data_of_ones_own(tmp_path, quick_u):
     assert len(clock.seconds['prediction']) == 2
 
 
-def test_expressions_about_one_photo_are_timed_alone_and_together(tmp_path, quick_u):
+def test_expressions_about_one_image_are_timed_alone_and_together(tmp_path, quick_u):
     report, clock = run(tmp_path, TinyGrounder(), '--predict-only', '--expressions', '3')
     assert len(clock.seconds['expressions one by one']) == len(clock.seconds['expressions together']) == 2
     ratios = [alone / shared for alone, shared in zip(clock.units['expressions one by one'],

@@ -29,9 +29,9 @@ def test_workers_share_the_annotations_instead_of_copying_them(tmp_path):
     assert weights[1] - weights[0] < 8
 
 
-def test_our_photo_is_the_familys_up_to_rounding(tmp_path, capsys):
+def test_our_image_is_the_familys_up_to_rounding(tmp_path, capsys):
     Image.effect_mandelbrot((120, 90), (-2, -1.5, 1, 1.5), 40).convert('RGB').save(tmp_path / 'a.jpg')
-    assert tool.main(['--photos', str(tmp_path)]) == 0
+    assert tool.main(['--images', str(tmp_path)]) == 0
     said = capsys.readouterr().out
     found = re.search(r'pixels are (\d\.\d+) apart on average, \d+ or less in 999 of 1,000, (\d+) at most', said)
     assert float(found[1]) < 3
@@ -47,6 +47,6 @@ def test_both_make_the_same_of_every_draw():
     assert tool.draw_changes(3) == tool.draw_changes(3)
 
 
-def test_a_folder_without_photos_is_a_sentence(tmp_path, capsys):
-    assert tool.main(['--photos', str(tmp_path)]) == 1
-    assert 'holds no photo' in capsys.readouterr().err
+def test_a_folder_without_images_is_a_sentence(tmp_path, capsys):
+    assert tool.main(['--images', str(tmp_path)]) == 1
+    assert 'holds no image' in capsys.readouterr().err

@@ -16,9 +16,9 @@ def test_samples_are_drawn_before_and_after_with_the_words_of_the_mirror(tmp_pat
     assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'x/y.png'),
                       '--count', '3']) == 0
     assert '3 samples of 5' in capsys.readouterr().out
-    picture = np.asarray(Image.open(tmp_path / 'x/y.png'))
-    assert picture.shape[1] == 2 * (2 * tool.TILE + 3 * tool.GAP) + tool.GAP
-    assert (picture == tool.GREEN).all(-1).sum() > 1000
+    sheet = np.asarray(Image.open(tmp_path / 'x/y.png'))
+    assert sheet.shape[1] == 2 * (2 * tool.TILE + 3 * tool.GAP) + tool.GAP
+    assert (sheet == tool.GREEN).all(-1).sum() > 1000
 
 
 def test_the_target_is_drawn_where_it_is():

@@ -3,13 +3,13 @@ import pytest
 
 from mmduet.datasets.errors import ImageError
 from mmduet.visualization.answer_sheet import (
+    FONT,
     FONT_SIZE,
     GAP,
     PREDICTION,
     TARGET,
     TILE,
     Answer,
-    _font,
     _wrap,
     draw_sheet,
 )
@@ -70,12 +70,12 @@ def test_boxes_outside_the_image_are_drawn_at_its_border():
 
 
 def test_long_text_is_broken_and_cut():
-    lines = _wrap('word ' * 60, _font(), TILE)
+    lines = _wrap('word ' * 60, TILE)
     assert len(lines) == 3
     assert lines[-1].endswith('...')
-    assert all(_font().getlength(line) <= TILE for line in lines)
-    assert _font().getlength(_wrap('x' * 500, _font(), TILE)[0]) <= TILE
-    assert _wrap('', _font(), TILE) == ['']
+    assert all(FONT.getlength(line) <= TILE for line in lines)
+    assert FONT.getlength(_wrap('x' * 500, TILE)[0]) <= TILE
+    assert _wrap('', TILE) == ['']
 
 
 def test_tall_images_fit_their_tile():

@@ -6,8 +6,8 @@
 u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 with two threads, measured between the steps of
 the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
 the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
-with --teacher-cache, and for a config with a CachedTeacher, also with what the teacher said cached before the first step.
-Without --data-root, photos of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
+with --teacher-cache, and for a config with a CachedTeacher, also with the teacher's outputs cached before the first step.
+Without --data-root, images of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
 """
 import argparse
 import contextlib
@@ -31,7 +31,7 @@ from _clock import Clock
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-PHOTOS = 16
+IMAGES = 16
 WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
 ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
 ONE_BY_ONE, TOGETHER = 'expressions one by one', 'expressions together'
@@ -48,7 +48,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
     parser.add_argument('--expressions', type=int, default=0, metavar='N',
-                        help='also time the answers to N expressions about a photo, one by one and together')
+                        help='also time the answers to N expressions about an image, one by one and together')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--json', type=Path, help='also write the figures there')
     args = parser.parse_args(arguments)
@@ -58,17 +58,17 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def make_data_root(folder: Path) -> Path:
-    """Write made-up photos and expressions as a data root with one split, train."""
+    """Write made-up images and expressions as a data root with one split, train."""
     import cv2
     import numpy as np
     rng = np.random.default_rng(0)
     (folder / 'images').mkdir(parents=True)
     (folder / 'annotations').mkdir()
     lines = []
-    for number, words in zip(range(PHOTOS), itertools.cycle(itertools.product(*WORDS)), strict=False):
+    for number, words in zip(range(IMAGES), itertools.cycle(itertools.product(*WORDS)), strict=False):
         coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        photo = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), photo)
+        image = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), image)
         x, y = (int(value) for value in rng.integers(20, 200, 2))
         lines.append(json.dumps({'expression_id': str(number), 'image': f'{number}.jpg', 'image_id': number, 'split': 'train',
                                  'width': 640, 'height': 480, 'expression': ' '.join(words),
@@ -119,7 +119,7 @@ def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
 
 
 def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Clock) -> float:
-    """Answer expressions about a photo one by one, then together; how far apart a box was at most, in canvases."""
+    """Answer expressions about an image one by one, then together; how far apart a box was at most, in canvases."""
     import torch
     samples = [copy.deepcopy(batch['data_samples'][0]) for _ in range(count)]
     for sample, words in zip(samples, itertools.cycle(itertools.product(*WORDS)), strict=False):
@@ -148,7 +148,7 @@ def taught_by(model: Any, teacher: Any) -> Iterator[None]:
 
 
 def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) -> Any:
-    """Ask the model's teacher about all training data, and return a teacher that answers from what it said."""
+    """Encode all training data with the model's teacher, and return a teacher that answers from what was written."""
     from mmduet.teacher_cache import CachedTeacher
     teacher = cfg.model.teacher
     flags = cache_teacher.parse_args([args.config, '--out', str(out)])
@@ -174,10 +174,10 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
             clock.forget()
         if optim is not None:
             model.train()
-            for arm in ((ONLINE, *([CACHED] if cached is not None else []), PLAIN) if distilled else (PLAIN, )):
+            for way in ((ONLINE, *([CACHED] if cached is not None else []), PLAIN) if distilled else (PLAIN, )):
                 clock.measure_u()
-                with taught_by(model, cached if arm == CACHED else None):
-                    train_step(model, next(batches), optim, clock, arm)
+                with taught_by(model, cached if way == CACHED else None):
+                    train_step(model, next(batches), optim, clock, way)
         model.eval()
         clock.measure_u()
         batch = next(singles)
@@ -203,9 +203,9 @@ def summarise(args: argparse.Namespace, clock: Clock, device: str, difference: f
                               'peak_memory_gb': peak / 1e9}
     if step in medians:
         report['samples_per_second'] = args.batch_size / medians[step]['seconds']
-    for arm, name in ((ONLINE, 'overhead_of_distillation'), (CACHED, 'overhead_with_cached_teacher')):
-        if f'{arm}step' in medians:
-            ratios = [whole / plain for whole, plain in zip(clock.units[f'{arm}step'], clock.units['plain step'], strict=True)]
+    for way, name in ((ONLINE, 'overhead_of_distillation'), (CACHED, 'overhead_with_cached_teacher')):
+        if f'{way}step' in medians:
+            ratios = [whole / plain for whole, plain in zip(clock.units[f'{way}step'], clock.units['plain step'], strict=True)]
             report[name] = statistics.median(ratios) - 1
     if TOGETHER in medians:
         ratios = [alone / shared for alone, shared in zip(clock.units[ONE_BY_ONE], clock.units[TOGETHER], strict=True)]
@@ -231,7 +231,7 @@ def format_report(report: Mapping[str, Any]) -> str:
     if 'overhead_with_cached_teacher' in report:
         lines.append(f'with a cached teacher they add {100 * report["overhead_with_cached_teacher"]:.0f} % to the plain step')
     if 'throughput_of_sharing' in report:
-        lines.append(f'expressions about one photo are answered {report["throughput_of_sharing"]:.1f} times as fast together; '
+        lines.append(f'expressions about one image are answered {report["throughput_of_sharing"]:.1f} times as fast together; '
                      f'boxes differ by at most {report["difference_by_sharing"]:.1e}')
     if 'samples_per_second' in report:
         lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
@@ -249,8 +249,8 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
         for node in config_tools.walk(cfg.train_dataloader):
-            node.pop('first', None)  # a recipe on a part of a large set: there are no more than a few photos here
-    # The data are made up, or the cache is of others: the teacher itself is asked, and cached anew where nothing wraps it.
+            node.pop('first', None)  # a recipe on a part of a large set: there are no more than a few images here
+    # The data are made up, or the cache is of others: the teacher itself encodes, and is cached anew where nothing wraps it.
     cached = [node for node in config_tools.walk(cfg.model) if 'cache' in node.get('teacher', {})]
     for node in cached:
         node['teacher'] = node['teacher']['teacher']

@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Time what feeds a model: how long annotations take to load, how much memory they and workers need, how fast photos are ready.
+"""Time what feeds a model: how long annotations take to load, how much memory they and workers need, how fast images are ready.
 
     python tools/analysis_tools/benchmark_data.py --expressions 427193
-    python tools/analysis_tools/benchmark_data.py --photos COCO/train2014 --count 100
+    python tools/analysis_tools/benchmark_data.py --images COCO/train2014 --count 100
 
 The first writes that many made-up phrases, as many as Flickr30K Entities has for training, loads them, and weighs worker
 processes that read them. The second compares decoding, resizing, jittering colours and mirroring, by our transforms and as the
-TransVG family does it (Pillow throughout, then normalised in floating point and padded), photo by photo with the same random
-draws, on one thread, and says how far apart the pictures are. The family's crop, which resizes twice, is left out. Figures are
-of processor time, the least of five rounds for each photo, so that a busy machine matters little.
+TransVG family does it (Pillow throughout, then normalised in floating point and padded), image by image with the same random
+draws, on one thread, and says how far apart the results are. The family's crop, which resizes twice, is left out. Figures are
+of processor time, the least of five rounds for each image, so that a busy machine matters little.
 """
 import argparse
 import gc
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDES, CANVAS = (640, 608, 576, 544, 512, 480, 448), 640
 BATCH, ROUNDS, WORKERS = 8, 5, 2
-# About as many phrases and objects of a photo as Flickr30K Entities has.
+# About as many phrases and objects of a image as Flickr30K Entities has.
 FIRST_IMAGE, PHRASES, OBJECTS = 1_000_000_000, 14, 9
 # Lines are about 270 bytes, so that every eighth touches every page of 4,096.
 EVERY = 8
@@ -39,8 +39,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--expressions', type=int, default=427193, help='phrases to load (default: %(default)s)')
-    parser.add_argument('--photos', type=Path, help='folder of photos to make ready')
-    parser.add_argument('--count', type=int, default=64, help='how many photos (default: %(default)s)')
+    parser.add_argument('--images', type=Path, help='folder of images to make ready')
+    parser.add_argument('--count', type=int, default=64, help='how many images (default: %(default)s)')
     return parser.parse_args(arguments)
 
 
@@ -57,12 +57,12 @@ def write_phrases(root: Path, count: int) -> None:
     with (root / 'annotations' / 'objects.jsonl').open('w', encoding='utf-8') as file:
         for image in range(FIRST_IMAGE, FIRST_IMAGE + -(-count // PHRASES)):
             file.write(json.dumps({'image_id': image, 'image': f'{image}.jpg', 'categories': ['people'] * OBJECTS,
-                                   'boxes': [[12.0 + place, 30.0, 212.0, 130.0] for place in range(OBJECTS)]}) + '\n')
+                                   'boxes': [[12.0 + left, 30.0, 212.0, 130.0] for left in range(OBJECTS)]}) + '\n')
     (root / 'manifest.json').write_text(json.dumps({'dataset': 'made-up', 'images': 'images'}))
 
 
 def memory(field: str, process: str = 'self', file: str = 'status') -> float:
-    """A field of a process, such as ``VmRSS``, megabytes (2^20 bytes); nan where the system does not say."""
+    """A field of a process, such as ``VmRSS``, megabytes (2^20 bytes); nan where the system does not tell."""
     try:
         lines = Path(f'/proc/{process}/{file}').read_text().splitlines()
     except OSError:
@@ -71,7 +71,7 @@ def memory(field: str, process: str = 'self', file: str = 'status') -> float:
 
 
 def time_loading(count: int) -> str:
-    """Write, load, and say what it took."""
+    """Write, load, and tell what it took."""
     from mmduet.datasets import GroundingDataset
     with tempfile.TemporaryDirectory() as folder:
         write_phrases(Path(folder) / 'few', min(count, 1000))
@@ -119,7 +119,7 @@ def read_phrases(dataset: Any, pipe: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What happens to one photo.
+    """What happens to one image.
 
     Attributes:
         side: its long side, pixels.
@@ -135,22 +135,22 @@ class Draw:
 
 
 def draw_changes(seed: int) -> Draw:
-    """As both draw them in training: colours in four photos of five, a mirror in every other."""
+    """As both draw them in training: colours in four images of five, a mirror in every other."""
     rng = np.random.default_rng(seed)
-    order = tuple(int(place) for place in rng.permutation(3)) if rng.random() < 0.8 else ()
+    order = tuple(int(change) for change in rng.permutation(3)) if rng.random() < 0.8 else ()
     return Draw(int(rng.choice(SIDES)), tuple(rng.uniform(0.6, 1.4, 3).tolist()), order, bool(rng.random() < 0.5))
 
 
-def family_photo(path: Path, draw: Draw) -> tuple[Any, Any]:
-    """What the TransVG family does to a photo, by Pillow and torch: (3, 640, 640) float32 and the mask of its padding."""
+def family_image(path: Path, draw: Draw) -> tuple[Any, Any]:
+    """What the TransVG family does to a image, by Pillow and torch: (3, 640, 640) float32 and the mask of its padding."""
     import torch
     from PIL import Image, ImageEnhance
     image = Image.open(path).convert('RGB')
     ratio = draw.side / max(image.size)
     image = image.resize((round(image.width * ratio), round(image.height * ratio)), Image.Resampling.BILINEAR)
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    for place in draw.order:
-        image = enhancers[place](image).enhance(draw.factors[place])
+    for change in draw.order:
+        image = enhancers[change](image).enhance(draw.factors[change])
     if draw.flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
@@ -161,18 +161,18 @@ def family_photo(path: Path, draw: Draw) -> tuple[Any, Any]:
     return canvas, mask
 
 
-def our_photo(path: Path, draw: Draw) -> Any:
+def our_image(path: Path, draw: Draw) -> Any:
     """The same by our transforms: (3, h, w) bytes; normalising and the canvas are the device's work."""
     import cv2
 
     from mmduet.datasets import ColorJitter, QuickResizeLongSide, read_image
     from mmduet.datasets.transforms import resized_shape
     from mmduet.datasets.transforms.packing import to_planes
-    photo = read_image(path)
-    photo = QuickResizeLongSide([draw.side]).resize(photo, resized_shape(photo.shape[:2], draw.side))
-    for place in draw.order:
-        photo = ColorJitter.changes[place](photo, draw.factors[place])
-    return to_planes(cv2.flip(photo, 1) if draw.flip else photo)
+    image = read_image(path)
+    image = QuickResizeLongSide([draw.side]).resize(image, resized_shape(image.shape[:2], draw.side))
+    for change in draw.order:
+        image = ColorJitter.changes[change](image, draw.factors[change])
+    return to_planes(cv2.flip(image, 1) if draw.flip else image)
 
 
 def family_batch(items: Sequence[tuple[Any, Any]]) -> Any:
@@ -194,31 +194,31 @@ def spend(make: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     return 1000 * (time.process_time() - start), made
 
 
-def compare_photos(folder: Path, count: int) -> str:
-    """Times of both and how far their pictures are apart."""
+def compare_images(folder: Path, count: int) -> str:
+    """Times of both and how far their results are apart."""
     import cv2
     import torch
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ('.jpg', '.jpeg', '.png'))[:count]
     if not paths:
-        raise FileNotFoundError(f'{folder} holds no photo')
+        raise FileNotFoundError(f'{folder} holds no image')
     jobs = [(path, draw_changes(number)) for number, path in enumerate(paths)]
-    photos, batches = time_photos(jobs)
-    apart = np.concatenate([find_distance(our_photo(*job), family_photo(*job)[0]) for job in jobs])
-    (ours, theirs), (our_share, their_share) = photos, photos + batches
-    return (f'{len(paths)} photos to {min(SIDES)} to {max(SIDES)} px: ours {ours:.1f} ms each, of the family {theirs:.1f} '
+    images, batches = time_images(jobs)
+    apart = np.concatenate([find_distance(our_image(*job), family_image(*job)[0]) for job in jobs])
+    (ours, theirs), (our_share, their_share) = images, images + batches
+    return (f'{len(paths)} images to {min(SIDES)} to {max(SIDES)} px: ours {ours:.1f} ms each, of the family {theirs:.1f} '
             f'ms, {theirs / ours:.2f} times as fast\nin batches of {BATCH}, ready for the trainer: ours {our_share:.1f} ms '
             f'each, of the family {their_share:.1f} ms, {their_share / our_share:.2f} times as fast\nof 255, pixels are '
             f'{apart.mean():.2f} apart on average, {np.percentile(apart, 99.9):.0f} or less in 999 of 1,000, '
             f'{apart.max():.0f} at most')
 
 
-def time_photos(jobs: Sequence[tuple[Path, Draw]]) -> tuple[Any, Any]:
-    """Milliseconds of a photo, ours and the family's: (2,) of making it, (2,) of its share of a batch."""
-    ways = ((our_photo, our_batch), (family_photo, family_batch))
+def time_images(jobs: Sequence[tuple[Path, Draw]]) -> tuple[Any, Any]:
+    """Milliseconds of a image, ours and the family's: (2,) of making it, (2,) of its share of a batch."""
+    ways = ((our_image, our_batch), (family_image, family_batch))
     starts = range(0, len(jobs), BATCH)
-    photos, batches = np.full((2, len(jobs)), np.inf), np.full((2, len(starts)), np.inf)
+    images, batches = np.full((2, len(jobs)), np.inf), np.full((2, len(starts)), np.inf)
     for _ in range(ROUNDS):
         for batch, start in enumerate(starts):
             made: list[list[Any]] = [[], []]
@@ -226,11 +226,11 @@ def time_photos(jobs: Sequence[tuple[Path, Draw]]) -> tuple[Any, Any]:
             for number in range(start, min(start + BATCH, len(jobs))):
                 for way, (make, _) in enumerate(ways):
                     spent, item = spend(make, *jobs[number])
-                    photos[way, number] = min(photos[way, number], spent)
+                    images[way, number] = min(images[way, number], spent)
                     made[way].append(item)
             for way, (_, collate) in enumerate(ways):
                 batches[way, batch] = min(batches[way, batch], spend(collate, made[way])[0])
-    return photos.mean(axis=1), batches.sum(axis=1) / len(jobs)
+    return images.mean(axis=1), batches.sum(axis=1) / len(jobs)
 
 
 def find_distance(ours: Any, theirs: Any) -> Any:
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     try:
-        print(compare_photos(args.photos, args.count) if args.photos else time_loading(args.expressions))
+        print(compare_images(args.images, args.count) if args.images else time_loading(args.expressions))
     except FileNotFoundError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

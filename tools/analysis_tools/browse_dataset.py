@@ -3,7 +3,7 @@
 
     python tools/analysis_tools/browse_dataset.py configs/duet/transvg_duet_refcoco.py --out samples.jpg --count 12 --epoch 3
 
-Left the photo as it is, right as the model gets it, targets green. Seed, epoch and index decide a sample, as in training.
+Left the image as it is, right as the model gets it, targets green. Seed, epoch and index decide a sample, as in training.
 """
 import argparse
 import sys
@@ -23,7 +23,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of a config, from here or from the repository')
-    parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='picture to write (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='image to write (default: %(default)s)')
     parser.add_argument('--data-root', help='data root for every data set of the config')
     parser.add_argument('--split', nargs='+', help='splits to draw instead of those of the config')
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
@@ -37,12 +37,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def draw_tile(photo: np.ndarray, box: Sequence[float], caption: str) -> Image.Image:
-    """A photo (h, w, 3), its target in pixels of the photo, and words under it, as wide as a tile."""
-    scale = TILE / photo.shape[1]
-    height = round(photo.shape[0] * scale)
+def draw_tile(image: np.ndarray, box: Sequence[float], caption: str) -> Image.Image:
+    """An image (h, w, 3), its target in its pixels, and words under it, as wide as a tile."""
+    scale = TILE / image.shape[1]
+    height = round(image.shape[0] * scale)
     tile = Image.new('RGB', (TILE, height + TEXT), PAPER)
-    tile.paste(Image.fromarray(photo).resize((TILE, height)))
+    tile.paste(Image.fromarray(image).resize((TILE, height)))
     draw = ImageDraw.Draw(tile)
     draw.rectangle([value * scale for value in box], outline=GREEN, width=3)
     font = ImageFont.load_default(15)
@@ -55,7 +55,7 @@ def draw_tile(photo: np.ndarray, box: Sequence[float], caption: str) -> Image.Im
 
 
 def draw_pair(dataset: Any, index: int) -> Image.Image:
-    """ImageArray and augmented sample of one expression side by side."""
+    """Image and augmented sample of one expression side by side."""
     from mmduet.datasets import read_image
     annotation = dataset.annotations[index]
     packed = dataset[index]
@@ -63,8 +63,8 @@ def draw_pair(dataset: Any, index: int) -> Image.Image:
     canvas = sample.canvas
     scale = np.array([canvas.scale_x, canvas.scale_y] * 2)
     before = draw_tile(read_image(sample.img_path), annotation.box, annotation.expression)
-    said = f'{sample.text}{" [mirrored]" if sample.flip else ""}'
-    after = draw_tile(packed['inputs'].permute(1, 2, 0).numpy(), sample.gt_instances.bboxes[0].numpy() * scale, said)
+    caption = f'{sample.text}{" [mirrored]" if sample.flip else ""}'
+    after = draw_tile(packed['inputs'].permute(1, 2, 0).numpy(), sample.gt_instances.bboxes[0].numpy() * scale, caption)
     pair = Image.new('RGB', (2 * TILE + GAP, max(before.height, after.height)), PAPER)
     pair.paste(before)
     pair.paste(after, (TILE + GAP, 0))
@@ -107,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs = [draw_pair(part, int(index)) for part in parts
                  for index in np.unique(np.linspace(0, len(part) - 1, share).round())]
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        picture = stack(pairs)
+        sheet = stack(pairs)
         with replacing(args.out) as partial:
-            picture.save(partial, format=Image.registered_extensions()[args.out.suffix.lower()])
+            sheet.save(partial, format=Image.registered_extensions()[args.out.suffix.lower()])
     except (DataError, FileNotFoundError, config_tools.ConfigError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@
     python tools/analysis_tools/check_leaks.py --config configs/transvg/transvg_joint.py
     python tools/analysis_tools/check_leaks.py --seen-ids ids_of_visual_genome.txt
 
-Ends with 1 where something is shared. Photos of COCO are the same under their names of 2014 and 2017, in every data set. A list
+Ends with 1 where something is shared. Images of COCO are the same under their names of 2014 and 2017, in every data set. A list
 of seen ids holds COCO numbers or file names, one per line, as a JSON list, or is a COCO file with images.
 """
 import argparse

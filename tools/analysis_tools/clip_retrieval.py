@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Measure how well CLIP weights read regions and ground expressions: the test of a pretraining config, in percent.
+"""Measure how well CLIP weights tell regions apart and ground expressions: the test of a pretraining config, in percent.
 
 python tools/analysis_tools/clip_retrieval.py configs/clip/clip_tiny_refshapes.py --search 200
 
-Weights are loaded as the teacher loads them. Every scene is also measured in a mirror, as students see half of them.
+Weights are loaded as the teacher loads them. Every scene is also measured in a mirror, as students get half of them.
 """
 import argparse
 import sys
@@ -20,7 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--weights', default=SHIPPED, help='open_clip weights, a file or a tag (default: the shipped ones)')
     parser.add_argument('--scenes', type=int, help='scenes to measure on (default: those of the config)')
     parser.add_argument('--search', type=int, default=0,
-                        help='also ground the expressions of this many scenes with no box given, by trying windows everywhere')
+                        help='also ground the expressions of this many scenes with no box given, by trying boxes everywhere')
     return parser.parse_args()
 
 

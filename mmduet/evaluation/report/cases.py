@@ -37,6 +37,7 @@ class Cases:
         images: (n,) number of each expression's image, from 0 in order of appearance.
         objects: of each image, by that number.
         objects_path: where they came from; None where they are the targets that the annotations name.
+        positions: of the expressions, by id and then by split.
     """
 
     paths: tuple[Path, ...]
@@ -46,14 +47,15 @@ class Cases:
     images: Integers
     objects: tuple[Objects, ...]
     objects_path: Path | None
+    positions: dict[str, dict[str, int]]
 
     def __len__(self) -> int:
         return len(self.annotations)
 
-    @property
-    def image_count(self) -> int:
-        """How many images there are."""
-        return len(self.objects)
+    def name(self, index: int) -> str:
+        """The id of an expression for messages, with its split where several splits have the id."""
+        one = self.annotations[index]
+        return one.expression_id + (f' of {one.split}' if len(self.positions[one.expression_id]) > 1 else '')
 
     def right_boxes(self, index: int) -> Floats:
         """(k, 4) corners of the boxes any of which is right: the target alone, where the data set names no others."""
@@ -82,6 +84,9 @@ def read_cases(paths: Sequence[Path], objects_path: Path | None = None) -> Cases
     store = AnnotationStore(paths)
     annotations = tuple(store)
     numbers: dict[str, int] = {}
+    positions: dict[str, dict[str, int]] = {}
+    for position, annotation in enumerate(annotations):
+        positions.setdefault(annotation.expression_id, {})[annotation.split] = position
     images = np.array([numbers.setdefault(annotation.image, len(numbers)) for annotation in annotations], dtype=np.int64)
     targets: list[dict[tuple[float, ...], str | None]] = [{} for _ in numbers]
     for annotation, image in zip(annotations, images, strict=True):
@@ -96,7 +101,7 @@ def read_cases(paths: Sequence[Path], objects_path: Path | None = None) -> Cases
             if record['image'] in numbers:
                 objects[numbers[record['image']]] = read
     return Cases(paths=tuple(paths), annotations=annotations, targets=store.boxes, sizes=store.sizes, images=images,
-                 objects=tuple(objects), objects_path=objects_path)
+                 objects=tuple(objects), objects_path=objects_path, positions=positions)
 
 
 def _parse_objects(record: Any, where: str) -> Objects:

@@ -3,23 +3,21 @@ import base64
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from mmduet.datasets.annotation_file import Annotation
 from mmduet.datasets.errors import ImageError
 from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.evaluation.report.outcomes import FOUND, NO_BOX, SAME
 from mmduet.evaluation.report.overlaps import clip_boxes
-from mmduet.evaluation.report.summary import Summary, System
+from mmduet.evaluation.report.summary import Summary
 
 # Longer side of an embedded image, pixels; a smaller one is kept as it is.
 SIDE, QUALITY = 360, 72
 # An image so small is shown in blocks, and not smeared by its compression.
 SMALL, SMALL_QUALITY = 160, 92
-Corners = tuple[float, ...]
 
 
 class Group(NamedTuple):
@@ -28,31 +26,6 @@ class Group(NamedTuple):
     title: str
     about: str
     cases: tuple[int, ...]
-
-
-class Answer(NamedTuple):
-    """What a system answered: its number and name, how well its box fits and what it lies on, and the box, None for none."""
-
-    number: int
-    name: str
-    text: str
-    box: Corners | None
-
-
-class Card(NamedTuple):
-    """A case as the page shows it.
-
-    Attributes:
-        annotation: the expression, and the name and size of its image.
-        uri: the image itself; None where it cannot be shown.
-        targets: corners of the boxes any of which is right, pixels.
-        answers: of the systems, their boxes as corners in pixels, cut to the image.
-    """
-
-    annotation: Annotation
-    uri: str | None
-    targets: tuple[Corners, ...]
-    answers: tuple[Answer, ...]
 
 
 def choose_groups(summary: Summary, count: int, seed: int = 0) -> list[Group]:
@@ -114,18 +87,21 @@ def encode_image(pixels: ImageArray) -> str:
     return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode('ascii')
 
 
-def describe_case(index: int, summary: Summary, album: Album) -> Card:
-    """What is shown of one case: image, target, predictions, expression, and what each system found."""
-    annotation = summary.cases.annotations[index]
-    return Card(annotation, album.find(annotation.image), tuple(map(tuple, summary.cases.right_boxes(index).tolist())),
-                tuple(_describe_answer(number, system, index, summary) for number, system in enumerate(summary.systems)))
+def describe_case(index: int, summary: Summary, album: Album) -> dict[str, Any]:
+    """What the page shows of one case: its annotation, the image as a data URI (None where it cannot be shown), the boxes any
+    of which is right, and the answer of each system: its box (None for none), how well it fits and what it lies on.
 
-
-def _describe_answer(number: int, system: System, index: int, summary: Summary) -> Answer:
-    outcome, distractor = system.outcomes.names[index], system.outcomes.distractors[index]
-    found = {FOUND: '', NO_BOX: f', {NO_BOX}'}.get(outcome, f', on {outcome}')
-    if distractor is not None and outcome != SAME:
-        found += f' ({distractor})'
-    box = clip_boxes(system.predictions.boxes[index], summary.cases.sizes[index])
-    return Answer(number, system.name, f'IoU {system.overlaps[index]:.2f}{found}',
-                  None if np.isnan(box).any() else tuple(box.tolist()))
+    Boxes are corners in pixels; those of answers are cut to the image.
+    """
+    cases, answers = summary.cases, []
+    for number, system in enumerate(summary.systems):
+        outcome, distractor = system.outcomes.names[index], system.outcomes.distractors[index]
+        found = {FOUND: '', NO_BOX: f', {NO_BOX}'}.get(outcome, f', on {outcome}')
+        if distractor is not None and outcome != SAME:
+            found += f' ({distractor})'
+        box = clip_boxes(system.predictions.boxes[index], cases.sizes[index]).tolist()
+        answers.append({'number': number, 'name': system.name, 'text': f'IoU {system.overlaps[index]:.2f}{found}',
+                        'box': None if outcome == NO_BOX else box})
+    annotation = cases.annotations[index]
+    return {'annotation': annotation, 'uri': album.find(annotation.image), 'targets': cases.right_boxes(index).tolist(),
+            'answers': answers}

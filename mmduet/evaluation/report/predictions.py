@@ -1,7 +1,7 @@
 """Predictions of any system, from JSON lines, JSON or CSV, brought into the order of the expressions."""
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from mmduet.io.files import sha256_of
 
 Floats = NDArray[np.float64]
 Record = dict[str, Any]
+# Where it stands, for messages, and its content.
+Entry = tuple[str, Record]
 FORMATS = ('xyxy', 'xywh')
 COLUMNS: dict[tuple[str, ...], str] = {
     ('x1', 'y1', 'x2', 'y2'): 'xyxy', ('x', 'y', 'w', 'h'): 'xywh', ('x', 'y', 'width', 'height'): 'xywh'}
@@ -32,8 +34,7 @@ class Predictions:
     """What one system answered.
 
     Attributes:
-        name: of the system.
-        path, sha256: of its file; the hash is hexadecimal.
+        name, path, sha256: of the system, and of its file.
         boxes: (n, 4) corners in pixels, in the order of the expressions; nan where the system gave no box.
         scores: (n,) its confidence; nan where it gave none.
         recorded: (n,) the IoU that the file states; nan where it states none.
@@ -73,8 +74,7 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
     if not found:
         raise DataError(f'{path} is empty: it holds no prediction')
     entries = [(where, entry if isinstance(entry, dict) else {'box': entry}) for where, entry in found]
-    matcher = _Matcher(cases)
-    positions = matcher.match(path, entries)
+    positions = _match(path, entries, cases)
     if box_format is None and not all(isinstance(entry, dict) for _, entry in found):
         raise DataError(f'{path}: plain boxes need --boxes xyxy (corners) or --boxes xywh (corner and size)')
     values = np.full((len(cases), 6), np.nan)
@@ -83,12 +83,12 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
         kind = record.get('box_format', wanted[0])
         if kind not in wanted:
             raise DataError(f'{where}: the columns are {kind}, --boxes says {" or ".join(wanted)}')
-        box = _read_box(record, f'{where}: expression {matcher.names[position]}', kind, allow_no_box)
+        box = _read_box(record, f'{where}: expression {cases.name(position)}', kind, allow_no_box)
         values[position] = [*box, *(_read_number(record, field, where) for field in ('score', 'iou'))]
-    missing = [matcher.names[position] for position in sorted(set(range(len(cases))) - set(positions))]
+    missing = [cases.name(position) for position in sorted(set(range(len(cases))).difference(positions))]
     if missing:
         raise DataError(f'{path}: {len(missing)} of {len(cases)} expressions have no prediction, such as '
-                        f'{", ".join(missing[:NAMED])}; the annotations are {matcher.source}')
+                        f'{", ".join(missing[:NAMED])}; the annotations are {_sources(cases)}')
     known = values[~np.isnan(values[:, 0]), :4]
     if len(known) and known.max() <= 1:
         raise DataError(f'{path}: all boxes lie between 0 and 1: pixels of the image are needed, not fractions')
@@ -136,57 +136,46 @@ def _to_number(cell: str, where: str) -> float:
         raise DataError(f'{where}: {cell!r} is not a number') from error
 
 
-class _Matcher:
-    """Finds the expressions that entries are about.
-
-    Attributes:
-        names: n ids for messages, with their split where several splits have the id.
-        source: the annotation files, for messages.
-    """
-
-    def __init__(self, cases: Cases) -> None:
-        self.annotations, self.source = cases.annotations, ', '.join(map(str, cases.paths))
-        self.positions: dict[str, dict[str, int]] = {}
-        for position, one in enumerate(cases.annotations):
-            self.positions.setdefault(one.expression_id, {})[one.split] = position
-        self.names = [one.expression_id + (f' of {one.split}' if len(self.positions[one.expression_id]) > 1 else '')
-                      for one in cases.annotations]
-
-    def match(self, path: Path, entries: Sequence[tuple[str, Record]]) -> list[int]:
-        """The position of each entry's expression, by its id or, where no entry has one, by its order."""
-        keyed = ['expression_id' in record for _, record in entries]
-        if any(keyed) and not all(keyed):
-            raise DataError(f'{entries[keyed.index(not keyed[0])][0]}: some entries have an expression_id and some have none')
-        if not any(keyed) and len(entries) != len(self.names):
-            raise DataError(f'{path} holds {len(entries)} boxes without expression_id, the annotations {self.source} hold '
-                            f'{len(self.names)} expressions: one box for each is needed, in their order')
-        found: dict[int, str] = {}
-        for number, (where, record) in enumerate(entries):
-            position = self._find(where, record) if keyed[0] else number
-            if position in found:
-                raise DataError(f'{where}: expression {self.names[position]} was already answered at {found[position]}')
-            found[position] = where
-        return list(found)
-
-    def _find(self, where: str, record: Record) -> int:
-        """The position of an expression, checked to have the same words where the entry states them."""
-        expression_id, split, stated = str(record['expression_id']), record.get('split'), record.get('expression')
-        splits = self.positions.get(expression_id, {})
-        if not splits or (split and split not in splits):
-            of_split = f' of split {split}' if split else ''
-            raise DataError(f'{where}: expression_id {expression_id!r}{of_split} is not in the annotations {self.source}')
-        if not split and len(splits) > 1:
-            raise DataError(f'{where}: expression_id {expression_id!r} is in the splits {", ".join(splits)}: '
-                            "the field 'split' is needed")
-        position = splits[split or next(iter(splits))]
-        known = self.annotations[position].expression
-        if isinstance(stated, str) and stated.strip() and split_words(stated) != split_words(known):
-            raise DataError(f'{where}: expression {self.names[position]} reads {stated!r}, in the annotations {known!r}: '
-                            'the predictions are of another annotation file')
-        return position
+def _match(path: Path, entries: Sequence[Entry], cases: Cases) -> list[int]:
+    """The position of each entry's expression, by its id or, where no entry has one, by its order."""
+    keyed = ['expression_id' in record for _, record in entries]
+    if any(keyed) and not all(keyed):
+        raise DataError(f'{entries[keyed.index(not keyed[0])][0]}: some entries have an expression_id and some have none')
+    if not any(keyed) and len(entries) != len(cases):
+        raise DataError(f'{path} holds {len(entries)} boxes without expression_id, the annotations {_sources(cases)} hold '
+                        f'{len(cases)} expressions: one box for each is needed, in their order')
+    found: dict[int, str] = {}
+    for number, (where, record) in enumerate(entries):
+        position = _find(where, record, cases) if keyed[0] else number
+        if position in found:
+            raise DataError(f'{where}: expression {cases.name(position)} was already answered at {found[position]}')
+        found[position] = where
+    return list(found)
 
 
-def _read_box(record: Mapping[str, Any], subject: str, kind: str, allow_no_box: bool) -> Sequence[float]:
+def _find(where: str, record: Record, cases: Cases) -> int:
+    """The position of an expression, checked to have the same words where the entry states them."""
+    expression_id, split, stated = str(record['expression_id']), record.get('split'), record.get('expression')
+    splits = cases.positions.get(expression_id, {})
+    if not splits or (split and split not in splits):
+        of_split = f' of split {split}' if split else ''
+        raise DataError(f'{where}: expression_id {expression_id!r}{of_split} is not in the annotations {_sources(cases)}')
+    if not split and len(splits) > 1:
+        raise DataError(f'{where}: expression_id {expression_id!r} is in the splits {", ".join(splits)}: '
+                        "the field 'split' is needed")
+    position = splits[split or next(iter(splits))]
+    known = cases.annotations[position].expression
+    if isinstance(stated, str) and stated.strip() and split_words(stated) != split_words(known):
+        raise DataError(f'{where}: expression {cases.name(position)} reads {stated!r}, in the annotations {known!r}: '
+                        'the predictions are of another annotation file')
+    return position
+
+
+def _sources(cases: Cases) -> str:
+    return ', '.join(map(str, cases.paths))
+
+
+def _read_box(record: Record, subject: str, kind: str, allow_no_box: bool) -> Sequence[float]:
     """Corners of a box; ``subject`` names file, line and expression in messages."""
     if 'box' not in record:
         raise DataError(f"{subject}: field 'box' is missing")
@@ -205,7 +194,7 @@ def _read_box(record: Mapping[str, Any], subject: str, kind: str, allow_no_box: 
     return x1, y1, x2, y2
 
 
-def _read_number(record: Mapping[str, Any], name: str, where: str) -> float:
+def _read_number(record: Record, name: str, where: str) -> float:
     value = record.get(name)
     if value is None or value != value:
         return math.nan
@@ -214,7 +203,7 @@ def _read_number(record: Mapping[str, Any], name: str, where: str) -> float:
     return float(value)
 
 
-def _read_excluded(entries: Sequence[tuple[str, Record]], told: str | None) -> str:
+def _read_excluded(entries: Sequence[Entry], told: str | None) -> str:
     """The worst word of a file's entries about pre-training, or what the user told where they state nothing."""
     stated: dict[str, str] = {}
     for where, record in entries:

@@ -45,14 +45,8 @@ class ImageBootstrap:
         self.images, self.draws, self.seed = images, draws, seed
 
     def means(self, values: Floats, mask: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
-        """Mean of each column, as it is and in every draw.
-
-        Args:
-            values: (n, k).
-            mask: (n,) which expressions count; all where None.
-
-        Returns:
-            (k,) means and (draws, k) means; nan for a draw without any expression that counts.
+        """(k,) means of (n, k) columns over the expressions of an (n,) mask, all where None, and their (draws, k) means in
+        each draw, nan for a draw without any of these expressions.
         """
         rows = np.ones(len(values), dtype=np.bool_) if mask is None else mask
         # The mean over expressions is a ratio of sums over images, so that images can be drawn instead of expressions.
@@ -62,9 +56,9 @@ class ImageBootstrap:
             return means, np.tile(means, (self.draws, 1))
         with np.errstate(invalid='ignore', divide='ignore'), warnings.catch_warnings():
             warnings.simplefilter('ignore', stats.DegenerateDataWarning)  # draws that are all alike are told apart below
-            drawn = stats.bootstrap((sums,), _ratio, n_resamples=self.draws, batch=_batch(sums), vectorized=True, axis=-1,
-                                    method='percentile', rng=np.random.default_rng(self.seed)).bootstrap_distribution
-        return means, drawn.T
+            drawn = stats.bootstrap((sums,), _ratio, n_resamples=self.draws, batch=max(CHUNK // sums.size, 1), axis=-1,
+                                    vectorized=True, method='percentile', rng=np.random.default_rng(self.seed))
+        return means, drawn.bootstrap_distribution.T
 
     def intervals(self, values: Floats, mask: NDArray[np.bool_] | None = None) -> list[Interval]:
         """The mean of each of (n, k) columns with its interval; none where the expressions are of one image."""
@@ -85,36 +79,30 @@ def make_interval(value: float, draws: Floats) -> Interval:
 
 
 def permutation_p(differences: Floats, images: NDArray[np.int64], draws: int = 10000, seed: int = 0) -> list[float]:
-    """Probability of so large a mean difference, of either sign, if the two systems were alike.
+    """k probabilities of so large mean differences, of either sign, if the two systems were alike.
 
     The differences of all expressions of an image change their sign together, at random; the observed signs count as one of
-    the draws, so that p is never 0. Where there are no more combinations of signs than draws, each is taken once instead.
+    the draws, so that p is at least 1 / (draws + 1). Where there are no more combinations of signs than draws, each is taken
+    once instead.
 
     Args:
         differences: (n, k), one system minus the other.
         images: (n,) number of each expression's image, from 0.
-        draws: how many.
+        draws: of signs.
         seed: of the random signs.
-
-    Returns:
-        k probabilities, at least 1 / (draws + 1) where signs are drawn.
     """
     sums = _sum_by_image(differences, images)
     sums = sums[:, np.abs(sums).max(axis=0) > 0]
     if sums.shape[1] < 2:  # one image alone is as far from zero with either sign
         return [1.0] * len(sums)
-    test = stats.permutation_test((sums,), _distance, permutation_type='samples', vectorized=True, n_resamples=draws,
-                                  batch=_batch(sums), alternative='greater', axis=-1, rng=np.random.default_rng(seed))
+    test = stats.permutation_test((sums,), _distance, permutation_type='samples', alternative='greater', n_resamples=draws,
+                                  batch=max(CHUNK // sums.size, 1), axis=-1, vectorized=True, rng=np.random.default_rng(seed))
     return [float(p) for p in test.pvalue]
 
 
 def _sum_by_image(values: Floats, images: NDArray[np.int64]) -> Floats:
     """(k, images) sums of (n, k) columns."""
     return np.stack([np.bincount(images, weights=column) for column in values.T])
-
-
-def _batch(sums: Floats) -> int:
-    return max(CHUNK // sums.size, 1)
 
 
 def _ratio(sums: Floats, axis: int) -> Floats:

@@ -34,9 +34,15 @@ class Slice(NamedTuple):
 def make_slices(cases: Cases) -> list[Slice]:
     """All slices that hold an expression; groups of one slice, which is everything, are left out."""
     kinds = [annotation.kind for annotation in cases.annotations]
+    lengths = [len(annotation.expression.split()) for annotation in cases.annotations]
+    percent = 100 * (cases.targets[:, 2:] - cases.targets[:, :2]).prod(axis=1) / cases.sizes.prod(axis=1)
     groups = [_by_label('split', 'split', [annotation.split for annotation in cases.annotations]),
               _by_label('kind of expression, as annotated', 'expressions of kind', kinds) if any(kinds) else [],
-              _by_length(cases), _by_words(cases), _by_area(cases), _by_alike(cases)]
+              _by_bin('length of the expression', 'expressions of {}', LENGTH_NAMES, np.digitize(lengths, LENGTHS, right=True)),
+              _by_words(cases),
+              _by_bin('size of the target, % of the image', 'targets of {} of the image', AREA_NAMES,
+                      np.digitize(percent, AREAS)),
+              _by_alike(cases)]
     kept = [[part for part in group if part.mask.any()] for group in groups]
     return [part for group in kept if len(group) > 1 for part in group]
 
@@ -51,22 +57,12 @@ def _by_bin(group: str, phrase: str, names: Sequence[str], bins: NDArray[Any]) -
     return [Slice(group, name, phrase.format(name), bins == number) for number, name in enumerate(names)]
 
 
-def _by_length(cases: Cases) -> list[Slice]:
-    bins = np.digitize([len(annotation.expression.split()) for annotation in cases.annotations], LENGTHS, right=True)
-    return _by_bin('length of the expression', 'expressions of {}', LENGTH_NAMES, bins)
-
-
 def _by_words(cases: Cases) -> list[Slice]:
     kinds = [kinds_of_words(annotation.expression) for annotation in cases.annotations]
     group = 'words in the expression'
     found = [Slice(group, f'{kind} words', f'expressions with {kind} words', np.array([kind in one for one in kinds]))
              for kind in WORDS]
     return [*found, Slice(group, NONE, f'expressions without {", ".join(WORDS)} words', np.array([not one for one in kinds]))]
-
-
-def _by_area(cases: Cases) -> list[Slice]:
-    percent = 100 * (cases.targets[:, 2:] - cases.targets[:, :2]).prod(axis=1) / cases.sizes.prod(axis=1)
-    return _by_bin('size of the target, % of the image', 'targets of {} of the image', AREA_NAMES, np.digitize(percent, AREAS))
 
 
 def _by_alike(cases: Cases) -> list[Slice]:

@@ -1,8 +1,7 @@
 """All figures of a report, as plain values that become its JSON and its page."""
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +29,8 @@ MANY_OUTSIDE = 0.2
 FEW_IMAGES = 30
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """What is worked out about one system, by expression.
-
-    Attributes:
-        predictions: what it answered.
-        overlaps: (n,) IoU with the targets.
-        outcomes: what each prediction found.
-    """
+class System(NamedTuple):
+    """What is worked out about one system: what it answered, the (n,) IoU with the targets, and what each box found."""
 
     predictions: Predictions
     overlaps: Floats
@@ -55,15 +47,8 @@ class System:
         return self.overlaps >= HIT
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A report without its images.
-
-    Attributes:
-        figures: plain values, ready for JSON; None stands for what is unknown.
-        systems: in the order of the files.
-        cases: the expressions.
-    """
+class Summary(NamedTuple):
+    """A report without its images: plain values, ready for JSON (None where unknown), the systems and the expressions."""
 
     figures: Figures
     systems: tuple[System, ...]
@@ -81,11 +66,12 @@ def summarise(cases: Cases, predictions: Sequence[Predictions], draws: int = 100
     """
     systems = tuple(_score(one, cases) for one in predictions)
     bootstrap = ImageBootstrap(cases.images, draws, seed)
-    few = [f'There are only {cases.image_count} images: the intervals are rough.'] if cases.image_count < FEW_IMAGES else []
+    images = len(cases.objects)
+    few = [f'There are only {images} images: the intervals are rough.'] if images < FEW_IMAGES else []
     figures: Figures = {
         'annotations': [str(path) for path in cases.paths],
         'objects': None if cases.objects_path is None else str(cases.objects_path),
-        'expressions': len(cases), 'images': cases.image_count, 'draws': draws, 'seed': seed, 'permutations': PERMUTATIONS,
+        'expressions': len(cases), 'images': images, 'draws': draws, 'seed': seed, 'permutations': PERMUTATIONS,
         'systems': [_describe(system, cases, bootstrap) for system in systems],
         'slices': _describe_slices(systems, cases, bootstrap),
         'comparisons': [_compare(systems[0], system, cases, bootstrap) for system in systems[1:]],

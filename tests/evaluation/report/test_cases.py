@@ -10,7 +10,7 @@ from tests.tiny_data import write_lines
 
 def test_objects_beside_the_annotations_are_found(tmp_path):
     cases = make_cases(tmp_path)
-    assert (len(cases), cases.image_count, cases.images.tolist()) == (4, 3, [0, 0, 1, 2])
+    assert (len(cases), len(cases.objects), cases.images.tolist()) == (4, 3, [0, 0, 1, 2])
     assert cases.objects_path == tmp_path / 'annotations/objects.jsonl'
     others = cases.others(0)
     assert others.boxes.tolist() == [[20, 0, 30, 10], [0, 20, 10, 30]]

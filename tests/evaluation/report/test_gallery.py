@@ -39,16 +39,16 @@ def test_an_image_becomes_a_small_jpeg_and_a_tiny_one_keeps_its_size():
 
 def test_a_card_has_boxes_words_and_what_was_found(tmp_path):
     card = describe_case(1, make_summary(tmp_path, 'some', 'others'), Album(tmp_path / 'images'))
-    assert [(answer.name, answer.text) for answer in card.answers] == [
+    assert [(answer['name'], answer['text']) for answer in card['answers']] == [
         ('some', 'IoU 0.00, on another object of its category'), ('others', 'IoU 1.00')]
-    assert [answer.box for answer in card.answers] == [(0, 0, 10, 10), (20, 0, 30, 10)]
-    assert card.targets == ((20, 0, 30, 10), )
-    assert card.uri.startswith('data:image/jpeg')
-    assert (card.annotation.expression, card.annotation.expression_id) == ('the second cup next to the red laptop', '2')
+    assert [answer['box'] for answer in card['answers']] == [[0, 0, 10, 10], [20, 0, 30, 10]]
+    assert card['targets'] == [[20, 0, 30, 10]]
+    assert card['uri'].startswith('data:image/jpeg')
+    assert (card['annotation'].expression, card['annotation'].expression_id) == ('the second cup next to the red laptop', '2')
 
 
 def test_an_image_that_cannot_be_read_leaves_an_empty_frame_and_a_sentence(tmp_path):
     album = Album(tmp_path / 'nowhere')
-    assert describe_case(0, make_summary(tmp_path, 'some'), album).uri is None
+    assert describe_case(0, make_summary(tmp_path, 'some'), album)['uri'] is None
     assert 'a.png' in album.problems['a.png']
     assert Album(None).find('a.png') is None
