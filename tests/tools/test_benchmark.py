@@ -176,7 +176,7 @@ def test_the_whole_tool_prints_and_writes(tmp_path, monkeypatch, capsys, quick_u
 
 def test_a_recipe_on_a_part_of_its_data_takes_all_that_is_made_up(tmp_path):
     cfg = benchmark.prepare(benchmark.parse_args(['configs/transvg/transvg_refshapes.py', '--no-pretrained']), tmp_path)
-    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == benchmark.PHOTOS
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == benchmark.IMAGES
 
 
 def test_a_control_of_a_cached_teacher_is_timed_with_the_teacher_itself(tmp_path):

@@ -79,7 +79,7 @@ def test_an_unknown_name_and_a_missing_source_are_sentences_not_tracebacks(run, 
         assert 'Traceback' not in done.stderr
 
 
-def test_the_real_photos_give_fifty_expressions(run, tmp_path):
+def test_the_real_images_give_fifty_expressions(run, tmp_path):
     family = shared('data/refcoco_family')
     done = run('refcoco_unc', '--source', family / 'official_layout' / 'refcoco', '--images', family / 'photos' / 'images',
                '--allow-missing-images', '--check-images', '--out', tmp_path / 'photos')
