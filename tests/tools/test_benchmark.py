@@ -92,10 +92,10 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
     out = tmp_path / 'b.json'
     flags = ['--steps', '2', '--threads', '1', '--teacher-cache', '--json', str(out), '--cfg-options']
     monkeypatch.setattr('sys.argv', ['benchmark.py', config, *flags, 'default_scope=mmduet'])
-    monkeypatch.setattr(benchmark, 'PHOTOS', 6)
+    monkeypatch.setattr(benchmark, 'IMAGES', 6)
     benchmark.main()
     report = json.loads(out.read_text())
-    phases = {f'{arm}{name}' for arm in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}
+    phases = {f'{way}{name}' for way in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}
     assert {*phases, 'plain step', 'data'} <= set(report['phases'])
     assert report['phases']['cached teacher']['seconds'] < report['phases']['teacher']['seconds']
     assert report['overhead_with_cached_teacher'] < report['overhead_of_distillation']
