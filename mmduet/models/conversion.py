@@ -8,21 +8,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How another project names its weights.
-
-    Attributes:
-        name: of the layout, as users type it.
-        marks: a checkpoint has this layout if every mark begins one of its keys.
-        prefixes: their prefix to ours; the first that fits is used.
-        ignored: prefixes of keys that our model does not have, by design.
-        finish: where prefixes do not say all, maps one of our keys and its tensor to the final ones.
-    """
+    """How another project names its weights."""
 
     name: str
-    marks: tuple[str, ...]
-    prefixes: Mapping[str, str]
-    ignored: tuple[str, ...] = ()
-    finish: Callable[[str, Tensor], tuple[str, Tensor]] | None = None
+    marks: tuple[str, ...]  # a checkpoint has this layout if every mark begins one of its keys
+    prefixes: Mapping[str, str]  # their prefix to ours; the first that fits is used
+    ignored: tuple[str, ...] = ()  # prefixes of keys that our model does not have, by design
+    finish: Callable[[str, Tensor], tuple[str, Tensor]] | None = None  # then maps our keys and their tensors to the final ones
 
     def fits(self, weights: Mapping[str, Tensor]) -> bool:
         """Whether a state dict has this layout."""

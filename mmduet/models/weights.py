@@ -28,7 +28,7 @@ def load_partial_weights(model: nn.Module, path: str | Path | None,
     """Load what a file has for a model; whole top-level parts may be missing, a part may not be half there.
 
     Args:
-        model: to load into; weights of half precision become those of its own.
+        model: to load into, in its own precision.
         path: of the file; None leaves the model as it is.
         rename: applied to what the file holds, where that may have another layout than ours.
 

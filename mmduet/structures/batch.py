@@ -103,22 +103,14 @@ class GroundingBatch:
 
     @property
     def target_boxes(self) -> Tensor:
-        """(B, 4) the one target of each expression.
-
-        Raises:
-            ValueError: the batch has none, or several for an expression.
-        """
+        """(B, 4) the one target of each expression; ValueError if there is none, or several."""
         if self.boxes.shape[1] != 1:
             raise ValueError(f'one target box for each expression is needed, the batch has up to {self.boxes.shape[1]}')
         return self.boxes[:, 0]
 
     @property
     def tokens(self) -> tuple[Tensor, Tensor]:
-        """``token_ids`` and ``text_padding``.
-
-        Raises:
-            ValueError: there are none, as the student has not named its tokenizer.
-        """
+        """``token_ids`` and ``text_padding``; ValueError if there are none, as the student has not named its tokenizer."""
         if self.token_ids is None or self.text_padding is None:
             raise ValueError('the batch has no token ids: call self.use_tokenizer(...) when the student is built')
         return self.token_ids, self.text_padding

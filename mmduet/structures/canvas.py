@@ -10,14 +10,9 @@ from torch import Tensor
 class Canvas:
     """Where the pixels of an image went on its canvas.
 
-    The image (after a crop, if there was one) was resized by ``scale_x``, ``scale_y`` to ``width`` x ``height`` pixels and put
-    with its top-left corner at (``left``, ``top``) on a canvas of ``size`` x ``size`` pixels; the rest is padding.
-
-    Attributes:
-        size: side of the square canvas, pixels.
-        left, top: corner of the content on the canvas, pixels.
-        width, height: size of the content on the canvas, pixels.
-        scale_x, scale_y: content pixels per image pixel; rounding makes them differ a little.
+    The image (after a crop, if there was one) was resized by ``scale_x``, ``scale_y``, canvas pixels per image pixel, which
+    rounding makes differ a little, to ``width`` x ``height`` pixels and put with its top-left corner at (``left``, ``top``) on
+    a canvas of ``size`` x ``size`` pixels; the rest is padding.
 
     >>> import torch
     >>> from mmduet.structures import Canvas

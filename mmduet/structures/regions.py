@@ -10,19 +10,12 @@ from mmduet.structures.axes import check_axes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
-    """Regions sampled for the region-contrastive loss: P positives and N negatives for each of B images.
+    """P positive and N negative regions of each of B images for the region-contrastive loss, cxcywh in [0, 1] of the canvas."""
 
-    Attributes:
-        positives: (B, P, 4) cxcywh in [0, 1] of the canvas.
-        positive_weight: (B, P) >= 0; sums to 1 over the positives of an image, or to 0 where there is none.
-        negatives: (B, N, 4) cxcywh in [0, 1] of the canvas.
-        negative_valid: (B, N) bool, False where a slot holds no true negative.
-    """
-
-    positives: Tensor
-    positive_weight: Tensor
-    negatives: Tensor
-    negative_valid: Tensor
+    positives: Tensor  # (B, P, 4)
+    positive_weight: Tensor  # (B, P) >= 0; sums to 1 over the positives of an image, or to 0 where there is none
+    negatives: Tensor  # (B, N, 4)
+    negative_valid: Tensor  # (B, N) bool, False where there is no such negative
 
     def __post_init__(self) -> None:
         check_axes(self, {'positives': ('B', 'P', 4), 'positive_weight': ('B', 'P'), 'negatives': ('B', 'N', 4),

@@ -9,17 +9,11 @@ from mmduet.structures.boxes import iou_cxcywh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetIdentity:
-    """The image and the target of each of B expressions, comparable across views of an image and across ranks.
+    """The image and the target of each of B expressions, comparable across views of an image and across ranks."""
 
-    Attributes:
-        image: (B,) int64 number of the image, equal for equal images.
-        boxes: (B, 4) float32 target, cxcywh in [0, 1] of the whole image, not mirrored.
-        whole: (B,) bool, False where the view is a crop, so that ``boxes`` says nothing about the whole image.
-    """
-
-    image: Tensor
-    boxes: Tensor
-    whole: Tensor
+    image: Tensor  # (B,) int64 number of the image, equal for equal images
+    boxes: Tensor  # (B, 4) float32 target, cxcywh in [0, 1] of the whole image, not mirrored
+    whole: Tensor  # (B,) bool, False where the view is a crop, whose box cannot be compared
 
     def __post_init__(self) -> None:
         check_axes(self, {'image': ('B', ), 'boxes': ('B', 4), 'whole': ('B', )}, booleans=('whole', ))

@@ -65,11 +65,7 @@ class TeacherTargets:
         return {name: value for name, value in values.items() if value is not None}
 
     def get(self, name: str) -> Tensor:
-        """The tensor of a field.
-
-        Raises:
-            ValueError: the teacher has not given it.
-        """
+        """The tensor of a field; ValueError if the teacher has not given it."""
         value: Tensor | None = getattr(self, name)
         if value is None:
             raise ValueError(f'the teacher gave no {name}, only {", ".join(self.given()) or "nothing"}')

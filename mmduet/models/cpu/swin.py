@@ -19,20 +19,12 @@ AT_ONCE = 1 << 22
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLayout:
-    """How the H * W tokens of a map lie in windows of P slots, after padding and a cyclic shift.
+    """How the H * W tokens of a map lie in M / P windows of P slots, after padding and a cyclic shift."""
 
-    Attributes:
-        tokens: (M,) int64, the token in each slot of the M / P windows, one window after the other; any token at padding.
-        padding: (K,) int64, the slots that are padding.
-        slots: (H * W,) int64, the slot of each token.
-        mask: (M / P, 1, P, P) float32 to add to the scores, 0 or ``OTHER_SIDE`` where the shift brought together what is not
-            close; None without a shift.
-    """
-
-    tokens: Tensor
-    padding: Tensor
-    slots: Tensor
-    mask: Tensor | None
+    tokens: Tensor  # (M,) int64, the token in each slot, one window after the other; any token at padding
+    padding: Tensor  # (K,) int64, the slots that are padding
+    slots: Tensor  # (H * W,) int64, the slot of each token
+    mask: Tensor | None  # (M / P, 1, P, P), added to scores: ``OTHER_SIDE`` where a shift joined what is not close; or None
 
     def divide(self, tokens: Tensor) -> Tensor:
         """(B, M, C) slots, in order of the windows, of (B, H * W, C) tokens; zero at padding."""

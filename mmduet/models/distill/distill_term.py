@@ -36,11 +36,7 @@ class DistillTerm(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
-        """The weighted loss, a scalar.
+        """The weighted loss, a scalar, from the student's float32 features and the teacher's required targets.
 
-        Args:
-            features: of the student, float32.
-            targets: of the teacher, with all that is required.
-            batch: input of both.
-            step: training calls of the head so far, from 0.
+        ``step`` counts the training calls of the head, from 0.
         """

@@ -25,9 +25,8 @@ class DistilledGrounder(BaseModel):
     """In ``loss`` mode student, teachers and head; in every other mode the student alone.
 
     A teacher has no gradient, stays in eval mode, and is in no state dict: a checkpoint holds ``student.*`` and ``head.*``.
-    ``parameters()`` are those of student and head, and a copy has the teachers of its original, which it neither moves nor
-    changes: so a moving average is one of student and head.
-    Load the student out of it with ``PretrainedInit(checkpoint=FILE, prefix='student.')``.
+    ``parameters()`` are those of student and head, and a copy shares the teachers: so a moving average is one of student and
+    head. Load the student out of it with ``PretrainedInit(checkpoint=FILE, prefix='student.')``.
 
     Args:
         student: a ``BaseGrounder`` or its config.

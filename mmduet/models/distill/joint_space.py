@@ -8,25 +8,11 @@ from torch import Tensor, nn
 from mmduet.models.distill.projector import Projector
 from mmduet.structures import GroundingBatch, GroundingFeatures, pool_regions
 
-
-def pool_text(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
-    """(B, C) mean of the text tokens."""
-    return mean_without_padding(features.text, features.text_padding)
-
-
-def pool_image(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
-    """(B, C) mean of the visual tokens."""
-    return mean_without_padding(features.visual.flatten(2).mT, features.visual_padding.flatten(1))
-
-
-def pool_target(features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
-    """(B, C) mean of the visual map inside the target box."""
-    return pool_regions(features.visual, batch.target_boxes[:, None])[:, 0]
-
-
-# What an embedding is projected from; its name is that of the teacher's embedding it is to become.
+# The (B, C) features that an embedding is projected from; its name is that of the teacher's embedding it is to become.
 POOLING: dict[str, Callable[[GroundingFeatures, GroundingBatch], Tensor]] = {
-    'text': pool_text, 'region': pool_target, 'image': pool_image}
+    'text': lambda features, _: mean_without_padding(features.text, features.text_padding),
+    'region': lambda features, batch: pool_regions(features.visual, batch.target_boxes[:, None])[:, 0],
+    'image': lambda features, _: mean_without_padding(features.visual.flatten(2).mT, features.visual_padding.flatten(1))}
 
 
 class JointSpace(nn.Module):
@@ -34,10 +20,6 @@ class JointSpace(nn.Module):
 
     Terms that compare the same embedding train the same projector, so that there is one space and not one for each term
     (method, semantic distillation). A projector exists once a term has required it.
-
-    Args:
-        channels: C of the student.
-        embed_dims: D of the teacher.
 
     >>> from mmduet.models.distill import JointSpace
     >>> space = JointSpace(channels=64, embed_dims=512)
@@ -68,12 +50,10 @@ class JointSpace(nn.Module):
 
     def embed(self, name: str, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
         """(B, D) embeddings of unit norm; ``name`` is ``'text'``, ``'region'`` or ``'image'``."""
-        if self._once is not None and name in self._once:
-            return self._once[name]
-        embedded: Tensor = self.projectors[name](POOLING[name](features, batch))
-        if self._once is not None:
-            self._once[name] = embedded
-        return embedded
+        known: dict[str, Tensor] = {} if self._once is None else self._once
+        if name not in known:
+            known[name] = self.projectors[name](POOLING[name](features, batch))
+        return known[name]
 
     @contextmanager
     def once(self) -> Iterator[None]:

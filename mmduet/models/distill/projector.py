@@ -6,11 +6,7 @@ from torch import Tensor, nn
 
 
 class Projector(nn.Module):
-    """Two layers C -> C -> D, and unit norm; used in training, absent from prediction.
-
-    Args:
-        channels: C of the student.
-        embed_dims: D of the teacher.
+    """Two layers from the C ``channels`` of the student to the D ``embed_dims`` of the teacher, and unit norm.
 
     >>> import torch
     >>> from mmduet.models.distill import Projector

@@ -41,11 +41,7 @@ class BoxLoss(nn.Module):
         self.giou_weight = giou_weight
 
     def forward(self, boxes: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Compare (S, B, 4) boxes of S stages, cxcywh in [0, 1] of the canvas, with (B, 4) targets of the same frame.
-
-        Raises:
-            ValueError: shapes disagree.
-        """
+        """Compare (S, B, 4) boxes of S stages, cxcywh in [0, 1] of the canvas, with (B, 4) targets of the same frame."""
         distance, overlap = box_loss(boxes[-1].float(), targets.float())
         return {'loss_bbox': self.l1_weight * distance, 'loss_giou': self.giou_weight * overlap}
 

@@ -1,4 +1,4 @@
-"""What TransVG, QRNet and CLIP-VG share: fusion of all tokens with a learnt query token, from which a head reads the box."""
+"""What TransVG, QRNet and CLIP-VG share: fusion of all tokens with a learnt query token, and a box head on it."""
 from typing import Any
 
 from torch import Tensor, nn

@@ -52,15 +52,7 @@ class VisualLinguisticVerification(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """One stage of the decoder: attend to the text, by that to the visual tokens, update the state.
-
-    Args:
-        channels: C.
-        heads: of both attentions.
-        feedforward: hidden width.
-        dropout: of the attention weights.
-        feedforward_dropout: after the hidden layer and after the second.
-    """
+    """One stage of the decoder: attend to the text, by that to the visual tokens, update the state."""
 
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float, feedforward_dropout: float) -> None:
         super().__init__()
@@ -85,8 +77,8 @@ class MultiStageDecoder(nn.Module):
 
     Args:
         num_stages: S, at least 1.
-        channels, heads, feedforward, dropout, feedforward_dropout: see ``DecoderLayer``; the authors have no dropout in the
-            two-layer networks.
+        channels, heads, feedforward: C, the heads of all attentions, and the hidden width of the two-layer networks.
+        dropout, feedforward_dropout: of the attention weights, and of both layers of the networks, where the authors have none.
     """
 
     def __init__(self, num_stages: int, channels: int, heads: int = 8, feedforward: int = 2048, dropout: float = 0.1,

@@ -9,12 +9,7 @@ from torch import Tensor
 class CandidateBoxes:
     """How many candidate boxes of which kind are made for an image; the numbers are those of a study on synthetic images.
 
-    Attributes:
-        jitters, near_misses, randoms: how many.
-        jitter_spread, near_miss_spread: (s, z): the centre moves by up to s of the target's size, and the size is
-            multiplied by up to e^z or e^-z.
-        random_scale: range of sqrt(width * height) of a random box, as a share of the image.
-        random_aspect: up to e^a wider and narrower than the image's shape.
+    With a spread (s, z), the centre moves by up to s of the target's size, and the size is multiplied by up to e^z or e^-z.
     """
 
     jitters: int = 8
@@ -22,8 +17,8 @@ class CandidateBoxes:
     randoms: int = 32
     jitter_spread: tuple[float, float] = (0.15, 0.2)
     near_miss_spread: tuple[float, float] = (0.9, 0.35)
-    random_scale: tuple[float, float] = (0.14, 0.42)
-    random_aspect: float = 0.15
+    random_scale: tuple[float, float] = (0.14, 0.42)  # sqrt(width * height) of a random box, as a share of the image
+    random_aspect: float = 0.15  # it is up to e^a wider and narrower than the image's shape
 
     def __post_init__(self) -> None:
         if min(self.jitters, self.near_misses, self.randoms) < 0:

@@ -26,27 +26,21 @@ class RegionSampler(ABC):
 
     Semantics are min-max normalised over the candidates of an image, as teachers differ in how far their similarities spread.
     The draws of a step depend on (``seed``, rank, step) alone: a resumed run draws what an unbroken one does.
-
-    Attributes:
-        candidates: a ``CandidateBoxes``, or its fields.
-        positives, negatives: how many are drawn.
-        positive_iou, negative_iou: thresholds of the classes.
-        temperature: of the draw; a high one draws uniformly.
-        seed: >= 0.
     """
 
-    candidates: CandidateBoxes | dict[str, Any] | None = None
-    positives: int = 4
+    candidates: CandidateBoxes | dict[str, Any] | None = None  # or its fields
+    positives: int = 4  # how many are drawn
     negatives: int = 8
     positive_iou: float = 0.6
     negative_iou: float = 0.4
-    temperature: float = 0.1
+    temperature: float = 0.1  # of the draw; a high one draws uniformly
     seed: int = 0
     reads_semantics: ClassVar[bool]
 
     def __post_init__(self) -> None:
         if not isinstance(self.candidates, CandidateBoxes):
             self.candidates = CandidateBoxes(**(self.candidates or {}))
+        self._boxes = self.candidates
         if self.positives < 1 or self.negatives < 1:
             raise ValueError(f'at least one positive and one negative must be drawn, got {self.positives} and {self.negatives}')
         if not 0 < self.negative_iou <= self.positive_iou <= 1 or self.temperature <= 0 or self.seed < 0:
@@ -54,15 +48,12 @@ class RegionSampler(ABC):
 
     @abstractmethod
     def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of candidates as positives and as negatives; the first is also the weight of a drawn positive.
+        """(B, K) scores of candidates as positives and as negatives; the first is also the weight of a drawn positive.
 
         Args:
             location: (B, K) IoU with the target.
             semantics: (B, K) in [0, 1], how well the region fits the expression; None unless ``reads_semantics``.
             annotated: (K,) bool, True where the candidate is the annotated box of another object of the image.
-
-        Returns:
-            Two (B, K) tensors.
         """
 
     def sample(self, boxes: Tensor, content: Tensor, size: int, step: int,
@@ -99,12 +90,6 @@ class RegionSampler(ABC):
         return Regions(positives=_take(on_canvas, chosen), positive_weight=weight, negatives=_take(on_canvas, avoided),
                        negative_valid=valid)
 
-    @property
-    def _boxes(self) -> CandidateBoxes:
-        if not isinstance(self.candidates, CandidateBoxes):
-            raise TypeError(f'candidates must be CandidateBoxes, got {type(self.candidates).__name__}')
-        return self.candidates
-
     # A generator of its own is none that a graph could hold.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _noise(self, batch: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -118,7 +103,7 @@ class RegionSampler(ABC):
         return uniform[:, :4 * count].unflatten(1, (count, 4)), gumbel.unflatten(1, (2, -1)).transpose(0, 1)
 
     def _draw(self, score: Tensor, eligible: Tensor, gumbel: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Indices (B, n) of the drawn candidates and whether each is eligible; n <= count where there are fewer candidates."""
+        """Indices (B, n) of drawn candidates and whether each is eligible; n < count where there are fewer candidates."""
         key = (score / self.temperature + gumbel).masked_fill(~eligible, -torch.inf)
         index = key.topk(min(count, key.shape[1]), dim=1).indices
         return index, eligible.gather(1, index)

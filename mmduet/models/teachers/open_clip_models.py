@@ -174,13 +174,11 @@ def _nearest(word: str, known: list[str]) -> str:
 @contextmanager
 def _without_root_warnings() -> Iterator[None]:
     """Silence open_clip's warning of random weights, which it gives before we load ours."""
-    root = logging.getLogger()
-
     def quiet(record: logging.LogRecord) -> bool:
         return 'pretrained weights loaded' not in record.getMessage() and 'initialized' not in record.getMessage()
 
-    root.addFilter(quiet)
+    logging.root.addFilter(quiet)
     try:
         yield
     finally:
-        root.removeFilter(quiet)
+        logging.root.removeFilter(quiet)

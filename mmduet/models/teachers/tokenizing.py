@@ -45,11 +45,7 @@ def build_tokenizer(name: str, weights: Path | None, hash_words: bool) -> Tokeni
 
 
 class HashedWords:
-    """Texts, cleaned as the model's config says, to whole-word hashes at its context length and within its vocabulary.
-
-    Args:
-        settings: ``text_cfg`` of an open_clip model.
-    """
+    """Texts to whole-word hashes, with the cleaning, context length and vocabulary size of a ``text_cfg`` of open_clip."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         length = settings.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)

@@ -10,12 +10,7 @@ from mmduet.structures import GroundingFeatures
 
 
 class Anchor(nn.Module, ABC):
-    """An embedding of the predicted region.
-
-    Args:
-        channels: C of the student.
-        embed_dims: D; an anchor without a projector of its own uses neither.
-    """
+    """An embedding of the predicted region, for C ``channels`` of the student and D ``embed_dims``."""
 
     def __init__(self, channels: int, embed_dims: int) -> None:
         super().__init__()

@@ -25,9 +25,8 @@ class RegionContrastTerm(DistillTerm):
         space: see ``DistillTerm``; only its widths are used.
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
         anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
-        weight: of the loss.
-        temperature: of the softmax.
-        gather: negatives of the other ranks' images are negatives too. Off by default: not measured.
+        weight, temperature: of the loss, and of its softmax.
+        gather: negatives of the other ranks' images are negatives too.
     """
 
     def __init__(self, space: JointSpace, sampler: Config | None = None, anchor: Config | None = None, weight: float = 0.5,

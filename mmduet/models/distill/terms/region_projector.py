@@ -8,12 +8,7 @@ from mmduet.structures import GroundingFeatures, pool_regions
 
 @MODELS.register_module()
 class RegionProjector(Projector):
-    """Embed boxes by the map that the box is predicted from: pooled inside them, then projected.
-
-    Args:
-        channels: C of the student.
-        embed_dims: D.
-    """
+    """Embed boxes by the map that the box is predicted from: pooled inside them, then projected."""
 
     def embed(self, features: GroundingFeatures, boxes: Tensor) -> Tensor:
         """(B, K, D) embeddings of unit norm of (B, K, 4) cxcywh boxes in [0, 1] of the canvas."""
