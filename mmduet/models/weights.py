@@ -16,7 +16,7 @@ def require_fit(model: nn.Module, weights: Mapping[str, Tensor], path: str | Pat
         ValueError: names and shapes of a part disagree; counts them and names the first.
     """
     parts = {key.split('.')[0] for key in weights}
-    # A counter of batch norm that nothing reads and that many files lack.
+    # A counter of batch norm that nothing uses and that many files lack.
     own = {key: value for key, value in model.state_dict().items()
            if key.split('.')[0] in parts and (key in weights or not key.endswith('num_batches_tracked'))}
     if misfit := describe_misfit(weights, own):

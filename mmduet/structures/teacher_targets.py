@@ -26,7 +26,7 @@ class TeacherTargets:
         others: (U, m, D) embeddings of the crops of the other annotated boxes, in the order of ``batch.other_boxes``; 0 where
             there is no box, or one of no area.
         similarity: (B, rows, columns) cosine in [-1, 1] of each patch of the image, without padding, with the expression.
-        boxes: (B, k, 4) answers of a grounding teacher, cxcywh in [0, 1] of the canvas.
+        boxes: (B, k, 4) boxes of a grounding teacher, cxcywh in [0, 1] of the canvas.
         scores: (B, k) its confidence in each, in [0, 1].
         feature_map: (U, E, height, width) a map of the teacher's own width E that covers the canvas.
         logit_scale: () what the teacher multiplies its cosines by before a softmax or sigmoid.

@@ -43,13 +43,13 @@ class CPUMultiheadAttention(nn.MultiheadAttention):
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
                 need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
-        """See ``nn.MultiheadAttention``, which answers whatever is asked beyond attention of (B, N, C) tokens to themselves."""
+        """See ``nn.MultiheadAttention``, which computes all but unpadded attention of (B, N, C) tokens to themselves."""
         added = attn_mask is None or (attn_mask.dim() == 2 and attn_mask.is_floating_point())
         known = query is key is value and query.dim() == 3 and key_padding_mask is None and not need_weights and added
         if query.device.type != 'cpu' or not known or (self.training and self.dropout):
-            answer: tuple[Tensor, Tensor | None] = super().forward(
+            result: tuple[Tensor, Tensor | None] = super().forward(
                 query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal)
-            return answer
+            return result
         projected = linear(query, self.in_proj_weight, self.in_proj_bias).unflatten(2, (3, self.num_heads, -1))
         queries, keys, values = projected.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask)

@@ -138,8 +138,8 @@ class CPUPatchMerging(PatchMerging):
     def forward(self, x: Tensor, input_size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
         """(B, N, O) and its size for a (B, H * W, C) map of (H, W), of which a last odd row or column is merged with zeros."""
         if x.device.type != 'cpu':
-            answer: tuple[Tensor, tuple[int, int]] = super().forward(x, input_size)
-            return answer
+            result: tuple[Tensor, tuple[int, int]] = super().forward(x, input_size)
+            return result
         height, width = (size + size % 2 for size in input_size)
         tokens = x.unflatten(1, input_size)
         if (height, width) != tuple(input_size):

@@ -23,7 +23,7 @@ class BertTextEncoder(nn.Module):
         vocab: path of another vocabulary; without it and without ``pretrained``, words are hashed to ids.
         max_tokens: L, marks included.
         config: fields of ``transformers.BertConfig`` that differ from BERT-base, for a random BERT.
-        mean_of_last: how many of the last layers are averaged; TransVG reads one, VLTVG four.
+        mean_of_last: how many of the last layers are averaged; TransVG takes one, VLTVG four.
 
     Raises:
         ValueError: BERT has fewer layers than ``mean_of_last``.

@@ -14,7 +14,7 @@ class VisualEncoder(nn.Module):
     """Backbone, 1 x 1 projection and encoder with sine positions, padding masked throughout.
 
     Args:
-        backbone: config of an image backbone whose last output is read, e.g. MMDetection's ResNet.
+        backbone: config of an image backbone whose last output is taken, e.g. MMDetection's ResNet.
         in_channels: channels of that output.
         channels: C.
         num_layers, heads, feedforward, dropout: of the transformer encoder.

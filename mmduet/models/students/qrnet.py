@@ -114,7 +114,7 @@ class QRNet(FusionGrounder):
 def _build_backbone(config: dict[str, Any]) -> Any:
     """Build MMDetection's Swin with its own random weights, on the CPU where weights are not wanted (the meta device).
 
-    It reads the numbers of its drop path from a tensor at construction, which has none on that device.
+    It takes the numbers of its drop path from a tensor at construction, which has none on that device.
     """
     device = torch.get_default_device()
     with torch.device('cpu' if device.type == 'meta' else device):

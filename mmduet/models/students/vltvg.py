@@ -16,7 +16,7 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
 
 
 class VisualLinguisticVerification(nn.Module):
-    """Discriminative features of the visual tokens: where the text fits, and what it says about the surroundings.
+    """Discriminative features of the visual tokens: where the text fits, and the context that it describes.
 
     C channels; heads and dropout are of the three attentions; ``feature_size`` is the side of the map.
     """

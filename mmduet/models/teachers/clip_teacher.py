@@ -77,7 +77,7 @@ class CLIPTeacher(BaseTeacher):
 
     @torch.no_grad()
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
-        """See ``BaseTeacher.forward``; the texts, images, targets and other boxes of the batch are read."""
+        """See ``BaseTeacher.forward``; the texts, images, targets and other boxes of the batch are used."""
         with torch.autocast(batch.pixels.device.type, enabled=False):
             given = self._encode_images(batch, required)
             if required & {'text', 'similarity'}:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mmduet.structures.boxes import cxcywh_to_xyxy
 
-# A box that ends on a pixel border must not read the next pixel because of rounding.
+# A box that ends on a pixel border must not take in the next pixel because of rounding.
 ROUNDING = 1e-3
 
 

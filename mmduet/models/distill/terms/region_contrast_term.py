@@ -48,11 +48,7 @@ class RegionContrastTerm(DistillTerm):
         return loss
 
     def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Regions:
-        """Draw the regions of a step.
-
-        Raises:
-            ValueError: the sampler reads semantics, and the teacher did not give the similarity map.
-        """
+        """Draw the regions of a step; ValueError if the sampler needs a similarity map that the teacher did not give."""
         semantics = partial(pool_similarity, targets.get('similarity')) if self.sampler.reads_semantics else None
         others = batch.expand(batch.other_boxes) * batch.has_other[..., None]
         return self.sampler.sample(batch.target_boxes, batch.expand(batch.content), batch.size, step, semantics, others)
