@@ -1,4 +1,4 @@
-"""Small data on disk: photos, an official RefCOCO folder and a data root."""
+"""Small data on disk: images, an official RefCOCO folder and a data root."""
 import json
 import pickle
 from pathlib import Path
@@ -34,7 +34,7 @@ def write_lines(path: Path, records: list[Any]) -> Path:
 
 def make_data_root(root: Path, records: list[dict[str, Any]] | None = None,
                    objects: list[dict[str, Any]] | None = None) -> Path:
-    """A data root with one photo of 40 x 30 pixels and the records, by their splits."""
+    """A data root with one image of 40 x 30 pixels and the records, by their splits."""
     write_photo(root / 'images' / 'a.png')
     records = records if records is not None else [line(), line(expression_id='2', expression='the cup', split='val')]
     for split in {record['split'] for record in records}:

@@ -3,7 +3,7 @@
 
     python tools/prepare_dataset.py refcoco_unc --source DOWNLOADS/refcoco --images COCO/train2014 --check
     python tools/prepare_dataset.py flickr30k --source annotations.zip --images flickr30k-images --protocol any
-    python tools/prepare_dataset.py own --source mine.jsonl --images photos --out data/mine
+    python tools/prepare_dataset.py own --source mine.jsonl --images images --out data/mine
     python tools/prepare_dataset.py refcoco_unc --check
 
 Data sets: refcoco_unc, refcocoplus_unc, refcocog_umd, refcocog_google, referit, flickr30k, refshapes, own. The layout of

@@ -1,4 +1,4 @@
-"""Grounding data: annotation files, photos, transforms and the dataset over them."""
+"""Grounding data: annotation files, images, transforms and the dataset over them."""
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
 from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.errors import AnnotationError, ImageError

@@ -51,7 +51,7 @@ class Annotation:
 
 
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
-# Of a side; more is no photo.
+# Of a side; more is no image.
 MOST_PIXELS = 2**31
 # Left out of a line where they are None.
 RARE = ('kind', 'boxes')

@@ -39,7 +39,7 @@ class _TensorInserter(pickle.Unpickler):
 class PackedBatch(Batch):
     """A dict that arrives in another process as a plain dict, its tensors as views of one tensor per type.
 
-    PyTorch passes every tensor of a batch through shared memory and a socket of its own, which for a batch of 64 small photos
+    PyTorch passes every tensor of a batch through shared memory and a socket of its own, which for a batch of 64 small images
     takes longer than making them.
     """
 
@@ -67,5 +67,5 @@ def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], places: Sequence[tu
 
 
 def grounding_collate(items: Sequence[Batch]) -> PackedBatch:
-    """Make a batch of lists, as MMEngine's ``pseudo_collate`` does: ``inputs`` of photos, ``data_samples`` of samples."""
+    """Make a batch of lists, as MMEngine's ``pseudo_collate`` does: ``inputs`` of images, ``data_samples`` of samples."""
     return PackedBatch(pseudo_collate(items))

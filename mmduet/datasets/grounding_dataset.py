@@ -25,9 +25,9 @@ Boxes = NDArray[np.float64]
 
 @DATASETS.register_module()
 class GroundingDataset(Dataset[Item]):
-    """Expressions of a data root made by ``tools/prepare_dataset.py``, each with its photo and box.
+    """Expressions of a data root made by ``tools/prepare_dataset.py``, each with its image and box.
 
-    Nothing is replaced or dropped: a photo that cannot be read raises. In training a box is clipped to its photo, to no less
+    Nothing is replaced or dropped: an image that cannot be read raises. In training a box is clipped to its image, to no less
     than a pixel, and the boxes this changed are counted in one message; in evaluation the official box is kept.
 
     An item is drawn from (seed, epoch, index) alone, so it does not depend on workers, ranks or a resume. Seed and epoch lie
@@ -124,7 +124,7 @@ class GroundingDataset(Dataset[Item]):
         odd = np.flatnonzero(outside | empty)
         if len(odd):
             named = ', '.join(self.annotations[int(index)].expression_id for index in odd[:5])
-            print_log(f'{self.data_root}: {len(odd)} of {len(self)} boxes have no area or stick out of their photo and were '
+            print_log(f'{self.data_root}: {len(odd)} of {len(self)} boxes have no area or stick out of their image and were '
                       f'clipped for training (expressions {named}{", ..." if len(odd) > 5 else ""})',
                       logger='current', level=30)
 
@@ -140,7 +140,7 @@ def give_tokenizer(dataset: Any, encode: Encode) -> None:
 
 
 def clip_box(box: Box, width: int, height: int) -> Box:
-    """The part of a box inside its photo, at least one pixel wide and high."""
+    """The part of a box inside its image, at least one pixel wide and high."""
     x1, y1 = min(max(box[0], 0.0), width - 1.0), min(max(box[1], 0.0), height - 1.0)
     return x1, y1, max(min(box[2], float(width)), x1 + 1), max(min(box[3], float(height)), y1 + 1)
 

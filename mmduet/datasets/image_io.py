@@ -38,8 +38,8 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            photo = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
-            return _to_rgb(image) if photo is None else photo
+            pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
+            return _to_rgb(image) if pixels is None else pixels
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is no image') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -52,14 +52,14 @@ def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
     if not content.endswith(_END_OF_JPEG) and not content.rstrip(b'\0').endswith(_END_OF_JPEG):
         return None
     try:
-        photo = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
     except cv2.error:
         return None
-    if photo is None or photo.shape != (image.height, image.width, 3):
+    if pixels is None or pixels.shape != (image.height, image.width, 3):
         return None
     if not _KNOWS_RGB:
-        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
-    decoded: ImageArray = photo
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    decoded: ImageArray = pixels
     return decoded
 
 

@@ -17,8 +17,8 @@ from mmduet.registry import DATASETS
 class JointDataset(Dataset[Item]):
     """Expressions of several data sets, one after the other, less those on held-out images.
 
-    RefCOCO, RefCOCO+ and RefCOCOg take their photos from the same place and split them differently, so that training on all
-    three shows a model photos that it is tested on, unless they are excluded.
+    RefCOCO, RefCOCO+ and RefCOCOg take their images from the same place and split them differently, so that training on all
+    three shows a model images that it is tested on, unless they are excluded.
 
     Args:
         datasets: configs of ``GroundingDataset``.

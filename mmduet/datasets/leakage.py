@@ -1,6 +1,6 @@
 """Images that a model saw in training, or its backbone before, among those it is tested on.
 
-An image is known by its collection and number, so that the same photo of COCO is found under the names of 2014 and 2017 and in
+An image is known by its collection and number, so that the same image of COCO is found under the names of 2014 and 2017 and in
 whatever data set it stands.
 """
 import json

@@ -40,10 +40,10 @@ class EpochSampler(DefaultSampler):
 
 @DATA_SAMPLERS.register_module()
 class ImageOrderSampler(Sampler[int]):
-    """Evaluation: the expressions of a photo come one after another, on one rank, so that it is encoded once for all.
+    """Evaluation: the expressions of an image come one after another, on one rank, so that it is encoded once for all.
 
-    Photos keep the order of their first expressions, and expressions that of the data set. Each rank gets a row of whole
-    photos with about as many expressions as the others; nothing is repeated, so ranks may differ by a few.
+    Images keep the order of their first expressions, and expressions that of the data set. Each rank gets a row of whole
+    images with about as many expressions as the others; nothing is repeated, so ranks may differ by a few.
 
     Args:
         dataset: a ``GroundingDataset``.
@@ -58,7 +58,7 @@ class ImageOrderSampler(Sampler[int]):
         self.indices: list[int] = []
         placed = 0
         for indices in by_image.values():
-            # The rank in whose share the middle of the photo's expressions lies.
+            # The rank in whose share the middle of the image's expressions lies.
             if (2 * placed + len(indices)) * world // (2 * len(dataset)) == rank:
                 self.indices += indices
             placed += len(indices)

@@ -33,7 +33,7 @@ class RemainingBatches(Sampler[list[int]]):
 
 
 def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
-    """A loader like ``loader`` that gives the rest of its epoch without touching the photos before."""
+    """A loader like ``loader`` that gives the rest of its epoch without touching the images before."""
     return DataLoader(loader.dataset, batch_sampler=RemainingBatches(loader.batch_sampler, skipped),
                       num_workers=loader.num_workers, collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
                       worker_init_fn=loader.worker_init_fn, prefetch_factor=loader.prefetch_factor, timeout=loader.timeout,

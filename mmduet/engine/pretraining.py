@@ -17,7 +17,7 @@ def stated_excludes(cfg: Mapping[str, Any]) -> list[str] | None:
     """Data sets whose val and test images no pre-training of a config saw; None where it does not say.
 
     What is distilled knows what its teacher saw, so that a config with a pretrained teacher must say it of the teacher too, by
-    ``teacher_pretrain_excludes``. Nobody lists the photos that the CLIPs of open_clip saw.
+    ``teacher_pretrain_excludes``. Nobody lists the images that the CLIPs of open_clip saw.
     """
     excludes = cfg.get(KEY)
     teacher = (cfg.get('model') or {}).get('teacher')

@@ -26,8 +26,8 @@ class Items(Dataset):
 
 
 def check(batch):
-    assert [tuple(photo.shape) for photo in batch['inputs']] == [(3, 1, 4), (3, 2, 4), (3, 3, 4)]
-    assert [int(photo.max()) for photo in batch['inputs']] == [0, 1, 2]
+    assert [tuple(image.shape) for image in batch['inputs']] == [(3, 1, 4), (3, 2, 4), (3, 3, 4)]
+    assert [int(image.max()) for image in batch['inputs']] == [0, 1, 2]
     assert [sample.text for sample in batch['data_samples']] == ['cup 0', 'cup 1', 'cup 2']
     assert [sample.gt_instances.bboxes[0, 0].item() for sample in batch['data_samples']] == [0, 1, 2]
     assert [len(sample.distractors) for sample in batch['data_samples']] == [0, 1, 2]
@@ -47,4 +47,4 @@ def test_a_batch_that_travelled_is_the_same_and_a_plain_dict():
 def test_all_photos_of_a_batch_arrive_in_one_piece_of_memory():
     (batch, ) = DataLoader(Items(), batch_size=3, num_workers=1, collate_fn=grounding_collate)
     check(batch)
-    assert len({photo.untyped_storage().data_ptr() for photo in batch['inputs']}) == 1
+    assert len({image.untyped_storage().data_ptr() for image in batch['inputs']}) == 1

@@ -96,9 +96,9 @@ def test_a_wrong_line_is_named_when_the_dataset_is_built(tmp_path):
 
 @pytest.mark.parametrize('content', [b'', b'\x89PNG broken', None])
 def test_a_bad_photo_raises_with_file_and_expression_and_is_not_replaced(tmp_path, content):
-    photo = make_data_root(tmp_path, [line(), line(expression_id='2', image='b.png')]) / 'images' / 'b.png'
+    image = make_data_root(tmp_path, [line(), line(expression_id='2', image='b.png')]) / 'images' / 'b.png'
     if content is not None:
-        photo.write_bytes(content)
+        image.write_bytes(content)
     dataset = build(tmp_path)
     assert dataset[0]['data_samples'].expression_id == '1'
     with pytest.raises(ImageError, match=r'b\.png .*\(expression 2 of split train\)'):
@@ -107,8 +107,8 @@ def test_a_bad_photo_raises_with_file_and_expression_and_is_not_replaced(tmp_pat
 
 def test_another_image_folder_may_be_named(tmp_path):
     root = make_data_root(tmp_path / 'root')
-    (root / 'images').rename(tmp_path / 'photos')
-    assert build(root, image_dir=tmp_path / 'photos')[0]['data_samples'].img_path == str(tmp_path / 'photos' / 'a.png')
+    (root / 'images').rename(tmp_path / 'images')
+    assert build(root, image_dir=tmp_path / 'images')[0]['data_samples'].img_path == str(tmp_path / 'images' / 'a.png')
 
 
 def test_training_clips_odd_boxes_and_counts_them_once(tmp_path, caplog):
@@ -117,7 +117,7 @@ def test_training_clips_odd_boxes_and_counts_them_once(tmp_path, caplog):
     datasets = []
     messages = messages_of(lambda: datasets.append(build(root)), caplog)
     assert [m for m in messages if 'boxes' in m] == [
-        f'{root}: 2 of 3 boxes have no area or stick out of their photo and were clipped for training (expressions 2, 3)']
+        f'{root}: 2 of 3 boxes have no area or stick out of their image and were clipped for training (expressions 2, 3)']
     boxes = [datasets[0][i]['data_samples'].gt_instances.bboxes[0].tolist() for i in range(3)]
     assert boxes == [[4.5, 5.25, 20.0, 25.5], [0.0, 5.0, 40.0, 29.0], [8.0, 8.0, 9.0, 12.0]]
 
@@ -184,8 +184,8 @@ def test_persistent_workers_see_the_epoch_change_and_agree_with_one_process(tmp_
     seen = []
     for epoch in range(2):
         dataset.set_epoch(epoch)
-        worker = [digest({'inputs': photo, 'data_samples': sample})
-                  for batch in loader for photo, sample in zip(batch['inputs'], batch['data_samples'], strict=True)]
+        worker = [digest({'inputs': image, 'data_samples': sample})
+                  for batch in loader for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True)]
         assert worker == [digest(dataset[index]) for index in range(4)]
         seen.append(worker)
     assert seen[0] != seen[1]

@@ -26,17 +26,17 @@ def encode(pixels, mode, kind, **options):
     ('CMYK', 'JPEG'), ('CMYK', 'TIFF'), ('RGB', 'BMP'), ('P', 'GIF'), ('RGB', 'WEBP')])
 def test_every_mode_is_decoded_to_the_rgb_that_pillow_shows(pixels, mode, kind):
     content = encode(pixels, mode, kind)
-    photo = decode_image(content, 'x')
-    assert photo.dtype == np.uint8
-    np.testing.assert_array_equal(photo, np.asarray(Image.open(io.BytesIO(content)).convert('RGB')))
+    image = decode_image(content, 'x')
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, np.asarray(Image.open(io.BytesIO(content)).convert('RGB')))
 
 
 def test_a_16_bit_grey_is_scaled_not_clipped():
     deep = np.array([[0, 257, 32896], [51400, 65278, 65535]], np.uint16)
     for kind in ('.png', '.tiff'):
-        photo = decode_image(cv2.imencode(kind, deep)[1].tobytes(), 'x')
-        np.testing.assert_array_equal(photo[..., 1], [[0, 1, 128], [200, 254, 255]])
-        assert photo.shape == (2, 3, 3)
+        image = decode_image(cv2.imencode(kind, deep)[1].tobytes(), 'x')
+        np.testing.assert_array_equal(image[..., 1], [[0, 1, 128], [200, 254, 255]])
+        assert image.shape == (2, 3, 3)
 
 
 def test_a_floating_point_image_is_refused_by_name():
@@ -62,9 +62,9 @@ def test_exif_rotation_is_ignored_as_coco_ignores_it(pixels, kind):
 @pytest.mark.parametrize('kept', [0.5, 0.9])
 def test_a_truncated_file_is_an_error_that_names_it(pixels, tmp_path, kind, kept):
     content = encode(np.kron(pixels, np.ones((4, 4, 1), np.uint8)), 'RGB', kind)
-    path = tmp_path / 'photo.jpg'
+    path = tmp_path / 'image.jpg'
     path.write_bytes(content[:int(len(content) * kept)])
-    with pytest.raises(ImageError, match=r'photo\.jpg'):
+    with pytest.raises(ImageError, match=r'image\.jpg'):
         read_image(path)
 
 
@@ -77,9 +77,9 @@ def test_a_truncated_real_photo_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(('content', 'message'), [(b'', r'is empty \(zero bytes\)'), (b'no image at all', 'is no image')])
 def test_an_empty_or_foreign_file_is_an_error_that_names_it(tmp_path, content, message):
-    path = tmp_path / 'photo.jpg'
+    path = tmp_path / 'image.jpg'
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=rf'photo\.jpg {message}'):
+    with pytest.raises(ImageError, match=rf'image\.jpg {message}'):
         read_image(path)
 
 

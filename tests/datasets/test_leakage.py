@@ -24,7 +24,7 @@ def coco(number, split, release=2014, expression_id='1'):
 
 @pytest.fixture
 def roots(tmp_path):
-    """Two data sets of COCO photos; image 2 is in the training split of the first and in test of the second."""
+    """Two data sets of COCO images; image 2 is in the training split of the first and in test of the second."""
     first = make_data_root(tmp_path / 'first', [coco(1, 'train'), coco(2, 'train', expression_id='2'), coco(3, 'val')])
     second = make_data_root(tmp_path / 'second', [coco(4, 'train', 2017), coco(3, 'train', 2017, '2'), coco(2, 'test', 2017),
                                                   coco(2, 'test', 2017, '2'), coco(9, 'test', 2017, '3')])

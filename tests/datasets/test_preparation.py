@@ -36,8 +36,8 @@ def source(tmp_path):
 @pytest.fixture
 def images(tmp_path):
     for image_id in (5, 6):
-        write_jpeg(tmp_path / 'photos' / f'COCO_train2014_{image_id:012d}.jpg')
-    return tmp_path / 'photos'
+        write_jpeg(tmp_path / 'images' / f'COCO_train2014_{image_id:012d}.jpg')
+    return tmp_path / 'images'
 
 
 def test_a_prepared_root_is_read_by_the_dataset(tmp_path, source, images):

@@ -41,8 +41,8 @@ def test_a_dataset_that_would_repeat_its_augmentations_is_refused():
         EpochSampler([1, 2, 3], seed=1)
 
 
-class Photos:
-    """Expressions of photos, by name."""
+class Images:
+    """Expressions of images, by name."""
 
     def __init__(self, *images):
         self.annotations = [SimpleNamespace(image=image) for image in images]
@@ -60,15 +60,15 @@ def indices_of_ranks(monkeypatch, dataset, world):
 
 
 def test_expressions_of_a_photo_come_together_in_the_order_of_the_data():
-    sampler = ImageOrderSampler(Photos('b', 'a', 'b', 'c', 'a', 'b'))
+    sampler = ImageOrderSampler(Images('b', 'a', 'b', 'c', 'a', 'b'))
     assert list(sampler) == [0, 2, 5, 1, 4, 3] and len(sampler) == 6
 
 
 @pytest.mark.parametrize('world', [1, 2, 3, 7])
 def test_every_expression_is_on_one_rank_with_all_of_its_photo(monkeypatch, world):
-    dataset = Photos(*'aabcccddddefggghij')
+    dataset = Images(*'aabcccddddefggghij')
     shares = indices_of_ranks(monkeypatch, dataset, world)
     assert sorted(index for share in shares for index in share) == list(range(18))
-    photos = [{dataset.annotations[index].image for index in share} for share in shares]
-    assert sum(map(len, photos)) == 10
+    images = [{dataset.annotations[index].image for index in share} for share in shares]
+    assert sum(map(len, images)) == 10
     assert max(map(len, shares)) - min(map(len, shares)) <= 2 * 4

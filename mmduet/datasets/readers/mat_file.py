@@ -21,7 +21,7 @@ _NUMBERS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f
 _MATRIX, _COMPRESSED = 14, 15
 # Classes of matrices of plain numbers, double to uint64; the others are cells, structures, objects, text and sparse ones.
 _NUMERIC_CLASSES = range(6, 16)
-# More than any photo needs; a few bytes of a compressed file could ask for all memory.
+# More than any image needs; a few bytes of a compressed file could ask for all memory.
 _MOST_BYTES = 2**28
 
 

@@ -1,4 +1,4 @@
-"""Transforms of photo, expression and box; each draws from ``results['rng']`` only."""
+"""Transforms of image, expression and box; each draws from ``results['rng']`` only."""
 from mmduet.datasets.transforms.color import ColorJitter, RandomBlur
 from mmduet.datasets.transforms.direction_words import can_mirror, names_a_place, swap_sides
 from mmduet.datasets.transforms.geometry import (

@@ -12,26 +12,26 @@ from mmduet.registry import TRANSFORMS
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def change_brightness(photo: ImageArray, factor: float) -> ImageArray:
-    """Blend with black: 0 is black, 1 the photo."""
+def change_brightness(image: ImageArray, factor: float) -> ImageArray:
+    """Blend with black: 0 is black, 1 the image."""
     # Nothing is negative here, so that the absolute value which this takes is the value itself.
-    changed: ImageArray = cv2.convertScaleAbs(photo, alpha=factor)
+    changed: ImageArray = cv2.convertScaleAbs(image, alpha=factor)
     return changed
 
 
-def change_contrast(photo: ImageArray, factor: float) -> ImageArray:
-    """Blend with the photo's mean grey: 0 is grey, 1 the photo."""
+def change_contrast(image: ImageArray, factor: float) -> ImageArray:
+    """Blend with the image's mean grey: 0 is grey, 1 the image."""
     # Sums of bytes are exact, and taken in a tenth of the time of cv2.mean.
-    mean = np.rint(np.dot(cv2.sumElems(photo)[:3], _LUMA) / (photo.shape[0] * photo.shape[1]))
+    mean = np.rint(np.dot(cv2.sumElems(image)[:3], _LUMA) / (image.shape[0] * image.shape[1]))
     # Rounded and clipped in vector instructions; a table of the 256 values gives the same more slowly.
-    changed: ImageArray = cv2.addWeighted(photo, factor, photo, 0.0, (1 - factor) * mean)
+    changed: ImageArray = cv2.addWeighted(image, factor, image, 0.0, (1 - factor) * mean)
     return changed
 
 
-def change_saturation(photo: ImageArray, factor: float) -> ImageArray:
-    """Blend with the photo in grey: 0 is grey, 1 the photo."""
-    grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    changed: ImageArray = cv2.addWeighted(photo, factor, grey, 1 - factor, 0)
+def change_saturation(image: ImageArray, factor: float) -> ImageArray:
+    """Blend with the image in grey: 0 is grey, 1 the image."""
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    changed: ImageArray = cv2.addWeighted(image, factor, grey, 1 - factor, 0)
     return changed
 
 
@@ -58,10 +58,10 @@ class ColorJitter(BaseTransform):
         if rng.random() >= self.prob:
             return results
         factors = rng.uniform(1 - self.strength, 1 + self.strength, size=len(self.changes))
-        photo = np.ascontiguousarray(results['img'])
+        image = np.ascontiguousarray(results['img'])
         for position in rng.permutation(len(self.changes)):
-            photo = self.changes[position](photo, float(factors[position]))
-        results['img'] = photo
+            image = self.changes[position](image, float(factors[position]))
+        results['img'] = image
         return results
 
 

@@ -1,4 +1,4 @@
-"""Words that tie an expression to a side of the photo: what a mirror changes, what it must not touch.
+"""Words that tie an expression to a side of the image: what a mirror changes, what it must not touch.
 
 Whole words only: a swap of substrings, common in grounding code, turns "bright" into "bleft".
 """
@@ -10,7 +10,7 @@ _WORD = re.compile(r"""\b(?P<before>top|bottom|upper|lower|mid|middle|far|front|
 _ABBREVIATION = re.compile(r'\b(?P<side>[lr])hs\b', re.IGNORECASE)
 # Words that hold the letters by chance; any other such token is a compound or a typing error that nobody can swap safely.
 _INNOCENT = re.compile(r'\w*(?:(?:b|up|f|w|al|out|copy|birth|forth)right|leftover|cleft)\w*', re.IGNORECASE)
-_UNSWAPPABLE = re.compile(r"""\d | ["“”„«»] | ``  # figures and quoted writing are mirrored in the photo
+_UNSWAPPABLE = re.compile(r"""\d | ["“”„«»] | ``  # figures and quoted writing are mirrored in the image
                               | (?<!\w)['‘](?=\w)[^'’]*(?<=\w)['’](?!\w)
                               | \b(?:east|west)(?:ern|most)?\b | \bo\s?['’]?\s?clock | clockwise
                               | \b[lr]\b""", re.IGNORECASE | re.VERBOSE)
@@ -41,7 +41,7 @@ def swap_sides(text: str) -> tuple[str, int]:
 
 
 def can_mirror(text: str) -> bool:
-    """Whether the expression stays true of the mirrored photo once its sides are exchanged.
+    """Whether the expression stays true of the mirrored image once its sides are exchanged.
 
     False where it speaks of figures or quoted writing, of points of the compass or the clock, or holds left or right in a
     word that ``swap_sides`` does not know.

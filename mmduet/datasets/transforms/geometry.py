@@ -1,6 +1,6 @@
-"""Crop, resize and mirror: the photo as augmented, its boxes and its words change together.
+"""Crop, resize and mirror: the image as augmented, its boxes and its words change together.
 
-``box`` (4,) and ``distractors`` (n, 4) are xyxy float arrays in pixels of the photo as augmented: cropping and mirroring move
+``box`` (4,) and ``distractors`` (n, 4) are xyxy float arrays in pixels of the image as augmented: cropping and mirroring move
 them, resizing does not, because the canvas keeps the scale.
 """
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def crop_boxes(boxes: Boxes, left: int, top: int, width: int, height: int) -> Bo
 
 
 def mirror_boxes(boxes: Boxes, width: int) -> Boxes:
-    """(..., 4) xyxy boxes in the photo mirrored left to right."""
+    """(..., 4) xyxy boxes in the image mirrored left to right."""
     mirrored = boxes.copy()
     mirrored[..., [0, 2]] = width - boxes[..., [2, 0]]
     return mirrored
@@ -42,18 +42,18 @@ def _areas(boxes: Boxes) -> Boxes:
 class RandomTargetCrop(BaseTransform):
     """Crop as the TransVG family does, but never away from the target.
 
-    The sizes are those of the family: in the photo resized to a short side drawn from ``short_sides``, both sides of the crop
-    are uniform between ``crop_range[0]`` and ``crop_range[1]``. The pixels are cut from the photo itself, so that the later
+    The sizes are those of the family: in the image resized to a short side drawn from ``short_sides``, both sides of the crop
+    are uniform between ``crop_range[0]`` and ``crop_range[1]``. The pixels are cut from the image itself, so that the later
     resize is the only resampling. The family's own test lets 1.65 % of its crops lose the target (it compares x with the row
     offset); here the cropped box must keep ``min_kept`` of its area, which is its IoU with the whole box. Expressions that
     name a place (left, right, top, bottom, middle, as whole words) are never cropped.
 
     Args:
         prob: chance of trying, in [0, 1].
-        short_sides: short sides of the resized photo, pixels.
+        short_sides: short sides of the resized image, pixels.
         crop_range: least and largest side of the crop in it, pixels.
         min_kept: in (0, 1].
-        tries: crops drawn before giving up and keeping the whole photo.
+        tries: crops drawn before giving up and keeping the whole image.
     """
 
     def __init__(self, prob: float = 0.5, short_sides: Sequence[int] = (400, 500, 600),
@@ -67,7 +67,7 @@ class RandomTargetCrop(BaseTransform):
         self.tries = tries
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Crop photo, box and distractors, or leave them."""
+        """Crop image, box and distractors, or leave them."""
         rng: np.random.Generator = results['rng']
         if rng.random() >= self.prob or names_a_place(results['text']):
             return results
@@ -102,7 +102,7 @@ class RandomTargetCrop(BaseTransform):
         return int(left[first]), int(top[first]), int(width[first]), int(height[first])
 
     def _draw_sides(self, rng: np.random.Generator, side: int, scale: float) -> NDArray[np.int64]:
-        """(tries,) sides of crops in pixels of the photo."""
+        """(tries,) sides of crops in pixels of the image."""
         least, most = self.crop_range
         most = min(round(side * scale), most)
         drawn = rng.integers(min(least, most), most + 1, size=self.tries)
@@ -112,7 +112,7 @@ class RandomTargetCrop(BaseTransform):
 def _crop_window(results: dict[str, Any], left: int, top: int, width: int, height: int) -> tuple[int, int, int, int]:
     """Corners, in pixels of the file, of a crop of what is seen of it."""
     x1, y1, x2, _ = results.get('crop_window', (0, 0, results['img'].shape[1], 0))
-    # The right end of the mirrored photo is the left end of the file.
+    # The right end of the mirrored image is the left end of the file.
     start = x2 - left - width if results.get('flip') else x1 + left
     return start, y1 + top, start + width, y1 + top + height
 
@@ -123,17 +123,17 @@ def resized_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
     return max(round(shape[0] * ratio), 1), max(round(shape[1] * ratio), 1)
 
 
-def resize_image(photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
+def resize_image(image: ImageArray, shape: tuple[int, int]) -> ImageArray:
     """Resize to (h, w) by Pillow's bilinear filter with antialiasing, as the authors do, bit for bit."""
-    if photo.shape[:2] == shape:
-        return photo
-    image = Image.fromarray(np.ascontiguousarray(photo))
-    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+    if image.shape[:2] == shape:
+        return image
+    resized = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(resized.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 @TRANSFORMS.register_module()
 class ResizeLongSide(BaseTransform):
-    """Resize the photo, keeping its proportions, so that its long side is one of ``sides``.
+    """Resize the image, keeping its proportions, so that its long side is one of ``sides``.
 
     Args:
         sides: pixels; one is drawn where there are several.
@@ -150,9 +150,9 @@ class ResizeLongSide(BaseTransform):
         results['img'] = self.resize(results['img'], resized_shape(results['image_shape'], side))
         return results
 
-    def resize(self, photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
+    def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
         """Resize to (h, w), as ``resize_image`` does."""
-        return resize_image(photo, shape)
+        return resize_image(image, shape)
 
 
 @TRANSFORMS.register_module()
@@ -162,12 +162,12 @@ class QuickResizeLongSide(ResizeLongSide):
     Five times as fast; of 255, pixels are 2 apart from Pillow's at most, and all but one or two in a hundred are equal.
     """
 
-    def resize(self, photo: ImageArray, shape: tuple[int, int]) -> ImageArray:
+    def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
         """Resize to (h, w)."""
-        if photo.shape[:2] == shape:
-            return photo
-        # Cached photos cannot be written to, which PyTorch warns of.
-        pixels = np.ascontiguousarray(photo) if photo.flags.writeable else photo.copy()
+        if image.shape[:2] == shape:
+            return image
+        # Cached images cannot be written to, which PyTorch warns of.
+        pixels = np.ascontiguousarray(image) if image.flags.writeable else image.copy()
         planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
         # What F.interpolate calls; it would write planes, which takes twice the time and must be undone for what follows.
         resized = torch.empty((1, 3, *shape), dtype=torch.uint8, memory_format=torch.channels_last)
@@ -177,7 +177,7 @@ class QuickResizeLongSide(ResizeLongSide):
 
 @TRANSFORMS.register_module()
 class RandomFlip(BaseTransform):
-    """Mirror the photo left to right, its boxes with it, and exchange left and right in the words.
+    """Mirror the image left to right, its boxes with it, and exchange left and right in the words.
 
     An expression that speaks of figures or quoted writing, or that cannot be exchanged safely, is never mirrored (see
     ``can_mirror``). Adds ``flip`` and ``swapped_words``, how many words were exchanged.
@@ -192,7 +192,7 @@ class RandomFlip(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Mirror photo, boxes and words, or leave them."""
+        """Mirror image, boxes and words, or leave them."""
         if results['rng'].random() >= self.prob or not can_mirror(results['text']):
             return results
         width = results['image_shape'][1]

@@ -13,11 +13,11 @@ class LoadImage(BaseTransform):
     """Decode ``img_path`` to ``img``, (h, w, 3) RGB uint8; an ``img`` that is already there is kept.
 
     Adds ``ori_shape`` (h, w) of the file, ``image_shape``, the same until a crop changes it, and ``crop_window``, the xyxy
-    corners of what is seen, in pixels of the file and not mirrored whatever the photo is.
+    corners of what is seen, in pixels of the file and not mirrored whatever the image is.
 
     Args:
-        cache_mb: decoded photos are kept up to so many megabytes (2^20 bytes) and not decoded again; what comes after stays
-            uncached, as dropping one photo for another gains nothing in an order without repeats. Every worker process has
+        cache_mb: decoded images are kept up to so many megabytes (2^20 bytes) and not decoded again; what comes after stays
+            uncached, as dropping one image for another gains nothing in an order without repeats. Every worker process has
             a cache of its own. 0 for none.
     """
 
@@ -28,27 +28,27 @@ class LoadImage(BaseTransform):
         self._cache: dict[str, ImageArray] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Load one photo.
+        """Load one image.
 
         Raises:
             ImageError: the file is missing or broken, or has not the ``height`` and ``width`` its annotation says.
         """
-        photo = results['img'] if 'img' in results else self._read(results['img_path'])
-        shape = photo.shape[:2]
+        image = results['img'] if 'img' in results else self._read(results['img_path'])
+        shape = image.shape[:2]
         expected = (results.get('height', shape[0]), results.get('width', shape[1]))
         if shape != expected:
             raise ImageError(f'{results["img_path"]} is {shape[1]} x {shape[0]} pixels, its annotation says '
                              f'{expected[1]} x {expected[0]}: boxes would be off')
-        results.update(img=photo, ori_shape=shape, image_shape=shape, crop_window=(0, 0, shape[1], shape[0]))
+        results.update(img=image, ori_shape=shape, image_shape=shape, crop_window=(0, 0, shape[1], shape[0]))
         return results
 
     def _read(self, path: str) -> ImageArray:
         """The pixels of a file; those that the cache shares cannot be written to."""
         if path in self._cache:
             return self._cache[path]
-        photo = read_image(path)
-        if photo.nbytes <= self._free:
-            photo.flags.writeable = False
-            self._cache[path] = photo
-            self._free -= photo.nbytes
-        return photo
+        image = read_image(path)
+        if image.nbytes <= self._free:
+            image.flags.writeable = False
+            self._cache[path] = image
+            self._free -= image.nbytes
+        return image

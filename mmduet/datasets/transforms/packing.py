@@ -19,7 +19,7 @@ META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'crop_w
 
 @TRANSFORMS.register_module()
 class PlaceOnCanvas(BaseTransform):
-    """Choose where the resized photo goes on its square canvas; the pixels are placed on the model's device.
+    """Choose where the resized image goes on its square canvas; the pixels are placed on the model's device.
 
     Args:
         size: side of the canvas, pixels.
@@ -34,7 +34,7 @@ class PlaceOnCanvas(BaseTransform):
         """Add ``canvas``.
 
         Raises:
-            ValueError: the resized photo is larger than the canvas.
+            ValueError: the resized image is larger than the canvas.
         """
         height, width = results['img'].shape[:2]
         if max(height, width) > self.size:
@@ -45,25 +45,25 @@ class PlaceOnCanvas(BaseTransform):
             top, left = (int(results['rng'].integers(room + 1)) for room in spare)
         else:
             top, left = (round(room / 2 - 0.1) for room in spare)
-        photo_height, photo_width = results['image_shape']
+        image_height, image_width = results['image_shape']
         results['canvas'] = Canvas(size=self.size, left=left, top=top, width=width, height=height,
-                                   scale_x=width / photo_width, scale_y=height / photo_height)
+                                   scale_x=width / image_width, scale_y=height / image_height)
         return results
 
 
-def to_planes(photo: ImageArray) -> Tensor:
+def to_planes(image: ImageArray) -> Tensor:
     """(h, w, 3) bytes to a contiguous (3, h, w) uint8 tensor."""
-    planes = np.empty((3, *photo.shape[:2]), np.uint8)
-    cv2.split(np.ascontiguousarray(photo), list(planes))
+    planes = np.empty((3, *image.shape[:2]), np.uint8)
+    cv2.split(np.ascontiguousarray(image), list(planes))
     return torch.from_numpy(planes)
 
 
 @TRANSFORMS.register_module()
 class PackGroundingInputs(BaseTransform):
-    """Pack ``inputs``, the photo as (3, h, w) bytes, and ``data_samples``, a ``DetDataSample`` with words, boxes and canvas.
+    """Pack ``inputs``, the image as (3, h, w) bytes, and ``data_samples``, a ``DetDataSample`` with words, boxes and canvas.
 
     ``gt_instances.bboxes`` (1, 4) and ``distractors.bboxes`` (n, 4), where the data set has them, are float32 xyxy in pixels
-    of the photo as augmented; ``distractors.index`` (n,) are their places in the data set's list, of which a crop leaves some
+    of the image as augmented; ``distractors.index`` (n,) are their places in the data set's list, of which a crop leaves some
     out. Without a box (inference) there is no ``gt_instances``.
     """
 

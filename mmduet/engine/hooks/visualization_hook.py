@@ -21,7 +21,7 @@ def to_answer(sample: DetDataSample) -> Answer:
 
 @HOOKS.register_module()
 class GroundingVisualizationHook(Hook):
-    """Draw a sheet of predictions after every validation and test: photo, expression, target, prediction and IoU.
+    """Draw a sheet of predictions after every validation and test: image, expression, target, prediction and IoU.
 
     The samples are spread evenly over the data set and the same each time, so that sheets can be compared. Each sheet goes to
     ``work_dir/pictures`` and to the visualizer (TensorBoard).

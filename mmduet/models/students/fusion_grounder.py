@@ -53,8 +53,12 @@ class FusionGrounder(BaseGrounder):
         visual, text = self.visual_proj(visual), self.text_proj(text)
         query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding)
         padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
-        mapped = slice(first, first + padding.shape[1])
-        boxes = self.box_head(query, fused[:, mapped], padding).sigmoid()
+
+        def mapped(tokens: Tensor) -> Tensor:
+            count = padding.shape[1]
+            return tokens if tokens.shape[1] == count else tokens[:, first:first + count]
+
+        boxes = self.box_head(query, mapped(fused), padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
-                                 visual=tokens_to_map(visual[:, mapped], feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(fused[:, mapped], feature_size))
+                                 visual=tokens_to_map(mapped(visual), feature_size), visual_padding=visual_padding,
+                                 fused=tokens_to_map(mapped(fused), feature_size))

@@ -29,8 +29,8 @@ WRONG = [None, -1, 1.5, float('nan'), float('inf'), 10**400, True, '', {}, [None
 def images(tmp_path):
     for image in (5, 6):
         for name in (f'COCO_train2014_{image:012d}.jpg', f'{image}.jpg'):
-            write_photo(tmp_path / 'photos' / name)
-    return tmp_path / 'photos'
+            write_photo(tmp_path / 'images' / name)
+    return tmp_path / 'images'
 
 
 def paths_in(node, path=()):

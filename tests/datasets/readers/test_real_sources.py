@@ -131,7 +131,7 @@ def test_real_sentences_of_flickr_give_every_phrase_with_a_box_under_both_protoc
         marks = [part.partition('/')[0] for part in (sentences / f'{name}.txt').read_text().split('[/EN#')[1:]]
         chains = [chain for chain in dict.fromkeys(marks) if chain != '0']
         objects = ''
-        # The first chain of a photo has no box, the second two, the others one.
+        # The first chain of an image has no box, the second two, the others one.
         for place, chain in enumerate(chains):
             for box in range((0, 2, 1)[min(place, 2)]):
                 corners = zip(('xmin', 'ymin', 'xmax', 'ymax'), (1 + 50 * box, 1, 40 + 50 * box, 30 + place), strict=True)

@@ -18,4 +18,4 @@ def test_a_bad_line_is_named_by_its_number(tmp_path, line, message):
 
 def test_a_file_of_two_data_sets_is_refused_instead_of_mixed():
     with pytest.raises(DataError, match=r'annotations\.jsonl:1: the line is of jxu124/refcocoplus'):
-        find_dataset('refcoco_unc').read(shared('data/refcoco_family/photos/annotations.jsonl'))
+        find_dataset('refcoco_unc').read(shared('data/refcoco_family/images/annotations.jsonl'))

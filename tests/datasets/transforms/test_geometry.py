@@ -11,11 +11,11 @@ from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes
 
 def make_results(seed=0, text='a cup', box=(10.0, 20.0, 110.0, 80.0), shape=(480, 640)):
     height, width = shape
-    photo = np.zeros((height, width, 3), np.uint8)
-    photo[..., 0] = np.arange(width)[None] % 256
-    photo[..., 1] = np.arange(height)[:, None] % 256
-    photo[..., 2] = (np.arange(width)[None] // 256) * 16 + np.arange(height)[:, None] // 256
-    return {'img': photo, 'image_shape': shape, 'ori_shape': shape, 'text': text, 'box': np.array(box), 'flip': False,
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.arange(width)[None] % 256
+    image[..., 1] = np.arange(height)[:, None] % 256
+    image[..., 2] = (np.arange(width)[None] // 256) * 16 + np.arange(height)[:, None] // 256
+    return {'img': image, 'image_shape': shape, 'ori_shape': shape, 'text': text, 'box': np.array(box), 'flip': False,
             'distractors': np.array([[0.0, 0.0, 50.0, 40.0], [600.0, 440.0, 640.0, 480.0]]), 'rng': np.random.default_rng(seed)}
 
 
@@ -112,11 +112,11 @@ def test_the_long_side_is_met_and_the_other_rounded(shape, long_side, resized):
 
 
 def test_resizing_is_pillows_antialiased_bilinear():
-    photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    expected = np.asarray(Image.fromarray(photo).resize((64, 48), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(resize_image(photo, (48, 64)), expected)
-    np.testing.assert_array_equal(resize_image(photo[:, ::-1], (48, 64)), expected[:, ::-1])
-    assert resize_image(photo, (90, 120)) is photo
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(image).resize((64, 48), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(resize_image(image, (48, 64)), expected)
+    np.testing.assert_array_equal(resize_image(image[:, ::-1], (48, 64)), expected[:, ::-1])
+    assert resize_image(image, (90, 120)) is image
 
 
 @pytest.mark.parametrize('shape', [(48, 64), (75, 100), (140, 187), (8, 11), (90, 120)])
@@ -124,17 +124,17 @@ def test_the_quick_resize_is_pillows_to_two_steps_of_brightness(shape):
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     waves = 127 + 120 * np.sin(np.arange(90)[:, None, None] / 9 + np.arange(120)[None, :, None] / 7 + np.arange(3))
     waves = waves.astype(np.uint8)
-    for photo in (noise, waves, waves[:, ::-1], waves[5:95, 10:110]):
-        photo = photo if photo.shape[:2] == (90, 120) else np.ascontiguousarray(photo)
-        apart = np.abs(QuickResizeLongSide([1]).resize(photo, shape).astype(int) - resize_image(photo, shape))
+    for image in (noise, waves, waves[:, ::-1], waves[5:95, 10:110]):
+        image = image if image.shape[:2] == (90, 120) else np.ascontiguousarray(image)
+        apart = np.abs(QuickResizeLongSide([1]).resize(image, shape).astype(int) - resize_image(image, shape))
         assert apart.max() <= 2
         assert (apart > 0).mean() < 0.1
 
 
 def test_the_quick_resize_is_pytorchs_to_the_pixel_in_the_order_of_a_photo():
-    photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    planes = F.interpolate(torch.from_numpy(photo).permute(2, 0, 1)[None], size=(48, 64), mode='bilinear', antialias=True)
-    for given in (photo, np.ascontiguousarray(photo[:, ::-1])[:, ::-1]):
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    planes = F.interpolate(torch.from_numpy(image).permute(2, 0, 1)[None], size=(48, 64), mode='bilinear', antialias=True)
+    for given in (image, np.ascontiguousarray(image[:, ::-1])[:, ::-1]):
         resized = QuickResizeLongSide([1]).resize(given, (48, 64))
         np.testing.assert_array_equal(resized, planes[0].permute(1, 2, 0).numpy())
         assert resized.flags.c_contiguous

@@ -43,7 +43,7 @@ def test_a_cached_photo_is_decoded_once_and_cannot_be_written_to(tmp_path):
 def test_photos_beyond_the_bound_are_decoded_each_time(tmp_path):
     for name in 'ab':
         write_photo(tmp_path / f'{name}.png', seed=ord(name))
-    # A photo has 40 * 30 * 3 = 3600 bytes: one fits, two do not.
+    # An image has 40 * 30 * 3 = 3600 bytes: one fits, two do not.
     transform = LoadImage(cache_mb=7000 / 2**20)
     kept = [load(transform, tmp_path / f'{name}.png') for name in 'ab']
     assert load(transform, tmp_path / 'a.png') is kept[0]
@@ -54,9 +54,9 @@ def test_photos_beyond_the_bound_are_decoded_each_time(tmp_path):
 def test_without_a_cache_a_photo_belongs_to_the_caller(tmp_path):
     write_photo(tmp_path / 'a.png')
     transform = LoadImage()
-    photo = load(transform, tmp_path / 'a.png')
-    untouched = photo.copy()
-    photo[:] = 255 - photo
+    image = load(transform, tmp_path / 'a.png')
+    untouched = image.copy()
+    image[:] = 255 - image
     np.testing.assert_array_equal(load(transform, tmp_path / 'a.png'), untouched)
 
 

@@ -12,8 +12,8 @@ from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
 
-def pack(photo, box, size=640, **more):
-    results = {'img': photo, 'img_path': 'x', 'text': 'cup', 'expression_id': '1', 'box': np.array(box), 'flip': False,
+def pack(image, box, size=640, **more):
+    results = {'img': image, 'img_path': 'x', 'text': 'cup', 'expression_id': '1', 'box': np.array(box), 'flip': False,
                'rng': np.random.default_rng(0), **more}
     for transform in (LoadImage(), ResizeLongSide(sides=[size]), PlaceOnCanvas(size=size), PackGroundingInputs()):
         results = transform(results)
@@ -50,8 +50,8 @@ def test_the_scale_is_that_of_each_axis(tmp_path):
 
 
 def test_a_sample_holds_words_boxes_and_the_photo_as_planes(tmp_path):
-    photo = write_photo(tmp_path / 'a.png')
-    inputs, sample = pack(photo, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]), split='val',
+    image = write_photo(tmp_path / 'a.png')
+    inputs, sample = pack(image, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]), split='val',
                           dataset_name='tiny', img_id=7)
     assert inputs.dtype == torch.uint8
     assert tuple(inputs.shape) == (3, 48, 64)
@@ -80,8 +80,8 @@ def kit_cases(name):
         x, y, width, height = case['bbox_xywh_original']
         box = (x, y, x + width, y + height)
         if case['synthetic']:
-            photo = named_weights.make_photo(case['file'][0], case['width'], case['height'], kit['seed'])
-            yield case, arrays, pack(np.asarray(photo), box), 2e-5
+            image = named_weights.make_photo(case['file'][0], case['width'], case['height'], kit['seed'])
+            yield case, arrays, pack(np.asarray(image), box), 2e-5
         else:
             path = shared('data/refcoco_family/photos/images') / case['file']
             results = LoadImage()({'img_path': str(path)})
@@ -105,8 +105,8 @@ def test_canvases_and_boxes_equal_those_of_the_authors(name):
 
 
 def test_a_sample_says_which_part_of_which_data_it_shows(tmp_path):
-    photo = write_photo(tmp_path / 'a.png')
-    _, sample = pack(photo, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]),
+    image = write_photo(tmp_path / 'a.png')
+    _, sample = pack(image, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]),
                      distractor_index=np.array([5]), data_hash='abc', objects_hash='def')
     assert sample.crop_window == (0, 0, 40, 30) and sample.distractors.index.tolist() == [5]
     assert (sample.data_hash, sample.objects_hash) == ('abc', 'def')
