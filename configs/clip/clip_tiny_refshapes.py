@@ -1,4 +1,4 @@
-"""The tiny CLIP that teaches on RefShapes, trained on scenes that no student sees (README.md beside this file)."""
+"""The tiny CLIP that teaches on RefShapes, trained on images that no student sees (README.md beside this file)."""
 from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.hooks import CheckpointHook, LoggerHook
 from mmengine.model import BaseDataPreprocessor
@@ -22,7 +22,7 @@ model = dict(
     dense_weight=1.0,
     data_preprocessor=dict(type=BaseDataPreprocessor))
 
-# Every step sees new scenes: they cost less than reading them from disk.
+# Every step has new images: making them costs less than reading them from disk.
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=0,
@@ -41,7 +41,7 @@ test_dataloader = dict(
     sampler=dict(type=DefaultSampler, shuffle=False),
     collate_fn=dict(type=pseudo_collate),
     dataset=dict(type=RefShapesRegionDataset, length=2000, seed=101, split='region_val'))
-# Arrows apart: of the shapes only they look different in a mirror.
+# Arrows apart: they are the only shapes that a mirror changes.
 val_evaluator = dict(type=RegionRetrievalMetric, groups=dict(arrow=list(range(70, 80))))
 test_evaluator = dict(type=RegionRetrievalMetric, groups=dict(arrow=list(range(70, 80))))
 

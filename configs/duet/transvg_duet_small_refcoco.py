@@ -1,4 +1,4 @@
-"""The small TransVG distilled by DUET from the tiny CLIP that ships with mmduet: a check of the machinery on photos."""
+"""The small TransVG distilled by DUET from the tiny CLIP that ships with mmduet: a check of the machinery on photographs."""
 from mmengine.config import read_base
 
 from mmduet.models import DistilledGrounder

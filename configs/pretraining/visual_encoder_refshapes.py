@@ -1,4 +1,4 @@
-"""The visual encoder that the tiny student starts from: dense detection on scenes that no student and no test sees."""
+"""The visual encoder that the tiny student starts from: dense detection on images that no student has."""
 from mmengine.config import read_base
 from mmengine.dataset import DefaultSampler, pseudo_collate
 

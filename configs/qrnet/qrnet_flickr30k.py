@@ -7,6 +7,6 @@ with read_base():
     from .._base_.models.qrnet_swin_s import *
     from .._base_.schedules.qrnet_180e import *
 
-# The public Mask R-CNN. Nobody has compared the photos of Flickr30k with those of COCO, so that scores say unknown.
+# The public Mask R-CNN. Nobody compared the images of Flickr30k with those of COCO, so the data overlap is unknown.
 model.pretrained = 'checkpoints/mask_rcnn_swin_small.safetensors'
 pretrain_excludes = None

@@ -1,4 +1,4 @@
-"""A small TransVG at 192 px from random weights and without augmentation: memorises a handful of photos on two cores."""
+"""A small TransVG at 192 px from random weights and without augmentation: memorises a handful of images on two cores."""
 from mmengine.config import read_base
 
 with read_base():

@@ -8,6 +8,6 @@ with read_base():
     from .._base_.schedules.vltvg_90e import *
     from .._base_.vltvg_rule import *
 
-# DETR's weights as for ReferItGame. Nobody has compared the photos of Flickr30k with those of COCO, so that scores say unknown.
+# DETR's weights as for ReferItGame. The images of Flickr30k were never compared with those of COCO: data overlap unknown.
 model.pretrained = 'checkpoints/detr_r50_referit.safetensors'
 pretrain_excludes = None

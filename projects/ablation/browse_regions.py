@@ -26,7 +26,7 @@ PAPER, INK, GREEN, BLUE, RED = (255, 255, 255), (20, 20, 20), (0, 170, 60), (40,
 COLUMNS_OF_TABLE = {
     'positives': 'positives per image', 'positive_iou': 'their IoU', 'negatives': 'negatives per image',
     'negative_iou': 'their IoU', 'on_objects': 'on another object, %', 'objects_drawn': 'other objects drawn, %',
-    'positive_likeness': 'likeness of positives', 'negative_likeness': 'of negatives', 'above_target': 'above the target, %'}
+    'positive_similarity': 'similarity of positives', 'negative_similarity': 'of negatives', 'above_target': 'above the target, %'}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -101,13 +101,13 @@ def count_batch(term: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFac
     from mmduet.models.distill.terms.region_contrast_term import pool_similarity
     from mmduet.structures import to_content
 
-    def likeness(candidates: Any) -> Any:
+    def similarity(candidates: Any) -> Any:
         return pool_similarity(targets.similarity, to_content(candidates, batch.content, batch.size))
 
     before = term.sampler
     for name, sampler in samplers.items():
         term.sampler = sampler
-        facts[name].add(term.sample(targets, batch, step), batch.target_boxes, batch.other_boxes, likeness)
+        facts[name].add(term.sample(targets, batch, step), batch.target_boxes, batch.other_boxes, similarity)
     term.sampler = before
 
 

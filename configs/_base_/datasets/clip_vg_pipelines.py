@@ -1,4 +1,4 @@
-"""CLIP-VG's training and test transforms: TransVG's at 224 pixels, down to photos of 32, and never mirrored.
+"""CLIP-VG's training and test transforms: TransVG's at 224 pixels, down to images of 32, and never mirrored.
 
 The authors saw that mirroring harms grounding. They resize the long side to one of the same seven steps below the canvas.
 """

@@ -1,4 +1,4 @@
-"""Loaders and evaluators of any grounding data set; a data set's config says where it lies and which splits it has."""
+"""Loaders and evaluators of any grounding data set; a data set's config says its folder and its splits."""
 from mmduet.datasets import EpochSampler, GroundingDataset, ImageOrderSampler, grounding_collate
 from mmduet.evaluation import GroundingMetric
 

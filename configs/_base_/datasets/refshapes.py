@@ -1,4 +1,4 @@
-"""RefShapes, the embedded data set: scenes of 64 x 64 pixels, mirrored at random, on a canvas of the same size."""
+"""RefShapes, the embedded data set: images of 64 x 64 pixels, mirrored at random, on a canvas of the same size."""
 from mmengine.config import read_base
 
 from mmduet.datasets import LoadImage, PackGroundingInputs, PlaceOnCanvas, RandomFlip, ResizeLongSide

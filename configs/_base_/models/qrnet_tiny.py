@@ -1,4 +1,4 @@
-"""A QRNet for scenes of 64 px: a Swin of two stages from random weights, 8 x 8 and 4 x 4 cells, 64 channels."""
+"""A QRNet for images of 64 px: a Swin of two stages from random weights, feature sizes 8 and 4, 64 channels."""
 from mmdet.models.backbones import SwinTransformer
 from mmengine.config import read_base
 

@@ -1,4 +1,4 @@
-"""A TransVG for scenes of 64 px: 8 x 8 cells, 64 channels, its own vocabulary; trains on two CPU cores in minutes."""
+"""A TransVG for images of 64 px: feature size 8, 64 channels, its own vocabulary; trains on two CPU cores in minutes."""
 from mmdet.models.backbones import ResNet
 
 from mmduet.models import TransVG
@@ -6,7 +6,7 @@ from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers import BertTextEncoder, ReferenceBoxHead, VisualEncoder
 from mmduet.models.losses import BoxLoss
 
-# Generated scenes share no image with any data set, and these none with val and test of RefShapes.
+# Generated images are in no other data set, and these are not in val and test of RefShapes.
 pretrain_excludes = ['refshapes', 'refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google', 'referit', 'flickr30k']
 visual_encoder = dict(
     type=VisualEncoder,
@@ -15,7 +15,7 @@ visual_encoder = dict(
     in_channels=64, channels=64, num_layers=0, add_positions=True)
 model = dict(
     type=TransVG,
-    # Made by configs/pretraining/visual_encoder_refshapes.py on scenes that no student sees.
+    # Made by configs/pretraining/visual_encoder_refshapes.py on images that no student sees.
     pretrained='mmduet/refshapes/tiny_encoder/visual_encoder_refshapes.safetensors',
     data_preprocessor=dict(type=GroundingDataPreprocessor),
     visual_encoder=visual_encoder,

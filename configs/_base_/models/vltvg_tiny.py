@@ -1,4 +1,4 @@
-"""A VLTVG for scenes of 64 px, with the visual and text branch of the tiny TransVG and three stages."""
+"""A VLTVG for images of 64 px, with the visual and text branch of the tiny TransVG and three stages."""
 from mmengine.config import read_base
 
 from mmduet.models import VLTVG

@@ -1,7 +1,7 @@
-"""The tiny CLIP that ships with mmduet, trained on RefShapes scenes that no student sees."""
+"""The tiny CLIP that ships with mmduet, trained on RefShapes images that no student sees."""
 from mmduet.models.teachers import CLIPTeacher
 
-# It saw generated scenes alone, none of those that a student sees.
+# It was trained on generated images alone, none of which a student sees.
 teacher_pretrain_excludes = ['refshapes', 'refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'refcocog_google', 'referit',
                              'flickr30k']
 teacher = dict(
