@@ -26,7 +26,8 @@ PAPER, INK, GREEN, BLUE, RED = (255, 255, 255), (20, 20, 20), (0, 170, 60), (40,
 COLUMNS_OF_TABLE = {
     'positives': 'positives per image', 'positive_iou': 'their IoU', 'negatives': 'negatives per image',
     'negative_iou': 'their IoU', 'on_objects': 'on another object, %', 'objects_drawn': 'other objects drawn, %',
-    'positive_similarity': 'similarity of positives', 'negative_similarity': 'of negatives', 'above_target': 'above the target, %'}
+    'positive_similarity': 'similarity of positives', 'negative_similarity': 'of negatives',
+    'above_target': 'above the target, %'}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
