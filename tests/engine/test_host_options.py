@@ -3,7 +3,6 @@ import json
 
 import pytest
 import torch
-from mmengine.hooks import ProfilerHook
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.host_options import refuse_options
@@ -91,7 +90,7 @@ def test_early_stopping_ends_a_training(root, tmp_path):
 
 
 def test_a_profile_is_written(root, tmp_path):
-    hook = dict(type=ProfilerHook, profile_times=1, activity_with_cuda=False, json_trace_path=str(tmp_path / 'trace.json'))
+    hook = dict(type='ProfilerHook', profile_times=1, activity_with_cuda=False, json_trace_path=str(tmp_path / 'trace.json'))
     train(tmp_path, root, custom_hooks=[hook])
     assert json.loads((tmp_path / 'trace.json').read_text())['traceEvents']
 

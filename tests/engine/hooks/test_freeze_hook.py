@@ -9,7 +9,7 @@ from tests.shared_data import ROOT
 from tests.tiny_grounder import load_tiny_config, make_data_root
 from tests.tiny_vltvg import tiny_vltvg_config
 
-HOOK = dict(type=FreezeHook, parts=['backbone', 'text_encoder'], epochs=1)
+HOOK = dict(type='mmduet.FreezeHook', parts=['backbone', 'text_encoder'], epochs=1)
 
 
 @pytest.fixture(scope='module')
@@ -84,7 +84,7 @@ def test_two_ranks_train_as_one_before_and_after_the_release(tmp_path):
 
 
 def test_a_part_that_does_not_exist_is_refused(root, tmp_path):
-    hook = dict(type=FreezeHook, parts=['backbone', 'bert'], epochs=1)
+    hook = dict(type='mmduet.FreezeHook', parts=['backbone', 'bert'], epochs=1)
     runner = RUNNERS.build(load_tiny_config(tmp_path, root, custom_hooks=[hook]))
     with pytest.raises(ValueError, match="TinyGrounder has no trainable parameter in a part called 'bert'"):
         runner.train()
