@@ -65,8 +65,6 @@ def configure(args: argparse.Namespace) -> 'Config':
 
 def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
     if args.amp is not None:
-        from mmduet.engine.config_tools import check_precision
-        check_precision(args.amp)
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     if args.accumulate is not None:
         cfg.optim_wrapper.accumulative_counts = args.accumulate

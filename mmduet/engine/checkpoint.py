@@ -1,6 +1,5 @@
 """Checkpoint files: read without running code, written so that a kill leaves the old one, fitted to a model strictly."""
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from mmduet.engine.config_tools import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.files import replacing
 from mmduet.io.weights import describe_misfit, read_tensor_file, some
@@ -40,10 +40,9 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     """
     path = Path(path)
     if not path.is_file():
-        near = get_close_matches(path.name, [f.name for f in path.parent.glob('*')] if path.parent.is_dir() else [], n=3)
-        hint = f'; in the same folder: {", ".join(near)}' if near else ''
-        web = '; download it and give the local path' if '://' in str(path) or ':/' in str(path) else ''
-        raise FileNotFoundError(f'there is no checkpoint {path}{hint}{web}')
+        near = nearest(path.name, (file.name for file in path.parent.glob('*')))
+        web = '; download it and give the local path' if ':/' in str(path) else ''
+        raise FileNotFoundError(f'there is no checkpoint {path}{near}{web}')
     try:
         checkpoint = read_tensor_file(path, map_location)
     except TruncatedFileError as error:
@@ -78,8 +77,8 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
 def first_non_finite(model: nn.Module) -> str | None:
     """Name of the first trainable parameter with a NaN or an infinity."""
     for name, value in model.named_parameters():
-        # A sum of finite values may overflow, so a suspicious one is looked at again; the rest costs one pass without a copy.
-        if value.requires_grad and not torch.isfinite(value.detach().sum()) and not torch.isfinite(value.detach()).all():
+        # A sum of finite values may overflow, so a suspicious tensor is checked again; the rest costs one pass without a copy.
+        if value.requires_grad and not value.detach().sum().isfinite() and not value.detach().isfinite().all():
             return name
     return None
 
@@ -97,7 +96,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(to_plain(item) for item in value) if type(value) in (list, tuple) else [to_plain(i) for i in value]
+        return (tuple if type(value) is tuple else list)(to_plain(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str | bytes | Tensor):
         return value
     return str(value)
@@ -105,14 +104,11 @@ def to_plain(value: Any) -> Any:
 
 def restore_history(message_hub: dict[str, Any]) -> dict[str, Any]:
     """Turn the plain scalars of a saved message hub back into history buffers; others pass."""
-    scalars = {}
-    for key, value in message_hub.get('log_scalars', {}).items():
+    scalars = dict(message_hub.get('log_scalars', {}))
+    for key, value in scalars.items():
         if isinstance(value, dict):
-            buffer = HistoryBuffer(max_length=int(value['max_length']))
-            buffer._log_history = value['log_history'].cpu().numpy()
-            buffer._count_history = value['count_history'].cpu().numpy()
-            value = buffer
-        scalars[key] = value
+            scalars[key] = buffer = HistoryBuffer(max_length=int(value['max_length']))
+            buffer._log_history, buffer._count_history = (value[f'{kind}_history'].cpu().numpy() for kind in ('log', 'count'))
     return {**message_hub, 'log_scalars': scalars}
 
 
@@ -138,28 +134,21 @@ def fit_to_model(state_dict: Mapping[str, Tensor], model: nn.Module) -> tuple[di
     """
     fitted = {key.removeprefix('module.'): value for key, value in state_dict.items() if not key.endswith(COMPUTED_TABLE)}
     own = model.state_dict()
-    has_student = any(key.startswith(STUDENT_PREFIX) for key in fitted)
-    wants_student = any(key.startswith(STUDENT_PREFIX) for key in own)
-    if has_student and not wants_student:
-        dropped = sum(not key.startswith(STUDENT_PREFIX) for key in fitted)
-        fitted = {key.removeprefix(STUDENT_PREFIX): value for key, value in fitted.items() if key.startswith(STUDENT_PREFIX)}
-        return fitted, f'a distilled checkpoint: took its student and left {dropped} tensors of the distillation head'
-    if wants_student and not has_student and _looks_like(fitted, own, STUDENT_PREFIX):
-        fitted = {STUDENT_PREFIX + key: value for key, value in fitted.items()}
-        head = {key: value for key, value in own.items() if not key.startswith(STUDENT_PREFIX)}
-        return fitted | head, f'a plain checkpoint: filled the student; {len(head)} tensors of the distillation head start anew'
+    student = {key.removeprefix(STUDENT_PREFIX): value for key, value in fitted.items() if key.startswith(STUDENT_PREFIX)}
+    head = {key: value for key, value in own.items() if not key.startswith(STUDENT_PREFIX)}
+    if student and len(head) == len(own):
+        return student, (f'a distilled checkpoint: took its student and left {len(fitted) - len(student)} tensors of the '
+                         'distillation head')
+    if not student and any(STUDENT_PREFIX + key in own for key in fitted):
+        filled = {STUDENT_PREFIX + key: value for key, value in fitted.items()}
+        return filled | head, f'a plain checkpoint: filled the student; {len(head)} tensors of the distillation head start anew'
     return fitted, None
-
-
-def _looks_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor], prefix: str) -> bool:
-    return any(prefix + key in own for key in state_dict)
 
 
 def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], source: str | Path, strict: bool = True) -> None:
     """Load weights that must fit exactly the model's own ``state_dict()``.
 
-    What a model leaves out of its state dict (a frozen teacher) is neither wanted nor touched. Without ``strict``, what fits
-    is loaded.
+    What a model leaves out of its state dict (a frozen teacher) stays as it is. Without ``strict``, what fits is loaded.
 
     Raises:
         CheckpointMismatchError: lists the first keys that are missing, unexpected or of another shape, and counts them.

@@ -1,8 +1,8 @@
-"""Changes that the command line makes to a config; each walks the whole of it."""
+"""Reading a config, and the changes that the command line makes to it."""
 import ast
 import runpy
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,12 @@ OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom
 
 class ConfigError(ValueError):
     """A config, or a change to it on the command line, that makes no sense; the message says why."""
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The end of a sentence that names up to three known words like ``word``; empty where none is."""
+    near = get_close_matches(word, list(known), n=3, cutoff=cutoff)
+    return f'; the nearest are {", ".join(near)}' if near else ''
 
 
 def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
@@ -51,10 +57,8 @@ def load_config(path: str | Path) -> Config:
     if found is None:
         files = sorted((REPOSITORY / 'configs').glob('**/*.py'))
         known = [str(file.relative_to(REPOSITORY)) for file in files if not {'_base_', PATCHES.name} & set(file.parts)]
-        names = {Path(name).name: name for name in known}
-        near = get_close_matches(str(path), known, n=3, cutoff=0.5)
-        near += [names[name] for name in get_close_matches(given.name, names, n=3, cutoff=0.5) if names[name] not in near]
-        raise FileNotFoundError(f'there is no config {path}' + (f'; the nearest are {", ".join(near)}' if near else ''))
+        near = nearest(str(path), known, 0.5) or nearest(given.name, [Path(name).name for name in known], 0.5)
+        raise FileNotFoundError(f'there is no config {path}{near}')
     for folder in (str(found.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
@@ -72,13 +76,13 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     {'train_cfg.max_epochs': 3, 'model.head.terms.contrast': None, 'name': 'abc'}
     """
     parsed: dict[str, Any] = {}
+    literals = {'true': True, 'false': False, 'none': None, 'null': None}
     for option in options:
         key, separator, text = option.partition('=')
         if not separator or not key:
             raise ConfigError(f'--cfg-options takes key=value, got {option!r}')
-        words = {'true': True, 'false': False, 'none': None, 'null': None}
         try:
-            parsed[key] = words[text.lower()] if text.lower() in words else ast.literal_eval(text)
+            parsed[key] = literals[text.lower()] if text.lower() in literals else ast.literal_eval(text)
         except (ValueError, SyntaxError):
             parsed[key] = text
     return parsed
@@ -95,9 +99,7 @@ def apply_options(cfg: Config, options: Sequence[str]) -> None:
     for key in parsed:
         first = key.partition('.')[0]
         if first not in known:
-            near = get_close_matches(first, known, n=3)
-            hint = f'; the nearest are {", ".join(near)}' if near else ''
-            raise ConfigError(f'the config has no {first!r} (from {key!r}){hint}')
+            raise ConfigError(f'the config has no {first!r} (from {key!r}){nearest(first, known)}')
     if parsed:
         cfg.merge_from_dict(parsed)
 
@@ -113,8 +115,8 @@ def find_patch(name: str | Path) -> Path:
         if path.is_file():
             return path
     known = sorted(path.stem for path in (REPOSITORY / PATCHES).glob('*.py'))
-    near = get_close_matches(given.stem, known, n=3, cutoff=0.4) or known
-    raise FileNotFoundError(f'there is no patch {name}; those of {PATCHES} that come near are {", ".join(near)}')
+    near = nearest(given.stem, known, 0.4) or f'; there are {", ".join(known)}'
+    raise FileNotFoundError(f'there is no patch {name} in {PATCHES}{near}')
 
 
 def apply_patch(cfg: Config, name: str | Path) -> None:
@@ -136,6 +138,14 @@ def apply_patch(cfg: Config, name: str | Path) -> None:
         raise ConfigError(f'the patch {path.stem} does not fit {cfg.filename}: {error}') from error
 
 
+def _set_everywhere(node: Any, key: str, value: Any) -> int:
+    """Set a key in every mapping that has it; return how many there were."""
+    found = [inner for inner in walk(node) if key in inner]
+    for inner in found:
+        inner[key] = value
+    return len(found)
+
+
 def set_data_root(cfg: Config, root: str | Path) -> int:
     """Point every ``data_root`` of a config to one folder; return how many there were.
 
@@ -145,26 +155,20 @@ def set_data_root(cfg: Config, root: str | Path) -> int:
     folder = Path(root).resolve()
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no data root {root}: prepare it with tools/prepare_dataset.py')
-    found = [node for node in walk(cfg._cfg_dict) if 'data_root' in node]
-    for node in found:
-        node['data_root'] = str(folder)
-    return len(found)
+    return _set_everywhere(cfg._cfg_dict, 'data_root', str(folder))
 
 
 def anchor_data_roots(cfg: Config) -> None:
-    """Make relative data roots work from any folder: those that are not there are looked for in the repository."""
+    """Make relative data roots work from any folder: those that are not there are taken from the repository."""
     for node in walk(cfg._cfg_dict):
         root = node.get('data_root')
-        if isinstance(root, str) and not Path(root).is_absolute() and not Path(root).exists() and (REPOSITORY / root).exists():
+        if isinstance(root, str) and not Path(root).exists() and (REPOSITORY / root).exists():
             node['data_root'] = str(REPOSITORY / root)
 
 
 def drop_pretrained(cfg: Config) -> int:
     """Set every ``pretrained`` of a config to None, for random weights of the same geometry; return how many there were."""
-    found = [node for node in walk(cfg._cfg_dict) if 'pretrained' in node]
-    for node in found:
-        node['pretrained'] = None
-    return len(found)
+    return _set_everywhere(cfg._cfg_dict, 'pretrained', None)
 
 
 def parse_splits(text: str) -> list[str]:
@@ -180,21 +184,13 @@ def parse_splits(text: str) -> list[str]:
 
 
 def set_splits(cfg: Config, loader: str, splits: Sequence[str]) -> None:
-    """Set the splits that the data sets of a loader read.
-
-    Args:
-        cfg: the config.
-        loader: ``'train_dataloader'``, ``'val_dataloader'`` or ``'test_dataloader'``.
-        splits: names of splits.
+    """Set the splits that the data sets of a loader, such as ``'val_dataloader'``, read.
 
     Raises:
         ConfigError: the config has no such loader, or its data set has no splits.
     """
-    found = [node for node in walk(cfg.get(loader) or {}) if 'splits' in node]
-    if not found:
+    if not _set_everywhere(cfg.get(loader) or {}, 'splits', list(splits)):
         raise ConfigError(f'{loader} of the config has no data set with splits')
-    for node in found:
-        node['splits'] = list(splits)
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:
@@ -207,14 +203,3 @@ def enable_auto_scale_lr(cfg: Config) -> None:
         raise ConfigError('--auto-scale-lr needs the expressions per update that the rate is for; add to the config '
                           'auto_scale_lr = dict(enable=False, base_batch_size=64), or what its schedule was tuned with')
     cfg.auto_scale_lr.enable = True
-
-
-def check_precision(name: str) -> None:
-    """See that mixed precision of this kind works here.
-
-    Raises:
-        ConfigError: fp16 without a CUDA device.
-    """
-    import torch
-    if name == 'fp16' and not torch.cuda.is_available():
-        raise ConfigError('--amp fp16 needs a CUDA device, and there is none: use --amp bf16')

@@ -13,7 +13,6 @@ import torch
 import torch.distributed as torch_dist
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
-_SLURM_FIRST_PORT, _SLURM_PORTS = 20000, 20000
 
 
 def choose_backend() -> str:
@@ -22,9 +21,7 @@ def choose_backend() -> str:
 
 
 def slurm_environment(environ: dict[str, str], first_host: str) -> dict[str, str]:
-    """What torch.distributed reads from the environment, for a task that Slurm started.
-
-    The port depends on the job's number, so that two jobs on one node do not meet.
+    """What torch.distributed reads from the environment, for a task that Slurm started; two jobs have two ports.
 
     Raises:
         ValueError: not inside an ``srun``.
@@ -32,18 +29,16 @@ def slurm_environment(environ: dict[str, str], first_host: str) -> dict[str, str
     missing = [name for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID') if name not in environ]
     if missing:
         raise ValueError(f'--launcher slurm needs {", ".join(missing)} in the environment: start it with tools/slurm_train.sh')
-    port = _SLURM_FIRST_PORT + int(environ.get('SLURM_JOB_ID', '0')) % _SLURM_PORTS
+    port = 20000 + int(environ.get('SLURM_JOB_ID', '0')) % 20000
     return {'RANK': environ['SLURM_PROCID'], 'WORLD_SIZE': environ['SLURM_NTASKS'], 'LOCAL_RANK': environ['SLURM_LOCALID'],
             'MASTER_ADDR': environ.get('MASTER_ADDR', first_host), 'MASTER_PORT': environ.get('MASTER_PORT', str(port))}
 
 
 def _first_slurm_host() -> str:
-    nodes = os.environ.get('SLURM_NODELIST', 'localhost')
-    scontrol = shutil.which('scontrol')
+    nodes, scontrol = os.environ.get('SLURM_NODELIST', 'localhost'), shutil.which('scontrol')
     if scontrol is None:
         return nodes.split(',')[0]
-    names = subprocess.run([scontrol, 'show', 'hostnames', nodes], capture_output=True, text=True, check=True).stdout.split()
-    return names[0]
+    return subprocess.run([scontrol, 'show', 'hostnames', nodes], capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def join_process_group(launcher: str, backend: str | None = None, timeout: float = 1800) -> None:
@@ -72,12 +67,8 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
 
 
 def leave() -> None:
-    """Wait for the other processes and leave the group, if there is one.
-
-    A process that exits with the group's threads still running is aborted now and then, after its work is done. Models wrapped
-    for the group hold it and are in cycles with what trains them: they are collected first, or the group would live on.
-    """
+    """Wait for the other processes and leave the group, if there is one: its threads may abort a process that exits."""
     if torch_dist.is_available() and torch_dist.is_initialized():
         torch_dist.barrier()
-        gc.collect()
+        gc.collect()  # models wrapped for the group hold it and are in cycles with what trains them
         torch_dist.destroy_process_group()

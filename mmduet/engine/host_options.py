@@ -1,22 +1,20 @@
 """MMEngine's options that cannot work here, refused in a sentence, and activation checkpointing that keeps every gradient."""
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from difflib import get_close_matches
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
-from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapper, ZeroRedundancyOptimizer
+import torch
+from mmengine.model import MMSeparateDistributedDataParallel
+from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, ZeroRedundancyOptimizer
 from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS, OPTIMIZERS, Registry
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
 from torch.utils.checkpoint import checkpoint
 
 from mmduet.compat import install_operator_stand_in
-from mmduet.engine.config_tools import ConfigError
-
-_NAMES_OF_MODULES = ('activation_checkpointing', 'efficient_conv_bn_eval')
+from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.engine.optim import DTYPES, MixedPrecisionOptimWrapper
 
 
 def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
@@ -29,54 +27,48 @@ def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
     Raises:
         ConfigError: says which option and why.
     """
-    _refuse_wrapper(cfg.get('model_wrapper_cfg') or {})
-    _refuse_sync_bn(cfg.get('sync_bn'), cuda)
-    wrapper = cfg.get('optim_wrapper')
-    if isinstance(wrapper, Mapping):
-        _refuse_optimizer(wrapper, cuda)
+    optim = cfg.get('optim_wrapper')
+    optim = optim if isinstance(optim, Mapping) else {}
     hook = (cfg.get('default_hooks') or {}).get('checkpoint')
-    if isinstance(hook, Mapping) and (hook.get('backend_args') or hook.get('file_client_args')):
-        raise ConfigError('default_hooks.checkpoint: checkpoints are replaced in one step, which only local folders can: leave '
-                          'backend_args and file_client_args out')
+    hook = hook if isinstance(hook, Mapping) else {}
+    wrapper = _find_class(cfg.get('model_wrapper_cfg'), MODEL_WRAPPERS, DistributedDataParallel)
+    kind = _find_class(optim, OPTIM_WRAPPERS, object)
+    mixed = issubclass(kind, MixedPrecisionOptimWrapper)
+    optimizer = _find_class(optim.get('optimizer'), OPTIMIZERS, object)
+    sync_bn = cfg.get('sync_bn')
+    for refused, sentence in (
+            (not issubclass(wrapper, DistributedDataParallel),
+             f'model_wrapper_cfg: {wrapper.__name__} does not keep the whole model in every process, as checkpoints need it: '
+             'use MMDistributedDataParallel'),
+            (issubclass(wrapper, MMSeparateDistributedDataParallel),
+             f'model_wrapper_cfg: {wrapper.__name__} wraps each part of a model for an optimizer of its own, and a grounder '
+             'has one optimizer: use MMDistributedDataParallel'),
+            (sync_bn is not None and not cuda,
+             'sync_bn: PyTorch has synchronised batch norm for CUDA devices only, and there is none'),
+            (sync_bn == 'mmcv' and install_operator_stand_in(),
+             "sync_bn='mmcv' needs MMCV's compiled operators, which are not installed: use sync_bn='torch'"),
+            (issubclass(kind, ApexOptimWrapper),
+             'optim_wrapper: ApexOptimWrapper needs NVIDIA Apex, whose mixed precision is in PyTorch now: use '
+             'mmduet.MixedPrecisionOptimWrapper'),
+            (issubclass(kind, AmpOptimWrapper) and not mixed and not cuda,
+             'optim_wrapper: AmpOptimWrapper works on accelerators only, and there is none: use '
+             "mmduet.MixedPrecisionOptimWrapper with dtype='bf16'"),
+            (mixed and not cuda and DTYPES.get(optim.get('dtype', '')) == torch.float16,
+             'optim_wrapper: fp16 needs a CUDA device, and there is none: use bf16 (--amp bf16)'),
+            (issubclass(optimizer, ZeroRedundancyOptimizer),
+             'optim_wrapper.optimizer: ZeroRedundancyOptimizer keeps a part of its state in each process, and checkpoints hold '
+             'the whole: use the optimizer itself'),
+            (hook.get('backend_args') or hook.get('file_client_args'),
+             'default_hooks.checkpoint: checkpoints are replaced in one step, which only local folders can: leave backend_args '
+             'and file_client_args out')):
+        if refused:
+            raise ConfigError(sentence)
 
 
-def _refuse_optimizer(wrapper: Mapping[str, Any], cuda: bool) -> None:
-    kind = _find_class(wrapper, OPTIM_WRAPPERS) or OptimWrapper
-    optimizer = _find_class(wrapper.get('optimizer') or {}, OPTIMIZERS) or Optimizer
-    if issubclass(kind, ApexOptimWrapper):
-        raise ConfigError('optim_wrapper: ApexOptimWrapper needs NVIDIA Apex, whose mixed precision is in PyTorch now: use '
-                          'mmduet.MixedPrecisionOptimWrapper')
-    if issubclass(kind, AmpOptimWrapper) and not cuda:
-        raise ConfigError('optim_wrapper: AmpOptimWrapper works on accelerators only, and there is none: use '
-                          "mmduet.MixedPrecisionOptimWrapper with dtype='bf16'")
-    if issubclass(optimizer, ZeroRedundancyOptimizer):
-        raise ConfigError('optim_wrapper.optimizer: ZeroRedundancyOptimizer keeps a part of its state in each process, and '
-                          'checkpoints hold the whole: use the optimizer itself')
-
-
-def _refuse_wrapper(wrapper: Mapping[str, Any]) -> None:
-    kind = _find_class(wrapper, MODEL_WRAPPERS) or MMDistributedDataParallel
-    if not issubclass(kind, DistributedDataParallel):
-        raise ConfigError(f'model_wrapper_cfg: {kind.__name__} does not keep the whole model in every process, as checkpoints '
-                          'need it: use MMDistributedDataParallel')
-    if issubclass(kind, MMSeparateDistributedDataParallel):
-        raise ConfigError(f'model_wrapper_cfg: {kind.__name__} wraps each part of a model for an optimizer of its own, and a '
-                          'grounder has one optimizer: use MMDistributedDataParallel')
-
-
-def _refuse_sync_bn(kind: str | None, cuda: bool) -> None:
-    if kind is None:
-        return
-    if not cuda:
-        raise ConfigError('sync_bn: PyTorch has synchronised batch norm for CUDA devices only, and there is none')
-    if kind == 'mmcv' and install_operator_stand_in():
-        raise ConfigError("sync_bn='mmcv' needs MMCV's compiled operators, which are not installed: use sync_bn='torch'")
-
-
-def _find_class(cfg: Mapping[str, Any], registry: Registry) -> type[Any] | None:
-    kind = cfg.get('type')
+def _find_class(cfg: Mapping[str, Any] | None, registry: Registry, default: type[Any]) -> type[Any]:
+    kind = (cfg or {}).get('type')
     found: type[Any] | None = registry.get(kind) if isinstance(kind, str) else kind
-    return found
+    return found or default
 
 
 def module_names(names: str | list[str] | None) -> list[str]:
@@ -91,11 +83,11 @@ def check_module_names(cfg: Mapping[str, Any], model: nn.Module) -> None:
         ConfigError: one is not; names the nearest.
     """
     known = [name for name, _ in model.named_modules() if name]
-    for option in _NAMES_OF_MODULES:
+    for option in ('activation_checkpointing', 'efficient_conv_bn_eval'):
         for name in module_names(cfg.get(option)):
             if name not in known:
-                near = get_close_matches(name, known, n=3) or [child for child, _ in model.named_children()]
-                raise ConfigError(f'{option}: {type(model).__name__} has no submodule {name!r}, but {", ".join(near)}')
+                near = nearest(name, known) or f'; it has {", ".join(child for child, _ in model.named_children())}'
+                raise ConfigError(f'{option}: {type(model).__name__} has no submodule {name!r}{near}')
 
 
 def checkpoint_without_reentry(model: nn.Module, names: str | list[str] | None) -> None:
@@ -103,20 +95,14 @@ def checkpoint_without_reentry(model: nn.Module, names: str | list[str] | None) 
 
     MMEngine takes the reentrant kind, which gives no gradient at all to a module whose inputs need none, as an encoder's
     pixels, and takes no keyword arguments. This kind gives the gradients that the module has without it, dropout included, and
-    batch norms the same statistics.
-    Modules that are not wrapped stay as they are.
+    batch norms the same statistics. Modules that are not wrapped stay as they are.
     """
     for name in module_names(names):
         module = model.get_submodule(name)
         wrapped: Any = vars(module).get('forward')
         if wrapped is not None and not isinstance(wrapped, partial):
-            module.forward = partial(checkpoint, wrapped.__wrapped__, use_reentrant=False,
-                                     context_fn=partial(_contexts, module))
-
-
-def _contexts(module: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Surroundings of a module's forward and of its second one, for the gradient."""
-    return nullcontext(), _keeping_statistics(module)
+            contexts = partial(lambda module: (nullcontext(), _keeping_statistics(module)), module)  # of the first and second
+            module.forward = partial(checkpoint, wrapped.__wrapped__, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager

@@ -12,28 +12,20 @@ from mmduet.registry import LOOPS
 
 
 class RemainingBatches(Sampler[list[int]]):
-    """The batches of a batch sampler after the first ``skipped``.
-
-    Args:
-        batches: the whole epoch.
-        skipped: how many were seen.
-    """
+    """The batches of a batch sampler after the first ``skipped``, which are drawn but not decoded."""
 
     def __init__(self, batches: Any, skipped: int) -> None:
-        self._batches = batches
-        self._skipped = skipped
+        self._batches, self._skipped = batches, skipped
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield index lists; those skipped are drawn, but nothing is decoded."""
         return itertools.islice(iter(self._batches), self._skipped, None)
 
     def __len__(self) -> int:
-        """Batches that remain."""
         return max(len(self._batches) - self._skipped, 0)
 
 
 def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
-    """A loader like ``loader`` that gives the rest of its epoch without touching the images before."""
+    """A loader like ``loader`` that gives the rest of its epoch without reading the images before."""
     return DataLoader(loader.dataset, batch_sampler=RemainingBatches(loader.batch_sampler, skipped),
                       num_workers=loader.num_workers, collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
                       worker_init_fn=loader.worker_init_fn, prefetch_factor=loader.prefetch_factor, timeout=loader.timeout,
@@ -57,12 +49,8 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     this holds where the checkpoint was written after an update.
 
     Args:
-        runner: the runner, which knows where a checkpoint was written.
-        dataloader: training data, or its config.
-        max_epochs: epochs in total.
-        val_begin: first epoch (from 1) after which to validate.
-        val_interval: epochs between two validations; the last epoch is always validated.
-        dynamic_intervals: pairs of an epoch and the ``val_interval`` from there on; see ``EpochBasedTrainLoop``.
+        runner, dataloader, max_epochs, val_begin, val_interval, dynamic_intervals: see ``EpochBasedTrainLoop``; the last epoch
+            is always validated.
         max_iters: stop after so many steps in total, counted over resumed runs, and write a checkpoint; None for no limit.
     """
 
@@ -89,7 +77,9 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
                 break
             skipped = 0
             self._decide_current_val_interval()
-            if self._should_validate():
+            due = self._epoch >= self.val_begin and self._epoch % self.val_interval == 0
+            last = self._epoch == self._max_epochs or self._iter >= self._max_iters
+            if self.runner.val_loop is not None and (due or last):
                 self.runner.val_loop.run()
         self.runner.call_hook('after_train')
         return self.runner.model
@@ -97,11 +87,6 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     def run_epoch(self) -> None:
         """Train one whole epoch."""
         self._run_epoch_from(0)
-
-    def _should_validate(self) -> bool:
-        last = self._epoch == self._max_epochs or self._iter >= self._max_iters
-        due = self._epoch >= self.val_begin and self._epoch % self.val_interval == 0
-        return self.runner.val_loop is not None and (due or last)
 
     def _run_epoch_from(self, skipped: int) -> bool:
         """Train an epoch after its first ``skipped`` batches; return whether its end was reached."""

@@ -1,23 +1,22 @@
 """Optimizer: MMEngine's settings per parameter in few groups, and mixed precision on GPUs and CPUs."""
 import inspect
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
+from logging import Filter
 from typing import Any
 
 import torch
 from mmengine.device import get_device
 from mmengine.logging import MMLogger, print_log
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.optim import AmpOptimWrapper, DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIMIZERS
-from torch import Tensor, nn
+from torch import nn
 
-from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.config_tools import ConfigError, nearest
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
-PARAMWISE_KEYS = ('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
-                  'dcn_offset_lr_mult', 'bypass_duplicate')
+PARAMWISE_KEYS = ['custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
+                  'dcn_offset_lr_mult', 'bypass_duplicate']
 MULTIPLIERS = ('lr_mult', 'decay_mult')
 DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
 
@@ -51,10 +50,10 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optimizer = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
         if optimizer is None:
             raise KeyError(f'{kind} is not in the optimizer registry')
-        refuse_unknown(self.paramwise_cfg, PARAMWISE_KEYS, 'paramwise_cfg')
+        _refuse_unknown(self.paramwise_cfg, PARAMWISE_KEYS, 'paramwise_cfg')
+        known = [*MULTIPLIERS, *list(inspect.signature(optimizer).parameters)[1:]]
         for key, options in self.paramwise_cfg.get('custom_keys', {}).items():
-            refuse_unknown(options, (*MULTIPLIERS, *list(inspect.signature(optimizer).parameters)[1:]),
-                           f'paramwise_cfg.custom_keys[{key!r}]')
+            _refuse_unknown(options, known, f'paramwise_cfg.custom_keys[{key!r}]')
 
     def add_params(self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '',
                    is_dcn_module: bool | None = None) -> None:
@@ -72,33 +71,23 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         for key in self.paramwise_cfg.get('custom_keys', {}):
             if not any(key in name for name in names):
                 print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current')
-        with _silenced(MMLogger.get_current_instance()):  # it writes lines for every parameter
+        logger, silence = MMLogger.get_current_instance(), Filter('nothing')
+        logger.addFilter(silence)  # MMEngine writes lines for every parameter
+        try:
             super().add_params(params, module)
+        finally:
+            logger.removeFilter(silence)
         params[:] = merge_equal_groups(params, {'lr': self.base_lr, 'weight_decay': self.base_wd})
         for group in params:
             size = sum(parameter.numel() for parameter in group['params']) / 1e6
             settings = ', '.join(f'{name} {value}' for name, value in group.items() if name != 'params')
             print_log(f'parameter group: {len(group["params"])} tensors, {size:.2f} M parameters, {settings}', logger='current')
 
-    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The parameter groups of ``model``, those with the highest rate first."""
-        params: list[dict[str, Any]] = []
-        self.add_params(params, model)
-        return params
 
-
-def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> None:
-    """See that all options are known.
-
-    Raises:
-        ConfigError: one is not; names the nearest.
-    """
-    known = list(known)
+def _refuse_unknown(options: Iterable[str], known: list[str], where: str) -> None:
     for option in options:
         if option not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f'did you mean {near[0]}? ' if near else ''
-            raise ConfigError(f'{where} does not know {option!r}: {hint}It takes {", ".join(known)}')
+            raise ConfigError(f'{where} does not know {option!r}{nearest(option, known)}. It takes {", ".join(known)}')
 
 
 def merge_equal_groups(groups: Iterable[dict[str, Any]], base: dict[str, Any]) -> list[dict[str, Any]]:
@@ -116,21 +105,9 @@ def merge_equal_groups(groups: Iterable[dict[str, Any]], base: dict[str, Any]) -
     return sorted(merged.values(), key=lambda group: (-group['lr'], -group.get('weight_decay', 0)))
 
 
-@contextmanager
-def _silenced(logger: logging.Logger) -> Iterator[None]:
-    def refuse(_: logging.LogRecord) -> bool:
-        return False
-
-    logger.addFilter(refuse)
-    try:
-        yield
-    finally:
-        logger.removeFilter(refuse)
-
-
 @OPTIM_WRAPPERS.register_module()
-class MixedPrecisionOptimWrapper(OptimWrapper):
-    """Train under autocast, on a CPU too (bfloat16), with loss scaling for float16. MMEngine's wrapper refuses CPUs.
+class MixedPrecisionOptimWrapper(AmpOptimWrapper):
+    """MMEngine's training under autocast, with loss scaling for float16, on a CPU too (bfloat16), which MMEngine's refuses.
 
     Args:
         optimizer: the optimizer.
@@ -140,47 +117,27 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         device: where the model is; MMEngine's choice where not given.
 
     Raises:
-        ValueError: another type, or float16 without a CUDA device.
+        ConfigError: another type, or float16 without a CUDA device.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, dtype: str = 'bf16', accumulative_counts: int = 1,
                  clip_grad: dict[str, Any] | None = None, device: str | None = None) -> None:
-        super().__init__(optimizer, accumulative_counts, clip_grad)
+        OptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)  # AmpOptimWrapper's own wants an accelerator
         self._device = device or get_device()
         if dtype not in DTYPES:
-            raise ValueError(f"mixed precision knows 'bf16' and 'fp16', got {dtype!r}")
-        self._dtype = DTYPES[dtype]
-        if self._dtype == torch.float16 and self._device != 'cuda':
-            raise ValueError(f'fp16 needs a CUDA device, and training runs on {self._device}: use bf16')
-        self._scaler = torch.amp.GradScaler(self._device, enabled=self._dtype == torch.float16)
-
-    def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Backpropagate the scaled loss."""
-        self._scaler.scale(loss).backward(**kwargs)
-        self._inner_count += 1
-
-    def step(self, **kwargs: Any) -> None:
-        """Update, unless the scaled gradients overflowed."""
-        if self.clip_grad_kwargs:
-            self._scaler.unscale_(self.optimizer)
-            self._clip_grad()
-        self._scaler.step(self.optimizer, **kwargs)
-        self._scaler.update()
-
-    def state_dict(self) -> dict[str, Any]:
-        """State of the optimizer and of the scaler."""
-        return {**super().state_dict(), 'loss_scaler': self._scaler.state_dict()}
+            raise ConfigError(f"mixed precision knows 'bf16' and 'fp16', got {dtype!r}")
+        self.cast_dtype = DTYPES[dtype]
+        if self.cast_dtype == torch.float16 and self._device != 'cuda':
+            raise ConfigError(f'fp16 needs a CUDA device, and training runs on {self._device}: use bf16')
+        self.loss_scaler = torch.amp.GradScaler(self._device, enabled=self.cast_dtype == torch.float16)
+        self._scale_update_param = None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state of ``state_dict``; a checkpoint of a full-precision run has none for the scaler."""
-        state = dict(state_dict)
-        scaler = state.pop('loss_scaler', None)
-        if scaler:
-            self._scaler.load_state_dict(scaler)
-        super().load_state_dict(state)
+        """Take the state of ``state_dict``; a checkpoint of a run without float16 has none for the scaler."""
+        super().load_state_dict({key: value for key, value in state_dict.items() if value or key != 'loss_scaler'})
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run the forward pass under autocast."""
-        with super().optim_context(model), torch.autocast(self._device, self._dtype):
+        with OptimWrapper.optim_context(self, model), torch.autocast(self._device, self.cast_dtype):
             yield

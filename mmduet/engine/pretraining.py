@@ -1,7 +1,7 @@
-"""Whether the images that a score is measured on were kept out of pre-training: yes, no or unknown.
+"""Data overlap between pre-training and the images that a score is measured on: none, some or unknown.
 
-A config says it by ``pretrain_excludes``, the names of data sets none of whose val and test images were seen before; a
-checkpoint carries the word of the config that it was trained by.
+A config states by ``pretrain_excludes`` the data sets none of whose val and test images were seen before; a checkpoint
+carries what the config that it was trained by states.
 """
 from collections.abc import Mapping
 from typing import Any
@@ -14,41 +14,39 @@ TEACHER_KEY = 'teacher_pretrain_excludes'
 
 
 def stated_excludes(cfg: Mapping[str, Any]) -> list[str] | None:
-    """Data sets whose val and test images no pre-training of a config saw; None where it does not say.
+    """Data sets without overlap with the pre-training of a config; None where it does not state them.
 
-    What is distilled knows what its teacher saw, so that a config with a pretrained teacher must say it of the teacher too, by
+    A student learns what its teacher saw, so that a config with a pretrained teacher must state it of the teacher too, by
     ``teacher_pretrain_excludes``. Nobody lists the images that the CLIPs of open_clip saw.
     """
     excludes = cfg.get(KEY)
-    teacher = (cfg.get('model') or {}).get('teacher')
-    if teacher is not None and any(node.get('pretrained') is not None for node in walk(teacher)):
-        of_teacher = cfg.get(TEACHER_KEY)
-        return None if excludes is None or of_teacher is None else [name for name in excludes if name in of_teacher]
-    return None if excludes is None else [str(name) for name in excludes]
+    has_teacher = any(node.get('pretrained') is not None for node in walk((cfg.get('model') or {}).get('teacher')))
+    return _common(excludes, cfg.get(TEACHER_KEY) if has_teacher else excludes)
+
+
+def _common(first: list[str] | None, second: list[str] | None) -> list[str] | None:
+    return None if first is None or second is None else [str(name) for name in first if name in second]
 
 
 def loaded_excludes(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], trained_on: str | None) -> list[str] | None:
-    """Data sets whose val and test images weights saw neither before nor by being loaded; None where nobody says it.
+    """Data sets without overlap with the pre-training of weights, that of the loaded checkpoint included; None where unknown.
 
     Args:
         checkpoint_meta: of the checkpoint that was loaded.
         cfg: the config it was loaded into.
-        trained_on: name of the data set that a training goes on with from there; None for a test or a resumed training, where
-            what the checkpoint carries is all there is to say.
+        trained_on: name of the data set that a training goes on with from there; None for a test or a resumed training, for
+            which what the checkpoint carries is enough.
     """
-    stated, carried = stated_excludes(cfg), checkpoint_meta.get(KEY)
+    stated = stated_excludes(cfg)
     if trained_on is None:
-        return carried if KEY in checkpoint_meta else stated
+        return checkpoint_meta.get(KEY, stated)
     # Weights trained on another data set may have seen anything of this one.
     before = (checkpoint_meta.get('dataset_meta') or {}).get('dataset_name')
-    if stated is None or carried is None or before != trained_on:
-        return None
-    return [name for name in stated if name in carried]
+    return _common(stated, checkpoint_meta.get(KEY)) if before == trained_on else None
 
 
 def describe_pretraining(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], dataset: str) -> str:
     """The line that goes with a score."""
-    carried = KEY in checkpoint_meta
     excludes = loaded_excludes(checkpoint_meta, cfg, trained_on=None)
-    source = '' if carried or excludes is None else ' (says the config; the checkpoint does not)'
+    source = '' if KEY in checkpoint_meta or excludes is None else ' (says the config; the checkpoint does not)'
     return describe_overlap(excludes, dataset) + source

@@ -11,11 +11,9 @@ def get_random_state() -> dict[str, Any]:
     version, words, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
-        'python': {'version': version, 'words': list(words), 'gauss': gauss},
+        'torch': torch.get_rng_state(), 'python': {'version': version, 'words': list(words), 'gauss': gauss},
         'numpy': {'name': str(name), 'keys': torch.from_numpy(np.asarray(keys).astype(np.int64)), 'position': int(position),
-                  'has_gauss': int(has_gauss), 'cached': float(cached)},
-        'torch': torch.get_rng_state(),
-    }
+                  'has_gauss': int(has_gauss), 'cached': float(cached)}}
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         state['cuda'] = torch.cuda.get_rng_state()
     return state

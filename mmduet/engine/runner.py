@@ -1,6 +1,8 @@
 """The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
 import random
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,9 @@ import torch
 import torch.utils.deterministic as torch_deterministic
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object
-from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import BaseLoop, Runner, TestLoop, ValLoop
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import Tensor, nn
@@ -43,6 +44,17 @@ from mmduet.models.distill import student_of
 from mmduet.registry import RUNNERS
 
 
+def _with_token_ids(build: Callable[[Runner, Any], BaseLoop]) -> Callable[[Runner, Any], BaseLoop]:
+    """Build a loop whose workers make the model's token ids."""
+    @wraps(build)
+    def build_and_hand_out(runner: Runner, loop: Any) -> BaseLoop:
+        built, preprocessor = build(runner, loop), runner.plain_model.data_preprocessor
+        if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
+            give_tokenizer(built.dataloader.dataset, preprocessor.tokenizer.encode)
+        return built
+    return build_and_hand_out
+
+
 @RUNNERS.register_module()
 class GroundingRunner(Runner):
     """Train, validate and test a grounder; built from a config by ``GroundingRunner.from_cfg``.
@@ -55,6 +67,9 @@ class GroundingRunner(Runner):
     resumed_batches_per_epoch: int | None = None
     _random_states: list[dict[str, Any]] | None = None
     _loaded_meta: dict[str, Any] | None = None
+    build_train_loop = _with_token_ids(Runner.build_train_loop)
+    build_val_loop = _with_token_ids(Runner.build_val_loop)
+    build_test_loop = _with_token_ids(Runner.build_test_loop)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Join the process group before MMEngine would, with the back end that the machine has.
@@ -76,20 +91,17 @@ class GroundingRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None,
                          diff_rank_seed: bool = False) -> DataLoader[Any]:
-        """Build a loader that draws its workers' seeds from a generator of its own.
-
-        So neither a validation nor a resume in between changes the random numbers of the training.
-        """
+        """Build a loader with a generator of its own, so that a validation or resume leaves the training's random numbers."""
         loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
         if loader.generator is None:
             loader.generator = torch.Generator().manual_seed(seed if seed is not None else random.getrandbits(31))
         return loader
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
-        """Build the model, and let its student compute by what is faster on a CPU where there is nothing else."""
+        """Build the model and, where there is a CPU only, optimise its student for it."""
         built = super().build_model(model)
         if self.cfg.get('optimise_for_cpu', not self.cfg.get('compile')) and get_device() == 'cpu':
-            # A teacher stays as it is: by what order it adds up should not depend on the machine that asks it.
+            # A teacher stays as it is: in which order it adds up should not depend on the machine.
             optimise_for_cpu(student_of(built))
         return built
 
@@ -129,28 +141,15 @@ class GroundingRunner(Runner):
             self.logger.info('The model is compiled at its first call, and again where sizes change.')
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks; before the first step of a resumed training the generators take the state they had."""
+        """Call the hooks; before that, hand out what a loop or its first step needs."""
         if fn_name == 'before_train_iter':
             self.restore_random_state()
+        elif fn_name in ('before_val', 'before_test'):
+            evaluator = self.val_evaluator if fn_name == 'before_val' else self.test_evaluator
+            for metric in evaluator.metrics:
+                if isinstance(metric, GroundingMetric):
+                    metric.pretrain_excludes = self.pretrain_excludes
         super().call_hook(fn_name, **kwargs)
-
-    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
-        """Build the loop and let its workers make the model's token ids."""
-        return self._hand_out_tokenizer(super().build_train_loop(loop))
-
-    def build_val_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
-        """Build the loop and let its workers make the model's token ids."""
-        return self._hand_out_tokenizer(super().build_val_loop(loop))
-
-    def build_test_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
-        """Build the loop and let its workers make the model's token ids."""
-        return self._hand_out_tokenizer(super().build_test_loop(loop))
-
-    def _hand_out_tokenizer(self, loop: BaseLoop) -> BaseLoop:
-        preprocessor = self.plain_model.data_preprocessor
-        if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
-            give_tokenizer(loop.dataloader.dataset, preprocessor.tokenizer.encode)
-        return loop
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""
@@ -158,23 +157,12 @@ class GroundingRunner(Runner):
 
     @property
     def pretrain_excludes(self) -> list[str] | None:
-        """Data sets whose val and test images the weights never saw, by the word of config and loaded checkpoint."""
+        """Data sets without overlap between their val and test images and pre-training; None where nobody states it."""
         if self._loaded_meta is None:
             return stated_excludes(self.cfg)
         goes_on = isinstance(self._train_loop, BaseLoop) and not self._resume
         name = str(getattr(self.train_dataloader.dataset, 'metainfo', {}).get('dataset_name')) if goes_on else None
         return loaded_excludes(self._loaded_meta, self.cfg, name)
-
-    def build_evaluator(self, evaluator: Any) -> Any:
-        """Build an evaluator, and tell its metrics what pre-training saw, so that they say it with every score."""
-        built = super().build_evaluator(evaluator)
-        self._tell_metrics(built)
-        return built
-
-    def _tell_metrics(self, evaluator: Evaluator) -> None:
-        for metric in evaluator.metrics:
-            if isinstance(metric, GroundingMetric):
-                metric.pretrain_excludes = self.pretrain_excludes
 
     @property
     def plain_model(self) -> nn.Module:
@@ -195,10 +183,9 @@ class GroundingRunner(Runner):
         for path in candidates:
             try:
                 self.resume(str(path))
+                return
             except CorruptCheckpointError as error:
                 self.logger.warning(f'{error}. Trying the one before.')
-                continue
-            return
         if candidates:
             raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are truncated or corrupt: remove them '
                                   'to start anew')
@@ -228,9 +215,6 @@ class GroundingRunner(Runner):
             checkpoint['message_hub'] = restore_history(checkpoint['message_hub'])
         self._random_states = checkpoint.get('random_states')
         self._loaded_meta = checkpoint['meta']
-        for loop in (self._val_loop, self._test_loop):
-            if isinstance(loop, ValLoop | TestLoop):
-                self._tell_metrics(loop.evaluator)
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
@@ -238,13 +222,12 @@ class GroundingRunner(Runner):
     def restore_random_state(self) -> None:
         """Put the generators into the state of the checkpoint that training was resumed from, if any; once."""
         states, self._random_states = self._random_states, None
-        if not self._resume or states is None:
-            return
-        if len(states) != self.world_size:
-            self.logger.warning(f'The checkpoint has the random state of {len(states)} processes, there are now '
-                                f'{self.world_size}: it is not restored.')
-            return
-        set_random_state(states[self.rank])
+        if self._resume and states is not None:
+            if len(states) == self.world_size:
+                set_random_state(states[self.rank])
+            else:
+                self.logger.warning(f'The checkpoint has the random state of {len(states)} processes, there are now '
+                                    f'{self.world_size}: it is not restored.')
 
     def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict[str, Any] | None = None,
                         save_optimizer: bool = True, save_param_scheduler: bool = True, meta: dict[str, Any] | None = None,
@@ -252,7 +235,7 @@ class GroundingRunner(Runner):
         """Write a checkpoint in one step; every rank must call it.
 
         Raises:
-            NonFiniteLossError: a loss since the last look was not finite, on any rank.
+            NonFiniteLossError: a loss since the last check was not finite, on any rank.
             CheckpointError: a weight is not finite, or the disk refuses. The checkpoints before are kept in each case.
         """
         if file_client_args is not None or backend_args is not None:
@@ -265,10 +248,8 @@ class GroundingRunner(Runner):
                                   'it are kept. Resume from them with a smaller learning rate, gradient clipping or fp32')
         if self.rank != 0:
             return
-        meta = dict(meta or {})
-        meta.setdefault('epoch', self.epoch + 1 if by_epoch else self.epoch)
-        meta.setdefault('iter', self.iter if by_epoch else self.iter + 1)
-        checkpoint = self._collect_checkpoint(meta, save_optimizer, save_param_scheduler)
+        position = {'epoch': self.epoch + by_epoch, 'iter': self.iter + (not by_epoch)}
+        checkpoint = self._collect_checkpoint({**position, **(meta or {})}, save_optimizer, save_param_scheduler)
         checkpoint['random_states'] = states
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(checkpoint, Path(out_dir) / filename)
@@ -284,8 +265,6 @@ class GroundingRunner(Runner):
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
                                       'message_hub': to_plain(self.message_hub.state_dict())}
         if save_optimizer:
-            if not isinstance(self.optim_wrapper, OptimWrapper):
-                raise TypeError(f'only a built OptimWrapper can be saved, got {type(self.optim_wrapper).__name__}')
             checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: isinstance(x, Tensor), Tensor.cpu)
         if save_param_scheduler and self.param_schedulers:
             checkpoint['param_schedulers'] = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]

@@ -1,4 +1,5 @@
 """Names of classes in a config, checked before anything is built."""
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -10,67 +11,39 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.utils import get_object_from_string
 
-import mmduet.registry
-
 
 class UnknownTypeError(ValueError):
     """A config names a class that nobody knows; the message names the nearest."""
 
 
-def root_registries() -> list[Registry]:
-    """MMEngine's registries; all others are their children."""
-    return [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
-
-
-def known_names() -> list[str]:
-    """Names of all classes of MMEngine and mmduet, and of other packages that were imported, with their scope."""
-    for value in vars(mmduet.registry).values():
-        if isinstance(value, Registry):
-            value.import_from_location()
-    names: set[str] = set()
-    for root in root_registries():
-        root.import_from_location()
-        names.update(root.module_dict)
-        for scope, child in root.children.items():
-            names.update(f'{scope}.{name}' for name in child.module_dict)
-    return sorted(names)
+def _names(scope: str) -> set[str]:
+    """Names of all classes in the registries of a scope; in MMEngine's own for an empty scope."""
+    with suppress(ImportError):
+        import_module(f'{scope or "mmengine"}.registry')
+    roots = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
+    registries = [root.children[scope] for root in roots if scope in root.children] if scope else roots
+    for registry in registries:
+        registry.import_from_location()
+    return {name for registry in registries for name in registry.module_dict}
 
 
 def is_known(name: str) -> bool:
     """Whether a registry, or an import by its dotted path, finds ``name``."""
-    scope, separator, bare = name.rpartition('.')
-    if separator:
-        with suppress(ImportError):
-            import_module(f'{scope.partition(".")[0]}.registry')
-        if '.' not in scope:
-            for root in root_registries():
-                child = root.children.get(scope)
-                if child is not None:
-                    child.import_from_location()
-                    if bare in child.module_dict:
-                        return True
-        return get_object_from_string(name) is not None
-    for root in root_registries():
-        for registry in (root, root.children.get('mmduet')):
-            if registry is not None:
-                registry.import_from_location()
-                if name in registry.module_dict:
-                    return True
-    return False
+    scope, _, bare = name.rpartition('.')
+    if scope:
+        return ('.' not in scope and bare in _names(scope)) or get_object_from_string(name) is not None
+    return bare in _names('') or bare in _names('mmduet')
 
 
 def nearest_names(name: str) -> list[str]:
-    """Up to three known names that read like ``name``, with or without its scope; mmduet's own first."""
-    known = known_names()
-    bare = name.rpartition('.')[2]
-    by_bare: dict[str, list[str]] = {}
-    for full in known:
-        by_bare.setdefault(full.rpartition('.')[2].lower(), []).append(full)
-    lowered = {full.lower(): full for full in known}
-    near = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3, cutoff=0.7)]
-    for match in get_close_matches(bare.lower(), by_bare, n=3, cutoff=0.7):
-        near += [full for full in by_bare[match] if full not in near]
-    return sorted(near, key=lambda full: not full.startswith('mmduet.'))[:3]
+    """Up to three names of MMEngine and mmduet that read like ``name``, with or without its scope; mmduet's own first."""
+    forms: dict[str, list[str]] = {}
+    for full in (*(f'mmduet.{bare}' for bare in sorted(_names('mmduet'))), *sorted(_names(''))):
+        for form in {full.lower(), full.rpartition('.')[2].lower()}:
+            forms.setdefault(form, []).append(full)
+    near = [full for wanted in (name, name.rpartition('.')[2])
+            for form in get_close_matches(wanted.lower(), forms, n=3, cutoff=0.7) for full in forms[form]]
+    return sorted(dict.fromkeys(near), key=lambda full: not full.startswith('mmduet.'))[:3]
 
 
 @contextmanager
@@ -96,34 +69,28 @@ def check_types(cfg: Config) -> None:
     """
     for where, value in _types(cfg._cfg_dict, ''):
         if isinstance(value, str) and not is_known(value):
-            near = nearest_names(value)
-            hint = f'; the nearest are {", ".join(near)}' if near else ''
-            raise UnknownTypeError(f'{where}: no registry knows {value!r}{hint}')
+            raise _unknown(where, f'no registry knows {value!r}', value)
 
 
-def _types(node: Any, where: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+def _unknown(where: str, reason: object, name: str) -> UnknownTypeError:
+    near = nearest_names(name)
+    return UnknownTypeError(f'{where}: {reason}' + (f'; the nearest are {", ".join(near)}' if near else ''))
+
+
+def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         for key in node:
             inner = f'{where}.{key}' if where else str(key)
-            value = _get(node, key, inner)
+            try:
+                value = node[key]
+            except ImportError as error:
+                # A class that a config imports is looked up only now, and MMEngine's message is all that is left of its name.
+                missing = re.match(r'Failed to import (?:\S*\.)?(\S+)', str(error))
+                raise _unknown(inner, error, missing[1] if missing else '') from error
             # Gradients are clipped by norm or by value; these are no classes.
             if key in ('type', 'runner_type') and not where.endswith('clip_grad'):
-                found.append((inner, value))
-            found += _types(value, inner)
+                yield inner, value
+            yield from _types(value, inner)
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            found += _types(value, f'{where}[{index}]')
-    return found
-
-
-def _get(node: Mapping[str, Any], key: str, where: str) -> Any:
-    try:
-        return node[key]
-    except ImportError as error:
-        # A class that a config imports is looked up only now, and MMEngine's message is all that is left of its name.
-        words = str(error).split()
-        missing = words[3] if str(error).startswith('Failed to import') and len(words) > 3 else ''
-        near = nearest_names(missing.rpartition('.')[2]) if missing else []
-        hint = f'; the nearest are {", ".join(near)}' if near else ''
-        raise UnknownTypeError(f'{where}: {error}{hint}') from error
+            yield from _types(value, f'{where}[{index}]')

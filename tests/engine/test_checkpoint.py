@@ -72,7 +72,7 @@ def test_getattr_in_a_pickle_reaches_only_the_statistics_of_a_history_buffer(tmp
 
 
 @pytest.mark.parametrize('kept', [0, 10, 500, -40])
-def test_a_torn_file_is_named_with_what_to_do(tmp_path, kept):
+def test_a_truncated_file_is_named_with_what_to_do(tmp_path, kept):
     path = tmp_path / 'epoch_2.pth'
     write_checkpoint({'state_dict': {'a': torch.ones(300)}}, path)
     content = path.read_bytes()
@@ -81,7 +81,7 @@ def test_a_torn_file_is_named_with_what_to_do(tmp_path, kept):
         read_checkpoint(path)
 
 
-def test_a_torn_safetensors_file_is_named_too(tmp_path):
+def test_a_truncated_safetensors_file_is_named_too(tmp_path):
     path = tmp_path / 'weights.safetensors'
     save_file({'a': torch.ones(300)}, path)
     path.write_bytes(path.read_bytes()[:-100])
@@ -98,7 +98,7 @@ def test_safetensors_and_bare_state_dicts_are_checkpoints(tmp_path):
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     (tmp_path / 'epoch_12.pth').touch()
-    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*epoch_11\.pth; in the same folder: epoch_12\.pth'):
+    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*epoch_11\.pth; the nearest are epoch_12\.pth'):
         read_checkpoint(tmp_path / 'epoch_11.pth')
 
 

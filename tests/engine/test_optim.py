@@ -25,6 +25,12 @@ def construct(paramwise=None, **optimizer):
         dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-2, weight_decay=0.1) | optimizer), paramwise)
 
 
+def groups_of(model, paramwise=None):
+    groups = []
+    construct(paramwise).add_params(groups, model)
+    return groups
+
+
 def student():
     """A TransVG with the two layers that options name and it has not: a depth-wise and a deformable convolution."""
     model = MODELS.build(tiny_transvg_config())
@@ -72,7 +78,7 @@ def test_options_meet_their_layers():
 
 def test_equal_groups_are_merged_and_the_base_rate_comes_first():
     model = TinyGrounder()
-    groups = construct(dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1)))).groups(model)
+    groups = groups_of(model, dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1))))
     assert [(group['lr'], group['weight_decay'], len(group['params'])) for group in groups] == [(1e-2, 0.1, 4), (1e-3, 0.1, 3)]
 
 
@@ -80,7 +86,7 @@ def test_a_student_in_a_wrapper_gets_the_same_groups_and_a_frozen_teacher_none()
     student = TinyGrounder()
     wrapper = nn.Module()
     wrapper.student, wrapper.teacher, wrapper.head = student, nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2)
-    groups = construct(dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))).groups(wrapper)
+    groups = groups_of(wrapper, dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
     assert [(group['lr'], len(group['params'])) for group in groups] == [(1e-2, 7), (1e-3, 2)]
     grouped = {id(parameter) for group in groups for parameter in group['params']}
     assert not grouped & {id(parameter) for parameter in wrapper.teacher.parameters()}
@@ -88,8 +94,8 @@ def test_a_student_in_a_wrapper_gets_the_same_groups_and_a_frozen_teacher_none()
 
 def test_the_longest_key_wins_and_decay_options_spare_norms_and_biases():
     model = TinyGrounder()
-    groups = construct(dict(custom_keys={'box': dict(lr_mult=2.0), 'box_head.bias': dict(lr_mult=3.0, decay_mult=0.0)},
-                            norm_decay_mult=0.0, bias_decay_mult=0.5)).groups(model)
+    groups = groups_of(model, dict(custom_keys={'box': dict(lr_mult=2.0), 'box_head.bias': dict(lr_mult=3.0, decay_mult=0.0)},
+                                   norm_decay_mult=0.0, bias_decay_mult=0.5))
     found = {(round(group['lr'], 6), group['weight_decay']): [tuple(p.shape) for p in group['params']] for group in groups}
     assert found == {(0.03, 0.0): [(4, )], (0.02, 0.1): [(4, 8)], (0.01, 0.1): [(8, 3, 8, 8), (64, 8)], (0.01, 0.05): [(8, )],
                      (0.01, 0.0): [(8, ), (8, )]}
@@ -99,22 +105,22 @@ def test_a_shared_parameter_is_grouped_once():
     model = nn.ModuleDict({'a': nn.Linear(2, 2), 'b': nn.Linear(2, 2)})
     model['b'].weight = model['a'].weight
     for options in (None, dict(bypass_duplicate=False), dict(bypass_duplicate=True, custom_keys={'b.': dict(lr_mult=0.1)})):
-        groups = construct(options).groups(model)
+        groups = groups_of(model, options)
         assert sum(len(group['params']) for group in groups) == 3
     # The first module that has it decides.
     assert {len(group['params']): group['lr'] for group in groups} == {2: 1e-2, 1: 1e-3}
 
 
 def test_unknown_options_and_a_missing_rate_are_refused():
-    with pytest.raises(ValueError, match=r"paramwise_cfg does not know 'norm_decay': did you mean norm_decay_mult\?"):
+    with pytest.raises(ValueError, match=r"paramwise_cfg does not know 'norm_decay'; the nearest are norm_decay_mult"):
         construct(dict(norm_decay=0))
-    with pytest.raises(ValueError, match=r"custom_keys\['backbone'\] does not know 'lrmult': did you mean lr_mult\?"):
+    with pytest.raises(ValueError, match=r"custom_keys\['backbone'\] does not know 'lrmult'; the nearest are lr_mult"):
         construct(dict(custom_keys=dict(backbone=dict(lrmult=1))))
 
 
 def test_nothing_trainable_is_refused():
     with pytest.raises(ValueError, match='Linear has no trainable parameter'):
-        construct().groups(nn.Linear(1, 1).requires_grad_(False))
+        groups_of(nn.Linear(1, 1).requires_grad_(False))
 
 
 def test_an_optimizer_without_a_rate_is_refused():

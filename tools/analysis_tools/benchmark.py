@@ -258,7 +258,6 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     if args.teacher_cache and 'teacher' not in cfg.model:
         raise config_tools.ConfigError('--teacher-cache needs a distilled config: the model of this one has no teacher')
     if args.amp is not None:
-        config_tools.check_precision(args.amp)
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     return cfg
 

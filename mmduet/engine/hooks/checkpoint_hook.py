@@ -41,11 +41,8 @@ class GroundingCheckpointHook(Hook):
             raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
         if max_keep_ckpts == 0 or max_keep_ckpts < -1:
             raise ValueError(f'max_keep_ckpts must be positive, or -1 for all, got {max_keep_ckpts}')
-        self._interval = interval
-        self._iter_interval = iter_interval
-        self._max_keep = max_keep_ckpts
-        self._metric = save_best
-        self._better = RULES[rule]
+        self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
+        self._metric, self._better = save_best, RULES[rule]
         self._folder: Path | None = None
         self._kept: list[str] = []
         self._best: dict[str, Any] | None = None
@@ -68,8 +65,8 @@ class GroundingCheckpointHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
         at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
-        inside = not at_end and runner.iter + 1 < runner.max_iters
-        if self._iter_interval and inside and self.every_n_train_iters(runner, self._iter_interval):
+        at_end = at_end or runner.iter + 1 >= runner.max_iters
+        if self._iter_interval and not at_end and self.every_n_train_iters(runner, self._iter_interval):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
 
     def after_iteration_limit(self, runner: Runner) -> None:
@@ -79,10 +76,9 @@ class GroundingCheckpointHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Write every ``interval`` epochs and after the last; at the end of a training that counts steps."""
         if _counts_steps(runner):
-            self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
-            return
-        last = self.is_last_train_epoch(runner) or runner.iter >= runner.max_iters
-        if last or self.every_n_epochs(runner, self._interval):
+            self.after_iteration_limit(runner)
+        elif (self.every_n_epochs(runner, self._interval) or self.is_last_train_epoch(runner)
+              or runner.iter >= runner.max_iters):
             self._save(runner, f'epoch_{runner.epoch + 1}.pth', runner.epoch + 1, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -135,9 +131,7 @@ def find_metric(metrics: Mapping[str, float], name: str) -> float:
     Raises:
         KeyError: no such metric; lists those there are.
     """
-    if name in metrics:
-        return metrics[name]
-    for key, value in metrics.items():
-        if key.endswith('/' + name):
-            return value
-    raise KeyError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')
+    found = next((key for key in (name, *metrics) if key in metrics and (key == name or key.endswith(f'/{name}'))), None)
+    if found is None:
+        raise KeyError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')
+    return metrics[found]

@@ -1,13 +1,12 @@
 """Parts of a model that are trained only after some epochs."""
 import gc
 from collections.abc import Sequence
-from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 from torch import nn
 
+from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import HOOKS
 
 
@@ -29,28 +28,27 @@ class FreezeHook(Hook):
     def __init__(self, parts: Sequence[str], epochs: int) -> None:
         if isinstance(parts, str) or not parts or epochs < 0:
             raise ValueError(f'parts must be a list of names and epochs at least 0, got {parts!r} and {epochs}')
-        self._parts = tuple(parts)
-        self._epochs = epochs
+        self._parts, self._epochs = tuple(parts), epochs
         self._frozen: list[nn.Parameter] = []
 
-    def before_train(self, runner: Runner) -> None:
+    def before_train(self, runner: GroundingRunner) -> None:
         """See that every part exists.
 
         Raises:
             ValueError: a part has no trainable parameter.
         """
         for part in self._parts:
-            if not trainable_parameters(_plain(runner.model), [part]) and not self._frozen:
-                raise ValueError(f'nothing to freeze: {type(_plain(runner.model)).__name__} has no trainable parameter '
-                                 f'in a part called {part!r}')
+            if not trainable_parameters(runner.plain_model, [part]) and not self._frozen:
+                raise ValueError(f'nothing to freeze: {type(runner.plain_model).__name__} has no trainable parameter in a part '
+                                 f'called {part!r}')
 
-    def before_train_epoch(self, runner: Runner) -> None:
+    def before_train_epoch(self, runner: GroundingRunner) -> None:
         """Freeze or release the parts; the first epoch that trains them is number ``epochs``, counted from 0."""
         freeze = runner.epoch < self._epochs
         if freeze == bool(self._frozen):
             return
         if freeze:
-            self._frozen = trainable_parameters(_plain(runner.model), self._parts)
+            self._frozen = trainable_parameters(runner.plain_model, self._parts)
         for parameter in self._frozen:
             parameter.requires_grad_(not freeze)
             parameter.grad = None
@@ -59,23 +57,13 @@ class FreezeHook(Hook):
             self._frozen = []
         runner.logger.info(f'{", ".join(self._parts)}: {count:.1f} M parameters are '
                            + (f'frozen until epoch {self._epochs} is over' if freeze else 'trained from now on'))
-        self._wrap_again(runner)
-
-    @staticmethod
-    def _wrap_again(runner: Runner) -> None:
-        """Wrap a distributed model anew, because the wrapper waits for the gradients it saw when it was made."""
-        if is_model_wrapper(runner.model):
-            plain = runner.model.module
-            runner.model = plain
+        if is_model_wrapper(runner.model):  # its wrapper waits for the gradients that there were when it was made
+            runner.model = runner.plain_model
             gc.collect()  # the old wrapper's hooks on the parameters go with it
-            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), plain)
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), runner.model)
 
 
 def trainable_parameters(model: nn.Module, parts: Sequence[str]) -> list[nn.Parameter]:
     """Parameters that take a gradient and lie in a submodule with one of the names, at any depth."""
     return [parameter for name, parameter in model.named_parameters()
             if parameter.requires_grad and set(name.split('.')[:-1]) & set(parts)]
-
-
-def _plain(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from mmduet.registry import HOOKS
 
-_SHOWN_IDS = 8
-
 
 class NonFiniteLossError(RuntimeError):
     """A loss became NaN or infinite; the message names step, expressions and terms."""
@@ -27,9 +25,8 @@ def expression_ids(data_batch: Any) -> list[str]:
 class GroundingRuntimeInfoHook(RuntimeInfoHook):
     """Give the losses to the message hub in one copy per logging interval, and stop training at the first that is not finite.
 
-    MMEngine's hook copies every loss at every step, and each copy waits for the device. Here the values stay on the device;
-    they are copied when the logger is about to print, when an epoch ends and before a checkpoint is written, so no
-    checkpoint is written after a loss that was not finite, on any rank.
+    MMEngine's hook copies every loss at every step, and each copy waits for the device. Here they are copied when the logger is
+    about to print, when an epoch ends and before a checkpoint is written: none is after a loss not finite, on any rank.
 
     Args:
         interval: steps between two copies, where no ``LoggerHook`` sets it.
@@ -40,8 +37,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         super().__init__()
         if interval < 1 or history < 1:
             raise ValueError(f'interval and history must be positive, got {interval} and {history}')
-        self._interval = interval
-        self._history = history
+        self._interval, self._history = interval, history
         self._names: tuple[str, ...] = ()
         self._values: list[Tensor] = []
         self._steps: list[tuple[int, list[str]]] = []
@@ -60,10 +56,9 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             NonFiniteLossError: one of the losses handed over is not finite.
         """
         if outputs:
-            names = tuple(outputs)
-            if names != self._names:
+            if tuple(outputs) != self._names:
                 self._raise(self._flush(runner))
-                self._names = names
+                self._names = tuple(outputs)
             # Terms may have different types and devices (a constant zero on the CPU): one vector per step.
             device = next(iter(outputs.values())).device
             losses = [value.detach().to(device, torch.float32).reshape(()) for value in outputs.values()]
@@ -74,7 +69,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             self._raise(self._flush(runner))
 
     def before_collect_checkpoint(self, runner: Runner) -> None:
-        """Look at all losses of all ranks before the weights are written.
+        """Check all losses of all ranks before the weights are written.
 
         Raises:
             NonFiniteLossError: on every rank, if one rank had a loss that is not finite.
@@ -92,11 +87,8 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
                 runner.message_hub.update_scalar(f'train/{name}', value)
         for buffer in runner.message_hub.log_scalars.values():
             buffer.max_length = self._history
-        finite = torch.isfinite(rows).all(dim=1)
-        if bool(finite.all()):
-            return None
-        first = int((~finite).nonzero()[0])
-        return describe_failure(self._names, rows[first].tolist(), *steps[first])
+        bad = (~rows.isfinite().all(dim=1)).nonzero().flatten().tolist()
+        return describe_failure(self._names, rows[bad[0]].tolist(), *steps[bad[0]]) if bad else None
 
     @staticmethod
     def _raise(message: str | None) -> None:
@@ -107,6 +99,6 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
 def describe_failure(names: Sequence[str], values: Sequence[float], step: int, ids: Sequence[str]) -> str:
     """The sentence that says which loss failed, where, and on what."""
     terms = ', '.join(f'{name} {value:.4g}' for name, value in zip(names, values, strict=True))
-    shown = ', '.join(ids[:_SHOWN_IDS]) + (f' and {len(ids) - _SHOWN_IDS} more' if len(ids) > _SHOWN_IDS else '')
+    shown = ', '.join(ids[:8]) + (f' and {len(ids) - 8} more' if len(ids) > 8 else '')
     return (f'the loss is not finite at step {step} ({terms}); expressions of the batch: {shown or "unknown"}. Training stops; '
             'the checkpoints before this step are kept')

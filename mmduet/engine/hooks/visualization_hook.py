@@ -1,5 +1,4 @@
-"""Pictures of what a grounder answers, while it is trained and tested."""
-from collections.abc import Sequence
+"""Sheets of what a grounder predicts, while it is trained and tested."""
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from mmduet.visualization import Answer, draw_sheet
 
 
 def to_answer(sample: DetDataSample) -> Answer:
-    """The answer of a sample, with its target where there is one."""
-    target = sample.gt_instances.bboxes[0].tolist() if 'gt_instances' in sample else None
+    """What a sheet shows of a sample, with its target where there is one."""
+    target = tuple(sample.gt_instances.bboxes[0].tolist()) if 'gt_instances' in sample else None
     return Answer(image=sample.img_path, expression=sample.text, prediction=tuple(sample.pred_instances.bboxes[0].tolist()),
-                  target=None if target is None else tuple(target))
+                  target=target)
 
 
 @HOOKS.register_module()
@@ -27,8 +26,8 @@ class GroundingVisualizationHook(Hook):
     ``work_dir/pictures`` and to the visualizer (TensorBoard).
 
     Args:
-        max_samples: pictures per sheet.
-        columns: pictures per row.
+        max_samples: images per sheet.
+        columns: images per row.
         out_dir: another folder than ``work_dir/pictures``.
     """
 
@@ -37,30 +36,22 @@ class GroundingVisualizationHook(Hook):
     def __init__(self, max_samples: int = 12, columns: int = 4, out_dir: str | None = None) -> None:
         if max_samples < 1 or columns < 1:
             raise ValueError(f'max_samples and columns must be positive, got {max_samples} and {columns}')
-        self._max_samples = max_samples
-        self._columns = columns
-        self._out_dir = out_dir
+        self._max_samples, self._columns, self._out_dir = max_samples, columns, out_dir
         self._answers: list[Answer] = []
-        self._seen = 0
-        self._tests = 0
+        self._seen = self._tests = 0
 
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Start a sheet."""
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
         self._answers, self._seen = [], 0
 
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Start a sheet."""
-        self._answers, self._seen = [], 0
-
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                       outputs: Sequence[DetDataSample] | None = None) -> None:
-        """Keep the samples that fall on the grid."""
-        self._keep(runner, len(runner.val_dataloader.sampler), outputs or ())
-
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                        outputs: Sequence[DetDataSample] | None = None) -> None:
-        """Keep the samples that fall on the grid."""
-        self._keep(runner, len(runner.test_dataloader.sampler), outputs or ())
+    def _after_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None,
+                    mode: str = 'train') -> None:
+        if mode == 'train' or runner.rank != 0:
+            return
+        total = len((runner.val_dataloader if mode == 'val' else runner.test_dataloader).sampler)
+        for sample in outputs or ():
+            if self._seen * self._max_samples >= len(self._answers) * total and len(self._answers) < self._max_samples:
+                self._answers.append(to_answer(sample))
+            self._seen += 1
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Draw the validation's sheet."""
@@ -71,15 +62,8 @@ class GroundingVisualizationHook(Hook):
         self._tests += 1
         self._draw(runner, 'test', 'test' if self._tests == 1 else f'test_{self._tests}', self._tests)
 
-    def _keep(self, runner: Runner, total: int, outputs: Sequence[DetDataSample]) -> None:
-        for sample in outputs:
-            due = self._seen * self._max_samples >= len(self._answers) * total and len(self._answers) < self._max_samples
-            if runner.rank == 0 and due:
-                self._answers.append(to_answer(sample))
-            self._seen += 1
-
     def _draw(self, runner: Runner, tag: str, name: str, step: int) -> None:
-        if runner.rank != 0 or not self._answers:
+        if not self._answers:
             return
         sheet = draw_sheet(self._answers, self._columns)
         folder = Path(self._out_dir) if self._out_dir else Path(runner.work_dir) / 'pictures'

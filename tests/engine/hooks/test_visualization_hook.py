@@ -34,7 +34,7 @@ def test_a_second_test_of_a_run_has_a_sheet_of_its_own(finished):
     assert (folder / 'work/pictures/test_2.png').is_file()
 
 
-def test_target_and_prediction_are_in_pixels_of_the_photo(finished):
+def test_target_and_prediction_are_in_pixels_of_the_image(finished):
     _, runner, hook = finished
     answer = hook._answers[0]
     assert answer.target == tuple(runner.test_dataloader.dataset.describe(0)['box'])

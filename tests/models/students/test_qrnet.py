@@ -180,7 +180,8 @@ def test_the_recipe_trains_gates_at_the_full_rate_and_what_is_pretrained_at_a_te
     with torch.device('meta'):
         model = MODELS.build(config.model)
     wrapper = dict(optimizer=config.optim_wrapper.optimizer)
-    groups = GroundingOptimWrapperConstructor(wrapper, config.optim_wrapper.paramwise_cfg).groups(model)
+    groups = []
+    GroundingOptimWrapperConstructor(wrapper, config.optim_wrapper.paramwise_cfg).add_params(groups, model)
     rates = {id(parameter): group['lr'] for group in groups for parameter in group['params']}
     slow = {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad and rates[id(p)] < 5e-5}
     fast = {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad and rates[id(p)] > 5e-5}
