@@ -26,14 +26,7 @@ class HostError(ImportError):
 
 
 def _installed(names: tuple[str, ...]) -> list[str]:
-    found = []
-    for name in names:
-        try:
-            metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue
-        found.append(name)
-    return found
+    return [name for name in names if any(metadata.distributions(name=name))]
 
 
 def detect_host() -> str:

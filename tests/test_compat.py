@@ -8,12 +8,7 @@ from mmduet import compat
 
 
 def _pretend(monkeypatch, *names):
-    def distribution(name):
-        if name in names:
-            return object()
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, 'distribution', distribution)
+    monkeypatch.setattr(metadata, 'distributions', lambda name: [object()] if name in names else [])
 
 
 def test_each_lineage_is_recognised(monkeypatch):

@@ -1,27 +1,13 @@
 """Running: training loop, hooks, optimizer, checkpoints."""
 from mmduet.engine.checkpoint import CheckpointError, CheckpointMismatchError, CorruptCheckpointError
-from mmduet.engine.hooks import (
-    FreezeHook,
-    GroundingCheckpointHook,
-    GroundingRuntimeInfoHook,
-    GroundingVisualizationHook,
-    NonFiniteLossError,
-)
+from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
+from mmduet.engine.hooks.freeze_hook import FreezeHook
+from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, NonFiniteLossError
+from mmduet.engine.hooks.visualization_hook import GroundingVisualizationHook
 from mmduet.engine.loops import GroundingTrainLoop
 from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
 from mmduet.engine.runner import GroundingRunner
 
-__all__ = [
-    'CheckpointError',
-    'CheckpointMismatchError',
-    'CorruptCheckpointError',
-    'FreezeHook',
-    'GroundingCheckpointHook',
-    'GroundingOptimWrapperConstructor',
-    'GroundingRunner',
-    'GroundingRuntimeInfoHook',
-    'GroundingTrainLoop',
-    'GroundingVisualizationHook',
-    'MixedPrecisionOptimWrapper',
-    'NonFiniteLossError',
-]
+__all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
+           'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook', 'GroundingTrainLoop',
+           'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError']

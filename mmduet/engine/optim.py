@@ -47,8 +47,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def _validate_cfg(self) -> None:
         super()._validate_cfg()
         kind = self.optimizer_cfg['type']
-        optimizer = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
-        if optimizer is None:
+        if (optimizer := OPTIMIZERS.get(kind) if isinstance(kind, str) else kind) is None:
             raise KeyError(f'{kind} is not in the optimizer registry')
         _refuse_unknown(self.paramwise_cfg, PARAMWISE_KEYS, 'paramwise_cfg')
         known = [*MULTIPLIERS, *list(inspect.signature(optimizer).parameters)[1:]]
@@ -57,11 +56,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def add_params(self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '',
                    is_dcn_module: bool | None = None) -> None:
-        """Add the parameters of a module to ``params``; those of the whole model come out in few groups.
-
-        Raises:
-            ConfigError: nothing is trainable.
-        """
+        """Add a module's parameters to ``params``, the whole model's in few groups; ``ConfigError`` if nothing is trainable."""
         if prefix:
             super().add_params(params, module, prefix, is_dcn_module)
             return
@@ -91,12 +86,7 @@ def _refuse_unknown(options: Iterable[str], known: list[str], where: str) -> Non
 
 
 def merge_equal_groups(groups: Iterable[dict[str, Any]], base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Put parameters with equal settings into one group; by rate and then decay, the highest first.
-
-    Args:
-        groups: as ``torch.optim`` takes them; multipliers in them, which no optimizer reads, are dropped.
-        base: settings of a group that does not say otherwise; None where there is no value.
-    """
+    """Put parameters with equal settings, those of ``base`` by default, into one group; the highest rate and decay first."""
     merged: dict[str, dict[str, Any]] = {}
     for group in groups:
         settings = {name: value for name, value in {**base, **group}.items()

@@ -84,7 +84,7 @@ def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
             try:
                 value = node[key]
             except ImportError as error:
-                # A class that a config imports is looked up only now, and MMEngine's message is all that is left of its name.
+                # A class that a config imports is imported only now, and MMEngine's message is all that is left of its name.
                 missing = re.match(r'Failed to import (?:\S*\.)?(\S+)', str(error))
                 raise _unknown(inner, error, missing[1] if missing else '') from error
             # Gradients are clipped by norm or by value; these are no classes.

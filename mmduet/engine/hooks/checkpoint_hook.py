@@ -55,8 +55,7 @@ class GroundingCheckpointHook(Hook):
         if runner._resume and record.is_file():
             try:
                 known = json.loads(record.read_text(encoding='utf-8'))
-                self._kept = [name for name in known['kept'] if (folder / name).is_file()]
-                self._best = known['best']
+                self._kept, self._best = [name for name in known['kept'] if (folder / name).is_file()], known['best']
             except (ValueError, KeyError, TypeError) as error:
                 runner.logger.warning(f'{record} cannot be read ({error!r}): old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:

@@ -1,4 +1,4 @@
-"""Losses of the steps, kept on the device until somebody reads them, and checked when they are read."""
+"""Losses of the steps, kept on the device until the logger prints them, and checked then."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +9,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmduet.registry import HOOKS
+
+HISTORY = 2000  # steps of each scalar that are kept; MMEngine keeps a million and copies them all at every step
 
 
 class NonFiniteLossError(RuntimeError):
@@ -27,17 +29,10 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
 
     MMEngine's hook copies every loss at every step, and each copy waits for the device. Here they are copied when the logger is
     about to print, when an epoch ends and before a checkpoint is written: none is after a loss not finite, on any rank.
-
-    Args:
-        interval: steps between two copies, where no ``LoggerHook`` sets it.
-        history: steps of each scalar that are kept. MMEngine keeps a million and copies them all at every step.
     """
 
-    def __init__(self, interval: int = 50, history: int = 2000) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        if interval < 1 or history < 1:
-            raise ValueError(f'interval and history must be positive, got {interval} and {history}')
-        self._interval, self._history = interval, history
         self._names: tuple[str, ...] = ()
         self._values: list[Tensor] = []
         self._steps: list[tuple[int, list[str]]] = []
@@ -45,7 +40,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Take over the logger's interval."""
         super().before_train(runner)
-        self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval)
+        self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         self._names, self._values, self._steps = (), [], []
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
@@ -57,7 +52,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         """
         if outputs:
             if tuple(outputs) != self._names:
-                self._raise(self._flush(runner))
+                _refuse(self._flush(runner))
                 self._names = tuple(outputs)
             # Terms may have different types and devices (a constant zero on the CPU): one vector per step.
             device = next(iter(outputs.values())).device
@@ -66,7 +61,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             self._steps.append((runner.iter + 1, expression_ids(data_batch)))
         at_end = self.end_of_epoch(runner.train_dataloader, batch_idx) or runner.iter + 1 >= runner.max_iters
         if at_end or self.every_n_inner_iters(batch_idx, self._interval):
-            self._raise(self._flush(runner))
+            _refuse(self._flush(runner))
 
     def before_collect_checkpoint(self, runner: Runner) -> None:
         """Check all losses of all ranks before the weights are written.
@@ -75,7 +70,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             NonFiniteLossError: on every rank, if one rank had a loss that is not finite.
         """
         for message in all_gather_object(self._flush(runner)):
-            self._raise(message)
+            _refuse(message)
 
     def _flush(self, runner: Runner) -> str | None:
         if not self._values:
@@ -86,14 +81,14 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             for name, value in zip(self._names, row, strict=True):
                 runner.message_hub.update_scalar(f'train/{name}', value)
         for buffer in runner.message_hub.log_scalars.values():
-            buffer.max_length = self._history
+            buffer.max_length = HISTORY
         bad = (~rows.isfinite().all(dim=1)).nonzero().flatten().tolist()
         return describe_failure(self._names, rows[bad[0]].tolist(), *steps[bad[0]]) if bad else None
 
-    @staticmethod
-    def _raise(message: str | None) -> None:
-        if message is not None:
-            raise NonFiniteLossError(message)
+
+def _refuse(message: str | None) -> None:
+    if message is not None:
+        raise NonFiniteLossError(message)
 
 
 def describe_failure(names: Sequence[str], values: Sequence[float], step: int, ids: Sequence[str]) -> str:

@@ -47,8 +47,3 @@ def test_a_failure_names_step_terms_and_the_first_ids():
 def test_a_batch_without_samples_has_no_ids():
     assert expression_ids({'inputs': 1}) == []
     assert expression_ids([1]) == []
-
-
-def test_impossible_arguments_are_refused():
-    with pytest.raises(ValueError, match='must be positive, got 0 and 5'):
-        GroundingRuntimeInfoHook(interval=0, history=5)
