@@ -69,7 +69,7 @@ def test_a_distilled_config_builds_its_student_alone(made):
 
 def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=r'error: there is no checkpoint .*plan\.pth; in the same folder: plain\.pth'):
+    with pytest.raises(SystemExit, match=r'error: there is no checkpoint .*plan\.pth; the nearest are plain\.pth'):
         run(monkeypatch, CONFIG, made[0] / 'plan.pth', '--data-root', made[1])
 
 
