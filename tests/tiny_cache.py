@@ -1,4 +1,4 @@
-"""A data root of photos that need no resize, and caches of the tiny CLIP over it."""
+"""A data root of images that need no resize, and caches of the tiny CLIP over it."""
 import json
 from collections.abc import Set
 from pathlib import Path
@@ -19,13 +19,13 @@ SIZES = ((32, 24), (20, 32), (32, 32))
 WORDS = ('the left cup', 'a red box', 'the number 7 on the right', 'a red box')
 
 
-def make_cache_root(root: Path, photos: int = 6, seed: int = 0, splits: tuple[str, ...] = ('train', 'val')) -> Path:
-    """Photos with two expressions about different boxes and three annotated objects each."""
+def make_cache_root(root: Path, images: int = 6, seed: int = 0, splits: tuple[str, ...] = ('train', 'val')) -> Path:
+    """Images with two expressions about different boxes and three annotated objects each."""
     rng = np.random.default_rng(seed)
     objects = []
     for split in splits:
         records = []
-        for number in range(photos):
+        for number in range(images):
             width, height = SIZES[number % len(SIZES)]
             name, key = f'{split}_{number}.png', f'{split}_{number}'
             write_photo(root / 'images' / name, width, height, seed=1000 * seed + len(objects))

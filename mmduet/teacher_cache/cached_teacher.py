@@ -170,7 +170,7 @@ class _Entry:
     @property
     def image(self) -> Floats:
         """(D,)."""
-        return self._section.tables['image'][self._section.index.photo[self._position]][self._view]
+        return self._section.tables['image'][self._section.index.image[self._position]][self._view]
 
     @property
     def region(self) -> Floats:
@@ -181,8 +181,8 @@ class _Entry:
     def similarity(self) -> Floats:
         """(h, w), of the whole image."""
         if 'similarity' not in self._section.tables:
-            raise CacheError(f'the cache {self._section.folder} holds no similarity: its teacher has no dense reading. Take a '
-                             'sampler that reads no semantics (LocationSampler, RandomSampler)')
+            raise CacheError(f'the cache {self._section.folder} holds no similarity: its teacher gives no patch features. Take '
+                             'a sampler that reads no semantics (LocationSampler, RandomSampler)')
         return self._section.tables['similarity'][self._position][self._view]
 
     def others(self) -> dict[int, Floats]:

@@ -12,7 +12,7 @@ from mmduet.datasets.transforms.geometry import mirror_boxes
 from mmduet.teacher_cache.store import CacheIndex, Shard
 
 # A shard is what a stopped run loses: about two megabytes for CLIP ViT-B/16, minutes of it on a CPU.
-TEXTS_PER_SHARD, PHOTOS_PER_SHARD = 2048, 128
+TEXTS_PER_SHARD, IMAGES_PER_SHARD = 2048, 128
 Boxes = NDArray[np.float64]
 
 
@@ -22,8 +22,8 @@ class Geometry:
 
     Attributes:
         embed_dims: D.
-        grid: (h, w) cells of its dense reading; None without one.
-        views: 2 where photos are also cached mirrored, else 1.
+        grid: (h, w) cells of its map of patch features; None without one.
+        views: 2 where images are also cached mirrored, else 1.
     """
 
     embed_dims: int
@@ -33,32 +33,32 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePlan:
-    """The content of a section; N photos, M crops, E expressions; crops and expressions lie in the order of their photos.
+    """The content of a section; N images, M crops, E expressions; crops and expressions lie in the order of their images.
 
     Attributes:
         index: of the section.
-        photos: (N,) paths.
+        images: (N,) paths.
         sizes: (N, 2) width and height, pixels.
-        crops: (M, 4) xyxy boxes, pixels of the photo.
-        crop_ends, expression_ends: (N,) where the crops and expressions of each photo end.
+        crops: (M, 4) xyxy boxes, pixels of the image.
+        crop_ends, expression_ends: (N,) where the crops and expressions of each image end.
     """
 
     index: CacheIndex
-    photos: list[str]
+    images: list[str]
     sizes: NDArray[np.int64]
     crops: Boxes
     crop_ends: list[int]
     expression_ends: list[int]
 
-    def boxes_of(self, photo: int, mirrored: bool) -> Boxes:
-        """(m, 4) boxes to crop out of a photo, or out of its mirror image."""
-        start = self.crop_ends[photo - 1] if photo else 0
-        boxes = self.crops[start:self.crop_ends[photo]]
-        return mirror_boxes(boxes, int(self.sizes[photo, 0])) if mirrored else boxes
+    def boxes_of(self, image: int, mirrored: bool) -> Boxes:
+        """(m, 4) boxes to crop out of an image, or out of its mirror image."""
+        start = self.crop_ends[image - 1] if image else 0
+        boxes = self.crops[start:self.crop_ends[image]]
+        return mirror_boxes(boxes, int(self.sizes[image, 0])) if mirrored else boxes
 
 
 def mirrors(dataset: GroundingDataset) -> bool:
-    """Whether the pipeline of a data set may mirror a photo."""
+    """Whether the pipeline of a data set may mirror an image."""
     return any(isinstance(transform, RandomFlip) and transform.prob > 0 for transform in dataset.pipeline)
 
 
@@ -68,25 +68,25 @@ def plan_section(dataset: GroundingDataset, split: str, mirrored: bool, distract
     Args:
         dataset: in training mode; its annotations are read, no pixel.
         split: which of its splits.
-        mirrored: the words as they are with the mirrored photo are wanted too.
+        mirrored: the words as they are with the mirrored image are wanted too.
         distractors: crops of the other annotated boxes are wanted too.
     """
-    by_photo: dict[str, list[dict[str, Any]]] = {}
+    by_image: dict[str, list[dict[str, Any]]] = {}
     for index in range(len(dataset)):
         item = dataset.describe(index)
         if item['split'] == split:
-            by_photo.setdefault(item['img_path'], []).append(item)
+            by_image.setdefault(item['img_path'], []).append(item)
     texts: dict[str, int] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in ('ids', 'photo', 'crop', 'text', 'mirrored_text', 'others')}
+    columns: dict[str, list[Any]] = {name: [] for name in ('ids', 'image', 'crop', 'text', 'mirrored_text', 'others')}
     crops: list[tuple[float, ...]] = []
     crop_ends, expression_ends = [], []
-    for number, items in enumerate(by_photo.values()):
+    for number, items in enumerate(by_image.values()):
         places: dict[tuple[float, ...], int] = {}
         for item in items:
             boxes = [item['box'], *(item.get('distractors', []) if distractors else [])]
             rows = [places.setdefault(tuple(box.tolist()), len(crops) + len(places)) for box in boxes]
             columns['ids'].append(item['expression_id'])
-            columns['photo'].append(number)
+            columns['image'].append(number)
             columns['crop'].append(rows[0])
             columns['others'].append(rows[1:])
             text = item['text']
@@ -97,26 +97,26 @@ def plan_section(dataset: GroundingDataset, split: str, mirrored: bool, distract
         crop_ends.append(len(crops))
         expression_ends.append(len(columns['ids']))
     others = columns.pop('others')
-    firsts = [items[0] for items in by_photo.values()]
+    firsts = [items[0] for items in by_image.values()]
     return CachePlan(index=CacheIndex(texts=list(texts), others=others if distractors else None, **columns),
-                     photos=list(by_photo), sizes=np.array([[item['width'], item['height']] for item in firsts]),
+                     images=list(by_image), sizes=np.array([[item['width'], item['height']] for item in firsts]),
                      crops=np.array(crops).reshape(-1, 4), crop_ends=crop_ends, expression_ends=expression_ends)
 
 
 def lay_out(texts: int, crop_ends: list[int], expression_ends: list[int], geometry: Geometry) -> list[Shard]:
-    """The shards of a section: first those of texts, then those of photos."""
+    """The shards of a section: first those of texts, then those of images."""
     shards = []
     for number, start in enumerate(range(0, texts, TEXTS_PER_SHARD)):
         rows = min(TEXTS_PER_SHARD, texts - start)
         shards.append(Shard(name=f'text-{number:05d}.f16', parts={'text': (rows, geometry.embed_dims)}))
     crop_start = expression_start = 0
-    for number, start in enumerate(range(0, len(crop_ends), PHOTOS_PER_SHARD)):
-        end = min(start + PHOTOS_PER_SHARD, len(crop_ends))
+    for number, start in enumerate(range(0, len(crop_ends), IMAGES_PER_SHARD)):
+        end = min(start + IMAGES_PER_SHARD, len(crop_ends))
         views = (geometry.views, geometry.embed_dims)
         parts: dict[str, tuple[int, ...]] = {'image': (end - start, *views), 'crop': (crop_ends[end - 1] - crop_start, *views)}
         if geometry.grid is not None:
             parts['similarity'] = (expression_ends[end - 1] - expression_start, geometry.views, *geometry.grid)
-        shards.append(Shard(name=f'photo-{number:05d}.f16', parts=parts))
+        shards.append(Shard(name=f'image-{number:05d}.f16', parts=parts))
         crop_start, expression_start = crop_ends[end - 1], expression_ends[end - 1]
     return shards
 
@@ -137,11 +137,11 @@ def describe_section(plan: CachePlan, split: str, dataset: GroundingDataset, geo
         'teacher': dict(teacher),
         'data': {'dataset': first['dataset_name'], 'split': split, 'annotations_sha256': first['data_hash'],
                  'objects_sha256': first.get('objects_hash') if plan.index.others is not None else None},
-        'views': ['photo', 'mirrored photo'][:geometry.views],
+        'views': ['image', 'mirrored image'][:geometry.views],
         'embed_dims': geometry.embed_dims,
         'grid': None if geometry.grid is None else list(geometry.grid),
         'distractors': plan.index.others is not None,
-        'counts': {'expressions': len(plan.index.ids), 'texts': len(plan.index.texts), 'photos': len(plan.photos),
+        'counts': {'expressions': len(plan.index.ids), 'texts': len(plan.index.texts), 'images': len(plan.images),
                    'crops': len(plan.crops)},
     }
 

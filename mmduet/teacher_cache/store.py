@@ -3,10 +3,10 @@
 A cache is a folder with a section ``DATASET/SPLIT`` for every split. A section holds
 
 * ``manifest.json``: which teacher spoke about which data, the shards with their checksums, and whether all are there;
-* ``index.json``: the texts and, by expression, the rows of its photo, crop and texts (see ``CacheIndex``);
+* ``index.json``: the texts and, by expression, the rows of its image, crop and texts (see ``CacheIndex``);
 * ``text-00000.f16`` ...: rows of text embeddings, (n, D);
-* ``photo-00000.f16`` ...: for some photos the rows of ``image`` (n, V, D), ``crop`` (m, V, D) and ``similarity`` (k, V, h, w),
-  one after the other, V being 2 where the photo is also there mirrored, else 1.
+* ``image-00000.f16`` ...: for some images the rows of ``image`` (n, V, D), ``crop`` (m, V, D) and ``similarity`` (k, V, h, w),
+  one after the other, V being 2 where the image is also there mirrored, else 1.
 
 A shard ends with the SHA-256 of what comes before, so that a run that was stopped knows its finished shards.
 """
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, INDEX = 'manifest.json', 'index.json'
 DIGEST_BYTES = 32
 FLOAT = np.dtype('<f2')
@@ -40,14 +40,14 @@ class CacheIndex:
     Attributes:
         texts: distinct texts in the order of their rows.
         ids: (E,) expression ids.
-        photo, crop: (E,) row of the photo and of the crop of the target.
-        text, mirrored_text: (E,) row of the words as they are and as they are with the mirrored photo; -1 where never mirrored.
-        others: (E,) rows of the crops of the other annotated boxes of the photo; None where they are not cached.
+        image, crop: (E,) row of the image and of the crop of the target.
+        text, mirrored_text: (E,) row of the words as they are and as they are with the mirrored image; -1 where never mirrored.
+        others: (E,) rows of the crops of the other annotated boxes of the image; None where they are not cached.
     """
 
     texts: list[str]
     ids: list[str]
-    photo: list[int]
+    image: list[int]
     crop: list[int]
     text: list[int]
     mirrored_text: list[int]

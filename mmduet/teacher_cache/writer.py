@@ -27,8 +27,8 @@ class CacheWriter:
         teacher: a built ``CLIPTeacher``.
         plan: of the section.
         folder: of the section; it exists.
-        batch_size: photos that go through the teacher together; it may change the last bit of an embedding.
-        decoders: threads that decode photos ahead.
+        batch_size: images that go through the teacher together; it may change the last bit of an embedding.
+        decoders: threads that decode images ahead.
     """
 
     def __init__(self, teacher: Any, plan: CachePlan, folder: Path, batch_size: int = 32, decoders: int = 1) -> None:
@@ -48,7 +48,7 @@ class CacheWriter:
 
         Raises:
             CacheError: the disk is full or refuses; what is written stays.
-            ImageError: a photo is missing or broken.
+            ImageError: an image is missing or broken.
         """
         shard = shards[number]
         if find_checksum(self._folder, shard) is not None:
@@ -77,11 +77,11 @@ class CacheWriter:
         return {'text': rows}
 
     def _encode_shard(self, shard: Shard, first: int, texts: Sequence[Shard]) -> dict[str, Numbers]:
-        photos = range(first, first + shard.parts['image'][0])
+        rows = range(first, first + shard.parts['image'][0])
         arrays = {name: np.zeros(shape, np.float32) for name, shape in shard.parts.items()}
         crop_start, expression_start = (ends[first - 1] if first else 0
                                         for ends in (self._plan.crop_ends, self._plan.expression_ends))
-        for batch, pixels in self._decode(photos):
+        for batch, pixels in self._decode(rows):
             for view in range(shard.parts['image'][1]):
                 images, crops, patches = self._encode_images(batch, pixels, mirrored=bool(view), dense='similarity' in arrays)
                 arrays['image'][batch[0] - first:batch[-1] + 1 - first, view] = images.cpu().numpy()
@@ -94,21 +94,21 @@ class CacheWriter:
                         self._compare(range(start, end), batch[0], patches, bool(view), texts)
         return arrays
 
-    def _decode(self, photos: range) -> Iterator[tuple[range, list[ImageArray]]]:
-        """Batches of photos, decoded ahead while the teacher looks at those before."""
-        batches = [photos[start:start + self._batch_size] for start in range(0, len(photos), self._batch_size)]
+    def _decode(self, rows: range) -> Iterator[tuple[range, list[ImageArray]]]:
+        """Batches of images, decoded ahead while the teacher looks at those before."""
+        batches = [rows[start:start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
         with ThreadPoolExecutor(self._decoders) as pool:
             ahead: deque[list[Future[ImageArray]]] = deque()
             waiting = iter(batches)
             for batch in batches:
                 for coming in itertools.islice(waiting, 2 - len(ahead)):
-                    ahead.append([pool.submit(self._read, photo) for photo in coming])
+                    ahead.append([pool.submit(self._read, image) for image in coming])
                 yield batch, [task.result() for task in ahead.popleft()]
 
-    def _read(self, photo: int) -> ImageArray:
-        path = self._plan.photos[photo]
+    def _read(self, image: int) -> ImageArray:
+        path = self._plan.images[image]
         pixels = read_image(path)
-        width, height = self._plan.sizes[photo].tolist()
+        width, height = self._plan.sizes[image].tolist()
         if pixels.shape[:2] != (height, width):
             raise ImageError(f'{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, its annotation says {width} x {height}')
         return pixels
@@ -116,14 +116,14 @@ class CacheWriter:
     @torch.no_grad()
     def _encode_images(self, batch: range, pixels: Sequence[ImageArray], mirrored: bool,
                        dense: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Embeddings of n photos, of their crops, and (n, D, h, w) of the photos' patches."""
-        side = max(max(photo.shape[:2]) for photo in pixels)
+        """Embeddings of n images, of their crops, and (n, D, h, w) of the images' patches."""
+        side = max(max(image.shape[:2]) for image in pixels)
         canvases = torch.zeros(len(pixels), 3, side, side, device=self._device)
-        for canvas, photo in zip(canvases, pixels, strict=True):
-            content = torch.from_numpy(np.ascontiguousarray(photo[:, ::-1] if mirrored else photo)).to(self._device)
-            canvas[:, :photo.shape[0], :photo.shape[1]] = content.permute(2, 0, 1).float() / 255
-        windows = torch.tensor([[0, 0, photo.shape[1], photo.shape[0]] for photo in pixels], device=self._device)
-        boxes = [self._plan.boxes_of(photo, mirrored) for photo in batch]
+        for canvas, image in zip(canvases, pixels, strict=True):
+            content = torch.from_numpy(np.ascontiguousarray(image[:, ::-1] if mirrored else image)).to(self._device)
+            canvas[:, :image.shape[0], :image.shape[1]] = content.permute(2, 0, 1).float() / 255
+        windows = torch.tensor([[0, 0, image.shape[1], image.shape[0]] for image in pixels], device=self._device)
+        boxes = [self._plan.boxes_of(image, mirrored) for image in batch]
         owner = torch.tensor([place for place, some in enumerate(boxes) for _ in some], device=self._device)
         corners = torch.tensor(np.concatenate(boxes), dtype=torch.float32, device=self._device) / side
         teacher = self._teacher
@@ -137,12 +137,12 @@ class CacheWriter:
             crops.append(teacher.embed_images(views)[0])
         return images, torch.cat(crops), patches
 
-    def _compare(self, expressions: range, first_photo: int, patches: Tensor, mirrored: bool,
+    def _compare(self, expressions: range, first_image: int, patches: Tensor, mirrored: bool,
                  texts: Sequence[Shard]) -> Numbers:
-        """(k, h, w) cosines of the patches of each expression's photo with its words; 0 where it is never mirrored."""
+        """(k, h, w) cosines of the patches of each expression's image with its words; 0 where it is never mirrored."""
         index = self._plan.index
         rows = np.array((index.mirrored_text if mirrored else index.text)[expressions.start:expressions.stop])
-        owner = torch.tensor(index.photo[expressions.start:expressions.stop], device=self._device) - first_photo
+        owner = torch.tensor(index.image[expressions.start:expressions.stop], device=self._device) - first_image
         said = np.where(rows[:, None] < 0, np.float32(0), self._all_texts(texts)[np.maximum(rows, 0)].astype(np.float32))
         return torch.einsum('edhw,ed->ehw', patches[owner], torch.from_numpy(said).to(self._device)).cpu().numpy()
 

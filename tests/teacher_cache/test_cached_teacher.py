@@ -222,11 +222,11 @@ def test_a_half_written_cache_is_refused(copied):
 
 def test_a_flipped_bit_is_refused(copied):
     root, cache = copied
-    path = cache / 'tiny/train/photo-00000.f16'
+    path = cache / 'tiny/train/image-00000.f16'
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
     path.write_bytes(content)
-    expect_refusal(root, cache, 'photo-00000.f16 has not the checksum of the manifest: the cache is damaged. '
+    expect_refusal(root, cache, 'image-00000.f16 has not the checksum of the manifest: the cache is damaged. '
                                 'Mend it with: python')
 
 

@@ -8,7 +8,7 @@ from tests.tiny_cache import build_dataset, make_cache_root
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    return make_cache_root(tmp_path_factory.mktemp('plan'), photos=3)
+    return make_cache_root(tmp_path_factory.mktemp('plan'), images=3)
 
 
 def test_every_text_photo_and_box_is_there_once(root):
@@ -19,7 +19,7 @@ def test_every_text_photo_and_box_is_there_once(root):
     assert index.text == [0, 2, 3, 2, 0, 2]
     # Figures are never mirrored, and words without a side stay as they are.
     assert index.mirrored_text == [1, 2, -1, 2, 1, 2]
-    assert index.photo == [0, 0, 1, 1, 2, 2] and index.crop == [0, 1, 2, 3, 4, 5] and index.others is None
+    assert index.image == [0, 0, 1, 1, 2, 2] and index.crop == [0, 1, 2, 3, 4, 5] and index.others is None
     assert plan.crop_ends == [2, 4, 6] and plan.expression_ends == [2, 4, 6]
     assert plan.sizes.tolist() == [[32, 24], [20, 32], [32, 32]]
 
@@ -47,21 +47,21 @@ def test_mirroring_is_wanted_where_the_pipeline_does_it(root):
 
 def test_shards_cover_all_rows(monkeypatch):
     monkeypatch.setattr('mmduet.teacher_cache.plan.TEXTS_PER_SHARD', 3)
-    monkeypatch.setattr('mmduet.teacher_cache.plan.PHOTOS_PER_SHARD', 2)
+    monkeypatch.setattr('mmduet.teacher_cache.plan.IMAGES_PER_SHARD', 2)
     shards = lay_out(4, [2, 3, 7], [1, 2, 5], Geometry(embed_dims=8, grid=(2, 3), views=2))
     assert {shard.name: dict(shard.parts) for shard in shards} == {
         'text-00000.f16': {'text': (3, 8)}, 'text-00001.f16': {'text': (1, 8)},
-        'photo-00000.f16': {'image': (2, 2, 8), 'crop': (3, 2, 8), 'similarity': (2, 2, 2, 3)},
-        'photo-00001.f16': {'image': (1, 2, 8), 'crop': (4, 2, 8), 'similarity': (3, 2, 2, 3)}}
+        'image-00000.f16': {'image': (2, 2, 8), 'crop': (3, 2, 8), 'similarity': (2, 2, 2, 3)},
+        'image-00001.f16': {'image': (1, 2, 8), 'crop': (4, 2, 8), 'similarity': (3, 2, 2, 3)}}
     assert 'similarity' not in lay_out(1, [1], [1], Geometry(embed_dims=8, grid=None, views=1))[1].parts
 
 
 def test_refcoco_with_mirrored_photos_stays_under_half_a_gigabyte():
-    # Of 21,586 expressions of RefCOCO's val and test splits 47 % change with the photo; no two texts are counted as equal here,
+    # Of 21,586 expressions of RefCOCO's val and test splits 47 % change with the image; no two texts are counted as equal here,
     # although a third of them are.
-    photos, boxes, expressions = 20_000, 50_000, 142_210
-    crop_ends = (np.arange(1, photos + 1) * boxes // photos).tolist()
-    expression_ends = (np.arange(1, photos + 1) * expressions // photos).tolist()
+    images, boxes, expressions = 20_000, 50_000, 142_210
+    crop_ends = (np.arange(1, images + 1) * boxes // images).tolist()
+    expression_ends = (np.arange(1, images + 1) * expressions // images).tolist()
     shards = lay_out(round(1.47 * expressions), crop_ends, expression_ends, Geometry(embed_dims=512, grid=(14, 14), views=2))
     # ids, texts and five numbers of an expression take less than 80 bytes in the index.
     total = sum(shard.size for shard in shards) + 80 * expressions
@@ -75,5 +75,5 @@ def test_the_description_names_data_and_teacher(root):
     content = describe_section(plan_section(dataset, 'train', True), 'train', dataset, geometry, {'type': 'CLIPTeacher'})
     assert content['data'] == {'dataset': 'tiny', 'split': 'train', 'annotations_sha256': dataset.annotations.hashes['train'],
                                'objects_sha256': None}
-    assert content['counts'] == {'expressions': 6, 'texts': 4, 'photos': 3, 'crops': 6}
-    assert (content['grid'], content['views'], content['distractors']) == ([2, 3], ['photo', 'mirrored photo'], False)
+    assert content['counts'] == {'expressions': 6, 'texts': 4, 'images': 3, 'crops': 6}
+    assert (content['grid'], content['views'], content['distractors']) == ([2, 3], ['image', 'mirrored image'], False)

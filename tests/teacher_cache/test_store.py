@@ -15,21 +15,21 @@ from mmduet.teacher_cache.store import (
     write_shard,
 )
 
-SHARD = Shard(name='photo-00000.f16', parts={'image': (2, 1, 3), 'crop': (1, 1, 3)})
+SHARD = Shard(name='image-00000.f16', parts={'image': (2, 1, 3), 'crop': (1, 1, 3)})
 IMAGE = np.arange(6).reshape(2, 1, 3) / 8
 CROP = np.full((1, 1, 3), 0.25)
-INDEX = CacheIndex(texts=['a'], ids=['1', '2'], photo=[0, 1], crop=[0, 0], text=[0, 0], mirrored_text=[-1, -1], others=None)
+INDEX = CacheIndex(texts=['a'], ids=['1', '2'], image=[0, 1], crop=[0, 0], text=[0, 0], mirrored_text=[-1, -1], others=None)
 
 
 def make_section(folder, complete=True):
     import hashlib
     folder.mkdir(exist_ok=True)
-    second = Shard(name='photo-00001.f16', parts={'image': (1, 1, 3)})
+    second = Shard(name='image-00001.f16', parts={'image': (1, 1, 3)})
     write_shard(folder, SHARD, {'image': IMAGE, 'crop': CROP})
     write_shard(folder, second, {'image': IMAGE[:1] + 1})
     (folder / 'index.json').write_bytes(INDEX.encode())
     shards = [dict(name=shard.name, parts=shard.parts, sha256=find_checksum(folder, shard)) for shard in (SHARD, second)]
-    manifest = dict(format=1, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
+    manifest = dict(format=2, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
                     index_sha256=hashlib.sha256(INDEX.encode()).hexdigest())
     (folder / 'manifest.json').write_text(json.dumps(manifest))
     return folder
@@ -67,7 +67,7 @@ def test_any_flipped_bit_is_noticed(tmp_path):
     assert find_checksum(tmp_path, SHARD) is None
 
 
-@pytest.mark.parametrize('name', ['photo-00001.f16', 'index.json'])
+@pytest.mark.parametrize('name', ['image-00001.f16', 'index.json'])
 def test_a_damaged_or_missing_file_is_refused_by_name(tmp_path, name):
     folder = make_section(tmp_path)
     content = bytearray((folder / name).read_bytes())
@@ -83,19 +83,19 @@ def test_a_damaged_or_missing_file_is_refused_by_name(tmp_path, name):
 def test_a_shard_of_another_run_is_refused_though_it_is_whole(tmp_path):
     folder = make_section(tmp_path)
     write_shard(folder, SHARD, {'image': IMAGE + 1, 'crop': CROP})
-    with pytest.raises(CacheError, match=r'photo-00000\.f16 has not the checksum'):
+    with pytest.raises(CacheError, match=r'image-00000\.f16 has not the checksum'):
         CacheSection(folder)
 
 
 def test_a_half_written_section_says_how_far_it_is(tmp_path):
     folder = make_section(tmp_path, complete=False)
-    (folder / 'photo-00001.f16').unlink()
+    (folder / 'image-00001.f16').unlink()
     with pytest.raises(CacheError, match=r'half written \(1 of 2 shards\); go on with: python tools/cache_teacher.py C'):
         CacheSection(folder)
 
 
 @pytest.mark.parametrize(('content', 'message'), [(None, 'no cache of a teacher'), ('{"format": 1', 'is damaged'),
-                                                  ('{"format": 7}', 'has format 7, this version of mmduet reads 1')])
+                                                  ('{"format": 7}', 'has format 7, this version of mmduet reads 2')])
 def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / 'manifest.json').write_text(content)

@@ -23,9 +23,9 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture
 def job(tmp_path, teacher, monkeypatch):
-    """Six photos in three shards, and four texts in two."""
+    """Six images in three shards, and four texts in two."""
     monkeypatch.setattr('mmduet.teacher_cache.plan.TEXTS_PER_SHARD', 3)
-    monkeypatch.setattr('mmduet.teacher_cache.plan.PHOTOS_PER_SHARD', 2)
+    monkeypatch.setattr('mmduet.teacher_cache.plan.IMAGES_PER_SHARD', 2)
     dataset = build_dataset(make_cache_root(tmp_path / 'root'))
     plan = plan_section(dataset, 'train', mirrored=True)
     geometry = Geometry(embed_dims=64, grid=(8, 8), views=2)
@@ -50,8 +50,8 @@ def read(folder, shard):
     return {name: torch.from_numpy(part.reshape(shape).astype(np.float32)) for (name, shape), part in parts}
 
 
-def embed(teacher, photo, dense=0):
-    pixels = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1).float() / 255
+def embed(teacher, image, dense=0):
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
     resized = F.interpolate(pixels[None], (64, 64), mode='bicubic', antialias=True).clamp(0, 1)
     return teacher.embed_images(resized, dense)
 
@@ -61,16 +61,16 @@ def test_rows_are_what_the_teacher_says_of_photos_and_crops_made_by_hand(tmp_pat
     plan.crops[6] = (2.0, 4.0, 12.0, 14.0)
     folder = write_all(teacher, job, tmp_path / 'cache', batch_size=1)
     rows = read(folder, shards[3])
-    photo = read_image(plan.photos[3])
-    for view, seen in enumerate((photo, photo[:, ::-1])):
+    pixels = read_image(plan.images[3])
+    for view, seen in enumerate((pixels, pixels[:, ::-1])):
         image, patches = embed(teacher, seen, 1)
         torch.testing.assert_close(rows['image'][1, view], image[0], atol=2e-3, rtol=0)
         words = ('the number 7 on the right', 'a red box')[1]
         similarity = torch.einsum('dhw,d->hw', patches[0], teacher.embed_texts([words])[0])
         torch.testing.assert_close(rows['similarity'][3, view], similarity, atol=2e-3, rtol=0)
-    # The box (2, 4, 12, 14) times 1.2 is (1, 3, 13, 15); mirrored in a photo of 32 columns, (19, 3, 31, 15).
-    torch.testing.assert_close(rows['crop'][2, 0], embed(teacher, photo[3:15, 1:13])[0][0], atol=2e-3, rtol=0)
-    torch.testing.assert_close(rows['crop'][2, 1], embed(teacher, photo[3:15, 1:13][:, ::-1])[0][0], atol=2e-3, rtol=0)
+    # The box (2, 4, 12, 14) times 1.2 is (1, 3, 13, 15); mirrored in an image of 32 columns, (19, 3, 31, 15).
+    torch.testing.assert_close(rows['crop'][2, 0], embed(teacher, pixels[3:15, 1:13])[0][0], atol=2e-3, rtol=0)
+    torch.testing.assert_close(rows['crop'][2, 1], embed(teacher, pixels[3:15, 1:13][:, ::-1])[0][0], atol=2e-3, rtol=0)
     torch.testing.assert_close(read(folder, shards[0])['text'], teacher.embed_texts(plan.index.texts[:3]), atol=1e-3, rtol=0)
 
 
@@ -116,7 +116,7 @@ def test_a_full_disk_stops_in_a_sentence_and_the_run_goes_on_afterwards(tmp_path
         real(path, content)
 
     monkeypatch.setattr(store, 'write_atomically', until_full)
-    with pytest.raises(CacheError, match=r'photo-00001.f16 cannot be written: No space left on device. 3 of 5 shards are '
+    with pytest.raises(CacheError, match=r'image-00001.f16 cannot be written: No space left on device. 3 of 5 shards are '
                                          'written and stay: make room and run the same command again'):
         for number in range(5):
             writer.write(shards, number)
@@ -131,6 +131,6 @@ def test_a_broken_photo_and_a_text_that_is_not_written_yet_are_named(tmp_path, t
     writer = CacheWriter(teacher, plan, tmp_path)
     with pytest.raises(CacheError, match=r'text-00000\.f16 was not written'):
         writer.write(shards, 2)
-    Path(plan.photos[0]).write_bytes(b'')
+    Path(plan.images[0]).write_bytes(b'')
     with pytest.raises(ImageError, match=r'train_0\.png is empty'):
         writer.write(shards, 2)

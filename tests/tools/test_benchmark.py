@@ -100,7 +100,7 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
     assert report['phases']['cached teacher']['seconds'] < report['phases']['teacher']['seconds']
     assert report['overhead_with_cached_teacher'] < report['overhead_of_distillation']
     printed = capsys.readouterr().out
-    assert '6 photos' in printed and 'teacher, cached teacher' in printed and 'with a cached teacher they add' in printed
+    assert '6 images' in printed and 'teacher, cached teacher' in printed and 'with a cached teacher they add' in printed
 
 
 def test_a_plain_config_has_no_teacher_to_cache(tmp_path, quick_u):

@@ -24,7 +24,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def small_shards(monkeypatch):
     monkeypatch.setattr(plan, 'TEXTS_PER_SHARD', 3)
-    monkeypatch.setattr(plan, 'PHOTOS_PER_SHARD', 2)
+    monkeypatch.setattr(plan, 'IMAGES_PER_SHARD', 2)
 
 
 def contents(folder):
@@ -34,7 +34,7 @@ def contents(folder):
 def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
     cache = write_cache(root, tmp_path / 'cache', '--splits', 'train+val')
     printed = capsys.readouterr().out
-    assert f'{cache}/tiny/train: 12 expressions, 4 texts, 6 photos, 12 crops; 0.0 MB in 2 shards' in printed
+    assert f'{cache}/tiny/train: 12 expressions, 4 texts, 6 images, 12 crops; 0.0 MB in 2 shards' in printed
     assert '2 of 2 shards' in printed and 's to go' in printed and f'{cache}/tiny/val: complete' in printed
     manifest = CacheSection(cache / 'tiny/train').manifest
     assert manifest['config'] == CONFIG and manifest['command'] == (
@@ -50,11 +50,11 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(root, tmp_pa
     manifest = json.loads((folder / 'manifest.json').read_text())
     manifest.update(complete=False, shards=[{**shard, 'sha256': None} for shard in manifest['shards']])
     (folder / 'manifest.json').write_text(json.dumps(manifest))
-    (folder / 'photo-00001.f16').unlink()
-    (folder / '.photo-00002.f16.77.partial').write_bytes(b'torn')
-    kept = (folder / 'photo-00000.f16').stat().st_mtime_ns
+    (folder / 'image-00001.f16').unlink()
+    (folder / '.image-00002.f16.77.partial').write_bytes(b'torn')
+    kept = (folder / 'image-00000.f16').stat().st_mtime_ns
     write_cache(root, tmp_path / 'cache')
-    assert contents(folder) == whole and (folder / 'photo-00000.f16').stat().st_mtime_ns == kept
+    assert contents(folder) == whole and (folder / 'image-00000.f16').stat().st_mtime_ns == kept
 
 
 def test_a_cache_of_something_else_is_not_overwritten_unasked(root, tmp_path):
