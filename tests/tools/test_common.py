@@ -14,9 +14,7 @@ TOOLS_OF_USERS = sorted(str(path.relative_to(TOOLS)) for path in TOOLS.rglob('[!
 WITHOUT_HOST = """
 import sys
 from importlib import metadata
-def missing(name):
-    raise metadata.PackageNotFoundError(name)
-metadata.distribution = missing
+metadata.distributions = lambda **_: []
 sys.path.insert(0, 'tools')
 import _common
 _common.run(lambda: print('ran'))
