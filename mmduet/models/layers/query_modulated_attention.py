@@ -23,7 +23,7 @@ class DynamicLinear(nn.Module):
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
         """(B, N, O) for (B, N, I) tokens and a (B, Q) query."""
         weights = self.weights(query)
-        return tokens @ weights[:, :-1] + weights[:, -1:]
+        return torch.baddbmm(weights[:, -1:], tokens, weights[:, :-1].to(tokens.dtype))
 
 
 class QueryModulatedAttention(nn.Module):
