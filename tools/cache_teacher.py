@@ -106,11 +106,11 @@ def measure(teacher: Any, mirrored: bool) -> Any:
     blank = torch.zeros(1, 3, *teacher.image_size, device=next(teacher.parameters()).device)
     try:
         patches = teacher.embed_images(blank, 1)[1]
-        grid = tuple(patches.shape[2:])
+        feature_size = tuple(patches.shape[2:])
     except NotImplementedError as error:
         print(f'no similarity is cached: {error}', flush=True)
-        grid = None
-    return Geometry(embed_dims=teacher.embed_dims, grid=grid, views=2 if mirrored else 1)
+        feature_size = None
+    return Geometry(embed_dims=teacher.embed_dims, feature_size=feature_size, views=2 if mirrored else 1)
 
 
 def hash_weights(teacher: Any) -> str:

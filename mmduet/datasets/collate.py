@@ -47,18 +47,18 @@ class PackedBatch(Batch):
         file = io.BytesIO()
         extractor = _TensorExtractor(file)
         extractor.dump(dict(self))
-        places, flat = [], {}
+        forms, flat = [], {}
         for kind in dict.fromkeys(tensor.dtype for tensor in extractor.tensors):
             flat[kind] = torch.cat([tensor.reshape(-1) for tensor in extractor.tensors if tensor.dtype == kind])
         for tensor in extractor.tensors:
-            places.append((tensor.dtype, tuple(tensor.shape)))
-        return _unpack, (file.getvalue(), flat, places)
+            forms.append((tensor.dtype, tuple(tensor.shape)))
+        return _unpack, (file.getvalue(), flat, forms)
 
 
-def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], places: Sequence[tuple[torch.dtype, tuple[int, ...]]]) -> Batch:
+def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tuple[torch.dtype, tuple[int, ...]]]) -> Batch:
     position = dict.fromkeys(flat, 0)
     tensors = []
-    for kind, shape in places:
+    for kind, shape in forms:
         start = position[kind]
         position[kind] = start + int(torch.Size(shape).numel())
         tensors.append(flat[kind][start:position[kind]].view(shape))

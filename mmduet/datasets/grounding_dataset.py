@@ -160,7 +160,7 @@ class ObjectBoxes:
 
     def __init__(self, path: Path) -> None:
         # Arrays from the start: what objects leave behind scatters the rest over pages that each worker would copy.
-        self._place: dict[int | str, int] = {}
+        self._row: dict[int | str, int] = {}
         ends, corners = array('q', [0]), array('d')
         with path.open('rb') as file:
             for number, line in enumerate(file, 1):
@@ -170,9 +170,9 @@ class ObjectBoxes:
                         if problem := box_problem(box):
                             raise ValueError(f'a box {problem}')
                         corners.extend(box)
-                    self._place[record['image_id']] = len(ends) - 1
+                    self._row[record['image_id']] = len(ends) - 1
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
-                    raise AnnotationError(f'{path}:{number}: needs image_id and boxes of four numbers ({error})') from error
+                    raise AnnotationError(f'{path}:{number}: must have image_id and boxes of four numbers ({error})') from error
                 ends.append(len(corners) // 4)
         self.hash = sha256_of(path)
         self._ends = np.array(ends, dtype=np.int64)
@@ -180,10 +180,10 @@ class ObjectBoxes:
 
     def others(self, image_id: int | str, target: Box) -> Boxes:
         """(n, 4) xyxy boxes of the image but the target's own, pixels."""
-        place = self._place.get(image_id)
-        if place is None:
+        row = self._row.get(image_id)
+        if row is None:
             return self._boxes[:0]
-        boxes = self._boxes[self._ends[place]:self._ends[place + 1]]
+        boxes = self._boxes[self._ends[row]:self._ends[row + 1]]
         return boxes[np.abs(boxes - np.array(target)).max(axis=1, initial=0) > 1e-3]
 
 

@@ -17,7 +17,7 @@ from mmduet.registry import DATASETS
 class JointDataset(Dataset[Item]):
     """Expressions of several data sets, one after the other, less those on held-out images.
 
-    RefCOCO, RefCOCO+ and RefCOCOg take their images from the same place and split them differently, so that training on all
+    RefCOCO, RefCOCO+ and RefCOCOg take their images from COCO and split them differently, so that training on all
     three shows a model images that it is tested on, unless they are excluded.
 
     Args:
@@ -34,9 +34,9 @@ class JointDataset(Dataset[Item]):
             raise DataError('a joint data set needs at least one data set')
         self.datasets: list[GroundingDataset] = [DATASETS.build(dataset) for dataset in datasets]
         held_out = evaluation_images(exclude)
-        self._places = np.array([(number, index) for number, dataset in enumerate(self.datasets)
+        self._rows = np.array([(number, index) for number, dataset in enumerate(self.datasets)
                                  for index in _kept(dataset, held_out)], dtype=np.int64).reshape(-1, 2)
-        if not len(self._places):
+        if not len(self._rows):
             raise DataError('nothing is left to train on: every image of the joint data set is held out')
         self.metainfo: dict[str, Any] = {
             'dataset_name': '+'.join(dataset.metainfo['dataset_name'] for dataset in self.datasets),
@@ -58,11 +58,11 @@ class JointDataset(Dataset[Item]):
             dataset.set_tokenizer(encode)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> Item:
-        number, place = self._places[index].tolist()
-        return self.datasets[number][place]
+        number, row = self._rows[index].tolist()
+        return self.datasets[number][row]
 
 
 def _kept(dataset: GroundingDataset, held_out: set[tuple[str, int | str]]) -> list[int]:

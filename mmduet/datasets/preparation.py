@@ -153,7 +153,7 @@ def open_images(files: Sequence[tuple[Path, SourceImage]], decode: bool, workers
         workers: threads.
         progress: called with how many of how many are done.
     """
-    def look(path: Path, image: SourceImage) -> tuple[int, int] | str:
+    def read(path: Path, image: SourceImage) -> tuple[int, int] | str:
         size = read_size(path, decode)
         if isinstance(size, tuple) and image.width != UNKNOWN_SIZE and size != (image.width, image.height):
             return f'{path} is {size[0]} x {size[1]} pixels, its annotation says {image.width} x {image.height}'
@@ -161,7 +161,7 @@ def open_images(files: Sequence[tuple[Path, SourceImage]], decode: bool, workers
 
     results: list[tuple[int, int] | str] = []
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        for result in pool.map(look, *zip(*files, strict=True)) if files else ():
+        for result in pool.map(read, *zip(*files, strict=True)) if files else ():
             results.append(result)
             if progress is not None:
                 progress(len(results), len(files))

@@ -22,13 +22,13 @@ MAX_LOGIT_SCALE = 4.6052
 class CLIPPretrainer(BaseModel):
     """open_clip's model under its own contrastive loss: crops with phrases, scenes with captions, regions with phrases.
 
-    The third term pools the dense reading of the scene at the boxes, so that the teacher's map means what its crops mean.
+    The third term pools the patch features of the scene at the boxes, so that the teacher's map means what its crops mean.
 
     Args:
-        model: name of the architecture in open_clip or in ``model_config``; its image tower needs a dense reading.
+        model: name of the architecture in open_clip or in ``model_config``; its image tower must give patch features.
         model_config: JSON file of a model that open_clip does not know.
         pretrained: weights to start from, a tag or a file; None starts from random weights.
-        crop_scale: a crop is its box with width and height times this, as far as the picture goes.
+        crop_scale: a crop is its box with width and height times this, as far as the image goes.
         caption_weight: of the loss between scenes and captions.
         dense_weight: of the loss between pooled regions and phrases.
         data_preprocessor: MMEngine's; only moves the batch.
@@ -49,7 +49,7 @@ class CLIPPretrainer(BaseModel):
         self.tokenize = built.tokenize
         self.image_size = built.image_size
         self.interpolation = built.interpolation
-        self.read = find_patch_encoder(built.clip.visual)
+        self.encode_patches = find_patch_encoder(built.clip.visual)
         self.crop_scale = crop_scale
         self.caption_weight = caption_weight
         self.dense_weight = dense_weight
@@ -59,7 +59,7 @@ class CLIPPretrainer(BaseModel):
 
     def forward(self, inputs: list[Tensor], data_samples: list[RegionSample], mode: str = 'tensor'
                 ) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return losses (``loss``), what the retrieval metric reads (``predict``), or embeddings (``tensor``).
+        """Return losses (``loss``), what the retrieval metric counts (``predict``), or embeddings (``tensor``).
 
         Args:
             inputs: B scenes, (3, S, S) uint8 RGB.
@@ -86,8 +86,8 @@ class CLIPPretrainer(BaseModel):
         count, device = len(scenes), scenes.device
         index = torch.cat([torch.full((len(sample.cropped), ), number) for number, sample in enumerate(samples)])
         crops = self.cut(scenes, torch.cat([sample.crop_boxes for sample in samples]), index)
-        pictures = torch.cat([scenes, crops])
-        embeddings, dense = self.read(self.clip.visual, (pictures - self.mean) / self.std, count)
+        images = torch.cat([scenes, crops])
+        embeddings, dense = self.encode_patches(self.clip.visual, (images - self.mean) / self.std, count)
         most = max(len(sample.phrases) for sample in samples)
         boxes = torch.stack([F.pad(sample.boxes, (0, 0, 0, most - len(sample.boxes))) for sample in samples]).to(device)
         pooled = pool_regions(F.normalize(dense, dim=1), boxes)
@@ -130,7 +130,7 @@ class CLIPPretrainer(BaseModel):
         }
 
     def _predict(self, embeddings: dict[str, Tensor], samples: list[RegionSample]) -> list[dict[str, Any]]:
-        """Of each sample: the labels read from crops and from the dense map, and the object chosen for the expression."""
+        """Of each sample: the labels predicted from crops and from patch features, and the object chosen for the expression."""
         prompts = self.embed_text(list(region_prompts()))
         expressions = self.embed_text([sample.expression for sample in samples])
         predictions: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""One example of RefShapes: a scene, its picture and expressions for its target, from (seed, split, index) alone."""
+"""One example of RefShapes: a scene, its image and expressions for its target, from (seed, split, index) alone."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'kno
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture, (size, size, 3) uint8 RGB, of a scene, and expressions for its target."""
+    """An image, (size, size, 3) uint8 RGB, of a scene, and expressions for its target."""
 
     scene: Scene
     image: NDArray[np.uint8]
@@ -32,7 +32,7 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
     """Make example ``index`` of a split with up to ``expressions`` different expressions, at least one.
 
     Raises:
-        ValueError: an unknown split or level, less than one expression, or a picture of less than 16 pixels.
+        ValueError: an unknown split or level, less than one expression, or an image of less than 16 pixels.
     """
     if expressions < 1:
         raise ValueError(f'an example needs at least 1 expression, got {expressions}')

@@ -22,7 +22,7 @@ class OfficialLayout:
     file would depend on who made the text.
 
     Args:
-        size: pixels a side of the pictures.
+        size: pixels a side of the images.
     """
 
     def __init__(self, size: int) -> None:

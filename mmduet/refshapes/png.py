@@ -22,7 +22,7 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
         ValueError: another shape or type, or no pixel at all.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f'a picture must be (h, w, 3) uint8, got {image.shape} {image.dtype}')
+        raise ValueError(f'an image must be (h, w, 3) uint8, got {image.shape} {image.dtype}')
     height, width = image.shape[:2]
     rows = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # each row begins with its filter, 0 for none
     rows[:, 1:] = image.reshape(height, 3 * width)

@@ -71,7 +71,7 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
         crops: at most this many objects of a scene are cropped; 0 crops all.
         jitter: crops move by up to half of it times their size, and their size varies by up to it.
         expression_rate: how often the target's phrase is its referring expression.
-        mirror: how often a scene is mirrored as ``RandomFlip`` mirrors photos: boxes too, and left and right change places in
+        mirror: how often a scene is mirrored as ``RandomFlip`` mirrors images: boxes too, and left and right are exchanged in
             the words. The scenes themselves are the same whatever this is.
 
     Raises:

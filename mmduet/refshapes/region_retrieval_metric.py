@@ -11,7 +11,7 @@ from mmduet.registry import METRICS
 class RegionRetrievalMetric(BaseMetric):
     """Percentages over regions (``crop``, ``dense``) and over expressions by kind (``crop_attribute``, ...).
 
-    Reads the predictions of ``CLIPPretrainer``. ``crop`` embeds the crop of a region, ``dense`` pools the map of the scene.
+    Counts the predictions of ``CLIPPretrainer``. ``crop`` embeds the crop of a region, ``dense`` pools the map of the scene.
     ``crop_grounding`` and ``dense_grounding`` are over the expressions of all kinds.
 
     Args:
@@ -28,12 +28,12 @@ class RegionRetrievalMetric(BaseMetric):
         """Keep what is right and what is counted of each scene."""
         for sample in data_samples:
             labels, row = sample['labels'], {}
-            for reading, truth in (('crop', [labels[item] for item in sample['cropped']]), ('dense', labels)):
-                read = list(zip(truth, sample[f'{reading}_labels'], strict=True))
-                chosen = [(sample['target'], sample[f'{reading}_choice'])]
-                row.update({reading: read, f'{reading}_{sample["kind"]}': chosen, f'{reading}_grounding': chosen})
+            for kind, truth in (('crop', [labels[item] for item in sample['cropped']]), ('dense', labels)):
+                pairs = list(zip(truth, sample[f'{kind}_labels'], strict=True))
+                chosen = [(sample['target'], sample[f'{kind}_choice'])]
+                row.update({kind: pairs, f'{kind}_{sample["kind"]}': chosen, f'{kind}_grounding': chosen})
                 for group, members in self.groups.items():
-                    row[f'{reading}_{group}'] = [pair for pair in read if pair[0] in members]
+                    row[f'{kind}_{group}'] = [pair for pair in pairs if pair[0] in members]
             self.results.append({name: (sum(a == b for a, b in pairs), len(pairs)) for name, pairs in row.items()})
 
     def compute_metrics(self, results: list[dict[str, tuple[int, int]]]) -> dict[str, float]:

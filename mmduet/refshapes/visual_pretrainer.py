@@ -13,14 +13,14 @@ from mmduet.structures.boxes import iou_cxcywh
 
 @MODELS.register_module()
 class VisualPretrainer(BaseModel):
-    """Let every cell of the visual map say whether it lies on an object, of which category, in which box.
+    """Predict for every visual token whether it lies on an object, of which category and in which box.
 
-    Only categories are told, no colours and no words: what a detector knows. The checkpoint's ``visual_encoder.*`` initialises
-    a student; the layer that reads the cells is thrown away. Our choice, for RefShapes.
+    Only categories, no colours and no words: what a detector knows. The checkpoint's ``visual_encoder.*`` initialises
+    a student; the head is thrown away. Our choice, for RefShapes.
 
     Args:
         visual_encoder: config of the student's ``VisualEncoder``.
-        feature_size: side of its map, cells.
+        feature_size: side of its map, visual tokens.
         categories: number of object categories; the label of an object is integer-divided by ``labels_per_category``.
         labels_per_category: see there.
         mean, std: of the pixels, as in the student's ``GroundingDataPreprocessor``.
@@ -36,25 +36,25 @@ class VisualPretrainer(BaseModel):
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
         self.visual_encoder = MODELS.build(visual_encoder)
-        self.read = nn.Conv2d(self.visual_encoder.channels, 1 + categories + 4, kernel_size=1)
+        self.head = nn.Conv2d(self.visual_encoder.channels, 1 + categories + 4, kernel_size=1)
         self.feature_size = feature_size
         self.categories = categories
         self.labels_per_category = labels_per_category
 
     def forward(self, inputs: list[Tensor], data_samples: list[Any], mode: str = 'tensor') -> Any:
-        """Losses of (3, S, S) uint8 scenes in ``'loss'`` mode, the (B, cells, 1 + categories + 4) readings otherwise."""
+        """Losses of (3, S, S) uint8 images in ``'loss'`` mode, (B, N visual tokens, 1 + categories + 4) otherwise."""
         images = torch.stack([image.to(self.mean.device) for image in inputs]).float().div_(255)
         images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         padding = torch.zeros(len(images), self.feature_size, self.feature_size, dtype=torch.bool, device=images.device)
-        readings = self.read(self.visual_encoder(images, padding, has_padding=False)).flatten(2).transpose(1, 2)
-        return self._loss(readings, data_samples) if mode == 'loss' else readings
+        predictions = self.head(self.visual_encoder(images, padding, has_padding=False)).flatten(2).transpose(1, 2)
+        return self._loss(predictions, data_samples) if mode == 'loss' else predictions
 
-    def _loss(self, readings: Tensor, samples: list[Any]) -> dict[str, Tensor]:
-        steps = (torch.arange(self.feature_size, device=readings.device) + 0.5) / self.feature_size
+    def _loss(self, predictions: Tensor, samples: list[Any]) -> dict[str, Tensor]:
+        steps = (torch.arange(self.feature_size, device=predictions.device) + 0.5) / self.feature_size
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
         found = [self._assign(centres, sample.boxes.to(centres), sample.labels.to(centres.device)) for sample in samples]
         covered, category, box = (torch.stack(parts) for parts in zip(*found, strict=True))
-        objectness, scores, numbers = readings.split([1, self.categories, 4], dim=-1)
+        objectness, scores, numbers = predictions.split([1, self.categories, 4], dim=-1)
         boxes = torch.cat([centres + 0.1 * numbers[..., :2], numbers[..., 2:].sigmoid()], dim=-1)
         return {
             'loss_objectness': F.binary_cross_entropy_with_logits(objectness[..., 0], covered.float()),
@@ -65,8 +65,8 @@ class VisualPretrainer(BaseModel):
         }
 
     def _assign(self, centres: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For each cell: whether it lies on an object, and the category and box of the object nearest by its own size."""
+        """By visual token: whether it lies on an object, and category and box of the object nearest by its own size."""
         distance = ((centres[:, None] - boxes[:, :2]).abs() / (boxes[:, 2:] / 2)).amax(dim=-1)
         nearest, index = distance.min(dim=1)
-        # A little beyond the box, so that an object between two cells has one too.
+        # A little beyond the box, so that an object between two tokens has one too.
         return nearest < 1.15, labels[index] // self.labels_per_category, boxes[index]

@@ -104,7 +104,7 @@ def hash_of_list(hashes: Mapping[str, str]) -> str:
 
 
 def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Scene, tuple[Expression, ...], str]:
-    """Write a picture; returns its scene, expressions and SHA-256."""
+    """Write an image; returns its scene, expressions and SHA-256."""
     split, index = job
     example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
     content = encode_png(example.image)

@@ -1,4 +1,4 @@
-"""A teacher that was asked before: its answers are looked up, its weights are not loaded."""
+"""A teacher whose targets were written to disk before: they are read from there, its weights are not loaded."""
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ Floats = NDArray[np.floating[Any]]
 
 @MODELS.register_module()
 class CachedTeacher(BaseTeacher):
-    """What ``tools/cache_teacher.py`` wrote down of a teacher, as float32 on the device of the batch.
+    """The targets that ``tools/cache_teacher.py`` wrote of a teacher, as float32 on the device of the batch.
 
     It gives what the teacher does, with one difference: the teacher sees the image as augmented, the cache was made from the
     image itself and from its mirror image. So
@@ -31,7 +31,7 @@ class CachedTeacher(BaseTeacher):
     * ``image``, ``region`` and ``others`` are those of the whole image and of the uncut boxes, mirrored where the view is,
       however it was cropped, resized, jittered in colour or blurred;
     * ``similarity`` is read from the map of the whole image at the part that the view shows: equal without a crop,
-      coarser than the teacher's own reading of a crop.
+      coarser than the teacher's own map of a crop.
 
     Without augmentation, or with mirroring alone, both agree to the precision of float16 and of the resize to the canvas.
     ``patches`` are not cached.
@@ -82,14 +82,14 @@ class CachedTeacher(BaseTeacher):
         entries = [self._find(source, batch.views[image], text)
                    for source, image, text in zip(batch.sources, images, batch.texts, strict=True)]
         views = [batch.views[image] for image in images]
-        look_up: dict[str, Callable[[], Tensor]] = {
+        targets: dict[str, Callable[[], Tensor]] = {
             'text': lambda: _stack([entry.text for entry in entries], device),
             'region': lambda: _stack([entry.region for entry in entries], device),
             'image': lambda: _stack([entry.image for entry in entries], device),
-            'similarity': lambda: _look_through_windows([entry.similarity for entry in entries], views, device),
-            'others': lambda: _place_others(entries, images, batch),
+            'similarity': lambda: _similarity_of_views([entry.similarity for entry in entries], views, device),
+            'others': lambda: _gather_others(entries, images, batch),
         }
-        return TeacherTargets(**{name: look_up[name]() for name in sorted(required)})
+        return TeacherTargets(**{name: targets[name]() for name in sorted(required)})
 
     def _find_manifests(self) -> list[Path]:
         try:
@@ -150,7 +150,7 @@ class _Entry:
         self._section = section
         self._source = source
         self._view = int(view.flip)
-        position = section.place.get(str(source.expression_id))
+        position = section.position.get(str(source.expression_id))
         if position is None:
             raise self._missing('it')
         self._position = position
@@ -196,7 +196,7 @@ class _Entry:
             raise CacheError(f'the cache {self._section.folder} was made from other boxes: its objects.jsonl has SHA-256 '
                              f'{data["objects_sha256"]}, that of the data {self._source.objects_hash}')
         rows = index.others[self._position]
-        return {column: self._section.tables['crop'][rows[place]][self._view] for column, place in self._source.others}
+        return {column: self._section.tables['crop'][rows[position]][self._view] for column, position in self._source.others}
 
     def _missing(self, what: str, flags: str = '') -> CacheError:
         name = self._source.expression_id
@@ -209,7 +209,7 @@ def _stack(rows: list[Floats], device: torch.device) -> Tensor:
     return F.normalize(torch.from_numpy(np.stack(rows)).to(device, non_blocking=True).float(), dim=1)
 
 
-def _place_others(entries: list[_Entry], images: list[int], batch: GroundingBatch) -> Tensor:
+def _gather_others(entries: list[_Entry], images: list[int], batch: GroundingBatch) -> Tensor:
     """(U, m, D) of unit norm, 0 where there is no box or one of no area."""
     shape, device = (*batch.other_boxes.shape[:2], len(entries[0].text)), batch.pixels.device
     found = np.zeros(shape, np.float32)
@@ -220,13 +220,13 @@ def _place_others(entries: list[_Entry], images: list[int], batch: GroundingBatc
     return F.normalize(torch.from_numpy(found).to(device, non_blocking=True), dim=2) * visible
 
 
-def _look_through_windows(maps: list[Floats], views: list[View], device: torch.device) -> Tensor:
+def _similarity_of_views(maps: list[Floats], views: list[View], device: torch.device) -> Tensor:
     """(B, h, w) maps of the parts of the images that the views show, out of maps of the whole images."""
     windows = torch.tensor([view.window for view in views], device=device)
     stacked = torch.from_numpy(np.stack(maps)).to(device, non_blocking=True).float()
     height, width = stacked.shape[1:]
-    y, x = ((torch.arange(cells, device=device) + 0.5) / cells for cells in (height, width))
+    y, x = ((torch.arange(count, device=device) + 0.5) / count for count in (height, width))
     x = windows[:, 0, None] + x * (windows[:, 2] - windows[:, 0])[:, None]
     y = windows[:, 1, None] + y * (windows[:, 3] - windows[:, 1])[:, None]
-    grid = torch.stack([x[:, None].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], dim=-1)
-    return F.grid_sample(stacked[:, None], 2 * grid - 1, mode='bilinear', padding_mode='border', align_corners=False)[:, 0]
+    positions = torch.stack([x[:, None].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], dim=-1)
+    return F.grid_sample(stacked[:, None], 2 * positions - 1, mode='bilinear', padding_mode='border', align_corners=False)[:, 0]

@@ -15,7 +15,7 @@ RANDOM, ABSENT = 'random', 'a file that is not here'
 
 
 def identify_teacher(config: Mapping[str, Any]) -> Identity:
-    """All that decides what a teacher of this config says: its arguments, with files replaced by what they hold.
+    """All that decides the targets of a teacher of this config: its arguments, with files replaced by what they hold.
 
     Args:
         config: of a ``CLIPTeacher``, say.

@@ -1,4 +1,4 @@
-"""What a cache will hold, before a teacher says anything: which rows, in which shards, and how large it gets."""
+"""What a cache will hold, before a teacher is run: which rows, in which shards, and how large it gets."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +18,16 @@ Boxes = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """Sizes of what a teacher says.
+    """Sizes of a teacher's targets.
 
     Attributes:
         embed_dims: D.
-        grid: (h, w) cells of its map of patch features; None without one.
+        feature_size: (h, w) of its map of patch features; None without one.
         views: 2 where images are also cached mirrored, else 1.
     """
 
     embed_dims: int
-    grid: tuple[int, int] | None
+    feature_size: tuple[int, int] | None
     views: int
 
 
@@ -63,7 +63,7 @@ def mirrors(dataset: GroundingDataset) -> bool:
 
 
 def plan_section(dataset: GroundingDataset, split: str, mirrored: bool, distractors: bool = False) -> CachePlan:
-    """List what is to be said about one split of a data set.
+    """List what is to be encoded of one split of a data set.
 
     Args:
         dataset: in training mode; its annotations are read, no pixel.
@@ -81,10 +81,10 @@ def plan_section(dataset: GroundingDataset, split: str, mirrored: bool, distract
     crops: list[tuple[float, ...]] = []
     crop_ends, expression_ends = [], []
     for number, items in enumerate(by_image.values()):
-        places: dict[tuple[float, ...], int] = {}
+        rows_of_boxes: dict[tuple[float, ...], int] = {}
         for item in items:
             boxes = [item['box'], *(item.get('distractors', []) if distractors else [])]
-            rows = [places.setdefault(tuple(box.tolist()), len(crops) + len(places)) for box in boxes]
+            rows = [rows_of_boxes.setdefault(tuple(box.tolist()), len(crops) + len(rows_of_boxes)) for box in boxes]
             columns['ids'].append(item['expression_id'])
             columns['image'].append(number)
             columns['crop'].append(rows[0])
@@ -93,7 +93,7 @@ def plan_section(dataset: GroundingDataset, split: str, mirrored: bool, distract
             columns['text'].append(texts.setdefault(text, len(texts)))
             swapped = texts.setdefault(swap_sides(text)[0], len(texts)) if mirrored and can_mirror(text) else -1
             columns['mirrored_text'].append(swapped)
-        crops += places
+        crops += rows_of_boxes
         crop_ends.append(len(crops))
         expression_ends.append(len(columns['ids']))
     others = columns.pop('others')
@@ -114,8 +114,8 @@ def lay_out(texts: int, crop_ends: list[int], expression_ends: list[int], geomet
         end = min(start + IMAGES_PER_SHARD, len(crop_ends))
         views = (geometry.views, geometry.embed_dims)
         parts: dict[str, tuple[int, ...]] = {'image': (end - start, *views), 'crop': (crop_ends[end - 1] - crop_start, *views)}
-        if geometry.grid is not None:
-            parts['similarity'] = (expression_ends[end - 1] - expression_start, geometry.views, *geometry.grid)
+        if geometry.feature_size is not None:
+            parts['similarity'] = (expression_ends[end - 1] - expression_start, geometry.views, *geometry.feature_size)
         shards.append(Shard(name=f'image-{number:05d}.f16', parts=parts))
         crop_start, expression_start = crop_ends[end - 1], expression_ends[end - 1]
     return shards
@@ -139,7 +139,7 @@ def describe_section(plan: CachePlan, split: str, dataset: GroundingDataset, geo
                  'objects_sha256': first.get('objects_hash') if plan.index.others is not None else None},
         'views': ['image', 'mirrored image'][:geometry.views],
         'embed_dims': geometry.embed_dims,
-        'grid': None if geometry.grid is None else list(geometry.grid),
+        'grid': None if geometry.feature_size is None else list(geometry.feature_size),
         'distractors': plan.index.others is not None,
         'counts': {'expressions': len(plan.index.ids), 'texts': len(plan.index.texts), 'images': len(plan.images),
                    'crops': len(plan.crops)},

@@ -1,4 +1,4 @@
-"""What a teacher said about a split, on disk: float16 shards with checksums, an index and a manifest.
+"""A teacher's targets for a split, on disk: float16 shards with checksums, an index and a manifest.
 
 A cache is a folder with a section ``DATASET/SPLIT`` for every split. A section holds
 
@@ -170,7 +170,7 @@ class CacheSection:
         index: as on disk.
         tables: by ``text``, ``image``, ``crop`` and, where cached, ``similarity``: rows, float16.
         text_row: row of each text.
-        place: position of each expression id in the index.
+        position: row of each expression id in the index.
 
     Raises:
         CacheError: half written, a file is missing, or a bit of it has changed.
@@ -191,7 +191,7 @@ class CacheSection:
                 blocks.setdefault(name, []).append(rows)
         self.tables = {name: _Table(rows) for name, rows in blocks.items()}
         self.text_row = {text: row for row, text in enumerate(self.index.texts)}
-        self.place = {key: position for position, key in enumerate(self.index.ids)}
+        self.position = {key: position for position, key in enumerate(self.index.ids)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CacheSection':
         return self

@@ -95,7 +95,7 @@ class CacheWriter:
         return arrays
 
     def _decode(self, rows: range) -> Iterator[tuple[range, list[ImageArray]]]:
-        """Batches of images, decoded ahead while the teacher looks at those before."""
+        """Batches of images, decoded ahead while the teacher encodes those before."""
         batches = [rows[start:start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
         with ThreadPoolExecutor(self._decoders) as pool:
             ahead: deque[list[Future[ImageArray]]] = deque()
@@ -124,7 +124,7 @@ class CacheWriter:
             canvas[:, :image.shape[0], :image.shape[1]] = content.permute(2, 0, 1).float() / 255
         windows = torch.tensor([[0, 0, image.shape[1], image.shape[0]] for image in pixels], device=self._device)
         boxes = [self._plan.boxes_of(image, mirrored) for image in batch]
-        owner = torch.tensor([place for place, some in enumerate(boxes) for _ in some], device=self._device)
+        owner = torch.tensor([number for number, some in enumerate(boxes) for _ in some], device=self._device)
         corners = torch.tensor(np.concatenate(boxes), dtype=torch.float32, device=self._device) / side
         teacher = self._teacher
         centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)

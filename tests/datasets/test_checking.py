@@ -31,7 +31,7 @@ def test_good_data_have_no_finding(tmp_path):
 
 
 def test_a_line_that_cannot_be_read_is_named_and_the_rest_is_checked(tmp_path):
-    found = kinds(write_root(tmp_path, [good(), '{"torn": ', good(expression_id='3', box=[1, 1, 1, 9])]))
+    found = kinds(write_root(tmp_path, [good(), '{"truncated": ', good(expression_id='3', box=[1, 1, 1, 9])]))
     where = f'{tmp_path}/annotations/train.jsonl'
     bad = found['lines that cannot be read']
     assert bad.where == f'{where}:2'

@@ -34,7 +34,7 @@ def check(batch):
     assert batch['data_samples'][2].canvas.height == 3
 
 
-def test_a_batch_holds_lists_of_photos_and_samples():
+def test_a_batch_holds_lists_of_images_and_samples():
     check(grounding_collate([Items()[k] for k in range(3)]))
 
 
@@ -44,7 +44,7 @@ def test_a_batch_that_travelled_is_the_same_and_a_plain_dict():
     check(batch)
 
 
-def test_all_photos_of_a_batch_arrive_in_one_piece_of_memory():
+def test_all_images_of_a_batch_arrive_in_one_piece_of_memory():
     (batch, ) = DataLoader(Items(), batch_size=3, num_workers=1, collate_fn=grounding_collate)
     check(batch)
     assert len({image.untyped_storage().data_ptr() for image in batch['inputs']}) == 1

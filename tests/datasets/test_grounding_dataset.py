@@ -95,7 +95,7 @@ def test_a_wrong_line_is_named_when_the_dataset_is_built(tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'', b'\x89PNG broken', None])
-def test_a_bad_photo_raises_with_file_and_expression_and_is_not_replaced(tmp_path, content):
+def test_a_bad_image_raises_with_file_and_expression_and_is_not_replaced(tmp_path, content):
     image = make_data_root(tmp_path, [line(), line(expression_id='2', image='b.png')]) / 'images' / 'b.png'
     if content is not None:
         image.write_bytes(content)
@@ -134,7 +134,7 @@ def test_evaluation_keeps_the_official_box_in_silence(tmp_path, caplog):
     ((1.5, 2.5, 3.5, 4.5), (1.5, 2.5, 3.5, 4.5)), ((-1.0, -2.0, 41.0, 31.0), (0, 0, 40, 30)),
     ((39.8, 29.9, 39.9, 30.0), (39, 29, 40, 30)), ((50.0, 5.0, 60.0, 9.0), (39, 5, 40, 9)),
     ((-9.0, 5.0, -2.0, 9.0), (0, 5, 1, 9))])
-def test_a_clipped_box_lies_in_the_photo_and_has_an_area(box, clipped):
+def test_a_clipped_box_lies_in_the_image_and_has_an_area(box, clipped):
     assert clip_box(box, 40, 30) == pytest.approx(clipped)
 
 
@@ -155,7 +155,7 @@ def test_an_image_without_listed_objects_has_no_distractors(tmp_path):
     {'image_id': 1, 'boxes': [box]} for box in ([1, 2, 3], [1, 2, float('nan'), 4], [1, 2, 10**400, 4], [5, 2, 3, 4]))])
 def test_a_wrong_line_of_objects_is_named(tmp_path, record):
     make_data_root(tmp_path, objects=[{'image_id': 1, 'boxes': []}, record])
-    with pytest.raises(AnnotationError, match=r'objects\.jsonl:2: needs image_id and boxes'):
+    with pytest.raises(AnnotationError, match=r'objects\.jsonl:2: must have image_id and boxes'):
         build(tmp_path)
 
 

@@ -68,7 +68,7 @@ def test_a_truncated_file_is_an_error_that_names_it(pixels, tmp_path, kind, kept
         read_image(path)
 
 
-def test_a_truncated_real_photo_is_an_error(tmp_path):
+def test_a_truncated_real_image_is_an_error(tmp_path):
     content = next(iter(sorted(shared('data/refcoco_family/photos/images').glob('*.jpg')))).read_bytes()
     for kept in (1000, len(content) // 2, len(content) - 100):
         with pytest.raises(ImageError, match=r'half\.jpg is truncated'):
@@ -88,7 +88,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
         read_image(tmp_path / 'gone.jpg')
 
 
-def test_all_real_photos_are_the_same_as_by_pillow():
+def test_all_real_images_are_the_same_as_by_pillow():
     for path in sorted(shared('data/refcoco_family/photos/images').glob('*.jpg')):
         np.testing.assert_array_equal(read_image(path), np.asarray(Image.open(path).convert('RGB')))
 
@@ -103,7 +103,7 @@ def test_a_whole_jpeg_is_what_pillow_shows_pixel_by_pixel(options):
     np.testing.assert_array_equal(decode_image(content + bytes(7), 'x'), expected)
 
 
-def test_real_photos_are_what_pillow_shows_pixel_by_pixel():
+def test_real_images_are_what_pillow_shows_pixel_by_pixel():
     for path in sorted(shared('data/coco_photos/images').iterdir())[:12]:
         np.testing.assert_array_equal(read_image(path), np.asarray(Image.open(path).convert('RGB')))
 

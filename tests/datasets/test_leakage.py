@@ -31,7 +31,7 @@ def roots(tmp_path):
     return first, second
 
 
-def test_a_photo_is_the_same_under_the_names_of_both_releases():
+def test_an_image_is_the_same_under_the_names_of_both_releases():
     assert image_key(25, 'COCO_train2014_000000000025.jpg', 'coco') == image_key('x', 'val2017/000000000025.jpg', 'own')
     assert image_key(25, '25.jpg', 'iaprtc12') == ('iaprtc12', 25)
 

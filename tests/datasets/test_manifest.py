@@ -29,7 +29,7 @@ def test_a_field_of_another_kind_is_named_with_the_file(tmp_path, change, messag
 
 
 @pytest.mark.parametrize('content', [b'{"dataset": ', b'\xff\xfe', b'[' * 100_000])
-def test_a_torn_manifest_is_named(tmp_path, content):
+def test_a_truncated_manifest_is_named(tmp_path, content):
     (tmp_path / 'manifest.json').write_bytes(content)
     with pytest.raises(DataError, match=r'manifest\.json cannot be read'):
         read_manifest(tmp_path)

@@ -59,13 +59,13 @@ def indices_of_ranks(monkeypatch, dataset, world):
     return shares
 
 
-def test_expressions_of_a_photo_come_together_in_the_order_of_the_data():
+def test_expressions_of_an_image_come_together_in_the_order_of_the_data():
     sampler = ImageOrderSampler(Images('b', 'a', 'b', 'c', 'a', 'b'))
     assert list(sampler) == [0, 2, 5, 1, 4, 3] and len(sampler) == 6
 
 
 @pytest.mark.parametrize('world', [1, 2, 3, 7])
-def test_every_expression_is_on_one_rank_with_all_of_its_photo(monkeypatch, world):
+def test_every_expression_is_on_one_rank_with_all_of_its_image(monkeypatch, world):
     dataset = Images(*'aabcccddddefggghij')
     shares = indices_of_ranks(monkeypatch, dataset, world)
     assert sorted(index for share in shares for index in share) == list(range(18))

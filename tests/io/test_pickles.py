@@ -51,7 +51,7 @@ def test_builtin_functions_are_no_containers(tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'', b'no pickle', pickle.dumps([1, 2, 3])[:-4]])
-def test_an_empty_torn_or_foreign_file_is_named(tmp_path, content):
+def test_an_empty_truncated_or_foreign_file_is_named(tmp_path, content):
     path = tmp_path / 'refs.p'
     path.write_bytes(content)
     with pytest.raises(DataError, match=r'refs\.p'):

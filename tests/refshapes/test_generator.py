@@ -62,7 +62,7 @@ def test_several_expressions_of_a_scene_differ_and_begin_with_the_single_one():
     assert (three.image == one.image).all()
 
 
-def test_a_larger_picture_shows_the_same_scene():
+def test_a_larger_image_shows_the_same_scene():
     small, large = make_example(0, 'train', 2), make_example(0, 'train', 2, size=128)
     assert large.scene == small.scene
     assert large.image.shape == (128, 128, 3)

@@ -35,5 +35,5 @@ def test_the_pickle_does_not_depend_on_who_made_the_words():
     assert pickle.dumps(copied.refs, protocol=2) == pickle.dumps(loaded.refs, protocol=2)
 
 
-def test_a_picture_is_named_by_split_and_scene():
+def test_an_image_is_named_by_split_and_scene():
     assert image_name('heldout', 12) == 'refshapes_heldout_000012.png'

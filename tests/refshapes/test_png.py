@@ -6,7 +6,7 @@ from mmduet.refshapes.png import encode_png
 
 
 @pytest.mark.parametrize('shape', [(1, 1, 3), (64, 64, 3), (31, 77, 3), (256, 256, 3)])
-def test_a_picture_is_read_back_by_opencv(shape):
+def test_an_image_is_read_back_by_opencv(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     read = cv2.imdecode(np.frombuffer(encode_png(image), dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(read[:, :, ::-1], image)

@@ -30,6 +30,6 @@ def test_later_objects_cover_earlier_ones():
     assert image[32, 32, 2] > 150 > image[32, 32, 0]
 
 
-def test_a_tiny_picture_is_refused():
+def test_a_tiny_image_is_refused():
     with pytest.raises(ValueError, match='at least 16 pixels'):
         render(np.random.default_rng(0), Scene((), 0), 8)

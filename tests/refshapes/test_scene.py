@@ -35,7 +35,7 @@ def test_a_box_is_the_centre_and_radius_in_pixels():
     assert SceneObject('star', 'red', 'big', 400, 200, 160).box == (15.0, 2.5, 35.0, 22.5)
 
 
-def test_boxes_scale_with_the_picture():
+def test_boxes_scale_with_the_image():
     scene = scenes(1)[0]
     assert np.allclose(scene.boxes(128), 2 * scene.boxes())
 

@@ -19,14 +19,14 @@ def _scene(*boxes_and_labels):
     return SimpleNamespace(boxes=torch.tensor(boxes), labels=torch.tensor(labels))
 
 
-def test_cells_on_an_object_get_its_category_and_box_and_others_nothing(pretrainer):
+def test_tokens_on_an_object_get_its_category_and_box_and_others_nothing(pretrainer):
     steps = (torch.arange(8) + 0.5) / 8
     centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
     scene = _scene(([0.25, 0.25, 0.25, 0.25], 37), ([0.75, 0.75, 0.25, 0.25], 5))
     covered, category, box = pretrainer._assign(centres, scene.boxes, scene.labels)
-    # Each object of a quarter's side covers 2 x 2 of the 8 x 8 cells; label 37 is category 3.
-    cells = covered.view(8, 8).nonzero().tolist()
-    assert cells == [[1, 1], [1, 2], [2, 1], [2, 2], [5, 5], [5, 6], [6, 5], [6, 6]]
+    # Each object of a quarter's side covers 2 x 2 of the 8 x 8 visual tokens; label 37 is category 3.
+    tokens = covered.view(8, 8).nonzero().tolist()
+    assert tokens == [[1, 1], [1, 2], [2, 1], [2, 2], [5, 5], [5, 6], [6, 5], [6, 6]]
     assert category.view(8, 8)[1, 2] == 3 and category.view(8, 8)[6, 6] == 0
     assert box.view(8, 8, 4)[5, 5].tolist() == [0.75, 0.75, 0.25, 0.25]
 

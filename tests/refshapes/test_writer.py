@@ -51,7 +51,7 @@ def test_annotations_are_valid_coco(layout):
         assert item['area'] == width * height > 80
 
 
-def test_references_and_pictures_are_those_of_the_generator(layout):
+def test_references_and_images_are_those_of_the_generator(layout):
     out, _, instances, refs = layout
     example = make_example(0, 'testB', 1)
     ref = refs[-3]

@@ -40,7 +40,7 @@ def test_rows_come_back_from_whichever_shard_they_lie_in(tmp_path):
     assert section.tables['image'][1].tolist() == [[0.375, 0.5, 0.625]]
     assert section.tables['image'][2].tolist() == [[1.0, 1.125, 1.25]]
     assert section.tables['crop'][0].tolist() == [[0.25, 0.25, 0.25]]
-    assert section.index == INDEX and section.place == {'1': 0, '2': 1} and section.text_row == {'a': 0}
+    assert section.index == INDEX and section.position == {'1': 0, '2': 1} and section.text_row == {'a': 0}
     assert isinstance(section.tables['image']._blocks[0].base.base, np.memmap)
 
 

@@ -28,7 +28,7 @@ def job(tmp_path, teacher, monkeypatch):
     monkeypatch.setattr('mmduet.teacher_cache.plan.IMAGES_PER_SHARD', 2)
     dataset = build_dataset(make_cache_root(tmp_path / 'root'))
     plan = plan_section(dataset, 'train', mirrored=True)
-    geometry = Geometry(embed_dims=64, grid=(8, 8), views=2)
+    geometry = Geometry(embed_dims=64, feature_size=(8, 8), views=2)
     return plan, lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
 
 
@@ -56,7 +56,7 @@ def embed(teacher, image, dense=0):
     return teacher.embed_images(resized, dense)
 
 
-def test_rows_are_what_the_teacher_says_of_photos_and_crops_made_by_hand(tmp_path, teacher, job):
+def test_rows_are_what_the_teacher_says_of_images_and_crops_made_by_hand(tmp_path, teacher, job):
     plan, shards = job
     plan.crops[6] = (2.0, 4.0, 12.0, 14.0)
     folder = write_all(teacher, job, tmp_path / 'cache', batch_size=1)
@@ -126,7 +126,7 @@ def test_a_full_disk_stops_in_a_sentence_and_the_run_goes_on_afterwards(tmp_path
     assert all((other / shard.name).read_bytes() == (folder / shard.name).read_bytes() for shard in shards)
 
 
-def test_a_broken_photo_and_a_text_that_is_not_written_yet_are_named(tmp_path, teacher, job):
+def test_a_broken_image_and_a_text_that_is_not_written_yet_are_named(tmp_path, teacher, job):
     plan, shards = job
     writer = CacheWriter(teacher, plan, tmp_path)
     with pytest.raises(CacheError, match=r'text-00000\.f16 was not written'):

@@ -1,7 +1,7 @@
 """Flickr30K Entities: ``Sentences/<id>.txt``, ``Annotations/<id>.xml`` and the lists ``train.txt``, ``val.txt``, ``test.txt``.
 
 A sentence marks its phrases as ``[/EN#<chain>/<type>[/<type>] words]``; a chain has any number of boxes, whose coordinates are
-1-based. Phrases of chain 0 and of chains without a box (a whole scene) have nothing to ground and are counted, not read. A
+1-based. Phrases of chain 0 and of chains without a box (a whole image) have nothing to ground and are counted, not read. A
 phrase with several boxes is scored by one of two protocols, and which one stands in the manifest and in every result:
 
 * *merged*: the target is the smallest box around all of them, as in the TransVG family.
@@ -58,14 +58,14 @@ def _read_image(builder: SourceBuilder, skipped: Counter[str], text: Path, xml: 
     size, boxes = read_boxes(xml)
     image_id = builder.add_image(f'{xml.stem}.jpg', size)
     for row, sentence in enumerate(read_lines(text)):
-        for place, (chain, types, words) in enumerate(parse_phrases(sentence)):
+        for position, (chain, types, words) in enumerate(parse_phrases(sentence)):
             if chain == '0' or chain not in boxes:
                 skipped['not visual' if chain == '0' else 'without box'] += 1
                 continue
             own = boxes[chain]
             several = target.protocol == 'any' and len(own) > 1
             builder.add(f'{text}:{row + 1}', image_id, words, {
-                'expression_id': f'{xml.stem}_{row}_{place}', 'split': split, 'ref_id': f'{xml.stem}_{chain}',
+                'expression_id': f'{xml.stem}_{row}_{position}', 'split': split, 'ref_id': f'{xml.stem}_{chain}',
                 'category': types, 'box': max(own, key=_area) if several else union(own),
                 'boxes': tuple(own) if several else None})
 

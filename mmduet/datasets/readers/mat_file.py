@@ -37,7 +37,7 @@ def read_matrix(path: Path, name: str) -> NDArray[Any]:
     """The matrix of a name, (h, w).
 
     Raises:
-        DataError: the file cannot be read, is of another format, is torn, or has no such matrix of plain numbers; names it.
+        DataError: the file is truncated, of another format, or has no such matrix of plain numbers; names it.
     """
     try:
         data = path.read_bytes()

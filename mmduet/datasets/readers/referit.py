@@ -87,8 +87,8 @@ def _add_region(builder: SourceBuilder, where: str, region: str, texts: list[str
     if not isinstance(size, list | tuple) or len(size) != 2:
         raise DataError(f'{where}: the size of {file_name} must be [width, height], got {size!r}')
     image_id = builder.add_image(file_name, (size[0], size[1]))
-    for place, text in enumerate(texts):
-        builder.add(where, image_id, text, {'expression_id': f'{region}_{place}', 'split': split, 'box': box,
+    for position, text in enumerate(texts):
+        builder.add(where, image_id, text, {'expression_id': f'{region}_{position}', 'split': split, 'box': box,
                                             'ref_id': region, 'ann_id': region})
 
 

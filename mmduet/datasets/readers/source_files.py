@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 class SourceFiles:
-    """Files that a layout may look at.
+    """Files that a layout is recognised by and read from.
 
     Args:
         root: a folder, or one file.
@@ -109,7 +109,7 @@ def open_source(source: Path) -> Iterator[SourceFiles]:
     """The files of a folder, a file or a zip archive; an archive is unpacked to a folder that is gone afterwards.
 
     Raises:
-        DataError: there is no such source, or the archive is torn or refused by ``unpack``.
+        DataError: there is no such source, or the archive is truncated, corrupt or refused by ``unpack``.
     """
     if not source.exists():
         raise DataError(f'{source} does not exist: no such folder or file')
@@ -129,8 +129,8 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack the annotation files of a zip archive, and nothing else, into a folder.
 
     Raises:
-        DataError: no zip or torn; a member's name leads out of the folder, is absolute or a link; or the members are larger
-            together than any archive of these data sets. Names the archive and the member.
+        DataError: no zip, truncated or corrupt; a member leads out of the folder, is absolute or a link; or the members are
+            larger together than any archive of these data sets. Names the archive and the member.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -148,4 +148,4 @@ def unpack(archive: Path, folder: Path) -> None:
             for member in wanted:
                 file.extract(member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise DataError(f'{archive} is torn or no zip archive ({error})') from error
+        raise DataError(f'{archive} is truncated, corrupt or no zip archive ({error})') from error

@@ -38,7 +38,7 @@ def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> So
     """Read the file.
 
     Raises:
-        DataError: a field is missing or a box impossible; names file, split and place.
+        DataError: a field is missing or a box impossible; names file, split and object.
     """
     builder = SourceBuilder()
     pattern = 'COCO_train2014_{:012d}.jpg' if target.family.startswith('refcoco') else '{}.jpg'
@@ -54,8 +54,8 @@ def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> So
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
             image_id = builder.add_image(file_name, size)
             box = corners_of_xywh(get_field(record, 'bbox', where), where)
-            for place, text in enumerate(get_list(record, 'expressions', where)):
+            for position, text in enumerate(get_list(record, 'expressions', where)):
                 builder.add(where, image_id, text, {
-                    'expression_id': f'{split}_{number}_{place}', 'split': split, 'box': box,
+                    'expression_id': f'{split}_{number}_{position}', 'split': split, 'box': box,
                     'ref_id': f'{split}_{number}', 'ann_id': record.get('ann_id')})
     return builder.finish(paths)

@@ -52,6 +52,6 @@ def can_mirror(text: str) -> bool:
     return 'left' not in rest and 'right' not in rest
 
 
-def names_a_place(text: str) -> bool:
+def names_a_position(text: str) -> bool:
     """Whether the expression says left, right, top, bottom or middle, so that a crop could make it untrue."""
     return bool(_WORD.search(text) or _ABBREVIATION.search(text) or _VERTICAL.search(text))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmduet.datasets.image_io import ImageArray
-from mmduet.datasets.transforms.direction_words import can_mirror, names_a_place, swap_sides
+from mmduet.datasets.transforms.direction_words import can_mirror, names_a_position, swap_sides
 from mmduet.registry import TRANSFORMS
 
 Boxes = NDArray[np.float64]
@@ -46,7 +46,7 @@ class RandomTargetCrop(BaseTransform):
     are uniform between ``crop_range[0]`` and ``crop_range[1]``. The pixels are cut from the image itself, so that the later
     resize is the only resampling. The family's own test lets 1.65 % of its crops lose the target (it compares x with the row
     offset); here the cropped box must keep ``min_kept`` of its area, which is its IoU with the whole box. Expressions that
-    name a place (left, right, top, bottom, middle, as whole words) are never cropped.
+    name a position (left, right, top, bottom, middle, as whole words) are never cropped.
 
     Args:
         prob: chance of trying, in [0, 1].
@@ -69,7 +69,7 @@ class RandomTargetCrop(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crop image, box and distractors, or leave them."""
         rng: np.random.Generator = results['rng']
-        if rng.random() >= self.prob or names_a_place(results['text']):
+        if rng.random() >= self.prob or names_a_position(results['text']):
             return results
         window = self._draw(rng, results['image_shape'], results['box'])
         if window is None:

@@ -1,4 +1,4 @@
-"""The last transforms: a place on the canvas, and the sample that the model takes."""
+"""The last transforms: a position on the canvas, and the sample that the model takes."""
 from typing import Any
 
 import cv2
@@ -63,7 +63,7 @@ class PackGroundingInputs(BaseTransform):
     """Pack ``inputs``, the image as (3, h, w) bytes, and ``data_samples``, a ``DetDataSample`` with words, boxes and canvas.
 
     ``gt_instances.bboxes`` (1, 4) and ``distractors.bboxes`` (n, 4), where the data set has them, are float32 xyxy in pixels
-    of the image as augmented; ``distractors.index`` (n,) are their places in the data set's list, of which a crop leaves some
+    of the image as augmented; ``distractors.index`` (n,) are their rows in the data set's list, of which a crop leaves some
     out. Without a box (inference) there is no ``gt_instances``.
     """
 

@@ -120,9 +120,9 @@ def test_files_with_changed_or_missing_bytes_end_in_a_sentence(tmp_path, images,
     path = write(tmp_path / 'source') / pattern
     whole, rng = path.read_bytes(), random.Random(0)
     for _ in range(40):
-        torn = bytearray(whole)
-        torn[rng.randrange(len(torn))] = rng.randrange(256)
-        for content in (bytes(torn), whole[:rng.randrange(len(whole))]):
+        corrupt = bytearray(whole)
+        corrupt[rng.randrange(len(corrupt))] = rng.randrange(256)
+        for content in (bytes(corrupt), whole[:rng.randrange(len(whole))]):
             path.write_bytes(content)
             assert prepare_or_refuse(name, tmp_path / 'source', images, tmp_path / 'out.jsonl'), content
 

@@ -53,7 +53,7 @@ def test_an_entry_of_another_form_is_named(tmp_path, entries, message):
         find_dataset('refcoco_unc').read(write_index(tmp_path, entries=entries))
 
 
-def test_a_torn_file_is_named(tmp_path):
+def test_a_truncated_file_is_named(tmp_path):
     write_index(tmp_path)
     path = tmp_path / 'unc' / 'unc_val.pth'
     path.write_bytes(path.read_bytes()[:100])

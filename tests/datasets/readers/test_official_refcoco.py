@@ -70,7 +70,7 @@ def test_a_box_that_is_no_xywh_is_named(tmp_path, bbox):
         read_official_refcoco(tmp_path, 'unc')
 
 
-def test_torn_json_is_named(tmp_path):
+def test_truncated_json_is_named(tmp_path):
     (write_official(tmp_path) / 'instances.json').write_text('{"images": [')
     with pytest.raises(DataError, match=r'instances\.json: not valid JSON'):
         read_official_refcoco(tmp_path, 'unc')

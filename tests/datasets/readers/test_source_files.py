@@ -50,9 +50,9 @@ def test_a_link_in_an_archive_is_refused(tmp_path):
         pass
 
 
-def test_a_torn_archive_and_a_missing_source_are_named(tmp_path):
+def test_a_truncated_archive_and_a_missing_source_are_named(tmp_path):
     (tmp_path / 'x.zip').write_bytes(b'PK\x03\x04')
-    for path, message in ((tmp_path / 'x.zip', r'x\.zip is torn or no zip'), (tmp_path / 'gone', 'gone does not exist')):
+    for path, message in ((tmp_path / 'x.zip', r'x\.zip is truncated, corrupt or'), (tmp_path / 'gone', 'gone does not exist')):
         with pytest.raises(DataError, match=message), open_source(path):
             pass
 

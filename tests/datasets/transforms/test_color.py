@@ -5,7 +5,7 @@ from PIL import Image, ImageEnhance
 from mmduet.datasets import ColorJitter, RandomBlur
 from mmduet.datasets.transforms.color import change_brightness, change_contrast, change_saturation
 
-PHOTO = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize('factor', [0.0, 0.6, 1.0, 1.4])
@@ -13,13 +13,13 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     (change_brightness, ImageEnhance.Brightness), (change_contrast, ImageEnhance.Contrast),
     (change_saturation, ImageEnhance.Color)])
 def test_changes_are_pillows_up_to_rounding(ours, theirs, factor):
-    expected = np.asarray(theirs(Image.fromarray(PHOTO)).enhance(factor)).astype(int)
-    assert np.abs(ours(PHOTO, factor).astype(int) - expected).max() <= 1
+    expected = np.asarray(theirs(Image.fromarray(IMAGE)).enhance(factor)).astype(int)
+    assert np.abs(ours(IMAGE, factor).astype(int) - expected).max() <= 1
 
 
 def test_a_change_by_one_changes_nothing():
     for change in (change_brightness, change_contrast, change_saturation):
-        np.testing.assert_array_equal(change(PHOTO, 1.0), PHOTO)
+        np.testing.assert_array_equal(change(IMAGE, 1.0), IMAGE)
 
 
 def test_values_beyond_white_are_clipped_not_wrapped():
@@ -30,31 +30,31 @@ def test_values_beyond_white_are_clipped_not_wrapped():
 
 def test_jitter_draws_from_the_given_generator_only():
     def jitter(seed):
-        return ColorJitter(prob=1)({'img': PHOTO, 'rng': np.random.default_rng(seed)})['img']
+        return ColorJitter(prob=1)({'img': IMAGE, 'rng': np.random.default_rng(seed)})['img']
     np.testing.assert_array_equal(jitter(3), jitter(3))
     assert (jitter(3) != jitter(4)).any()
 
 
 def test_jitter_keeps_its_chance_and_its_input():
-    before = PHOTO.copy()
-    changed = [ColorJitter(prob=0.8)({'img': PHOTO, 'rng': np.random.default_rng(seed)})['img'] is not PHOTO
+    before = IMAGE.copy()
+    changed = [ColorJitter(prob=0.8)({'img': IMAGE, 'rng': np.random.default_rng(seed)})['img'] is not IMAGE
                for seed in range(200)]
     assert 140 < sum(changed) < 180
-    np.testing.assert_array_equal(PHOTO, before)
+    np.testing.assert_array_equal(IMAGE, before)
 
 
-def test_a_grey_photo_stays_grey():
-    grey = np.repeat(PHOTO[..., :1], 3, axis=2)
+def test_a_grey_image_stays_grey():
+    grey = np.repeat(IMAGE[..., :1], 3, axis=2)
     changed = ColorJitter(prob=1)({'img': grey, 'rng': np.random.default_rng(1)})['img']
     assert (changed[..., 0] == changed[..., 2]).all()
     assert np.abs(changed.astype(int) - changed[..., :1]).max() <= 1
 
 
 def test_blur_takes_contrast_away_and_keeps_the_mean():
-    blurred = RandomBlur(prob=1, sigma=(2.0, 2.0))({'img': PHOTO, 'rng': np.random.default_rng(1)})['img']
-    assert blurred.std() < PHOTO.std() / 3
-    assert blurred.mean() == pytest.approx(PHOTO.mean(), abs=3)
-    assert RandomBlur(prob=0)({'img': PHOTO, 'rng': np.random.default_rng(1)})['img'] is PHOTO
+    blurred = RandomBlur(prob=1, sigma=(2.0, 2.0))({'img': IMAGE, 'rng': np.random.default_rng(1)})['img']
+    assert blurred.std() < IMAGE.std() / 3
+    assert blurred.mean() == pytest.approx(IMAGE.mean(), abs=3)
+    assert RandomBlur(prob=0)({'img': IMAGE, 'rng': np.random.default_rng(1)})['img'] is IMAGE
 
 
 @pytest.mark.parametrize('build', [lambda: ColorJitter(prob=2), lambda: ColorJitter(strength=-0.1),

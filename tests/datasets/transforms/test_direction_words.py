@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mmduet.datasets.transforms import can_mirror, names_a_place, swap_sides
+from mmduet.datasets.transforms import can_mirror, names_a_position, swap_sides
 from tests.shared_data import shared
 
 
@@ -57,12 +57,12 @@ def test_everything_else_is_mirrored(text):
 @pytest.mark.parametrize('text', ['left cup', 'RIGHT', 'top shelf', 'bottom', 'in the middle', 'leftmost', 'topmost',
                                   'topright'])
 def test_words_of_place_are_seen(text):
-    assert names_a_place(text)
+    assert names_a_position(text)
 
 
 @pytest.mark.parametrize('text', ['laptop', 'bright cup', 'stop sign', 'leftover', 'tabletop', 'cup'])
 def test_a_laptop_names_no_place(text):
-    assert not names_a_place(text)
+    assert not names_a_position(text)
 
 
 def test_hardly_any_real_expression_is_kept_from_mirroring():

@@ -56,7 +56,7 @@ def test_the_box_shows_the_same_pixels_after_a_crop():
         assert (x2 - x1, y2 - y1) == (40, 30)
 
 
-def test_crop_sizes_are_those_of_the_family_seen_in_the_photo():
+def test_crop_sizes_are_those_of_the_family_seen_in_the_image():
     heights, widths = [], []
     for seed in range(300):
         results = RandomTargetCrop(prob=1, short_sides=[400], min_kept=0.01, tries=1)(make_results(seed, box=(0, 0, 640, 480)))
@@ -80,7 +80,7 @@ def test_distractors_move_with_a_crop_and_vanish_outside_it():
 
 
 @pytest.mark.parametrize('text', ['left cup', 'cup at the top', 'middle one'])
-def test_an_expression_that_names_a_place_is_not_cropped(text):
+def test_an_expression_that_names_a_position_is_not_cropped(text):
     for seed in range(20):
         assert RandomTargetCrop(prob=1)(make_results(seed, text=text))['image_shape'] == (480, 640)
 
@@ -90,13 +90,13 @@ def test_a_laptop_is_cropped():
     assert len(shapes) > 5
 
 
-def test_a_target_that_no_crop_can_keep_leaves_the_photo_whole():
+def test_a_target_that_no_crop_can_keep_leaves_the_image_whole():
     results = RandomTargetCrop(prob=1, short_sides=[600], crop_range=(384, 400), min_kept=0.9)(
         make_results(box=(0.0, 0.0, 640.0, 480.0)))
     assert results['image_shape'] == (480, 640)
 
 
-def test_a_small_photo_is_cropped_to_no_more_than_itself():
+def test_a_small_image_is_cropped_to_no_more_than_itself():
     for seed in range(20):
         results = RandomTargetCrop(prob=1, short_sides=[64], crop_range=(40, 60))(
             make_results(seed, shape=(64, 80), box=(10.0, 10.0, 40.0, 40.0)))
@@ -131,7 +131,7 @@ def test_the_quick_resize_is_pillows_to_two_steps_of_brightness(shape):
         assert (apart > 0).mean() < 0.1
 
 
-def test_the_quick_resize_is_pytorchs_to_the_pixel_in_the_order_of_a_photo():
+def test_the_quick_resize_is_pytorchs_to_the_pixel_in_the_order_of_an_image():
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     planes = F.interpolate(torch.from_numpy(image).permute(2, 0, 1)[None], size=(48, 64), mode='bilinear', antialias=True)
     for given in (image, np.ascontiguousarray(image[:, ::-1])[:, ::-1]):
@@ -140,7 +140,7 @@ def test_the_quick_resize_is_pytorchs_to_the_pixel_in_the_order_of_a_photo():
         assert resized.flags.c_contiguous
 
 
-def test_the_quick_resize_leaves_a_cached_photo_alone_and_draws_as_the_other():
+def test_the_quick_resize_leaves_a_cached_image_alone_and_draws_as_the_other():
     results = make_results()
     results['img'].flags.writeable = False
     untouched = results['img'].copy()
@@ -150,7 +150,7 @@ def test_the_quick_resize_leaves_a_cached_photo_alone_and_draws_as_the_other():
     assert quick['img'].flags.c_contiguous
 
 
-def test_resizing_leaves_boxes_and_photo_shape_alone():
+def test_resizing_leaves_boxes_and_image_shape_alone():
     results = ResizeLongSide(sides=[320])(make_results())
     assert results['img'].shape == (240, 320, 3)
     assert results['image_shape'] == (480, 640)

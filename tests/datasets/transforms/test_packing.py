@@ -37,7 +37,7 @@ def test_a_random_place_reaches_every_offset():
     assert places == {(top, left) for top in range(3) for left in range(2)}
 
 
-def test_a_photo_larger_than_its_canvas_is_an_error():
+def test_an_image_larger_than_its_canvas_is_an_error():
     with pytest.raises(ValueError, match=r'resized to 70 x 50 pixels, more than its canvas of 64'):
         place(50, 70)
 
@@ -49,7 +49,7 @@ def test_the_scale_is_that_of_each_axis(tmp_path):
     assert sample.canvas.scale_y == pytest.approx(640 / 500)
 
 
-def test_a_sample_holds_words_boxes_and_the_photo_as_planes(tmp_path):
+def test_a_sample_holds_words_boxes_and_the_image_as_planes(tmp_path):
     image = write_photo(tmp_path / 'a.png')
     inputs, sample = pack(image, (4.5, 5.25, 20.0, 25.5), size=64, distractors=np.array([[1.0, 2.0, 3.0, 4.0]]), split='val',
                           dataset_name='tiny', img_id=7)
