@@ -116,14 +116,13 @@ def default_images(source: Path) -> Path:
 
 def check_root(args: argparse.Namespace, out: Path) -> int:
     """Check a data root and print what was found; returns the exit code."""
-    from mmduet.datasets.checking import CheckOptions, check_data_root
+    from mmduet.datasets.checking import check_data_root
     from mmduet.datasets.manifest import read_manifest
     from mmduet.io.errors import DataError
     name = read_manifest(out)['dataset']
     if name != args.name:
         raise DataError(f'{out} holds {name}, not {args.name}')
-    options = CheckOptions(splits=tuple(args.splits), workers=args.workers)
-    findings = check_data_root(out, options, progress_bar('decoding'))
+    findings = check_data_root(out, args.splits, args.workers, progress_bar('decoding'))
     for kind in dict.fromkeys(finding.kind for finding in findings):
         of_kind = [finding for finding in findings if finding.kind == kind]
         show_some(f'{"ERROR" if any(finding.fatal for finding in of_kind) else "note"}: {kind}', of_kind, args.show)

@@ -50,6 +50,14 @@ class Annotation:
     boxes: tuple[Box, ...] | None = None
 
 
+_TEXT, _ID = ((str, ), 'text'), ((int, str), 'a whole number or text')
+_SIZE = ((int, ), 'a positive whole number')
+_TEXT_OR_NULL, _ID_OR_NULL = ((str, type(None)), 'text or null'), ((int, str, type(None)), 'a whole number, text or null')
+# Types of each field but the boxes, and how a message says them.
+_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
+    'expression_id': _TEXT, 'image': _TEXT, 'image_id': _ID, 'width': _SIZE, 'height': _SIZE, 'expression': _TEXT,
+    'split': _TEXT, 'category': _TEXT_OR_NULL, 'kind': _TEXT_OR_NULL, 'ref_id': _ID_OR_NULL, 'ann_id': _ID_OR_NULL,
+}
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
 # Of a side; more is no image.
 MOST_PIXELS = 2**31
@@ -73,32 +81,19 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
     for name in REQUIRED:
         if name not in record:
             return name, 'is missing'
-    for name in ('expression_id', 'image', 'expression', 'split'):
-        if not isinstance(record[name], str):
-            return name, f'must be text, got {record[name]!r}'
-        if not record[name].strip():
+    for name, (kinds, words) in _FIELDS.items():
+        value: Any = record.get(name)
+        if type(value) not in kinds or (kinds == (int, ) and not 1 <= value <= MOST_PIXELS):
+            return name, f'must be {words}, got {value!r}'
+        if kinds == (str, ) and not value.strip():
             return name, 'is blank'
-    for name in ('width', 'height'):
-        if type(record[name]) is not int or not 1 <= record[name] <= MOST_PIXELS:
-            return name, f'must be a positive whole number, got {record[name]!r}'
-    if type(record['image_id']) not in (int, str):
-        return 'image_id', f'must be a whole number or text, got {record["image_id"]!r}'
-    for name in ('category', 'kind'):
-        if not isinstance(record.get(name), str | None):
-            return name, f'must be text or null, got {record[name]!r}'
-    for name in ('ref_id', 'ann_id'):
-        if type(record.get(name)) not in (int, str, type(None)):
-            return name, f'must be a whole number, text or null, got {record[name]!r}'
-    problem = box_problem(record['box'])
-    if problem is not None:
-        return 'box', problem
     boxes = record.get('boxes')
-    if boxes is None:
-        return None
-    if not isinstance(boxes, list | tuple) or not boxes:
+    if boxes is not None and (not isinstance(boxes, list | tuple) or not boxes):
         return 'boxes', f'must be null or a list of boxes, got {boxes!r}'
-    problem = next((found for box in boxes if (found := box_problem(box))), None)
-    return None if problem is None else ('boxes', problem)
+    for name, box in [('box', record['box']), *(('boxes', box) for box in boxes or ())]:
+        if problem := box_problem(box):
+            return name, problem
+    return None
 
 
 def box_problem(box: Any) -> str | None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, parse_annotation
 from mmduet.datasets.errors import AnnotationError
-from mmduet.datasets.manifest import read_manifest
+from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.preparation import Progress, count_by_split, find_odd_boxes, index_images, open_images
-from mmduet.datasets.readers import CATALOG, SourceImage
+from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_file_names
 
 COUNT_NAMES = ('images', 'references', 'expressions')
@@ -44,49 +44,39 @@ class Line:
     where: str
     annotation: Annotation
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
-    """What may be chosen of a check.
-
-    Attributes:
-        splits: only these; empty for all that were published and all that are there.
-        decode: decode every image instead of only looking for it.
-        workers: threads that open images.
-    """
-
-    splits: tuple[str, ...] = ()
-    decode: bool = True
-    workers: int = 4
+    def finding(self, kind: str, message: str, fatal: bool = True) -> Finding:
+        """Something that is wrong with it."""
+        return Finding(kind=kind, where=self.where, expression_id=self.annotation.expression_id, message=message, fatal=fatal)
 
 
-def check_data_root(root: Path, options: CheckOptions | None = None, progress: Progress | None = None) -> list[Finding]:
+def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
+                    progress: Progress | None = None) -> list[Finding]:
     """Everything that is wrong with a data root, the gravest kinds first.
 
     Lines that parse, ids that are unique, counts as published, boxes with area and inside, images that are there, decode and
     have their size, expressions said twice of a box or once of several, and images of more than one split.
 
+    Args:
+        root: the data root.
+        splits: only these; empty for all that were published and all that are there.
+        workers: threads that decode images.
+        progress: called with how many images of how many were decoded.
+
     Raises:
         DataError: it is no data root.
     """
-    options = options or CheckOptions()
     manifest = read_manifest(root)
     findings: list[Finding] = []
     lines: list[Line] = []
-    for path in annotation_files(root):
-        if not options.splits or path.stem in options.splits:
+    for split, path in split_files(root).items():
+        if not splits or split in splits:
             lines += _read(path, findings)
-    findings += check_counts(root / 'manifest.json', manifest, lines, options.splits)
+    findings += check_counts(root / 'manifest.json', manifest, lines, splits)
     findings += _check_boxes(lines)
     findings += _check_repeats(lines)
     findings += _check_splits(lines, manifest)
-    findings += _check_images(root / manifest['images'], lines, options, progress)
+    findings += _check_images(root / manifest['images'], lines, workers, progress)
     return sorted(findings, key=lambda finding: not finding.fatal)
-
-
-def annotation_files(root: Path) -> list[Path]:
-    """Files of the splits, by name."""
-    return sorted(path for path in (root / 'annotations').glob('*.jsonl') if path.stem != 'objects')
 
 
 def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
@@ -103,14 +93,14 @@ def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
                 findings.append(Finding(kind='lines that cannot be read', where=where,
                                         message=str(error).removeprefix(f'{where}: ')))
                 continue
+            line = Line(where=where, annotation=annotation)
             first = seen.setdefault(annotation.expression_id, number)
             if first != number:
-                findings.append(Finding(kind='expression ids that repeat', where=where, expression_id=annotation.expression_id,
-                                        message=f'line {first} has the same id'))
+                findings.append(line.finding('expression ids that repeat', f'line {first} has the same id'))
             if annotation.split != path.stem:
-                findings.append(Finding(kind='lines in the wrong file', where=where, expression_id=annotation.expression_id,
-                                        message=f'its split is {annotation.split}, the file is that of {path.stem}'))
-            yield Line(where=where, annotation=annotation)
+                findings.append(line.finding('lines in the wrong file',
+                                             f'its split is {annotation.split}, the file is that of {path.stem}'))
+            yield line
 
 
 def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], splits: Sequence[str]) -> Iterator[Finding]:
@@ -148,7 +138,7 @@ def _check_boxes(lines: Sequence[Line]) -> Iterator[Finding]:
             x1, y1, x2, y2 = annotation.box
             misses = x2 <= x1 or y2 <= y1 or x1 >= annotation.width or y1 >= annotation.height or x2 <= 0 or y2 <= 0
             kind = 'boxes without area or outside their image' if misses else 'boxes that stick out of their image'
-            yield Finding(kind=kind, where=line.where, expression_id=annotation.expression_id, message=problem, fatal=misses)
+            yield line.finding(kind, problem, fatal=misses)
 
 
 def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
@@ -160,9 +150,8 @@ def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
         if earlier is line:
             continue
         same = earlier.annotation.box == annotation.box
-        yield Finding(
-            kind='expressions said twice of a box' if same else 'expressions said of several boxes of an image',
-            where=line.where, expression_id=annotation.expression_id, fatal=False,
+        yield line.finding(
+            'expressions said twice of a box' if same else 'expressions said of several boxes of an image', fatal=False,
             message=f'{annotation.expression!r} is also {"said of this box" if same else "said of another box"} by expression '
                     f'{earlier.annotation.expression_id} ({earlier.where})')
 
@@ -177,30 +166,24 @@ def _check_splits(lines: Sequence[Line], manifest: dict[str, Any]) -> Iterator[F
             continue
         for earlier in splits.values():
             reason = ', as the makers of the data set split objects' if by_design else ''
-            yield Finding(kind='images of several splits', where=line.where, expression_id=line.annotation.expression_id,
-                          fatal=not by_design, message=f'image {line.annotation.image} is also in split '
-                          f'{earlier.annotation.split} ({earlier.where}){reason}')
+            yield line.finding('images of several splits', f'image {line.annotation.image} is also in split '
+                               f'{earlier.annotation.split} ({earlier.where}){reason}', fatal=not by_design)
         splits[line.annotation.split] = line
 
 
-def _check_images(folder: Path, lines: Sequence[Line], options: CheckOptions, progress: Progress | None) -> Iterator[Finding]:
+def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: Progress | None) -> Iterator[Finding]:
     users: dict[str, Line] = {}
     for line in lines:
         users.setdefault(line.annotation.image, line)
-    missing = [name for name in users if not (folder / name).is_file()]
+    missing = {name for name in users if not (folder / name).is_file()}
     there = index_images(folder) if missing and folder.is_dir() else {}
-    for name in missing:
+    for name in (name for name in users if name in missing):
         known = image_file_names(users[name].annotation.image_id, name)
         other = next((there[candidate] for candidate in known if candidate in there), None)
         hint = f'; it is there as {other}, so prepare the data again' if other else ''
-        yield _of_image('images that are missing', users[name], f'image {folder / name} does not exist{hint}')
-    present = [name for name in users if name not in set(missing)]
-    files = [(folder / name, SourceImage(width=users[name].annotation.width, height=users[name].annotation.height,
-                                         file_names=(name, ))) for name in present]
-    for name, result in zip(present, open_images(files, options.decode, options.workers, progress), strict=True):
+        yield users[name].finding('images that are missing', f'image {folder / name} does not exist{hint}')
+    present = [line for name, line in users.items() if name not in missing]
+    files = [(folder / line.annotation.image, (line.annotation.width, line.annotation.height)) for line in present]
+    for line, result in zip(present, open_images(files, True, workers, progress), strict=True):
         if isinstance(result, str):
-            yield _of_image('images that cannot be used', users[name], result)
-
-
-def _of_image(kind: str, line: Line, message: str) -> Finding:
-    return Finding(kind=kind, where=line.where, expression_id=line.annotation.expression_id, message=message)
+            yield line.finding('images that cannot be used', result)

@@ -47,22 +47,16 @@ class PackedBatch(Batch):
         file = io.BytesIO()
         extractor = _TensorExtractor(file)
         extractor.dump(dict(self))
-        forms, flat = [], {}
-        for kind in dict.fromkeys(tensor.dtype for tensor in extractor.tensors):
-            flat[kind] = torch.cat([tensor.reshape(-1) for tensor in extractor.tensors if tensor.dtype == kind])
-        for tensor in extractor.tensors:
-            forms.append((tensor.dtype, tuple(tensor.shape)))
+        forms = [(tensor.dtype, tensor.shape) for tensor in extractor.tensors]
+        flat = {kind: torch.cat([tensor.reshape(-1) for tensor in extractor.tensors if tensor.dtype == kind])
+                for kind in dict(forms)}
         return _unpack, (file.getvalue(), flat, forms)
 
 
-def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tuple[torch.dtype, tuple[int, ...]]]) -> Batch:
-    position = dict.fromkeys(flat, 0)
-    tensors = []
-    for kind, shape in forms:
-        start = position[kind]
-        position[kind] = start + int(torch.Size(shape).numel())
-        tensors.append(flat[kind][start:position[kind]].view(shape))
-    batch: Batch = _TensorInserter(content, tensors).load()
+def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tuple[torch.dtype, torch.Size]]) -> Batch:
+    pieces = {kind: iter(whole.split([shape.numel() for other, shape in forms if other == kind]))
+              for kind, whole in flat.items()}
+    batch: Batch = _TensorInserter(content, [next(pieces[kind]).view(shape) for kind, shape in forms]).load()
     return batch
 
 

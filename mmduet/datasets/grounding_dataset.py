@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import AnnotationStore, Box, box_problem
 from mmduet.datasets.errors import AnnotationError, ImageError
-from mmduet.datasets.manifest import read_manifest
+from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
 from mmduet.registry import DATASETS, TRANSFORMS
@@ -57,7 +57,11 @@ class GroundingDataset(Dataset[Item]):
         protocol = manifest.get('protocol')
         self.metainfo: dict[str, Any] = {
             'dataset_name': f'{manifest["dataset"]} ({protocol})' if protocol else manifest['dataset'], 'splits': list(splits)}
-        self.annotations = AnnotationStore(_find_splits(self.data_root, splits), first)
+        if isinstance(splits, str) or not splits:
+            raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
+        files = split_files(self.data_root, splits, ': choose with --train-split, --val-split or --test-split (several joined '
+                            'by +)')
+        self.annotations = AnnotationStore([files[split] for split in splits], first)
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
         objects = self.data_root / 'annotations' / 'objects.jsonl'
         self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
@@ -185,16 +189,3 @@ class ObjectBoxes:
             return self._boxes[:0]
         boxes = self._boxes[self._ends[row]:self._ends[row + 1]]
         return boxes[np.abs(boxes - np.array(target)).max(axis=1, initial=0) > 1e-3]
-
-
-def _find_splits(data_root: Path, splits: Sequence[str]) -> list[Path]:
-    """Annotation file of each split."""
-    if isinstance(splits, str) or not splits:
-        raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
-    folder = data_root / 'annotations'
-    there = sorted(path.stem for path in folder.glob('*.jsonl') if path.stem != 'objects')
-    for split in splits:
-        if split not in there:
-            raise DataError(f'{data_root} has no split {split!r}, only {", ".join(there) or "none"}: choose with '
-                            '--train-split, --val-split or --test-split (several joined by +)')
-    return [folder / f'{split}.jsonl' for split in splits]

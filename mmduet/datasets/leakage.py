@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import parse_annotation
-from mmduet.datasets.checking import annotation_files
-from mmduet.datasets.manifest import read_manifest
+from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_id_of_coco
 from mmduet.io.errors import DataError
@@ -74,24 +73,20 @@ def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use
     """
     collection = collection_of(root)
     found: dict[str, dict[ImageKey, Use]] = {}
-    files = {path.stem: path for path in annotation_files(root)}
-    for split in splits:
-        if split not in files:
-            raise DataError(f'{root} has no split {split!r}, only {", ".join(files) or "none"}')
+    for split, path in split_files(root, splits).items():
         uses = found.setdefault(split, {})
-        with files[split].open('rb') as file:
+        with path.open('rb') as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    annotation = parse_annotation(line, f'{files[split]}:{number}')
+                    annotation = parse_annotation(line, f'{path}:{number}')
                     key = image_key(annotation.image_id, annotation.image, collection)
-                    use = uses.setdefault(key, Use(f'{files[split]}:{number}', annotation.image))
-                    use.expressions += 1
+                    uses.setdefault(key, Use(f'{path}:{number}', annotation.image)).expressions += 1
     return found
 
 
 def evaluation_splits(root: Path) -> list[str]:
     """Splits of a data root that nobody trains on."""
-    return [path.stem for path in annotation_files(root) if path.stem in HELD_OUT]
+    return [split for split in split_files(root) if split in HELD_OUT]
 
 
 def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:

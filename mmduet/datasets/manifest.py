@@ -1,5 +1,6 @@
 """What a data root says of itself: ``manifest.json``."""
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,19 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise DataError(f'{root} is no data root: {path} is not a manifest of tools/prepare_dataset.py: {problem}')
     found: dict[str, Any] = manifest
     return found
+
+
+def split_files(root: Path, splits: Sequence[str] | None = None, hint: str = '') -> dict[str, Path]:
+    """Annotation file by split of a data root, of all splits in the order of their names or of ``splits`` in theirs.
+
+    Raises:
+        DataError: the data root has no such split; the message ends with ``hint``.
+    """
+    files = {path.stem: path for path in sorted((root / 'annotations').glob('*.jsonl')) if path.stem != 'objects'}
+    for split in splits or ():
+        if split not in files:
+            raise DataError(f'{root} has no split {split!r}, only {", ".join(files) or "none"}{hint}')
+    return files if splits is None else {split: files[split] for split in splits}
 
 
 def _problem(manifest: Any) -> str | None:

@@ -14,8 +14,8 @@ from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
 from mmduet.datasets.errors import ImageError
 from mmduet.datasets.image_io import read_image
-from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData, SourceImage
-from mmduet.datasets.readers.source_data import UNKNOWN_SIZE
+from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
+from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError
 from mmduet.io.files import replacing, sha256_of, stays_inside
 
@@ -118,20 +118,16 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
             missing.append(' or '.join(candidates))
         else:
             names[image_id] = name
-    opened = [image_id for image_id in names if check_images or source.images[image_id].width == UNKNOWN_SIZE]
-    results = open_images([(images / names[image_id], source.images[image_id]) for image_id in opened], check_images, workers,
-                          progress)
-    sizes = {image_id: (image.width, image.height) for image_id, image in source.images.items()}
-    broken: list[str] = []
-    for image_id, result in zip(opened, results, strict=True):
-        if isinstance(result, str):
-            broken.append(result)
-            del names[image_id]
-        else:
-            sizes[image_id] = result
-    kept = [replace(annotation, image=names[annotation.image_id], width=sizes[annotation.image_id][0],
-                    height=sizes[annotation.image_id][1])
-            for annotation in source.annotations if annotation.image_id in names]
+    opened = [image_id for image_id in names if check_images or source.images[image_id].size == NO_SIZE]
+    files = [(images / names[image_id], source.images[image_id].size) for image_id in opened]
+    results = open_images(files, check_images, workers, progress)
+    sizes = dict(zip(opened, results, strict=True))
+    broken = [result for result in results if isinstance(result, str)]
+    kept = []
+    for annotation in source.annotations:
+        size = sizes.get(annotation.image_id, source.images[annotation.image_id].size)
+        if annotation.image_id in names and not isinstance(size, str):
+            kept.append(replace(annotation, image=names[annotation.image_id], width=size[0], height=size[1]))
     return PreparedData(annotations=kept, source_counts=count_by_split(source.annotations), counts=count_by_split(kept),
                         missing=missing, broken=broken, odd_boxes=find_odd_boxes(kept))
 
@@ -143,20 +139,20 @@ def _find_image(name: str, there: Mapping[str, str], images: Path) -> str | None
     return name if stays_inside(name) and (images / name).is_file() else None
 
 
-def open_images(files: Sequence[tuple[Path, SourceImage]], decode: bool, workers: int,
+def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, workers: int,
                 progress: Progress | None = None) -> list[tuple[int, int] | str]:
     """(width, height) of each image file, or what is wrong with it as a sentence.
 
     Args:
-        files: path, and what its annotation says of it.
+        files: path, and the size that its annotation says.
         decode: read all of a file instead of its header.
         workers: threads.
         progress: called with how many of how many are done.
     """
-    def read(path: Path, image: SourceImage) -> tuple[int, int] | str:
+    def read(path: Path, expected: tuple[int, int]) -> tuple[int, int] | str:
         size = read_size(path, decode)
-        if isinstance(size, tuple) and image.width != UNKNOWN_SIZE and size != (image.width, image.height):
-            return f'{path} is {size[0]} x {size[1]} pixels, its annotation says {image.width} x {image.height}'
+        if isinstance(size, tuple) and expected not in (NO_SIZE, size):
+            return f'{path} is {size[0]} x {size[1]} pixels, its annotation says {expected[0]} x {expected[1]}'
         return size
 
     results: list[tuple[int, int] | str] = []

@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets.annotation_file import parse_annotation
-from mmduet.datasets.checking import CheckOptions, Finding, Line, check_counts, check_data_root
+from mmduet.datasets.checking import Finding, Line, check_counts, check_data_root
 from mmduet.io.errors import DataError
 from tests.tiny_data import line, make_data_root, write_lines, write_photo
 
 
 def kinds(root, **options):
-    return {finding.kind: finding for finding in check_data_root(root, CheckOptions(**options))}
+    return {finding.kind: finding for finding in check_data_root(root, **options)}
 
 
 def good(**changes):
@@ -83,7 +83,7 @@ def test_counts_are_compared_with_the_published_ones_and_with_the_manifest(tmp_p
     assert any('train has 1 expressions, published are 120,624 (-120,623)' in message for message in messages)
     assert any('testB has 0 images, published are 750 (-750)' in message for message in messages)
     assert any('train has 1 / 1 / 1' in message and 'the manifest says 1 / 1 / 2' in message for message in messages)
-    assert not any('testB' in str(finding) for finding in check_data_root(root, CheckOptions(splits=('train', ))))
+    assert not any('testB' in str(finding) for finding in check_data_root(root, splits=('train', )))
 
 
 def test_missing_broken_and_resized_images_are_named_by_file_line_and_id(tmp_path):

@@ -2,14 +2,7 @@ import json
 
 import pytest
 
-from mmduet.datasets.leakage import (
-    evaluation_images,
-    find_overlaps,
-    image_key,
-    images_of,
-    read_seen_ids,
-    training_images,
-)
+from mmduet.datasets.leakage import evaluation_images, find_overlaps, image_key, images_of, read_seen_ids, training_images
 from mmduet.datasets.preparation import PreparedData, count_by_split, write_data_root
 from mmduet.datasets.readers import find_dataset
 from mmduet.io.errors import DataError

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData
-from mmduet.datasets.readers.source_files import SourceFiles, read_lines
+from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
+from mmduet.io.text import read_lines
 
 _PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?P<types>(?:/[^\s/\]]+)+)\s+(?P<words>[^\]]*)\]')
 PROTOCOLS = ('merged', 'any')

@@ -7,13 +7,7 @@ is, and references have no numbers.
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.readers.source_data import (
-    SourceBuilder,
-    SourceData,
-    corners_of_xywh,
-    corners_of_xyxy,
-    split_of_name,
-)
+from mmduet.datasets.readers.source_data import SourceBuilder, SourceData, corners_of_xywh, corners_of_xyxy, split_of_name
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError

@@ -36,10 +36,6 @@ class Layout:
     read: Callable[[SourceFiles, list[Path], Target], SourceData]
 
 
-def _read_shapes(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    return read_refshapes(paths[0].parent)
-
-
 LAYOUTS: dict[str, Layout] = {
     'official': Layout(files='instances.json with refs(unc).p, refs(umd).p or refs(google).p', find=find_official,
                        read=read_official),
@@ -51,7 +47,8 @@ LAYOUTS: dict[str, Layout] = {
     'referit': Layout(files='referit_query_<split>.json with referit_bbox.json', find=find_referit, read=read_referit),
     'real-games': Layout(files='RealGames.txt with masks and lists of images', find=find_real_games, read=read_real_games),
     'entities': Layout(files='Sentences/, Annotations/ and lists of images', find=find_entities, read=read_entities),
-    'refshapes': Layout(files='what tools/make_refshapes.py writes', find=find_official, read=_read_shapes),
+    'refshapes': Layout(files='what tools/make_refshapes.py writes', find=find_official,
+                        read=lambda files, paths, target: read_refshapes(paths[0].parent)),
     'own': Layout(files='JSON lines with image, expression and box or segmentation', find=find_own, read=read_own),
 }
 

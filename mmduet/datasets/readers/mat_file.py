@@ -6,9 +6,8 @@ length is checked before it is used.
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ _NUMERIC_CLASSES = range(6, 16)
 _MOST_BYTES = 2**28
 
 
-@dataclass(frozen=True, slots=True)
-class _Element:
+class _Element(NamedTuple):
     """A part of the file: its type and its bytes."""
 
     kind: int

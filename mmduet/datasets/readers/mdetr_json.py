@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.readers.masks import corners_of_coco
-from mmduet.datasets.readers.source_data import (
-    SourceBuilder,
-    SourceData,
-    get_field,
-    get_id,
-    get_list,
-    split_of_name,
-)
+from mmduet.datasets.readers.source_data import SourceBuilder, SourceData, get_field, split_of_name
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
@@ -42,10 +35,10 @@ def read_mdetr(files: SourceFiles, paths: list[Path], target: Target) -> SourceD
     for path in paths:
         content, split = files.json(path), split_of_name(path.stem) or ''
         boxes: dict[int | str, list[dict[str, Any]]] = {}
-        for record in get_list(content, 'annotations', str(path)):
-            boxes.setdefault(get_id(record, 'image_id', f'{path}: annotations'), []).append(record)
+        for record in get_field(content, 'annotations', str(path), list):
+            boxes.setdefault(get_field(record, 'image_id', f'{path}: annotations', int, str), []).append(record)
         for number, record in enumerate(content['images']):
-            own_id = get_id(record, 'id', f'{path}: images, entry {number}')
+            own_id = get_field(record, 'id', f'{path}: images, entry {number}', int, str)
             where = f'{path}: image {own_id}'
             targets = boxes.get(own_id, [])
             if len(targets) != 1:

@@ -10,18 +10,12 @@ from typing import Any
 
 from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.readers.masks import corners_of_coco
-from mmduet.datasets.readers.source_data import (
-    NO_SIZE,
-    SourceBuilder,
-    SourceData,
-    get_field,
-    get_id,
-    get_list,
-)
-from mmduet.datasets.readers.source_files import SourceFiles, read_json
+from mmduet.datasets.readers.source_data import NO_SIZE, SourceBuilder, SourceData, get_field
+from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
 from mmduet.io.pickles import load_plain_pickle
+from mmduet.io.text import read_json
 
 
 def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], Any] = read_json) -> SourceData:
@@ -47,11 +41,11 @@ def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], An
                         f'{len(refs) if isinstance(refs, (list, dict)) else 0}')
     for number, ref in enumerate(refs):
         where = f'{refs_file}: reference {number}'
-        ann_id, image_id = get_id(ref, 'ann_id', where), get_id(ref, 'image_id', where)
+        ann_id, image_id = get_field(ref, 'ann_id', where, int, str), get_field(ref, 'image_id', where, int, str)
         if ann_id not in boxes or image_id not in builder.images:
             raise DataError(f'{where}: {instances_file.name} has no annotation {ann_id} or no image {image_id}')
-        for sentence in get_list(ref, 'sentences', where):
-            own_id = get_id(sentence, 'sent_id', where)
+        for sentence in get_field(ref, 'sentences', where, list, tuple):
+            own_id = get_field(sentence, 'sent_id', where, int, str)
             builder.add(where, image_id, get_field(sentence, 'sent', where), {
                 'expression_id': str(own_id), 'box': boxes[ann_id], 'split': get_field(ref, 'split', where),
                 'ref_id': get_field(ref, 'ref_id', where), 'ann_id': ann_id, 'category': categories[ann_id],
@@ -63,21 +57,21 @@ def _read_instances(path: Path, load: Callable[[Path], Any]) -> tuple[SourceBuil
                                                                      dict[int | str, str | None]]:
     """Images with all their objects; box and class name by annotation id."""
     content = load(path)
-    names = {get_id(record, 'id', f'{path}: categories'): get_field(record, 'name', f'{path}: categories')
-             for record in get_list(content, 'categories', str(path))}
+    names = {get_field(record, 'id', f'{path}: categories', int, str): get_field(record, 'name', f'{path}: categories')
+             for record in get_field(content, 'categories', str(path), list)}
     builder = SourceBuilder(objects_known=True)
-    for record in get_list(content, 'images', str(path)):
+    for record in get_field(content, 'images', str(path), list):
         where = f'{path}: images'
         size = (get_field(record, 'width', where), get_field(record, 'height', where))
-        builder.add_image(get_field(record, 'file_name', where), size, get_id(record, 'id', where))
+        builder.add_image(get_field(record, 'file_name', where), size, get_field(record, 'id', where, int, str))
     boxes: dict[int | str, Box] = {}
     categories: dict[int | str, str | None] = {}
-    for record in get_list(content, 'annotations', str(path)):
-        ann_id = get_id(record, 'id', f'{path}: annotations')
+    for record in get_field(content, 'annotations', str(path), list):
+        ann_id = get_field(record, 'id', f'{path}: annotations', int, str)
         where = f'{path}: annotation {ann_id}'
-        image = builder.images.get(get_id(record, 'image_id', where))
+        image = builder.images.get(get_field(record, 'image_id', where, int, str))
         boxes[ann_id] = corners_of_coco(record, where, image.size if image else NO_SIZE)
-        categories[ann_id] = names.get(get_id(record, 'category_id', where))
+        categories[ann_id] = names.get(get_field(record, 'category_id', where, int, str))
         if image is not None and not record.get('iscrowd'):
             image.boxes.append(boxes[ann_id])
             image.categories.append(categories[ann_id])

@@ -8,7 +8,7 @@ it. Ids and sizes are optional: an expression without an ``expression_id`` goes 
 from pathlib import Path
 
 from mmduet.datasets.readers.masks import corners_of_mask
-from mmduet.datasets.readers.shikra_jsonl import first_record, parse_line
+from mmduet.datasets.readers.shikra_jsonl import first_record
 from mmduet.datasets.readers.source_data import (
     UNKNOWN_SIZE,
     SourceBuilder,
@@ -19,9 +19,9 @@ from mmduet.datasets.readers.source_data import (
     split_of_name,
     split_of_word,
 )
-from mmduet.datasets.readers.source_files import SourceFiles, read_lines
+from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
-from mmduet.io.errors import DataError
+from mmduet.io.text import read_json_lines
 
 _FIELDS = ('image', 'expression', 'box')
 _OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')
@@ -41,23 +41,16 @@ def read_own(files: SourceFiles, paths: list[Path], target: Target) -> SourceDat
     """
     builder = SourceBuilder()
     for path in paths:
-        for number, line in enumerate(read_lines(path), 1):
-            if not line.strip():
-                continue
-            where = f'{path}:{number}'
-            record = parse_line(line, where)
-            texts = {name: get_field(record, name, where) for name in ('image', 'expression')}
-            for name, text in texts.items():
-                if not isinstance(text, str):
-                    raise DataError(f'{where}: field {name!r} must be text, got {text!r}')
+        for where, record in read_json_lines(path):
+            image, text = (get_field(record, name, where, str) for name in ('image', 'expression'))
             split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
-            image_id = builder.add_image(texts['image'], size, record.get('image_id', image_id_of_coco(texts['image'])))
+            image_id = builder.add_image(image, size, record.get('image_id', image_id_of_coco(image)))
             if 'segmentation' in record and 'box' not in record:
                 box = corners_of_mask(record['segmentation'], where, builder.images[image_id].size)
             else:
                 box = corners_of_xyxy(get_field(record, 'box', where), where)
-            builder.add(where, image_id, texts['expression'], {
-                'expression_id': str(record.get('expression_id', f'{path.stem}:{number}')), 'split': split,
+            builder.add(where, image_id, text, {
+                'expression_id': str(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}')), 'split': split,
                 'box': box, **{name: record.get(name) for name in _OPTIONAL}})
     return builder.finish(paths)

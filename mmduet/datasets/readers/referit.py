@@ -13,10 +13,11 @@ import numpy as np
 
 from mmduet.datasets.annotation_file import Box
 from mmduet.datasets.readers.mat_file import read_matrix
-from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData, corners_of_xyxy, split_of_name
-from mmduet.datasets.readers.source_files import SourceFiles, read_lines
+from mmduet.datasets.readers.source_data import NO_SIZE, SourceBuilder, SourceData, corners_of_xyxy, split_of_name
+from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
+from mmduet.io.text import read_lines
 
 _REGION = re.compile(r'(\d+)_(\d+)')
 
@@ -83,7 +84,7 @@ def read_referit(files: SourceFiles, paths: list[Path], target: Target) -> Sourc
 def _add_region(builder: SourceBuilder, where: str, region: str, texts: list[str], box: Box, split: str,
                 sizes: dict[str, Any]) -> None:
     file_name = f'{region.partition("_")[0]}.jpg'
-    size = sizes.get(file_name, (UNKNOWN_SIZE, UNKNOWN_SIZE))
+    size = sizes.get(file_name, NO_SIZE)
     if not isinstance(size, list | tuple) or len(size) != 2:
         raise DataError(f'{where}: the size of {file_name} must be [width, height], got {size!r}')
     image_id = builder.add_image(file_name, (size[0], size[1]))

@@ -15,9 +15,10 @@ from mmduet.datasets.readers.source_data import (
     split_of_name,
     split_of_word,
 )
-from mmduet.datasets.readers.source_files import SourceFiles, read_lines
+from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
+from mmduet.io.text import read_json_lines
 
 _FIELDS = ('img_path', 'expression', 'bbox')
 
@@ -39,18 +40,6 @@ def find_shikra(files: SourceFiles, target: Target) -> list[Path]:
     return [path for path in found if split_of_name(path.stem)] or found
 
 
-def parse_line(line: str, where: str) -> Any:
-    """A JSON object.
-
-    Raises:
-        DataError: not valid JSON; says where.
-    """
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f'{where}: not valid JSON: {error}') from error
-
-
 def read_shikra(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
     """Read all files.
 
@@ -60,11 +49,9 @@ def read_shikra(files: SourceFiles, paths: list[Path], target: Target) -> Source
     builder = SourceBuilder()
     for path in paths:
         named = split_of_name(path.stem)
-        for number, line in enumerate(read_lines(path), 1):
-            if not line.strip():
-                continue
-            where = f'{path}:{number}'
-            record = parse_line(line, where)
+        for where, record in read_json_lines(path):
+            if not isinstance(record, dict):
+                raise DataError(f'{where}: must be a JSON object, got {type(record).__name__}')
             said = Path(str(record.get('dataset_name', '')))
             if not target.accepts(said, said):
                 raise DataError(f'{where}: the line is of {said}, not of {target.name}')
@@ -72,6 +59,6 @@ def read_shikra(files: SourceFiles, paths: list[Path], target: Target) -> Source
             size = (get_field(record, 'width', where), get_field(record, 'height', where))
             image_id = builder.add_image(Path(str(get_field(record, 'img_path', where))).name, size)
             builder.add(where, image_id, get_field(record, 'expression', where), {
-                'expression_id': str(record.get('sent_id', f'{split}_{number}')), 'split': split,
+                'expression_id': str(record.get('sent_id', f'{split}_{where.rpartition(":")[2]}')), 'split': split,
                 'box': corners_of_xyxy(get_field(record, 'bbox', where), where)})
     return builder.finish(paths)

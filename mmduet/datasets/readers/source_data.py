@@ -15,6 +15,7 @@ NO_SIZE = (UNKNOWN_SIZE, UNKNOWN_SIZE)
 BOX_DECIMALS = 6
 _IMAGE_NUMBER = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?(\d+)\.(?:jpe?g|png)', re.IGNORECASE)
 _COCO_NAME = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?\d{12}\.jpg')
+_KINDS = {int: 'a whole number', str: 'text', list: 'a list', tuple: 'a tuple'}
 _SPLITS = {name.lower(): name for name in ('train', 'val', 'trainval', 'test', 'testA', 'testB')} | {'validation': 'val'}
 
 
@@ -23,22 +24,16 @@ class SourceImage:
     """An image that a source speaks of.
 
     Attributes:
-        width, height: pixels, as the source has them; ``UNKNOWN_SIZE`` where it does not say.
+        size: (width, height), pixels, as the source has them; ``NO_SIZE`` where it does not say.
         file_names: names the file may go by, the likeliest first.
         boxes: corners of every annotated object, the referred ones among them.
         categories: class name of each box.
     """
 
-    width: int
-    height: int
+    size: tuple[int, int]
     file_names: tuple[str, ...]
     boxes: list[Box] = field(default_factory=list)
     categories: list[str | None] = field(default_factory=list)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height), pixels."""
-        return self.width, self.height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +99,7 @@ class SourceBuilder:
             size = NO_SIZE
         if image_id not in self.images:
             names = image_file_names(image_id, file_name)
-            self.images[image_id] = SourceImage(width=size[0], height=size[1], file_names=names)
+            self.images[image_id] = SourceImage(size=size, file_names=names)
         return image_id
 
     def add(self, where: str, image_id: int | str, text: str, annotation: Mapping[str, Any]) -> None:
@@ -127,9 +122,10 @@ class SourceBuilder:
             return
         image = self.images[image_id]
         common: dict[str, Any] = {'image': image.file_names[0], 'image_id': image_id, 'expression': text}
+        width, height = image.size
         # Sizes may be read from the images later.
-        check_annotation({**annotation, **common, 'width': image.width or 1, 'height': image.height or 1}, where)
-        self.annotations.append(Annotation(**common, width=image.width, height=image.height, **annotation))
+        check_annotation({**annotation, **common, 'width': width or 1, 'height': height or 1}, where)
+        self.annotations.append(Annotation(**common, width=width, height=height, **annotation))
         box = annotation['box']
         if not self.objects_known and box not in image.boxes:
             image.boxes.append(box)
@@ -146,40 +142,18 @@ class SourceBuilder:
         return SourceData(images=self.images, annotations=self.annotations, blank=self.blank, files=list(files), about=about)
 
 
-def get_field(record: Any, name: str, where: str) -> Any:
-    """A field of a record.
+def get_field(record: Any, name: str, where: str, *kinds: type) -> Any:
+    """A field of a record, of one of ``kinds`` (``int``, ``str``, ``list``, ``tuple``) where any are named; True is no ``int``.
 
     Raises:
-        DataError: the record is no mapping or lacks the field; says where.
+        DataError: the record is no mapping, or the field is missing or of another kind; says where.
     """
     if not isinstance(record, dict) or name not in record:
         raise DataError(f'{where}: field {name!r} is missing')
-    return record[name]
-
-
-def get_list(record: Any, name: str, where: str) -> list[Any]:
-    """A field of a record that is a list.
-
-    Raises:
-        DataError: the record is no mapping, lacks the field, or it is no list; says where.
-    """
-    value = get_field(record, name, where)
-    if not isinstance(value, list | tuple):
-        raise DataError(f'{where}: field {name!r} must be a list, got {type(value).__name__}')
-    return list(value)
-
-
-def get_id(record: Any, name: str, where: str) -> int | str:
-    """A field of a record that tells it from others.
-
-    Raises:
-        DataError: the record is no mapping, lacks the field, or it is neither a whole number nor text; says where.
-    """
-    value = get_field(record, name, where)
-    if type(value) not in (int, str):
-        raise DataError(f'{where}: field {name!r} must be a whole number or text, got {value!r}')
-    found: int | str = value
-    return found
+    value = record[name]
+    if kinds and type(value) not in kinds:
+        raise DataError(f'{where}: field {name!r} must be {" or ".join(_KINDS[kind] for kind in kinds)}, got {value!r:.60}')
+    return value
 
 
 def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float, float]:

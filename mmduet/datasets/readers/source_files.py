@@ -1,5 +1,4 @@
 """The files of a source: a folder, one file or a zip archive, listed once, each parsed at most once, none of them run."""
-import json
 import os
 import shutil
 import stat
@@ -14,6 +13,7 @@ from typing import Any
 from mmduet.datasets.readers.source_data import SourceData
 from mmduet.io.errors import DataError
 from mmduet.io.files import stays_inside
+from mmduet.io.text import read_json
 
 SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
 DEPTH = 4
@@ -43,11 +43,7 @@ class SourceFiles:
         return [path for path in self.paths if path.name.endswith(suffixes)]
 
     def json(self, path: Path) -> Any:
-        """Content of a JSON file.
-
-        Raises:
-            DataError: it does not parse; names it.
-        """
+        """Content of a JSON file; raises as ``read_json``."""
         if path not in self._parsed:
             self._parsed[path] = read_json(path)
         return self._parsed[path]
@@ -68,31 +64,6 @@ class SourceFiles:
         if self.given == self.root:
             return data
         return replace(data, files=[self.given], blank=[self.name_archive(text) for text in data.blank])
-
-
-def read_json(path: Path) -> Any:
-    """Content of a JSON file.
-
-    Raises:
-        DataError: it cannot be read or does not parse; names it.
-    """
-    try:
-        return json.loads(path.read_text(encoding='utf-8-sig'))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f'{path}: not valid JSON: {error}') from error
-
-
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, without their ends; other characters that Unicode takes for ends of lines do not end one.
-
-    Raises:
-        DataError: it cannot be read or is not UTF-8; names it.
-    """
-    try:
-        text = path.read_text(encoding='utf-8-sig').removesuffix('\n')
-        return text.split('\n') if text else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f'{path} cannot be read as text: {error}') from error
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:

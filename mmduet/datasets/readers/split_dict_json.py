@@ -11,7 +11,6 @@ from mmduet.datasets.readers.source_data import (
     SourceData,
     corners_of_xywh,
     get_field,
-    get_list,
     split_of_word,
 )
 from mmduet.datasets.readers.source_files import SourceFiles
@@ -54,7 +53,7 @@ def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> So
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
             image_id = builder.add_image(file_name, size)
             box = corners_of_xywh(get_field(record, 'bbox', where), where)
-            for position, text in enumerate(get_list(record, 'expressions', where)):
+            for position, text in enumerate(get_field(record, 'expressions', where, list)):
                 builder.add(where, image_id, text, {
                     'expression_id': f'{split}_{number}_{position}', 'split': split, 'box': box,
                     'ref_id': f'{split}_{number}', 'ann_id': record.get('ann_id')})

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore
 from mmduet.evaluation.report.overlaps import overlap_pairs
-from mmduet.evaluation.report.text_files import read_json_lines
 from mmduet.io.errors import DataError
+from mmduet.io.text import read_json_lines
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

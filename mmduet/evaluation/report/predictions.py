@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import is_number
 from mmduet.evaluation.report.cases import Cases
-from mmduet.evaluation.report.text_files import parse_json, read_json_lines, read_text
 from mmduet.evaluation.report.words import split_words
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
+from mmduet.io.text import parse_json, read_json_lines, read_text
 
 Floats = NDArray[np.float64]
 Record = dict[str, Any]

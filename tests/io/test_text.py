@@ -1,7 +1,7 @@
 import pytest
 
-from mmduet.evaluation.report.text_files import parse_json, read_json_lines, read_text
 from mmduet.io.errors import DataError
+from mmduet.io.text import parse_json, read_json_lines, read_text
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):

@@ -29,8 +29,19 @@ def parse_json(text: str, where: str) -> Any:
         raise DataError(f'{where}: not valid JSON: {error}') from error
 
 
+def read_json(path: Path) -> Any:
+    """The value that a JSON file holds; raises as ``read_text`` and ``parse_json``."""
+    return parse_json(read_text(path), str(path))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines without their ends, as ``read_text`` reads them; what else Unicode takes for the end of a line does not end one."""
+    text = read_text(path).removesuffix('\n')
+    return text.split('\n') if text else []
+
+
 def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     """``file:line`` and the value of each line that is not blank; raises as ``read_text`` and ``parse_json``."""
-    for number, line in enumerate(read_text(path).split('\n'), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             yield f'{path}:{number}', parse_json(line, f'{path}:{number}')
