@@ -6,17 +6,10 @@ from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_image, read_image
 from mmduet.datasets.joint_dataset import JointDataset
 from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
-from mmduet.datasets.transforms import (
-    ColorJitter,
-    LoadImage,
-    PackGroundingInputs,
-    PlaceOnCanvas,
-    QuickResizeLongSide,
-    RandomBlur,
-    RandomFlip,
-    RandomTargetCrop,
-    ResizeLongSide,
-)
+from mmduet.datasets.transforms.color import ColorJitter, RandomBlur
+from mmduet.datasets.transforms.geometry import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
+from mmduet.datasets.transforms.load_image import LoadImage
+from mmduet.datasets.transforms.packing import PackGroundingInputs, PlaceOnCanvas
 from mmduet.io.errors import DataError
 
 __all__ = [

@@ -87,13 +87,14 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
             return name, f'must be {words}, got {value!r}'
         if kinds == (str, ) and not value.strip():
             return name, 'is blank'
+    if problem := box_problem(record['box']):
+        return 'box', problem
     boxes = record.get('boxes')
-    if boxes is not None and (not isinstance(boxes, list | tuple) or not boxes):
+    if boxes is None:
+        return None
+    if not isinstance(boxes, list | tuple) or not boxes:
         return 'boxes', f'must be null or a list of boxes, got {boxes!r}'
-    for name, box in [('box', record['box']), *(('boxes', box) for box in boxes or ())]:
-        if problem := box_problem(box):
-            return name, problem
-    return None
+    return next((('boxes', problem) for box in boxes if (problem := box_problem(box))), None)
 
 
 def box_problem(box: Any) -> str | None:
@@ -106,11 +107,7 @@ def box_problem(box: Any) -> str | None:
 
 
 def check_annotation(record: dict[str, Any], where: str) -> None:
-    """See that the fields of an annotation hold what a line of them must hold.
-
-    Raises:
-        AnnotationError: one does not, or is missing; says where and which field.
-    """
+    """Raise an ``AnnotationError`` that says where and which field, unless the fields are those of a good annotation."""
     problem = _problem(record)
     if problem is not None:
         raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')

@@ -66,11 +66,7 @@ def collection_of(root: Path) -> str:
 
 
 def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use]]:
-    """Images of some splits of a data root, by split.
-
-    Raises:
-        DataError: it is no data root, has no such split, or a line cannot be read.
-    """
+    """Images of some splits of a data root, by split; a ``DataError`` names a split or line that is missing or wrong."""
     collection = collection_of(root)
     found: dict[str, dict[ImageKey, Use]] = {}
     for split, path in split_files(root, splits).items():
@@ -155,11 +151,7 @@ def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[s
 
 
 def find_overlaps(seen: Mapping[str, set[ImageKey]], roots: Sequence[Path], examples: int = 3) -> list[Overlap]:
-    """What of the held-out splits of some data roots was seen; one entry for each pair, also where nothing was.
-
-    Raises:
-        DataError: a root is no data root.
-    """
+    """What of the held-out splits of some data roots was seen; one entry for each pair, also where nothing was."""
     overlaps: list[Overlap] = []
     for root in roots:
         name = read_manifest(root)['dataset']

@@ -63,11 +63,7 @@ class PreparedData:
 
 
 def index_images(folder: Path) -> dict[str, str]:
-    """Path relative to ``folder`` by file name, of the files in it and in its sub-folders (``train2014``, ``val2017``, ...).
-
-    Raises:
-        DataError: the folder does not exist.
-    """
+    """Path relative to ``folder`` by file name, in it and its sub-folders; a ``DataError`` if there is none."""
     if not folder.is_dir():
         raise DataError(f'the image folder {folder} does not exist')
     found: dict[str, str] = {}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.datasets import GroundingDataset, RandomFlip
-from mmduet.datasets.transforms import can_mirror, swap_sides
+from mmduet.datasets.transforms.direction_words import can_mirror, swap_sides
 from mmduet.datasets.transforms.geometry import mirror_boxes
 from mmduet.teacher_cache.store import CacheIndex, Shard
 

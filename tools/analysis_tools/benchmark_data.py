@@ -166,7 +166,7 @@ def our_image(path: Path, draw: Draw) -> Any:
     import cv2
 
     from mmduet.datasets import ColorJitter, QuickResizeLongSide, read_image
-    from mmduet.datasets.transforms import resized_shape
+    from mmduet.datasets.transforms.geometry import resized_shape
     from mmduet.datasets.transforms.packing import to_planes
     image = read_image(path)
     image = QuickResizeLongSide([draw.side]).resize(image, resized_shape(image.shape[:2], draw.side))

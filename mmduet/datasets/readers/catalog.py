@@ -95,11 +95,7 @@ CATALOG: dict[str, DatasetSpec] = {
 
 
 def find_dataset(name: str) -> DatasetSpec:
-    """The data set of that name.
-
-    Raises:
-        DataError: there is none; names the nearest.
-    """
+    """The data set of that name; a ``DataError`` names the nearest where there is none."""
     if name not in CATALOG:
         near = [known for known in CATALOG if known.startswith(name + '_')]
         near = near or difflib.get_close_matches(name, CATALOG, n=2, cutoff=0.4)

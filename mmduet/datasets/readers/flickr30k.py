@@ -38,11 +38,7 @@ def parse_phrases(sentence: str) -> list[tuple[str, str, str]]:
 
 
 def read_entities(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read all images of the lists; the protocol is the target's.
-
-    Raises:
-        DataError: an image has no sentences or annotations, or these are broken; names the file.
-    """
+    """Read all images of the lists by the target's protocol; each must have sentences and annotations."""
     sentences = {path.stem: path for path in files.named('.txt') if path.parent.name == 'Sentences'}
     annotations = {path.stem: path for path in files.named('.xml') if path.parent.name == 'Annotations'}
     builder, skipped = SourceBuilder(), Counter[str]()

@@ -29,12 +29,7 @@ def find_index(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_index(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read index files.
-
-    Raises:
-        DataError: a file is truncated, corrupt or holds more than plain values, an entry has another form, or a box is
-            impossible.
-    """
+    """Read index files, of plain values only."""
     builder = SourceBuilder()
     corners = corners_of_xywh if target.family.startswith('refcoco') else corners_of_xyxy
     length = 3 if target.family == 'flickr30k' else 5

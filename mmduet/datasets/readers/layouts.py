@@ -28,7 +28,7 @@ class Layout:
     Attributes:
         files: what it consists of, in words.
         find: the files of a data set in it; empty where the source has none.
-        read: reads what ``find`` found.
+        read: reads what ``find`` found; a ``DataError`` names the file and the line, record or field that is wrong or missing.
     """
 
     files: str

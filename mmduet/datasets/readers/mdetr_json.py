@@ -26,11 +26,7 @@ def find_mdetr(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_mdetr(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read one file per split.
-
-    Raises:
-        DataError: a field is missing, a box impossible, or an expression has not one box; names file and image.
-    """
+    """Read one file per split; an expression must have one box."""
     builder = SourceBuilder()
     for path in paths:
         content, split = files.json(path), split_of_name(path.stem) or ''

@@ -34,11 +34,7 @@ def find_own(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_own(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read all files.
-
-    Raises:
-        DataError: a line does not parse, lacks a field, or has an impossible box or mask; names file, line and field.
-    """
+    """Read all files."""
     builder = SourceBuilder()
     for path in paths:
         for where, record in read_json_lines(path):

@@ -60,11 +60,7 @@ def find_real_games(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_referit(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read query and box files.
-
-    Raises:
-        DataError: a region has no box, or a box is impossible; names file and region.
-    """
+    """Read query and box files; a region without a box is an error."""
     contents = {path: files.json(path) for path in paths}
     queries = {path: content for path, content in contents.items() if _is_queries(content)}
     boxes_path = next(path for path, content in contents.items() if _is_boxes(content))
@@ -94,11 +90,7 @@ def _add_region(builder: SourceBuilder, where: str, region: str, texts: list[str
 
 
 def read_real_games(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read ``RealGames.txt``; splits are those of the lists of images.
-
-    Raises:
-        DataError: a line has another form, an image is in no list, or a region has neither box nor mask; names file and line.
-    """
+    """Read ``RealGames.txt``, whose splits are the lists of images; a region must have a box or a mask."""
     games, *lists = paths
     splits = {name.strip(): split_of_name(path.stem.removesuffix('_imlist')) or '' for path in lists
               for name in read_lines(path) if name.strip() and 'trainval' not in path.stem}
@@ -132,11 +124,7 @@ def read_real_games(files: SourceFiles, paths: list[Path], target: Target) -> So
 
 
 def mask_corners(path: Path) -> Box:
-    """Whole-number corners, the last pixel included, of the object in a mask: where ``segimg_t`` is 0.
-
-    Raises:
-        DataError: the file cannot be read, has no ``segimg_t``, or shows no object; names it.
-    """
+    """Whole-number corners, the last pixel included, of the object in a mask: where ``segimg_t`` is 0."""
     rows, columns = np.nonzero(read_matrix(path, 'segimg_t') == 0)
     if not len(rows):
         raise DataError(f'{path} shows no object: segimg_t is 0 nowhere')

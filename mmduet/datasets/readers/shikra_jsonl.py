@@ -41,11 +41,7 @@ def find_shikra(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_shikra(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read all files.
-
-    Raises:
-        DataError: a line does not parse, lacks a field, has an impossible box, or is of another data set; names file and line.
-    """
+    """Read all files; a line of another data set is an error."""
     builder = SourceBuilder()
     for path in paths:
         named = split_of_name(path.stem)

@@ -132,11 +132,7 @@ class SourceBuilder:
             image.categories.append(annotation.get('category'))
 
     def finish(self, files: Sequence[Path], **about: object) -> SourceData:
-        """What was collected from these files.
-
-        Raises:
-            DataError: nothing was.
-        """
+        """What was collected from these files; a ``DataError`` where nothing was."""
         if not self.annotations:
             raise DataError(f'{files[0] if files else "the source"} holds no expression')
         return SourceData(images=self.images, annotations=self.annotations, blank=self.blank, files=list(files), about=about)
@@ -167,11 +163,7 @@ def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float
 
 
 def corners_of_xywh(box: Any, where: str) -> Box:
-    """(x, y, width, height) to corners.
-
-    Raises:
-        DataError: not four finite numbers, or a negative size; says where.
-    """
+    """(x, y, width, height) to corners; a ``DataError`` says where they are no finite numbers or a size is negative."""
     x, y, width, height = _four_numbers(box, 'x, y, width, height', where)
     if width < 0 or height < 0:
         raise DataError(f'{where}: bbox has a negative size: {box!r}; it must be x, y, width, height')
@@ -179,11 +171,7 @@ def corners_of_xywh(box: Any, where: str) -> Box:
 
 
 def corners_of_xyxy(box: Any, where: str) -> Box:
-    """(x1, y1, x2, y2), checked and rounded.
-
-    Raises:
-        DataError: not four finite numbers, or x2 < x1 or y2 < y1, which x, y, width, height often gives; says where.
-    """
+    """(x1, y1, x2, y2) rounded; a ``DataError`` says where x2 < x1 or they are no finite numbers."""
     x1, y1, x2, y2 = (round(value, BOX_DECIMALS) for value in _four_numbers(box, 'x1, y1, x2, y2', where))
     if x2 < x1 or y2 < y1:
         raise DataError(f'{where}: bbox must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?')
@@ -218,11 +206,7 @@ def split_of_name(stem: str) -> str | None:
 
 
 def split_of_word(word: Any, where: str) -> str:
-    """A split as sources call it (``validation``, ``testa``) by our name.
-
-    Raises:
-        DataError: the word is no text, or blank.
-    """
+    """A split as sources call it (``validation``, ``testa``) by our name; a ``DataError`` says where it is blank or no text."""
     if not isinstance(word, str) or not word.strip():
         raise DataError(f'{where}: the split must be a word such as train or val, got {word!r}')
     return _SPLITS.get(word.lower(), word)

@@ -77,11 +77,7 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
 
 @contextmanager
 def open_source(source: Path) -> Iterator[SourceFiles]:
-    """The files of a folder, a file or a zip archive; an archive is unpacked to a folder that is gone afterwards.
-
-    Raises:
-        DataError: there is no such source, or the archive is truncated, corrupt or refused by ``unpack``.
-    """
+    """The files of a folder, a file or a zip archive, which is unpacked to a temporary folder; errors: see ``unpack``."""
     if not source.exists():
         raise DataError(f'{source} does not exist: no such folder or file')
     if source.suffix.lower() != '.zip':

@@ -34,11 +34,7 @@ def find_split_dict(files: SourceFiles, target: Target) -> list[Path]:
 
 
 def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read the file.
-
-    Raises:
-        DataError: a field is missing or a box impossible; names file, split and object.
-    """
+    """Read the file."""
     builder = SourceBuilder()
     pattern = 'COCO_train2014_{:012d}.jpg' if target.family.startswith('refcoco') else '{}.jpg'
     for split, records in files.json(paths[0]).items():

@@ -151,7 +151,7 @@ class ResizeLongSide(BaseTransform):
         return results
 
     def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
-        """Resize to (h, w), as ``resize_image`` does."""
+        """See ``resize_image``."""
         return resize_image(image, shape)
 
 
@@ -163,7 +163,7 @@ class QuickResizeLongSide(ResizeLongSide):
     """
 
     def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
-        """Resize to (h, w)."""
+        """See the class."""
         if image.shape[:2] == shape:
             return image
         # Cached images cannot be written to, which PyTorch warns of.

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mmduet.datasets.transforms import can_mirror, names_a_position, swap_sides
+from mmduet.datasets.transforms.direction_words import can_mirror, names_a_position, swap_sides
 from tests.shared_data import shared
 
 

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from mmduet.datasets import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
-from mmduet.datasets.transforms import resize_image, resized_shape
-from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes
+from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes, resize_image, resized_shape
 
 
 def make_results(seed=0, text='a cup', box=(10.0, 20.0, 110.0, 80.0), shape=(480, 640)):
