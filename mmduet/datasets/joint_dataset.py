@@ -15,14 +15,14 @@ from mmduet.registry import DATASETS
 
 @DATASETS.register_module()
 class JointDataset(Dataset[Item]):
-    """Expressions of several data sets, one after the other, less those on held-out images.
+    """Expressions of several data sets, one after the other, less those on images of evaluation splits.
 
     RefCOCO, RefCOCO+ and RefCOCOg take their images from COCO and split them differently, so that training on all
     three shows a model images that it is tested on, unless they are excluded.
 
     Args:
         datasets: configs of ``GroundingDataset``.
-        exclude: mappings of ``data_root`` and, unless all its held-out splits are meant, ``held_out``, names of splits, whose
+        exclude: mappings of ``data_root`` and, unless all its evaluation splits are meant, ``held_out``, names of splits, whose
             images are left out of all data sets. What this removed is told in one message.
 
     Raises:
@@ -33,11 +33,11 @@ class JointDataset(Dataset[Item]):
         if not datasets:
             raise DataError('a joint data set needs at least one data set')
         self.datasets: list[GroundingDataset] = [DATASETS.build(dataset) for dataset in datasets]
-        held_out = evaluation_images(exclude)
+        excluded = evaluation_images(exclude)
         self._rows = np.array([(number, index) for number, dataset in enumerate(self.datasets)
-                                 for index in _kept(dataset, held_out)], dtype=np.int64).reshape(-1, 2)
+                                 for index in _kept(dataset, excluded)], dtype=np.int64).reshape(-1, 2)
         if not len(self._rows):
-            raise DataError('nothing is left to train on: every image of the joint data set is held out')
+            raise DataError('nothing is left to train on: every image of the joint data set is excluded')
         self.metainfo: dict[str, Any] = {
             'dataset_name': '+'.join(dataset.metainfo['dataset_name'] for dataset in self.datasets),
             'splits': [split for dataset in self.datasets for split in dataset.metainfo['splits']]}
@@ -65,13 +65,13 @@ class JointDataset(Dataset[Item]):
         return self.datasets[number][row]
 
 
-def _kept(dataset: GroundingDataset, held_out: set[tuple[str, int | str]]) -> list[int]:
-    """Indices of the expressions whose image is not held out."""
-    if not held_out:
+def _kept(dataset: GroundingDataset, excluded: set[tuple[str, int | str]]) -> list[int]:
+    """Indices of the expressions whose image is not excluded."""
+    if not excluded:
         return list(range(len(dataset)))
     collection = collection_of(Path(dataset.data_root))
     kept = [index for index, annotation in enumerate(dataset.annotations)
-            if image_key(annotation.image_id, annotation.image, collection) not in held_out]
+            if image_key(annotation.image_id, annotation.image, collection) not in excluded]
     print_log(f'{dataset.data_root}: {len(dataset) - len(kept):,} of {len(dataset):,} expressions are on images that a data '
               'set is tested on, and were left out', logger='current')
     return kept

@@ -18,7 +18,7 @@ from mmduet.io.errors import DataError
 ImageKey = tuple[str, int | str]
 COCO = 'coco'
 # What is never trained on; trainval is train.
-HELD_OUT = ('val', 'test', 'testA', 'testB', 'heldout')
+EVALUATION_SPLITS = ('val', 'test', 'testA', 'testB', 'heldout')
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Images of a held-out split that were seen.
+    """Images of an evaluation split that were seen.
 
     Attributes:
         seen_in: what saw them.
-        dataset, split: the held-out split.
+        dataset, split: the evaluation split.
         images, expressions: how many were seen.
         all_images, all_expressions: how many the split has.
         examples: ``file:line`` and name of the first few.
@@ -82,14 +82,14 @@ def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use
 
 def evaluation_splits(root: Path) -> list[str]:
     """Splits of a data root that nobody trains on."""
-    return [split for split in split_files(root) if split in HELD_OUT]
+    return [split for split in split_files(root) if split in EVALUATION_SPLITS]
 
 
 def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
-    """Images of held-out splits of several data roots.
+    """Images of evaluation splits of several data roots.
 
     Args:
-        sources: each a mapping of ``data_root`` and, unless all of ``HELD_OUT`` are meant, ``held_out``, names of splits.
+        sources: each a mapping of ``data_root`` and, unless all ``EVALUATION_SPLITS`` are meant, ``held_out``, names of them.
 
     Raises:
         DataError: a source is no data root or has no such split.
@@ -151,7 +151,7 @@ def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[s
 
 
 def find_overlaps(seen: Mapping[str, set[ImageKey]], roots: Sequence[Path], examples: int = 3) -> list[Overlap]:
-    """What of the held-out splits of some data roots was seen; one entry for each pair, also where nothing was."""
+    """What of the evaluation splits of some data roots was seen; one entry for each pair, also where nothing was."""
     overlaps: list[Overlap] = []
     for root in roots:
         name = read_manifest(root)['dataset']

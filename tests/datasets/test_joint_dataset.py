@@ -26,7 +26,7 @@ def parts(*roots):
     return [dict(type=GroundingDataset, data_root=root, splits=['train'], pipeline=[]) for root in roots]
 
 
-def test_data_sets_follow_each_other_and_held_out_images_are_gone_whatever_their_name(roots):
+def test_data_sets_follow_each_other_and_excluded_images_are_gone_whatever_their_name(roots):
     first, other, held = roots
     assert len(JointDataset(parts(first, other))) == 3
     joint = JointDataset(parts(first, other), exclude=[dict(data_root=held)])

@@ -37,7 +37,7 @@ def test_overlap_of_training_with_the_test_of_another_data_set_is_counted_with_i
     assert overlaps[1].examples == (f'train2017/000000000002.jpg ({second}/annotations/test.jsonl:1)', )
 
 
-def test_joint_training_is_clean_once_held_out_images_are_excluded(roots):
+def test_joint_training_is_clean_once_evaluation_images_are_excluded(roots):
     parts = [{'data_root': str(root), 'splits': ['train']} for root in roots]
     leaky = training_images({'datasets': parts})
     assert sum(overlap.images for overlap in find_overlaps(leaky, roots)) == 2
@@ -46,7 +46,7 @@ def test_joint_training_is_clean_once_held_out_images_are_excluded(roots):
     assert [len(keys) for keys in clean.values()] == [1, 1]
 
 
-def test_only_the_named_splits_are_held_out(roots):
+def test_only_the_named_splits_are_excluded(roots):
     assert evaluation_images([{'data_root': roots[1], 'held_out': ['train']}]) == {('coco', 4), ('coco', 3)}
     with pytest.raises(DataError, match="has no split 'testA', only test, train"):
         evaluation_images([{'data_root': roots[1], 'held_out': ['testA']}])

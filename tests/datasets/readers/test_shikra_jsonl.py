@@ -7,7 +7,7 @@ from tests.tiny_sources import write_shikra
 
 
 @pytest.mark.parametrize(('line', 'message'), [
-    ('{', 'not valid JSON'), ('{}', "field 'split'|field 'width'|field 'img_path'"),
+    ('{', 'not valid JSON'), ('[1]', 'must be a JSON object'), ('{}', "field 'split'|field 'width'|field 'img_path'"),
     ('{"dataset_name": "jxu124/refcocoplus"}', 'the line is of jxu124/refcocoplus, not of refcoco_unc')])
 def test_a_bad_line_is_named_by_its_number(tmp_path, line, message):
     with (write_shikra(tmp_path) / 'REC_refcoco_unc_train.jsonl').open('a') as file:
