@@ -49,7 +49,7 @@ def make_targets(batch: int = 2, seed: int = 1) -> TeacherTargets:
     """Random unit-norm targets."""
     generator = torch.Generator().manual_seed(seed)
     text, region, image = (F.normalize(torch.randn(batch, EMBED_DIMS, generator=generator), dim=1) for _ in range(3))
-    return TeacherTargets(text=text, region=region, image=image,
+    return TeacherTargets(text=text, region=region, image=image, logit_scale=torch.tensor(20.0),
                           similarity=2 * torch.rand(batch, 3, 3, generator=generator) - 1)
 
 

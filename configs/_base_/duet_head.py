@@ -14,6 +14,6 @@ duet_head = dict(
         image=dict(type=FeatureTerm, student='image', teacher='image', weight=1.0),
         region=dict(type=FeatureTerm, student='region', teacher='region', weight=1.0),
         text=dict(type=FeatureTerm, student='text', teacher='text', weight=1.0),
-        relation=dict(type=RelationTerm, weight=0.2, temperature=0.1),
+        relation=dict(type=RelationTerm, weight=1.0, temperature=0.1),
         contrast=dict(type=RegionContrastTerm, weight=0.5, temperature=0.1, anchor=dict(type=QueryAnchor),
                       sampler=dict(type=SLASampler))))

@@ -31,7 +31,7 @@ class DUETHead(DistillHead):
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
     ...                      contrast=None), channels=64, embed_dims=dict(teacher=512))
     >>> list(head.terms), sorted(head.required_of('teacher'))
-    (['text', 'relation'], ['region', 'text'])
+    (['text', 'relation'], ['logit_scale', 'region', 'text'])
     """
 
     def __init__(self, terms: Mapping[str, dict[str, Any] | None], channels: int, embed_dims: Mapping[str, int],

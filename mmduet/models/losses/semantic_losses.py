@@ -25,18 +25,46 @@ def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(at_least_float32(student), at_least_float32(teacher), dim=1)).mean()
 
 
-def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], temperature: float, same: Tensor) -> Tensor:
+def relation_logits(text: Tensor, region: Tensor, scale: Tensor | float, same: Tensor) -> Tensor:
+    """(B, B) scaled cosines of each text with each region, float32 or finer; pairs of one object are excluded.
+
+    Args:
+        text, region: (B, D) of unit norm.
+        scale: what the cosines are multiplied by.
+        same: (B, B) bool, True for pairs that mean the same object: neither positive nor negative. The diagonal stays.
+    """
+    excluded = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
+    return (at_least_float32(text) @ at_least_float32(region).T * scale).masked_fill(excluded, EXCLUDED)
+
+
+def distance_to_uniform(logits: Tensor) -> Tensor:
+    """Mean over rows, in nats, of how far the softmax of (B, N) logits is from uniform over what is not excluded.
+
+    0 says nothing about which column belongs to a row; log N names one.
+
+    >>> import torch
+    >>> from mmduet.models.losses.semantic_losses import distance_to_uniform
+    >>> round(distance_to_uniform(100 * torch.eye(64)).item(), 3), distance_to_uniform(torch.zeros(2, 2)).item()
+    (4.159, 0.0)
+    """
+    log_share = logits.log_softmax(dim=1)
+    counted = (logits > EXCLUDED).sum(dim=1)
+    return (counted.log() + (log_share.exp() * log_share).sum(dim=1)).mean()
+
+
+def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], temperature: float,
+                  logit_scale: Tensor | float, same: Tensor) -> Tensor:
     """Divergence of the student's text x region similarities from the teacher's, over rows and over columns.
 
     Row by row, the teacher's softmax over the regions is the target of the student's (KL, mean over rows); likewise column
-    by column; the two are averaged.
+    by column; the two are averaged. A bias that the teacher adds to its logits (SigLIP) changes no softmax.
 
     Args:
         student: text and region embeddings, (B, D) of unit norm each.
         teacher: text and region embeddings, (B, D') of unit norm each.
-        temperature: > 0, divides the cosines.
-        same: (B, B) bool, True for pairs that mean the same object: neither positive nor negative, so left out. The
-            diagonal always stays.
+        temperature: > 0, divides the student's cosines.
+        logit_scale: multiplies the teacher's.
+        same: see ``relation_logits``.
 
     Returns:
         Scalar >= 0; zero where the matrices agree, and for a batch of one.
@@ -47,9 +75,9 @@ def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
     >>> import torch
     >>> from mmduet.models.losses.semantic_losses import relation_loss
     >>> eye, none_same = torch.eye(2), torch.zeros(2, 2, dtype=torch.bool)
-    >>> relation_loss((eye, eye), (eye, eye), temperature=1.0, same=none_same).item()
+    >>> relation_loss((eye, eye), (eye, eye), temperature=0.5, logit_scale=2.0, same=none_same).item()
     0.0
-    >>> round(relation_loss((eye, eye.flip(0)), (eye, eye), temperature=1.0, same=none_same).item(), 4)
+    >>> round(relation_loss((eye, eye.flip(0)), (eye, eye), temperature=1.0, logit_scale=1.0, same=none_same).item(), 4)
     0.4621
     """
     batch = student[0].shape[0]
@@ -60,10 +88,8 @@ def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
             or tuple(same.shape) != (batch, batch):
         raise ValueError('text and region embeddings must be (B, D) for student and for teacher, and same (B, B); got '
                          f'{shapes} and {tuple(same.shape)}')
-    excluded = same & ~torch.eye(batch, dtype=torch.bool, device=same.device)
-    student_logits, teacher_logits = (
-        (at_least_float32(text) @ at_least_float32(region).T / temperature).masked_fill(excluded, EXCLUDED)
-        for text, region in (student, teacher))
+    student_logits = relation_logits(*student, 1 / temperature, same)
+    teacher_logits = relation_logits(*teacher, logit_scale, same)
 
     def divergence(logits: Tensor, target: Tensor) -> Tensor:
         return F.kl_div(logits.log_softmax(1), target.log_softmax(1), reduction='batchmean', log_target=True)

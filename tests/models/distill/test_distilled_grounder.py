@@ -148,7 +148,7 @@ def test_the_teacher_is_given_the_batch_of_the_student_and_what_the_terms_requir
     teacher.forward = lambda batch, required: seen.append((batch, required)) or real(batch, required)
     batch = model.data_preprocessor(make_batch(), True)['batch']
     model(batch, 'loss')
-    assert seen == [(batch, {'text', 'region', 'image', 'similarity'})]
+    assert seen == [(batch, {'text', 'region', 'image', 'similarity', 'logit_scale'})]
 
 
 def test_parts_may_be_given_built(tmp_path):

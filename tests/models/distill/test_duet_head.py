@@ -20,16 +20,17 @@ def call(head, count=2, features=None, targets=None):
 
 
 @pytest.mark.parametrize(('terms', 'losses', 'required', 'projectors'), [
-    (dict(), LOSSES, SEMANTIC | {'similarity'}, SEMANTIC),
-    (dict(contrast=None), LOSSES - {'loss_contrast'}, SEMANTIC, SEMANTIC),
-    (dict(text=None), LOSSES - {'loss_text'}, SEMANTIC | {'similarity'}, SEMANTIC),
+    (dict(), LOSSES, SEMANTIC | {'similarity', 'logit_scale'}, SEMANTIC),
+    (dict(contrast=None), LOSSES - {'loss_contrast'}, SEMANTIC | {'logit_scale'}, SEMANTIC),
+    (dict(text=None), LOSSES - {'loss_text'}, SEMANTIC | {'similarity', 'logit_scale'}, SEMANTIC),
     (dict(text=None, relation=None), LOSSES - {'loss_text', 'loss_relation'}, {'region', 'image', 'similarity'},
      {'region', 'image'}),
     (dict.fromkeys(('image', 'region', 'text', 'relation')), {'loss_contrast'}, {'similarity'}, set()),
     (dict(**dict.fromkeys(('image', 'region', 'text', 'relation')), contrast=dict(
         TERMS['contrast'], sampler=dict(type=RandomSampler))), {'loss_contrast'}, set(), set()),
     (dict.fromkeys(('region', 'text', 'relation', 'contrast')), {'loss_image'}, {'image'}, {'image'}),
-    (dict.fromkeys(('region', 'text', 'image', 'contrast')), {'loss_relation'}, {'text', 'region'}, {'text', 'region'}),
+    (dict.fromkeys(('region', 'text', 'image', 'contrast')), {'loss_relation'},
+     {'text', 'region', 'logit_scale'}, {'text', 'region'}),
     (dict.fromkeys(TERMS), set(), set(), set()),
 ])
 def test_a_term_that_is_none_takes_its_projector_and_its_question_along(terms, losses, required, projectors):

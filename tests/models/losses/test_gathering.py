@@ -27,7 +27,8 @@ def relation_and_gradient(rows):
     embedded = F.normalize(inputs[rows] @ weight, dim=1)
     student = gather_rows(embedded), gather_rows(F.normalize(embedded.roll(1, dims=1) + inputs[rows], dim=1))
     own = TargetIdentity(image=identity.image[rows], boxes=identity.boxes[rows], whole=identity.whole[rows])
-    loss = relation_loss(student, (gather_rows(text[rows]), gather_rows(region[rows])), 0.1, gather_identity(own).same(0.5))
+    teacher = gather_rows(text[rows]), gather_rows(region[rows])
+    loss = relation_loss(student, teacher, 0.1, 10.0, gather_identity(own).same(0.5))
     loss.backward()
     return loss.detach(), weight.grad
 

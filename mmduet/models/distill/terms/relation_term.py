@@ -1,10 +1,12 @@
 """Relation distillation: how expressions and regions of a batch relate becomes for the student what it is for the teacher."""
+import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.losses.gathering import gather_identity, gather_rows
-from mmduet.models.losses.semantic_losses import relation_loss
+from mmduet.models.losses.semantic_losses import distance_to_uniform, relation_logits, relation_loss
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 
@@ -13,12 +15,13 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 class RelationTerm(DistillTerm):
     """Divergence of the student's text x region similarities from the teacher's (method, semantic distillation).
 
-    The defaults are those of our study on synthetic images; on RefShapes a weight of 1 is better (docs/refshapes.md).
+    The teacher's cosines are multiplied by the logit scale that it was trained with, the student's divided by a temperature of
+    its own. How far the teacher's softmax is from uniform is logged once: near 0 nats it says nothing.
 
     Args:
         space: see ``DistillTerm``.
         weight: of the loss.
-        temperature: > 0, divides the cosines of both.
+        temperature: > 0, divides the student's cosines.
         same_target_iou: expressions of one image whose targets overlap by this much are no negatives of each other.
         gather: relate the expressions of all ranks, so that the loss does not depend on how a batch is split over them.
 
@@ -26,9 +29,9 @@ class RelationTerm(DistillTerm):
         ValueError: the temperature is not positive.
     """
 
-    required_targets = frozenset({'text', 'region'})
+    required_targets = frozenset({'text', 'region', 'logit_scale'})
 
-    def __init__(self, space: JointSpace, weight: float = 0.2, temperature: float = 0.1, same_target_iou: float = 0.5,
+    def __init__(self, space: JointSpace, weight: float = 1.0, temperature: float = 0.1, same_target_iou: float = 0.5,
                  gather: bool = True) -> None:
         super().__init__(space, weight)
         if temperature <= 0:
@@ -37,6 +40,7 @@ class RelationTerm(DistillTerm):
         self.same_target_iou = same_target_iou
         self.gather = gather
         self._embed = space.require('region', 'text')
+        self._logged = False
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
@@ -46,4 +50,14 @@ class RelationTerm(DistillTerm):
             student = gather_rows(student[0]), gather_rows(student[1])
             teacher = gather_rows(teacher[0]), gather_rows(teacher[1])
             identity = gather_identity(identity)
-        return self.weight * relation_loss(student, teacher, self.temperature, identity.same(self.same_target_iou))
+        scale, same = targets.get('logit_scale'), identity.same(self.same_target_iou)
+        self._log_once(relation_logits(*teacher, scale, same))
+        return self.weight * relation_loss(student, teacher, self.temperature, scale, same)
+
+    # Read on the host, once.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _log_once(self, logits: Tensor) -> None:
+        if self.training and not self._logged:
+            self._logged = True
+            print_log(f'relation: the softmax of the teacher over {len(logits)} regions is '
+                      f'{distance_to_uniform(logits).item():.2f} nats from uniform', logger='current')

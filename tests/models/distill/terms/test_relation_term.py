@@ -15,9 +15,9 @@ def call(term, batch):
 def test_it_is_the_weighted_relation_of_the_embeddings_of_the_space(temperature, gather):
     space, features, targets, batch = make_space(), make_features(), make_targets(), make_batch()
     term = RelationTerm(space, weight=0.7, temperature=temperature, gather=gather)
-    assert term.required_targets == {'text', 'region'} and set(space.projectors) == {'text', 'region'}
+    assert term.required_targets == {'text', 'region', 'logit_scale'} and set(space.projectors) == {'text', 'region'}
     pair = space.embed('text', features, batch), space.embed('region', features, batch)
-    expected = 0.7 * relation_loss(pair, (targets.text, targets.region), temperature, torch.eye(2, dtype=torch.bool))
+    expected = 0.7 * relation_loss(pair, (targets.text, targets.region), temperature, 20.0, torch.eye(2, dtype=torch.bool))
     torch.testing.assert_close(call(term, batch), expected)
 
 
@@ -37,3 +37,14 @@ def test_how_much_two_targets_overlap_decides_whether_they_are_one(iou, same):
 def test_a_temperature_must_be_positive():
     with pytest.raises(ValueError, match='temperature must be positive, got 0'):
         RelationTerm(make_space(), temperature=0)
+
+
+def test_what_the_teacher_says_is_logged_once(capsys):
+    term = RelationTerm(make_space())
+    call(term.eval(), make_batch())
+    assert 'relation' not in capsys.readouterr().out
+    for _ in range(2):
+        call(term.train(), make_batch())
+    share = (make_targets().text @ make_targets().region.T * 20).softmax(dim=1)
+    expected = (share * (share * 2).log()).sum(dim=1).mean().item()
+    assert capsys.readouterr().out.count(f'over 2 regions is {expected:.2f} nats from uniform') == 1
