@@ -19,7 +19,7 @@ class GroundingFeatures:
         visual_padding: (B, H, W) bool, True where a visual token is padding.
         text: (B, L, C) text tokens before fusion.
         text_padding: (B, L) bool, True where a text token is padding.
-        fused: (B, C, H, W) visual tokens after fusion, from which the box is predicted; None where that is ``visual``.
+        fused: (B, C, H, W) fused visual tokens that the answer last reads; None where those are ``visual``.
 
     Raises:
         ValueError: a tensor has other axes; names field and axis.
@@ -49,7 +49,7 @@ class GroundingFeatures:
 
     @property
     def answer_map(self) -> Tensor:
-        """(B, C, H, W) the map that the box is predicted from: ``fused``, or ``visual`` of a student without one."""
+        """(B, C, H, W) the map that the answer reads: ``fused``, or ``visual`` of a student without one."""
         return self.visual if self.fused is None else self.fused
 
     def float(self) -> 'GroundingFeatures':

@@ -2,10 +2,12 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.structures.axes import check_axes
+
+# Cells.
+LEAST_HALF = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +24,11 @@ class Regions:
                           'negative_valid': ('B', 'N')}, booleans=('negative_valid', ))
 
 
-def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
+def pool_regions(feature_map: Tensor, boxes: Tensor) -> Tensor:
     """(B, K, C) averages of a (B, C, H, W) map in (B, K, 4) boxes, cxcywh in [0, 1] of the map; differentiable in both.
 
-    The map is sampled bilinearly at ``points`` x ``points`` centres of equal parts of a box; outside it at its border.
+    The exact mean of the bilinearly interpolated map over the whole box, whatever its size (precise RoI pooling, Jiang et al.
+    2018); outside the map lies its border.
 
     >>> import torch
     >>> from mmduet.structures import pool_regions
@@ -33,10 +36,29 @@ def pool_regions(feature_map: Tensor, boxes: Tensor, points: int = 3) -> Tensor:
     >>> round(pool_regions(ramp, torch.tensor([[[0.5, 0.5, 0.5, 0.5]]])).item(), 3)
     3.5
     """
-    steps = (torch.arange(points, device=boxes.device, dtype=boxes.dtype) + 0.5) / points - 0.5
-    offset_y, offset_x = torch.meshgrid(steps, steps, indexing='ij')
-    offsets = torch.stack([offset_x, offset_y], dim=-1).reshape(-1, 2)
-    sampled = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
-    samples = F.grid_sample(feature_map, (2 * sampled - 1).to(feature_map.dtype), mode='bilinear', padding_mode='border',
-                            align_corners=False)
-    return samples.mean(dim=3).transpose(1, 2)
+    height, width = feature_map.shape[2:]
+    dtype = feature_map.dtype
+    rows = _interpolation_weights(boxes[..., 1], boxes[..., 3], height).to(dtype)
+    columns = _interpolation_weights(boxes[..., 0], boxes[..., 2], width).to(dtype)
+    by_row = feature_map.flatten(1, 2) @ columns.mT
+    return torch.einsum('bchk,bkh->bkc', by_row.unflatten(1, (-1, height)), rows)
+
+
+def _interpolation_weights(centre: Tensor, side: Tensor, count: int) -> Tensor:
+    """(B, K, count) weights of the mean over a span of what linearly interpolates so many cells of [0, 1]; they sum to 1."""
+    # A box without extent is a point; the difference of two integrals over it would be all rounding.
+    half = (side * count / 2).clamp(min=LEAST_HALF)
+    offset = (centre * count)[..., None] - torch.arange(count, device=centre.device, dtype=centre.dtype) - 0.5
+    integral = _integral(offset + half[..., None]) - _integral(offset - half[..., None])
+    return integral / (2 * half[..., None])
+
+
+def _integral(x: Tensor) -> Tensor:
+    """Integral from 0 to (..., N) offsets from each of N cells of its share in a linear interpolation, constant at the ends."""
+    left, right = x.clamp(-1, 0), x.clamp(0, 1)
+    rise, fall = left + left.square() / 2, right - right.square() / 2
+    if x.shape[-1] == 1:
+        return x
+    first = x[..., :1].clamp(max=0) + fall[..., :1]
+    last = rise[..., -1:] + x[..., -1:].clamp(min=0)
+    return torch.cat([first, (rise + fall)[..., 1:-1], last], dim=-1)

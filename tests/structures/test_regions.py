@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torchvision.ops import roi_align
+import torch.nn.functional as F
 
 from mmduet.structures import Regions, pool_regions
-from mmduet.structures.boxes import cxcywh_to_xyxy
 
 
 def test_regions_of_another_shape_are_refused():
@@ -18,12 +17,23 @@ def test_pooling_a_ramp_reads_its_value_at_the_centre():
     assert pool_regions(ramp, boxes)[0, :, 0].tolist() == pytest.approx([3.5, 1.5])
 
 
-def test_pooling_is_roi_align_with_three_samples_a_side():
+def test_pooling_is_the_mean_over_the_whole_box_whatever_its_size():
     feature_map = torch.randn(2, 5, 9, 7, generator=torch.Generator().manual_seed(0))
-    boxes = torch.tensor([[[0.4, 0.5, 0.3, 0.4]], [[0.6, 0.4, 0.5, 0.6]]])
-    corners = cxcywh_to_xyxy(boxes) * torch.tensor([7, 9, 7, 9])
-    expected = roi_align(feature_map, list(corners), 1, sampling_ratio=3, aligned=True)
-    torch.testing.assert_close(pool_regions(feature_map, boxes)[:, 0], expected.flatten(1))
+    boxes = torch.tensor([[[0.4, 0.5, 0.05, 0.04], [0.5, 0.5, 0.9, 0.95], [0.1, 0.9, 0.4, 0.5]]] * 2)
+    steps = (torch.arange(300) + 0.5) / 300 - 0.5
+    offsets = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
+    points = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
+    expected = F.grid_sample(feature_map, 2 * points - 1, padding_mode='border', align_corners=False).mean(dim=3).mT
+    torch.testing.assert_close(pool_regions(feature_map, boxes), expected, atol=2e-4, rtol=0)
+
+
+def test_a_box_without_extent_reads_one_point():
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    assert pool_regions(ramp, torch.tensor([[[0.5, 0.25, 0.0, 0.0]]])).item() == pytest.approx(3.5, abs=1e-4)
+
+
+def test_a_map_of_one_cell_is_read_as_it_is():
+    assert pool_regions(torch.full((1, 1, 1, 1), 3.0), torch.rand(1, 4, 4))[0, :, 0].tolist() == pytest.approx([3.0] * 4)
 
 
 def test_gradients_reach_the_map_and_the_box():
@@ -34,4 +44,4 @@ def test_gradients_reach_the_map_and_the_box():
 
 def test_outside_the_map_its_border_is_read():
     ramp = torch.arange(4.0).expand(1, 1, 4, 4)
-    assert pool_regions(ramp, torch.tensor([[[2.0, 0.5, 0.1, 0.1]]])).item() == 3
+    assert pool_regions(ramp, torch.tensor([[[2.0, 0.5, 0.1, 0.1]]])).item() == pytest.approx(3, abs=1e-4)

@@ -11,7 +11,7 @@ def tokens_to_map(tokens: Tensor, feature_size: torch.Size) -> Tensor:
 
 
 def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, positions: nn.Embedding, visual: Tensor,
-                visual_padding: Tensor, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor]:
+                visual_padding: Tensor, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Attend over the sequence ``[query, text tokens, visual tokens]`` with learnt positions.
 
     A batch of short expressions has fewer than L text tokens, and each keeps its position, so boxes are those of the padded
@@ -27,12 +27,13 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
         text_padding: (B, L') bool, True where there is no token.
 
     Returns:
-        The (B, C) fused query, and the (B, N, C) fused visual tokens.
+        The (B, C) fused query, the (B, N, C) fused visual tokens, and those that the last layer takes, which the query reads.
     """
     batch, length = text.shape[:2]
     query = query_token.weight.to(text.dtype).expand(batch, 1, -1)
     table = positions.weight
     used = torch.cat([table[:1 + length], table[len(table) - visual.shape[1]:]])[None]
     padding = torch.cat([text_padding.new_zeros(batch, 1), text_padding, visual_padding], dim=1)
-    fused = encoder(torch.cat([query, text, visual], dim=1), used, padding)
-    return fused[:, 0], fused[:, 1 + length:]
+    taken = [torch.cat([query, text, visual], dim=1)]
+    fused = encoder(taken[0], used, padding, taken)
+    return fused[:, 0], fused[:, 1 + length:], taken[-1][:, 1 + length:]

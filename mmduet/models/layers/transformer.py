@@ -47,9 +47,14 @@ class TransformerEncoder(nn.Module):
         self.layers = nn.ModuleList(PostNormEncoderLayer(channels, heads, feedforward, dropout) for _ in range(num_layers))
         init_matrices(self)
 
-    def forward(self, tokens: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
-        """Transform (B, N, C) tokens at (B or 1, N, C) positions; ``padding`` is (B, N) bool, or None where there is none."""
+    def forward(self, tokens: Tensor, positions: Tensor, padding: Tensor | None, taken: list[Tensor] | None = None) -> Tensor:
+        """Transform (B, N, C) tokens at (B or 1, N, C) positions; ``padding`` is (B, N) bool, or None where there is none.
+
+        What each layer takes is added to the list ``taken``, if there is one.
+        """
         attend = None if padding is None else ~padding[:, None, None, :]
         for layer in self.layers:
+            if taken is not None:
+                taken.append(tokens)
             tokens = layer(tokens, positions, attend)
         return tokens

@@ -43,6 +43,9 @@ class FusionGrounder(BaseGrounder):
              first: int = 0) -> GroundingFeatures:
         """Project and fuse the tokens of both encoders and predict the box.
 
+        ``fused`` are the visual tokens that the last layer takes: whatever the box head, the answer reads them. What the last
+        layer gives for them is read by a ``ReferenceBoxHead`` alone.
+
         Args:
             visual: (B, N, C_v) visual tokens.
             token_padding: (B, N) bool, True where one is padding.
@@ -51,7 +54,8 @@ class FusionGrounder(BaseGrounder):
             visual_padding: (B, H, W) bool, of the map that the visual tokens from ``first`` on make.
         """
         visual, text = self.visual_proj(visual), self.text_proj(text)
-        query, fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding)
+        query, fused, taken = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text,
+                                          text_padding)
         padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
 
         def mapped(tokens: Tensor) -> Tensor:
@@ -61,4 +65,4 @@ class FusionGrounder(BaseGrounder):
         boxes = self.box_head(query, mapped(fused), padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
                                  visual=tokens_to_map(mapped(visual), feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(mapped(fused), feature_size))
+                                 fused=tokens_to_map(mapped(taken), feature_size))

@@ -1,8 +1,9 @@
+import pytest
 import torch
 from torch import nn
 
 from mmduet.registry import MODELS
-from tests.tiny_transvg import tiny_transvg_config
+from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
 def test_the_map_starts_at_the_first_token_that_is_asked_for():
@@ -17,3 +18,16 @@ def test_the_map_starts_at_the_first_token_that_is_asked_for():
     assert torch.equal(features.visual.flatten(2).mT, expected) and torch.equal(features.fused, features.visual)
     assert torch.equal(features.query, student.query_token.weight.expand(2, -1))
     assert torch.equal(features.boxes[0], student.box_head(features.query, expected, None).sigmoid())
+
+
+@pytest.mark.parametrize('head', ['BoxHead', 'ReferenceBoxHead'])
+def test_the_answer_reads_the_fused_map_whatever_the_box_head(head):
+    torch.manual_seed(0)
+    student = MODELS.build({**tiny_transvg_config(), 'box_head': dict(type=head)}).eval()
+    taken = []
+    student.fusion.layers[-1].register_forward_pre_hook(lambda layer, arguments: taken.append(arguments[0]))
+    features = student(student.data_preprocessor(make_batch(), True)['batch'], 'tensor')
+    visual = slice(-64, None)
+    assert torch.equal(features.fused.flatten(2).mT, taken[0][:, visual])
+    gradient, = torch.autograd.grad(features.boxes.sum(), taken[0])
+    assert (gradient[:, visual].abs().sum(dim=(1, 2)) > 0).all()
