@@ -30,11 +30,7 @@ def _installed(names: tuple[str, ...]) -> list[str]:
 
 
 def detect_host() -> str:
-    """Return the name of the one complete lineage, ``'onedl'`` or ``'openmmlab'``.
-
-    Raises:
-        HostError: no lineage, half a lineage, or distributions of both; says what to install or remove.
-    """
+    """Name of the one complete lineage, ``'onedl'`` or ``'openmmlab'``; a ``HostError`` says what to install or remove."""
     present = {lineage: [_installed(part) for part in parts] for lineage, parts in LINEAGES.items()}
     touched = {lineage: [name for part in parts for name in part] for lineage, parts in present.items() if any(parts)}
     if not touched:
@@ -82,10 +78,6 @@ def install_operator_stand_in() -> bool:
 
 
 def prepare_host() -> None:
-    """Check the host and make MMDetection importable; called when mmduet is imported.
-
-    Raises:
-        HostError: see ``detect_host``.
-    """
+    """Check the host and make MMDetection importable; called when mmduet is imported."""
     detect_host()
     install_operator_stand_in()

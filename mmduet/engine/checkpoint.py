@@ -62,11 +62,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write a file in one step: a kill at any moment leaves either the old file or the new one under ``path``.
-
-    Raises:
-        CheckpointError: the disk refuses; nothing under ``path`` has changed.
-    """
+    """Write a file in one step: a kill, and a ``CheckpointError`` if the disk refuses, leave the old file or the new one."""
     try:
         with replacing(Path(path)) as partial, partial.open('wb') as file:
             torch.save(dict(checkpoint), file)
@@ -113,11 +109,7 @@ def restore_history(message_hub: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:
-    """See that a checkpoint holds a state of training, not only weights.
-
-    Raises:
-        CheckpointError: it holds weights only (the best checkpoint, a converted one).
-    """
+    """Raise a ``CheckpointError`` if a checkpoint holds weights only (the best one, a converted one), no state of training."""
     absent = [key for key in ('optimizer', 'message_hub') if key not in checkpoint]
     absent += [f'meta.{key}' for key in ('epoch', 'iter') if key not in checkpoint['meta']]
     if absent:
@@ -148,14 +140,11 @@ def fit_to_model(state_dict: Mapping[str, Tensor], model: nn.Module) -> tuple[di
 def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], source: str | Path, strict: bool = True) -> None:
     """Load weights that must fit exactly the model's own ``state_dict()``.
 
-    What a model leaves out of its state dict (a frozen teacher) stays as it is. Without ``strict``, what fits is loaded.
-
-    Raises:
-        CheckpointMismatchError: lists the first keys that are missing, unexpected or of another shape, and counts them.
+    What a model leaves out of its state dict (a frozen teacher) stays as it is. Without ``strict``, what fits is loaded; with
+    it, a ``CheckpointMismatchError`` names the first keys that are missing, unexpected or of another shape, and counts them.
     """
     own = model.state_dict()
-    misfit = describe_misfit(state_dict, own)
-    if strict and misfit:
+    if strict and (misfit := describe_misfit(state_dict, own)):
         raise CheckpointMismatchError(f'{source} is a checkpoint of another model than {type(model).__name__}: {misfit}')
     fitting = {key: value for key, value in state_dict.items() if key in own and value.shape == own[key].shape}
     model.load_state_dict(fitting, strict=False)

@@ -43,10 +43,8 @@ def load_config(path: str | Path) -> Config:
     """Read a config, relative to the working directory or else to the repository.
 
     A config is a Python program: reading one runs it. It may import modules that lie beside it or in the working directory, so
-    that a student, a teacher, a term or a sampler is a file in a user's own folder.
-
-    Raises:
-        FileNotFoundError: no such file; names the nearest ones of the repository.
+    that a student, a teacher, a term or a sampler is a file in a user's own folder. A ``FileNotFoundError`` names the nearest
+    configs of the repository.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> load_config('configs/duet/transvg_duet_refcoco.py').model.type.__name__
@@ -66,10 +64,7 @@ def load_config(path: str | Path) -> Config:
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Turn ``['train_cfg.max_epochs=3', 'name=abc']`` into keys and Python values; what is no literal is text.
-
-    Raises:
-        ConfigError: an option without ``=``.
+    """Turn ``KEY=VALUE`` into keys and Python values; what is no literal is text.
 
     >>> from mmduet.engine.config_tools import parse_options
     >>> parse_options(['train_cfg.max_epochs=3', 'model.head.terms.contrast=None', 'name=abc'])
@@ -89,27 +84,18 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def apply_options(cfg: Config, options: Sequence[str]) -> None:
-    """Merge ``--cfg-options`` into a config.
-
-    Raises:
-        ConfigError: the first part of a key is neither in the config nor a key of the runner; names the nearest.
-    """
+    """Merge ``--cfg-options``; a ``ConfigError`` for a key whose first part is not in the config nor one of the runner's."""
     parsed = parse_options(options)
     known = [*cfg.keys(), *OPTIONAL_KEYS]
     for key in parsed:
         first = key.partition('.')[0]
         if first not in known:
             raise ConfigError(f'the config has no {first!r} (from {key!r}){nearest(first, known)}')
-    if parsed:
-        cfg.merge_from_dict(parsed)
+    cfg.merge_from_dict(parsed)
 
 
 def find_patch(name: str | Path) -> Path:
-    """The file of a patch: a path, from the working directory or the repository, or a name in ``configs/duet/ablation``.
-
-    Raises:
-        FileNotFoundError: no such file; names those that come with mmduet.
-    """
+    """The file of a patch: a path, from the working directory or the repository, or a name in ``configs/duet/ablation``."""
     given = Path(name)
     for path in (given, REPOSITORY / given, REPOSITORY / PATCHES / f'{name}.py'):
         if path.is_file():
@@ -122,11 +108,8 @@ def find_patch(name: str | Path) -> Path:
 def apply_patch(cfg: Config, name: str | Path) -> None:
     """Change a config by a patch: a Python file whose function ``change(cfg)`` does what a leaf does below its bases.
 
-    A patch is a Python program, as a config is: applying one runs it.
-
-    Raises:
-        FileNotFoundError: no such patch.
-        ConfigError: the file has no function ``change``, or the config has not what it changes.
+    A patch is a Python program, as a config is: applying one runs it. A ``FileNotFoundError`` where there is none, a
+    ``ConfigError`` where it has no such function or the config has not what it changes.
     """
     path = find_patch(name)
     change = runpy.run_path(str(path)).get('change')
@@ -147,11 +130,7 @@ def _set_everywhere(node: Any, key: str, value: Any) -> int:
 
 
 def set_data_root(cfg: Config, root: str | Path) -> int:
-    """Point every ``data_root`` of a config to one folder; return how many there were.
-
-    Raises:
-        FileNotFoundError: no such folder.
-    """
+    """Point every ``data_root`` of a config to one folder, which must be there; return how many there were."""
     folder = Path(root).resolve()
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no data root {root}: prepare it with tools/prepare_dataset.py')
@@ -172,11 +151,7 @@ def drop_pretrained(cfg: Config) -> int:
 
 
 def parse_splits(text: str) -> list[str]:
-    """``'val+testA'`` to ``['val', 'testA']``.
-
-    Raises:
-        ConfigError: an empty name.
-    """
+    """``'val+testA'`` to ``['val', 'testA']``; a ``ConfigError`` for an empty name."""
     splits = text.split('+')
     if not all(splits):
         raise ConfigError(f'splits are names joined by +, got {text!r}')
@@ -184,21 +159,13 @@ def parse_splits(text: str) -> list[str]:
 
 
 def set_splits(cfg: Config, loader: str, splits: Sequence[str]) -> None:
-    """Set the splits that the data sets of a loader, such as ``'val_dataloader'``, read.
-
-    Raises:
-        ConfigError: the config has no such loader, or its data set has no splits.
-    """
+    """Set the splits of the data sets of a loader, such as ``'val_dataloader'``; a ``ConfigError`` where there are none."""
     if not _set_everywhere(cfg.get(loader) or {}, 'splits', list(splits)):
         raise ConfigError(f'{loader} of the config has no data set with splits')
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate by the expressions of an update over those that the config's rate is for.
-
-    Raises:
-        ConfigError: the config does not say what its rate is for.
-    """
+    """Scale the learning rate by the expressions of an update over those that, as the config must say, its rate is for."""
     if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
         raise ConfigError('--auto-scale-lr needs the expressions per update that the rate is for; add to the config '
                           'auto_scale_lr = dict(enable=False, base_batch_size=64), or what its schedule was tuned with')

@@ -8,6 +8,7 @@ import gc
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.distributed as torch_dist
@@ -20,18 +21,17 @@ def choose_backend() -> str:
     return 'nccl' if torch.cuda.is_available() and torch_dist.is_nccl_available() else 'gloo'
 
 
-def slurm_environment(environ: dict[str, str], first_host: str) -> dict[str, str]:
-    """What torch.distributed reads from the environment, for a task that Slurm started; two jobs have two ports.
-
-    Raises:
-        ValueError: not inside an ``srun``.
-    """
-    missing = [name for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID') if name not in environ]
-    if missing:
-        raise ValueError(f'--launcher slurm needs {", ".join(missing)} in the environment: start it with tools/slurm_train.sh')
+def slurm_environment(environ: Mapping[str, str], first_host: str) -> dict[str, str]:
+    """What torch.distributed reads from the environment, for a task that Slurm started; two jobs have two ports."""
+    _require(environ, ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'), '--launcher slurm', 'tools/slurm_train.sh')
     port = 20000 + int(environ.get('SLURM_JOB_ID', '0')) % 20000
     return {'RANK': environ['SLURM_PROCID'], 'WORLD_SIZE': environ['SLURM_NTASKS'], 'LOCAL_RANK': environ['SLURM_LOCALID'],
             'MASTER_ADDR': environ.get('MASTER_ADDR', first_host), 'MASTER_PORT': environ.get('MASTER_PORT', str(port))}
+
+
+def _require(environ: Mapping[str, str], names: Iterable[str], who: str, tool: str) -> None:
+    if missing := [name for name in names if name not in environ]:
+        raise ValueError(f'{who} needs {", ".join(missing)} in the environment: start it with {tool}')
 
 
 def _first_slurm_host() -> str:
@@ -45,22 +45,18 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
     """Join the process group that ``launcher`` describes in the environment, once.
 
     Args:
-        launcher: ``'pytorch'`` (torchrun) or ``'slurm'``.
+        launcher: ``'pytorch'`` (torchrun) or ``'slurm'``, which must have prepared the environment.
         backend: ``choose_backend()`` where not given.
         timeout: seconds that a collective may take.
-
-    Raises:
-        ValueError: an unknown launcher, or an environment that no launcher has prepared.
     """
     if torch_dist.is_available() and torch_dist.is_initialized():
         return
     if launcher not in LAUNCHERS[1:]:
         raise ValueError(f'launcher must be one of {", ".join(LAUNCHERS)}, got {launcher!r}')
     if launcher == 'slurm':
-        os.environ.update(slurm_environment(dict(os.environ), _first_slurm_host()))
-    missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
-    if missing:
-        raise ValueError(f'--launcher {launcher} needs {", ".join(missing)} in the environment: use tools/dist_train.sh')
+        os.environ.update(slurm_environment(os.environ, _first_slurm_host()))
+    _require(os.environ, ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'), f'--launcher {launcher}',
+             'tools/dist_train.sh')
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))

@@ -18,15 +18,7 @@ from mmduet.engine.optim import DTYPES, MixedPrecisionOptimWrapper
 
 
 def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
-    """Refuse what a config asks of MMEngine and cannot have.
-
-    Args:
-        cfg: config of a runner.
-        cuda: whether there is a CUDA device.
-
-    Raises:
-        ConfigError: says which option and why.
-    """
+    """Raise a ``ConfigError`` where the config of a runner asks of MMEngine what it cannot have, with ``cuda`` or without."""
     optim = cfg.get('optim_wrapper')
     optim = optim if isinstance(optim, Mapping) else {}
     hook = (cfg.get('default_hooks') or {}).get('checkpoint')
@@ -77,11 +69,7 @@ def module_names(names: str | list[str] | None) -> list[str]:
 
 
 def check_module_names(cfg: Mapping[str, Any], model: nn.Module) -> None:
-    """See that the submodules that a config names are there.
-
-    Raises:
-        ConfigError: one is not; names the nearest.
-    """
+    """Raise a ``ConfigError`` that names the nearest where a config names a submodule that is not there."""
     known = [name for name, _ in model.named_modules() if name]
     for option in ('activation_checkpointing', 'efficient_conv_bn_eval'):
         for name in module_names(cfg.get(option)):

@@ -1,35 +1,20 @@
 """The training loop: epochs that can stop and resume in their middle."""
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
 
 
-class RemainingBatches(Sampler[list[int]]):
-    """The batches of a batch sampler after the first ``skipped``, which are drawn but not decoded."""
-
-    def __init__(self, batches: Any, skipped: int) -> None:
-        self._batches, self._skipped = batches, skipped
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return itertools.islice(iter(self._batches), self._skipped, None)
-
-    def __len__(self) -> int:
-        return max(len(self._batches) - self._skipped, 0)
-
-
 def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
-    """A loader like ``loader`` that gives the rest of its epoch without reading the images before."""
-    return DataLoader(loader.dataset, batch_sampler=RemainingBatches(loader.batch_sampler, skipped),
-                      num_workers=loader.num_workers, collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
-                      worker_init_fn=loader.worker_init_fn, prefetch_factor=loader.prefetch_factor, timeout=loader.timeout,
-                      multiprocessing_context=loader.multiprocessing_context, generator=loader.generator)
+    """A loader like ``loader`` that gives the rest of its epoch: all batches are drawn, but no image before is read."""
+    alike = ('dataset', 'num_workers', 'collate_fn', 'pin_memory', 'worker_init_fn', 'prefetch_factor', 'timeout',
+             'multiprocessing_context', 'generator')
+    options = {name: getattr(loader, name) for name in alike}
+    return DataLoader(**options, batch_sampler=list(loader.batch_sampler or ())[skipped:])
 
 
 def set_epoch(dataset: Any, epoch: int) -> None:
@@ -71,7 +56,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         skipped = self._find_position()
         self.runner.call_hook('before_train')
         while self._epoch < self._max_epochs and self._iter < self._max_iters and not self.stop_training:
-            if not self._run_epoch_from(skipped):
+            if not self.run_epoch(skipped):
                 self.runner.call_hook('after_iteration_limit')
                 self.runner.logger.info(f'Stopped after {self._iter} steps, inside epoch {self._epoch + 1}.')
                 break
@@ -84,11 +69,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('after_train')
         return self.runner.model
 
-    def run_epoch(self) -> None:
-        """Train one whole epoch."""
-        self._run_epoch_from(0)
-
-    def _run_epoch_from(self, skipped: int) -> bool:
+    def run_epoch(self, skipped: int = 0) -> bool:
         """Train an epoch after its first ``skipped`` batches; return whether its end was reached."""
         for part in (self.dataloader.dataset, self.dataloader.sampler, self.dataloader.batch_sampler):
             set_epoch(part, self._epoch)

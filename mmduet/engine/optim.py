@@ -35,8 +35,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg: options of ``DefaultOptimWrapperConstructor``. A custom key takes ``lr_mult``, ``decay_mult`` and what
             the optimizer takes.
 
-    Raises:
-        ConfigError: an unknown option, named with the nearest; an optimizer without a rate.
+    An unknown option is refused, and an optimizer without a rate.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
@@ -104,10 +103,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         dtype: ``'bf16'`` or ``'fp16'``.
         accumulative_counts: steps whose gradients are summed before an update.
         clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``.
-        device: where the model is; MMEngine's choice where not given.
-
-    Raises:
-        ConfigError: another type, or float16 without a CUDA device.
+        device: where the model is; MMEngine's choice where not given. Float16 needs a CUDA device.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, dtype: str = 'bf16', accumulative_counts: int = 1,

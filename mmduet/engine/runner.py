@@ -20,18 +20,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmduet.datasets.grounding_dataset import give_tokenizer
-from mmduet.engine.checkpoint import (
-    CheckpointError,
-    CorruptCheckpointError,
-    check_resumable,
-    first_non_finite,
-    fit_to_model,
-    load_strictly,
-    read_checkpoint,
-    restore_history,
-    to_plain,
-    write_checkpoint,
-)
+from mmduet.engine import checkpoint as files
+from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.distributed import join_process_group
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
@@ -72,11 +62,7 @@ class GroundingRunner(Runner):
     build_test_loop = _with_token_ids(Runner.build_test_loop)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Join the process group before MMEngine would, with the back end that the machine has.
-
-        Raises:
-            ConfigError: the config asks for something of MMEngine that cannot work here.
-        """
+        """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
         if self.distributed:
             dist_cfg = env_cfg.get('dist_cfg', {})
@@ -106,11 +92,7 @@ class GroundingRunner(Runner):
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes.
-
-        Raises:
-            ConfigError: the config names a submodule that the model does not have.
-        """
+        """Wrap for distributed training; on CPUs without the device ids that MMEngine always passes."""
         if is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         check_module_names(self.cfg, model)
@@ -121,10 +103,7 @@ class GroundingRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
-        """Multiply the rates by the expressions per update over ``base_batch_size``.
-
-        An update of several accumulated steps counts the expressions of all of them, which MMEngine does not.
-        """
+        """Multiply the rates by the expressions per update, of all steps that it sums, over ``base_batch_size``."""
         if auto_scale_lr is not None and auto_scale_lr.get('enable', False):
             steps = optim_wrapper._accumulative_counts
             if steps > 1:
@@ -170,11 +149,7 @@ class GroundingRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     def load_or_resume(self) -> None:
-        """Resume from a path, or from the last complete checkpoint of the work folder; or load weights; once.
-
-        Raises:
-            CheckpointError: the work folder has checkpoints, but all are truncated or corrupt.
-        """
+        """Resume from a path, or from the last complete checkpoint of the work folder; or load weights; once."""
         checkpoint_without_reentry(self.plain_model, self.cfg.get('activation_checkpointing'))
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
@@ -184,7 +159,7 @@ class GroundingRunner(Runner):
             try:
                 self.resume(str(path))
                 return
-            except CorruptCheckpointError as error:
+            except files.CorruptCheckpointError as error:
                 self.logger.warning(f'{error}. Trying the one before.')
         if candidates:
             raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are truncated or corrupt: remove them '
@@ -193,26 +168,22 @@ class GroundingRunner(Runner):
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
                         revise_keys: list[tuple[str, str]] | None = None) -> dict[str, Any]:
-        """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse.
-
-        Raises:
-            FileNotFoundError, CheckpointError: see ``mmduet.engine.checkpoint``.
-        """
+        """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse."""
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = files.read_checkpoint(filename, map_location)
         if self._resume:
-            check_resumable(checkpoint, filename)
+            files.check_resumable(checkpoint, filename)
             self.resumed_batches_per_epoch = checkpoint['meta'].get('batches_per_epoch')
-        checkpoint['state_dict'], note = fit_to_model(checkpoint['state_dict'], self.plain_model)
+        checkpoint['state_dict'], note = files.fit_to_model(checkpoint['state_dict'], self.plain_model)
         if note is not None:
             if self._resume:
                 raise CheckpointError(f'{filename} is {note}. Training cannot be resumed from it; use --load-from')
             self.logger.info(f'{filename} is {note}.')
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_strictly(self.plain_model, checkpoint['state_dict'], filename, strict)
+        files.load_strictly(self.plain_model, checkpoint['state_dict'], filename, strict)
         if 'message_hub' in checkpoint:
-            checkpoint['message_hub'] = restore_history(checkpoint['message_hub'])
+            checkpoint['message_hub'] = files.restore_history(checkpoint['message_hub'])
         self._random_states = checkpoint.get('random_states')
         self._loaded_meta = checkpoint['meta']
         self._has_loaded = True
@@ -236,36 +207,39 @@ class GroundingRunner(Runner):
 
         Raises:
             NonFiniteLossError: a loss since the last check was not finite, on any rank.
-            CheckpointError: a weight is not finite, or the disk refuses. The checkpoints before are kept in each case.
+            CheckpointError: a weight is not finite, there is no optimizer yet, or the disk refuses. The checkpoints before are
+                kept in each case.
         """
         if file_client_args is not None or backend_args is not None:
             raise ValueError('checkpoints go to local folders only: file_client_args and backend_args are not supported')
         self.call_hook('before_collect_checkpoint')
         states = all_gather_object(get_random_state())
-        bad = first_non_finite(self.plain_model)
+        bad = files.first_non_finite(self.plain_model)
         if bad is not None:
             raise CheckpointError(f'{bad} holds NaN or infinite values, so {filename} was not written; the checkpoints before '
                                   'it are kept. Resume from them with a smaller learning rate, gradient clipping or fp32')
+        if (save_optimizer or save_param_scheduler) and not isinstance(self.optim_wrapper, OptimWrapper):
+            raise CheckpointError(f'{filename} was not written: optimizer and schedulers are built when training begins. '
+                                  'Before, write the weights alone, by save_optimizer=False and save_param_scheduler=False')
         if self.rank != 0:
             return
         position = {'epoch': self.epoch + by_epoch, 'iter': self.iter + (not by_epoch)}
         checkpoint = self._collect_checkpoint({**position, **(meta or {})}, save_optimizer, save_param_scheduler)
         checkpoint['random_states'] = states
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        write_checkpoint(checkpoint, Path(out_dir) / filename)
+        files.write_checkpoint(checkpoint, Path(out_dir) / filename)
 
     def _collect_checkpoint(self, meta: dict[str, Any], save_optimizer: bool, save_param_scheduler: bool) -> dict[str, Any]:
         loader = self.train_dataloader
-        meta.update(seed=self.seed, experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
-                    mmengine_version=mmengine.__version__, batches_per_epoch=len(loader), world_size=self.world_size)
+        meta.update({'seed': self.seed, 'experiment_name': self.experiment_name, 'time': time.strftime('%Y%m%d_%H%M%S'),
+                     'mmengine_version': mmengine.__version__, 'batches_per_epoch': len(loader), 'world_size': self.world_size,
+                     'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})
         if hasattr(loader.dataset, 'metainfo'):
-            meta.update(dataset_meta=to_plain(loader.dataset.metainfo))
-        meta['cfg'] = self.message_hub.get_info('cfg') or self.cfg.pretty_text
-        meta[KEY] = self.pretrain_excludes
+            meta['dataset_meta'] = files.to_plain(loader.dataset.metainfo)
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
-                                      'message_hub': to_plain(self.message_hub.state_dict())}
+                                      'message_hub': files.to_plain(self.message_hub.state_dict())}
         if save_optimizer:
             checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: isinstance(x, Tensor), Tensor.cpu)
         if save_param_scheduler and self.param_schedulers:
-            checkpoint['param_schedulers'] = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
+            checkpoint['param_schedulers'] = [files.to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
         return checkpoint

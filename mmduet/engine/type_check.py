@@ -36,23 +36,17 @@ def is_known(name: str) -> bool:
 
 
 def nearest_names(name: str) -> list[str]:
-    """Up to three names of MMEngine and mmduet that read like ``name``, with or without its scope; mmduet's own first."""
-    forms: dict[str, list[str]] = {}
-    for full in (*(f'mmduet.{bare}' for bare in sorted(_names('mmduet'))), *sorted(_names(''))):
-        for form in {full.lower(), full.rpartition('.')[2].lower()}:
-            forms.setdefault(form, []).append(full)
-    near = [full for wanted in (name, name.rpartition('.')[2])
-            for form in get_close_matches(wanted.lower(), forms, n=3, cutoff=0.7) for full in forms[form]]
-    return sorted(dict.fromkeys(near), key=lambda full: not full.startswith('mmduet.'))[:3]
+    """Up to three names of MMEngine and mmduet that are like ``name`` without its scope; mmduet's own first."""
+    known = [*(f'mmduet.{bare}' for bare in _names('mmduet')), *_names('')]
+    forms = {full: full.rpartition('.')[2].lower() for full in known}
+    near = get_close_matches(name.rpartition('.')[2].lower(), sorted(forms.values()), n=3, cutoff=0.7)
+    found = [full for full in known if forms[full] in near]
+    return sorted(found, key=lambda full: (not full.startswith('mmduet.'), near.index(forms[full]), full))[:3]
 
 
 @contextmanager
 def naming_unknown_types(cfg: Config) -> Iterator[None]:
-    """Turn the registries' errors about a class name into a sentence with the nearest names.
-
-    Raises:
-        UnknownTypeError: the config names a class that nobody knows.
-    """
+    """Turn the registries' errors about a class name into an ``UnknownTypeError`` with the nearest names."""
     try:
         yield
     except (KeyError, RuntimeError, ImportError) as error:
@@ -62,19 +56,15 @@ def naming_unknown_types(cfg: Config) -> Iterator[None]:
 
 
 def check_types(cfg: Config) -> None:
-    """See that every ``type`` of a config can be found.
-
-    Raises:
-        UnknownTypeError: one cannot; says where it stands and which names are nearest.
-    """
+    """Raise an ``UnknownTypeError``, with its place and the nearest names, for a ``type`` of a config that nobody knows."""
     for where, value in _types(cfg._cfg_dict, ''):
         if isinstance(value, str) and not is_known(value):
-            raise _unknown(where, f'no registry knows {value!r}', value)
+            raise _unknown(f'{where}: no registry knows {value!r}', value)
 
 
-def _unknown(where: str, reason: object, name: str) -> UnknownTypeError:
-    near = nearest_names(name)
-    return UnknownTypeError(f'{where}: {reason}' + (f'; the nearest are {", ".join(near)}' if near else ''))
+def _unknown(problem: str, name: str) -> UnknownTypeError:
+    near = ', '.join(nearest_names(name))
+    return UnknownTypeError(problem + (f'; the nearest are {near}' if near else ''))
 
 
 def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
@@ -86,7 +76,7 @@ def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
             except ImportError as error:
                 # A class that a config imports is imported only now, and MMEngine's message is all that is left of its name.
                 missing = re.match(r'Failed to import (?:\S*\.)?(\S+)', str(error))
-                raise _unknown(inner, error, missing[1] if missing else '') from error
+                raise _unknown(f'{inner}: {error}', missing[1] if missing else '') from error
             # Gradients are clipped by norm or by value; these are no classes.
             if key in ('type', 'runner_type') and not where.endswith('clip_grad'):
                 yield inner, value

@@ -97,11 +97,7 @@ class TransVGRule(EvaluationRule):
     """
 
     def corners(self, answer: Answer) -> tuple[Tensor, Tensor]:
-        """Corners in [0, 1] of the canvas, float32.
-
-        Raises:
-            ValueError: the answer does not say where the image lies on its canvas.
-        """
+        """Corners in [0, 1] of the canvas, float32; the answer must say where the image lies on it."""
         if answer.canvas_box is None or answer.canvas is None:
             raise ValueError('TransVGRule compares boxes on the canvas: samples need canvas and pred_instances.canvas_boxes')
         target = transvg_target(answer.target, answer.ori_shape, answer.canvas)

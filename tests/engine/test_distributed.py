@@ -27,7 +27,7 @@ def test_outside_slurm_the_missing_variables_are_named():
 def test_without_a_launcher_the_missing_variables_are_named(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ValueError, match=r'needs RANK, .* use tools/dist_train\.sh'):
+    with pytest.raises(ValueError, match=r'needs RANK, .* start it with tools/dist_train\.sh'):
         join_process_group('pytorch')
     with pytest.raises(ValueError, match="got 'mpi'"):
         join_process_group('mpi')

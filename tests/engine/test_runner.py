@@ -179,6 +179,17 @@ def test_weights_that_are_not_finite_are_not_written(root, tmp_path):
     assert not (tmp_path / 'a.pth').exists()
 
 
+def test_before_training_weights_alone_can_be_written(root, tmp_path):
+    runner = RUNNERS.build(load_tiny_config(tmp_path, root))
+    with pytest.raises(CheckpointError, match=r'a\.pth was not written: optimizer and schedulers are built when'):
+        runner.save_checkpoint(str(tmp_path), 'a.pth')
+    assert not (tmp_path / 'a.pth').exists()
+    runner.save_checkpoint(str(tmp_path), 'a.pth', save_optimizer=False, save_param_scheduler=False)
+    saved = torch.load(tmp_path / 'a.pth', weights_only=True)
+    assert 'optimizer' not in saved
+    assert saved['state_dict'].keys() == weights(runner).keys()
+
+
 def test_another_batch_size_restarts_the_epoch_and_says_so(root, tmp_path):
     train(tmp_path, root, train_cfg__max_iters=8)
     runner = train(tmp_path, root, resume=True, train_dataloader__batch_size=3)

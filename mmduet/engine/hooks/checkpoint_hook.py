@@ -81,11 +81,7 @@ class GroundingCheckpointHook(Hook):
             self._save(runner, f'epoch_{runner.epoch + 1}.pth', runner.epoch + 1, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Write the weights when the metric is better than ever; the best before is deleted afterwards.
-
-        Raises:
-            KeyError: the metric is not among the results; lists them.
-        """
+        """Write the weights when the metric is better than ever; the best before is deleted afterwards."""
         if self._metric is None or not metrics or self._folder is None:
             return
         score = float(find_metric(metrics, self._metric))
@@ -125,11 +121,7 @@ def _counts_steps(runner: Runner) -> bool:
 
 
 def find_metric(metrics: Mapping[str, float], name: str) -> float:
-    """Value of a metric by its name, with or without the prefix that its evaluator puts before a slash.
-
-    Raises:
-        KeyError: no such metric; lists those there are.
-    """
+    """Value of a metric by its name, without its evaluator's prefix and slash too; a ``KeyError`` lists those there are."""
     found = next((key for key in (name, *metrics) if key in metrics and (key == name or key.endswith(f'/{name}'))), None)
     if found is None:
         raise KeyError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')

@@ -20,9 +20,6 @@ class FreezeHook(Hook):
     Args:
         parts: names of submodules, such as ``'visual_encoder'``; found under ``student.`` of a distilled model too.
         epochs: how many epochs they stay frozen; 0 for none.
-
-    Raises:
-        ValueError: no part, or a negative number of epochs.
     """
 
     def __init__(self, parts: Sequence[str], epochs: int) -> None:
@@ -32,11 +29,7 @@ class FreezeHook(Hook):
         self._frozen: list[nn.Parameter] = []
 
     def before_train(self, runner: GroundingRunner) -> None:
-        """See that every part exists.
-
-        Raises:
-            ValueError: a part has no trainable parameter.
-        """
+        """Raise a ``ValueError`` for a part without a trainable parameter."""
         for part in self._parts:
             if not trainable_parameters(runner.plain_model, [part]) and not self._frozen:
                 raise ValueError(f'nothing to freeze: {type(runner.plain_model).__name__} has no trainable parameter in a part '

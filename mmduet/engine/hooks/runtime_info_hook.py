@@ -41,15 +41,10 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         """Take over the logger's interval."""
         super().before_train(runner)
         self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
-        self._names, self._values, self._steps = (), [], []
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Tensor] | None = None) -> None:
-        """Remember the step's losses; hand them over where the logger reads them.
-
-        Raises:
-            NonFiniteLossError: one of the losses handed over is not finite.
-        """
+        """Remember the step's losses; hand them over, and refuse those that are not finite, where the logger reads them."""
         if outputs:
             if tuple(outputs) != self._names:
                 _refuse(self._flush(runner))
@@ -64,11 +59,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             _refuse(self._flush(runner))
 
     def before_collect_checkpoint(self, runner: Runner) -> None:
-        """Check all losses of all ranks before the weights are written.
-
-        Raises:
-            NonFiniteLossError: on every rank, if one rank had a loss that is not finite.
-        """
+        """Raise a ``NonFiniteLossError`` on every rank, before weights are written, if one had a loss that is not finite."""
         for message in all_gather_object(self._flush(runner)):
             _refuse(message)
 

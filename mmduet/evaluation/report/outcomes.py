@@ -42,15 +42,10 @@ class Outcomes:
 
 
 def find_outcomes(boxes: NDArray[np.float64], overlaps: NDArray[np.float64], cases: Cases) -> Outcomes:
-    """Tell what each prediction found.
+    """What (n, 4) predicted corners, nan for none, whose IoU with the targets is (n,) ``overlaps``, found.
 
     An object is found at an IoU of at least 0.5. A miss is first compared with the other annotated objects of the image; one
     that finds none of them and overlaps the target by at least 0.1 found the target badly.
-
-    Args:
-        boxes: (n, 4) predicted corners; nan for none.
-        overlaps: (n,) IoU with the targets.
-        cases: the expressions.
     """
     clipped = clip_boxes(boxes, cases.sizes)
     found = [_find_outcome(clipped[index], overlap, cases, index) for index, overlap in enumerate(overlaps)]

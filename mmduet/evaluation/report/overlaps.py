@@ -20,8 +20,3 @@ def overlap_pairs(first: Floats, second: Floats) -> Floats:
     """IoU of (..., 4) corners, element by element with broadcasting; 0 for boxes without area and for nan."""
     overlaps: Floats = iou_xyxy(torch.from_numpy(first), torch.from_numpy(second)).nan_to_num(0.0).numpy()
     return overlaps
-
-
-def score_boxes(predictions: Floats, targets: Floats, sizes: NDArray[Any]) -> Floats:
-    """(n,) IoU of predictions, clipped to their images, with the official targets."""
-    return overlap_pairs(clip_boxes(predictions, sizes), targets)

@@ -12,20 +12,13 @@ from mmduet.evaluation.report.summary import MAIN, MIOU, Summary
 
 
 def draw_page(summary: Summary, groups: Sequence[Group], album: Album, title: str) -> str:
-    """The whole page, from the templates beside this file, which escape whatever comes from files.
-
-    Args:
-        summary: the figures.
-        groups: of the gallery.
-        album: the images; ``album.problems`` become a note.
-        title: the heading.
-    """
+    """The whole page, from the templates beside this file, which escape whatever comes from files."""
     environment = Environment(loader=PackageLoader('mmduet.evaluation.report'), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     environment.filters.update(count='{:,}'.format, number=phrases.number)
     environment.globals.update(
-        chance=phrases.chance, colours=COLOURS, few=phrases.FEW, interval=phrases.interval, main=MAIN, miou=MIOU,
-        outcomes=OUTCOMES, side=phrases.side, small=SMALL, titles=phrases.TITLES, verdict=phrases.verdict, version=__version__,
+        chance=phrases.chance, colours=COLOURS, differ=phrases.differ, few=phrases.FEW, interval=phrases.interval, main=MAIN,
+        miou=MIOU, outcomes=OUTCOMES, side=phrases.side, small=SMALL, titles=phrases.TITLES, version=__version__,
         weaknesses=phrases.weaknesses)
     systems = summary.figures['systems']
     return environment.get_template('page.html').render(

@@ -2,8 +2,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 from mmduet.evaluation.report.summary import MAIN, METRICS, MIOU
 
 Figure = Mapping[str, float | None]
@@ -43,16 +41,9 @@ def side(figure: Figure) -> str:
     return 'better' if low > 0 else 'worse'
 
 
-def verdict(comparison: Figures, permutations: int) -> Markup:
-    """Whether two systems differ, in a sentence."""
-    main = comparison['metrics'][MAIN]
-    known = '' if main['low'] is None else f'95 % interval {interval(main, sign=True)}; '
-    figures = f'{TITLES[MAIN]} ({known}{chance(main["p"], permutations)})'
-    if not side(main) or main['p'] >= CHANCE:
-        return Markup('<strong>No difference beyond chance</strong> between {} and {}: {} points of {}.').format(
-            comparison['second'], comparison['first'], number(main['value'], sign=True), figures)
-    return Markup('{} is <strong>{}</strong> than {} by {} points of {}.').format(
-        comparison['second'], side(main), comparison['first'], number(abs(main['value'])), figures)
+def differ(figure: Figures) -> bool:
+    """Whether a difference is beyond chance, both by its interval and by its p."""
+    return bool(side(figure)) and figure['p'] < CHANCE
 
 
 def weaknesses(figures: Figures, index: int) -> list[str]:

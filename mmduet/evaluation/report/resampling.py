@@ -30,13 +30,7 @@ class ImageBootstrap:
     Expressions of one image are not independent, so that drawing expressions would give too narrow an interval. As all
     figures come from the same draws, differences between systems and between slices are paired.
 
-    Args:
-        images: (n,) number of each expression's image, from 0.
-        draws: how many.
-        seed: of the random numbers.
-
-    Raises:
-        ValueError: no expression or no draw.
+    ``images`` are the (n,) numbers, from 0, of the expressions' images.
     """
 
     def __init__(self, images: NDArray[np.int64], draws: int = 1000, seed: int = 0) -> None:
@@ -85,11 +79,7 @@ def permutation_p(differences: Floats, images: NDArray[np.int64], draws: int = 1
     the draws, so that p is at least 1 / (draws + 1). Where there are no more combinations of signs than draws, each is taken
     once instead.
 
-    Args:
-        differences: (n, k), one system minus the other.
-        images: (n,) number of each expression's image, from 0.
-        draws: of signs.
-        seed: of the random signs.
+    ``differences`` are (n, k), one system minus the other, and ``images`` as in ``ImageBootstrap``.
     """
     sums = _sum_by_image(differences, images)
     sums = sums[:, np.abs(sums).max(axis=0) > 0]

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.outcomes import HIT, Outcomes, find_outcomes
-from mmduet.evaluation.report.overlaps import score_boxes
+from mmduet.evaluation.report.overlaps import Floats, clip_boxes, overlap_pairs
 from mmduet.evaluation.report.predictions import Predictions
 from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, permutation_p
 from mmduet.evaluation.report.slices import make_slices
 
-Floats = NDArray[np.float64]
 Figures = dict[str, Any]
 THRESHOLDS = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 CURVE = tuple(step / 20 for step in range(1, 20))
@@ -56,14 +55,7 @@ class Summary(NamedTuple):
 
 
 def summarise(cases: Cases, predictions: Sequence[Predictions], draws: int = 1000, seed: int = 0) -> Summary:
-    """Score systems, slice by slice, and compare each with the first.
-
-    Args:
-        cases: the expressions.
-        predictions: of at least one system.
-        draws: of the bootstrap.
-        seed: of all random numbers.
-    """
+    """Score one or more systems, slice by slice, and compare each with the first, by so many draws of the bootstrap."""
     systems = tuple(_score(one, cases) for one in predictions)
     bootstrap = ImageBootstrap(cases.images, draws, seed)
     images = len(cases.objects)
@@ -81,11 +73,11 @@ def summarise(cases: Cases, predictions: Sequence[Predictions], draws: int = 100
 
 
 def _score(predictions: Predictions, cases: Cases) -> System:
-    overlaps = score_boxes(predictions.boxes, cases.targets, cases.sizes)
+    clipped = clip_boxes(predictions.boxes, cases.sizes)
+    overlaps = overlap_pairs(clipped, cases.targets)
     for index, annotation in enumerate(cases.annotations):
         if annotation.boxes is not None:  # the best of the boxes that are right, as all rules have it
-            one = slice(index, index + 1)
-            overlaps[index] = score_boxes(predictions.boxes[one], cases.right_boxes(index), cases.sizes[one]).max()
+            overlaps[index] = overlap_pairs(clipped[index], cases.right_boxes(index)).max()
     return System(predictions, overlaps, find_outcomes(predictions.boxes, overlaps, cases))
 
 

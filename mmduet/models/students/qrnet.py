@@ -27,9 +27,6 @@ class QRNet(FusionGrounder):
         feature_size: side of the map of the last stage; even. The canvas is ``feature_size * stride`` pixels wide.
         rank: of the dynamic layers of the query-modulated attention.
         pretrained: see ``FusionGrounder``; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
-
-    Raises:
-        ValueError: an odd feature_size.
     """
 
     visual_reads_text = True
@@ -67,11 +64,8 @@ class QRNet(FusionGrounder):
                text_padding: Tensor) -> GroundingFeatures:
         """Run the network; arguments as in ``TransVG.encode``, with a canvas for each of B expressions.
 
-        Args:
-            coarse_padding: (B, feature_size / 2, feature_size / 2) bool, the padding of the last level.
-
-        Raises:
-            ValueError: canvases of another size than the feature_size stands for.
+        ``coarse_padding``, (B, feature_size / 2, feature_size / 2) bool, is that of the last level. Canvases must be of the
+        size that the feature_size stands for.
         """
         if tuple(pixels.shape[-2:]) != (self.image_size, self.image_size):
             raise ValueError(f'canvases of {tuple(pixels.shape[-2:])} px for a feature_size of {self.feature_size}, that takes '

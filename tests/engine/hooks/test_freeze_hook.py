@@ -21,14 +21,14 @@ def _train(root, folder, epochs, **changes):
     """Train and return the weights after each epoch, those before it first."""
     runner = RUNNERS.build(load_tiny_config(folder, root, train_cfg__max_epochs=epochs, custom_hooks=[HOOK], **changes))
     weights = [_copy(runner.plain_model)]
-    run_epoch = runner.train_loop._run_epoch_from
+    run_epoch = runner.train_loop.run_epoch
 
     def and_remember(skipped):
         done = run_epoch(skipped)
         weights.append(_copy(runner.plain_model))
         return done
 
-    runner.train_loop._run_epoch_from = and_remember
+    runner.train_loop.run_epoch = and_remember
     runner.train()
     return weights
 

@@ -11,13 +11,13 @@ from mmduet.evaluation.report.outcomes import (
     UNNAMED,
     find_outcomes,
 )
-from mmduet.evaluation.report.overlaps import score_boxes
+from mmduet.evaluation.report.overlaps import clip_boxes, overlap_pairs
 from tests.report_data import make_cases
 
 
 def outcomes(cases, first, last=(10, 10, 20, 20)):
     boxes = np.array([first, [20, 0, 30, 10], [0, 0, 20, 20], last], dtype=float)
-    return find_outcomes(boxes, score_boxes(boxes, cases.targets, cases.sizes), cases)
+    return find_outcomes(boxes, overlap_pairs(clip_boxes(boxes, cases.sizes), cases.targets), cases)
 
 
 @pytest.mark.parametrize(('box', 'name', 'distractor'), [

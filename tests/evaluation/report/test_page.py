@@ -14,12 +14,14 @@ from tests.report_data import EVIL, OTHERS, SOME, make_cases, predict
 LONG = 'a_system_with_a_name_of_many_letters_and_no_blank_at_all'
 
 
-def make_page(tmp_path, names, images, **changes):
+def make_page(tmp_path, names, images, difference=None, **changes):
     cases = make_cases(tmp_path, **changes)
     predictions = [predict(tmp_path, cases, f'p{number}', OTHERS if number % 2 else SOME) for number in range(len(names))]
     for one, name in zip(predictions, names, strict=True):
         object.__setattr__(one, 'name', name)
     summary = summarise(cases, predictions, draws=20)
+    if difference:
+        summary.figures['comparisons'][0]['metrics']['acc@0.5'] = difference
     return draw_page(summary, choose_groups(summary, 4), Album(images), ' and '.join(names))
 
 
@@ -53,6 +55,19 @@ def test_a_slice_has_its_figure_its_bar_and_the_difference(tmp_path):
     assert '<td>1</td>' in row and '<td>100.0<small>no interval</small>' in row
     assert '<line class="tick s1" x1="0.0" x2="0.0" y1="1.5" y2="10.5"/>' in row
     assert row.split('<td class="wide ')[1].startswith('">−100.0')
+
+
+@pytest.mark.parametrize(('difference', 'text'), [
+    (dict(value=3.04, low=1.0, high=5.0, p=0.00009),
+     '&lt;b&gt; is <strong>better</strong> than a by 3.0 points of Acc@0.5 '
+      '(95 % interval +1.0 to +5.0; p\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}0.0001).'),
+    (dict(value=-3.0, low=-5.0, high=-1.0, p=0.012), '&lt;b&gt; is <strong>worse</strong> than a by 3.0 points'),
+    (dict(value=1.0, low=-1.0, high=3.0, p=0.3),
+     '<strong>No difference beyond chance</strong> between &lt;b&gt; and a: +1.0 points'),
+    (dict(value=1.0, low=0.1, high=3.0, p=0.06), 'No difference beyond chance'),
+    (dict(value=1.0, low=None, high=None, p=0.5), '+1.0 points of Acc@0.5 (p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.5).')])
+def test_the_verdict_needs_interval_and_test(tmp_path, difference, text):
+    assert text in ' '.join(make_page(tmp_path, ['a', '<b>'], None, difference).split('\n'))
 
 
 def test_every_colour_that_is_used_is_defined(tmp_path):
