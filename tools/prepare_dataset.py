@@ -80,14 +80,13 @@ def progress_bar(title: str) -> Callable[[int, int], None] | None:
 
 def prepare_root(args: argparse.Namespace, out: Path) -> None:
     """Read, match with the images, write."""
-    from mmduet.datasets.preparation import PrepareOptions, prepare, write_data_root
+    from mmduet.datasets.preparation import prepare, write_data_root
     from mmduet.datasets.readers import find_dataset
     from mmduet.io.errors import DataError
     spec = find_dataset(args.name)
     images = args.images or default_images(args.source)
-    options = PrepareOptions(layout=args.layout, protocol=args.protocol, splits=tuple(args.splits),
-                             check_images=args.check_images, workers=args.workers)
-    source, prepared = prepare(spec, args.source, images, options, progress_bar('images'))
+    source, prepared = prepare(spec, args.source, images, args.layout, args.protocol, args.splits, args.check_images,
+                               args.workers, progress_bar('images'))
     published = {split: counts for split, counts in spec.published.items() if not args.splits or split in args.splits}
     protocol = f', protocol {source.protocol}' if source.protocol else ''
     print(f'{args.name}: layout {source.layout}{protocol}')

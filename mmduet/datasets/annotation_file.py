@@ -108,8 +108,7 @@ def box_problem(box: Any) -> str | None:
 
 def check_annotation(record: dict[str, Any], where: str) -> None:
     """Raise an ``AnnotationError`` that says where and which field, unless the fields are those of a good annotation."""
-    problem = _problem(record)
-    if problem is not None:
+    if problem := _problem(record):
         raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')
 
 
@@ -211,7 +210,7 @@ class AnnotationStore(Sequence[Annotation]):
 
     def __getitem__(self, index: int | slice) -> Annotation | Sequence[Annotation]:
         if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+            return [self[position] for position in range(len(self))[index]]
         if not -len(self) <= index < len(self):
             raise IndexError(f'expression {index} of {len(self)}')
         index %= len(self)

@@ -7,30 +7,20 @@ from typing import Any
 from mmduet.datasets.annotation_file import Annotation, parse_annotation
 from mmduet.datasets.errors import AnnotationError
 from mmduet.datasets.manifest import read_manifest, split_files
-from mmduet.datasets.preparation import Progress, count_by_split, find_odd_boxes, index_images, open_images
+from mmduet.datasets.preparation import COUNT_NAMES, Progress, count_by_split, find_odd_boxes, index_images, open_images
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_file_names
-
-COUNT_NAMES = ('images', 'references', 'expressions')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that is wrong, or only worth knowing.
+    """Something that is wrong, or only worth knowing."""
 
-    Attributes:
-        kind: what sort of thing, in words; findings of a kind are shown together.
-        where: ``file:line``, or the file.
-        expression_id: of the expression it is about; empty where it is about none.
-        message: what is wrong.
-        fatal: whether the data should not be used as they are.
-    """
-
-    kind: str
-    where: str
-    message: str
-    expression_id: str = ''
-    fatal: bool = True
+    kind: str  # what sort of thing, in words; findings of a kind are shown together
+    where: str  # ``file:line``, or the file
+    message: str  # what is wrong
+    expression_id: str = ''  # of the expression it is about; empty where it is about none
+    fatal: bool = True  # whether the data should not be used as they are
 
     def __str__(self) -> str:
         about = f' expression {self.expression_id}:' if self.expression_id else ''
@@ -72,9 +62,7 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
         if not splits or split in splits:
             lines += _read(path, findings)
     findings += check_counts(root / 'manifest.json', manifest, lines, splits)
-    findings += _check_boxes(lines)
-    findings += _check_repeats(lines)
-    findings += _check_splits(lines, manifest)
+    findings += [*_check_boxes(lines), *_check_repeats(lines), *_check_splits(lines, manifest)]
     findings += _check_images(root / manifest['images'], lines, workers, progress)
     return sorted(findings, key=lambda finding: not finding.fatal)
 
@@ -98,8 +86,8 @@ def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
             if first != number:
                 findings.append(line.finding('expression ids that repeat', f'line {first} has the same id'))
             if annotation.split != path.stem:
-                findings.append(line.finding('lines in the wrong file',
-                                             f'its split is {annotation.split}, the file is that of {path.stem}'))
+                problem = f'its split is {annotation.split}, the file is that of {path.stem}'
+                findings.append(line.finding('lines in the wrong file', problem))
             yield line
 
 
@@ -133,10 +121,9 @@ def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], sp
 
 def _check_boxes(lines: Sequence[Line]) -> Iterator[Finding]:
     for line in lines:
-        annotation = line.annotation
-        for problem in find_odd_boxes([annotation]):
-            x1, y1, x2, y2 = annotation.box
-            misses = x2 <= x1 or y2 <= y1 or x1 >= annotation.width or y1 >= annotation.height or x2 <= 0 or y2 <= 0
+        for problem in find_odd_boxes([line.annotation]):
+            (x1, y1, x2, y2), width, height = line.annotation.box, line.annotation.width, line.annotation.height
+            misses = x2 <= x1 or y2 <= y1 or x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0
             kind = 'boxes without area or outside their image' if misses else 'boxes that stick out of their image'
             yield line.finding(kind, problem, fatal=misses)
 
@@ -147,18 +134,16 @@ def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
         annotation = line.annotation
         key = (annotation.split, annotation.image_id, annotation.expression.lower())
         earlier = first.setdefault(key, line)
-        if earlier is line:
-            continue
-        same = earlier.annotation.box == annotation.box
-        yield line.finding(
-            'expressions said twice of a box' if same else 'expressions said of several boxes of an image', fatal=False,
-            message=f'{annotation.expression!r} is also {"said of this box" if same else "said of another box"} by expression '
-                    f'{earlier.annotation.expression_id} ({earlier.where})')
+        if earlier is not line:
+            same = earlier.annotation.box == annotation.box
+            yield line.finding(
+                'expressions said twice of a box' if same else 'expressions said of several boxes of an image', fatal=False,
+                message=f'{annotation.expression!r} is also said of {"this" if same else "another"} box by expression '
+                        f'{earlier.annotation.expression_id} ({earlier.where})')
 
 
 def _check_splits(lines: Sequence[Line], manifest: dict[str, Any]) -> Iterator[Finding]:
-    spec = CATALOG.get(manifest['dataset'])
-    by_design = spec is not None and spec.shares_images
+    by_design = manifest['dataset'] in CATALOG and CATALOG[manifest['dataset']].shares_images
     first: dict[int | str, dict[str, Line]] = {}
     for line in lines:
         splits = first.setdefault(line.annotation.image_id, {})
@@ -177,12 +162,15 @@ def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: P
         users.setdefault(line.annotation.image, line)
     missing = {name for name in users if not (folder / name).is_file()}
     there = index_images(folder) if missing and folder.is_dir() else {}
-    for name in (name for name in users if name in missing):
-        known = image_file_names(users[name].annotation.image_id, name)
+    present = []
+    for name, line in users.items():
+        if name not in missing:
+            present.append(line)
+            continue
+        known = image_file_names(line.annotation.image_id, name)
         other = next((there[candidate] for candidate in known if candidate in there), None)
         hint = f'; it is there as {other}, so prepare the data again' if other else ''
-        yield users[name].finding('images that are missing', f'image {folder / name} does not exist{hint}')
-    present = [line for name, line in users.items() if name not in missing]
+        yield line.finding('images that are missing', f'image {folder / name} does not exist{hint}')
     files = [(folder / line.annotation.image, (line.annotation.width, line.annotation.height)) for line in present]
     for line, result in zip(present, open_images(files, True, workers, progress), strict=True):
         if isinstance(result, str):

@@ -56,8 +56,7 @@ class PackedBatch(Batch):
 def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tuple[torch.dtype, torch.Size]]) -> Batch:
     pieces = {kind: iter(whole.split([shape.numel() for other, shape in forms if other == kind]))
               for kind, whole in flat.items()}
-    batch: Batch = _TensorInserter(content, [next(pieces[kind]).view(shape) for kind, shape in forms]).load()
-    return batch
+    return _TensorInserter(content, [next(pieces[kind]).view(shape) for kind, shape in forms]).load()
 
 
 def grounding_collate(items: Sequence[Batch]) -> PackedBatch:

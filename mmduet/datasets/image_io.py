@@ -1,5 +1,7 @@
 """Image files to RGB bytes, in one way everywhere: EXIF rotation ignored, broken files named and never replaced."""
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -36,10 +38,17 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     A whole JPEG is decoded by OpenCV: the same pixels by the same library, straight to an array, in three quarters of the
     time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
     """
+    with open_image(io.BytesIO(content), name) as image:
+        pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
+        return _to_rgb(image) if pixels is None else pixels
+
+
+@contextmanager
+def open_image(source: Path | io.BytesIO, name: str) -> Iterator[Image.Image]:
+    """An image whose pixels Pillow has not read yet; an ``ImageError`` names it if that or what is done with it fails."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
-            return _to_rgb(image) if pixels is None else pixels
+        with Image.open(source) as image:
+            yield image
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is no image') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -59,8 +68,7 @@ def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
         return None
     if not _KNOWS_RGB:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    decoded: ImageArray = pixels
-    return decoded
+    return pixels
 
 
 def _to_rgb(image: Image.Image) -> ImageArray:

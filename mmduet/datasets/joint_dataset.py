@@ -22,7 +22,7 @@ class JointDataset(Dataset[Item]):
 
     Args:
         datasets: configs of ``GroundingDataset``.
-        exclude: mappings of ``data_root`` and, unless all its evaluation splits are meant, ``held_out``, names of splits, whose
+        exclude: mappings of ``data_root`` and, unless all its evaluation splits are meant, ``splits``, names of those whose
             images are left out of all data sets. What this removed is told in one message.
 
     Raises:

@@ -23,33 +23,24 @@ EVALUATION_SPLITS = ('val', 'test', 'testA', 'testB', 'heldout')
 
 @dataclass(slots=True)
 class Use:
-    """Where an image stands in a split: the first line, and how many expressions are of it."""
+    """Where an image stands in a split."""
 
-    where: str
-    name: str
+    example: str  # name of the image, and ``file:line`` of the first expression about it
     expressions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Images of an evaluation split that were seen.
+    """Images of an evaluation split that were seen."""
 
-    Attributes:
-        seen_in: what saw them.
-        dataset, split: the evaluation split.
-        images, expressions: how many were seen.
-        all_images, all_expressions: how many the split has.
-        examples: ``file:line`` and name of the first few.
-    """
-
-    seen_in: str
-    dataset: str
+    seen_in: str  # what saw them
+    dataset: str  # the evaluation split
     split: str
-    images: int
+    images: int  # how many were seen
     expressions: int
-    all_images: int
+    all_images: int  # how many the split has
     all_expressions: int
-    examples: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()  # the first few
 
 
 def image_key(image_id: int | str, file_name: str, collection: str) -> ImageKey:
@@ -76,7 +67,7 @@ def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use
                 if line.strip():
                     annotation = parse_annotation(line, f'{path}:{number}')
                     key = image_key(annotation.image_id, annotation.image, collection)
-                    uses.setdefault(key, Use(f'{path}:{number}', annotation.image)).expressions += 1
+                    uses.setdefault(key, Use(f'{annotation.image} ({path}:{number})')).expressions += 1
     return found
 
 
@@ -89,17 +80,14 @@ def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
     """Images of evaluation splits of several data roots.
 
     Args:
-        sources: each a mapping of ``data_root`` and, unless all ``EVALUATION_SPLITS`` are meant, ``held_out``, names of them.
+        sources: each a mapping of ``data_root`` and, unless all ``EVALUATION_SPLITS`` are meant, ``splits``, names of them.
 
     Raises:
         DataError: a source is no data root or has no such split.
     """
-    keys: set[ImageKey] = set()
-    for source in sources:
-        root = Path(source['data_root'])
-        for uses in images_of(root, source.get('held_out') or evaluation_splits(root)).values():
-            keys.update(uses)
-    return keys
+    roots = [(Path(source['data_root']), source.get('splits')) for source in sources]
+    return {key for root, splits in roots for uses in images_of(root, splits or evaluation_splits(root)).values()
+            for key in uses}
 
 
 def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
@@ -140,11 +128,9 @@ def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[s
     Raises:
         DataError: a data root is missing or has no such split.
     """
-    parts = dataset.get('datasets') or [dataset]
-    sources = [{**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ())]
-    excluded = evaluation_images(sources)
+    excluded = evaluation_images({**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ()))
     seen: dict[str, set[ImageKey]] = {}
-    for part in parts:
+    for part in dataset.get('datasets') or [dataset]:
         uses = images_of(anchor / part['data_root'], part['splits'])
         seen[f'{part["data_root"]}:{"+".join(part["splits"])}'] = {key for split in uses.values() for key in split} - excluded
     return seen
@@ -162,5 +148,5 @@ def find_overlaps(seen: Mapping[str, set[ImageKey]], roots: Sequence[Path], exam
                 overlaps.append(Overlap(
                     seen_in=source, dataset=name, split=split, images=len(common), all_images=len(uses),
                     expressions=sum(use.expressions for use in common), all_expressions=total,
-                    examples=tuple(f'{use.name} ({use.where})' for use in common[:examples])))
+                    examples=tuple(use.example for use in common[:examples])))
     return overlaps

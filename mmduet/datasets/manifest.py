@@ -6,7 +6,7 @@ from typing import Any
 
 from mmduet.io.errors import DataError
 
-_OPTIONAL_TEXTS = ('layout', 'protocol', 'collection')
+_REQUIRED, _OPTIONAL = ('dataset', 'images'), ('layout', 'protocol', 'collection')
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -23,11 +23,9 @@ def read_manifest(root: Path) -> dict[str, Any]:
                         'with --data-root') from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f'{root} is no data root: {path} cannot be read ({error})') from error
-    problem = _problem(manifest)
-    if problem is not None:
+    if problem := _problem(manifest):
         raise DataError(f'{root} is no data root: {path} is not a manifest of tools/prepare_dataset.py: {problem}')
-    found: dict[str, Any] = manifest
-    return found
+    return manifest
 
 
 def split_files(root: Path, splits: Sequence[str] | None = None, hint: str = '') -> dict[str, Path]:
@@ -46,12 +44,10 @@ def split_files(root: Path, splits: Sequence[str] | None = None, hint: str = '')
 def _problem(manifest: Any) -> str | None:
     if not isinstance(manifest, dict):
         return f'it is a {type(manifest).__name__}'
-    for name in ('dataset', 'images'):
-        if not isinstance(manifest.get(name), str) or not manifest[name]:
-            return f'{name!r} must be text, got {manifest.get(name)!r}'
-    for name in _OPTIONAL_TEXTS:
-        if not isinstance(manifest.get(name), str | None):
-            return f'{name!r} must be text, got {manifest[name]!r}'
+    for name in (*_REQUIRED, *_OPTIONAL):
+        value = manifest.get(name)
+        if not (isinstance(value, str) and value) if name in _REQUIRED else not isinstance(value, str | None):
+            return f'{name!r} must be text, got {value!r}'
     splits = manifest.get('splits', {})
     if not isinstance(splits, dict) or not all(isinstance(counts, dict) for counts in splits.values()):
         return f"'splits' must hold the counts of each split, got {splits!r:.80}"

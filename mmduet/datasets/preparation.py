@@ -5,61 +5,34 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from PIL import Image, UnidentifiedImageError
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
 from mmduet.datasets.errors import ImageError
-from mmduet.datasets.image_io import read_image
+from mmduet.datasets.image_io import open_image, read_image
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError
 from mmduet.io.files import replacing, sha256_of, stays_inside
 
+COUNT_NAMES = ('images', 'references', 'expressions')
 Counts = tuple[int, int, int]
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareOptions:
-    """What may be chosen when a source is read.
-
-    Attributes:
-        layout: which to read, where a source has several; None for the only one.
-        protocol: how several boxes of a phrase are scored; None for the data set's default.
-        splits: only these; empty for all.
-        check_images: decode every image and compare its size.
-        workers: threads that open images.
-    """
-
-    layout: str | None = None
-    protocol: str | None = None
-    splits: tuple[str, ...] = ()
-    check_images: bool = False
-    workers: int = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedData:
-    """What became of a source.
+    """What became of a source."""
 
-    Attributes:
-        annotations: those whose image is there, with the image's real name.
-        source_counts, counts: by split, images, references and expressions of the source and of ``annotations``.
-        missing: an entry per image without file: the names it was looked for by.
-        broken: a sentence per image that is there and cannot be used.
-        odd_boxes: a sentence per box without area or outside its image.
-    """
-
-    annotations: list[Annotation]
-    source_counts: dict[str, Counts]
-    counts: dict[str, Counts]
-    missing: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    odd_boxes: list[str] = field(default_factory=list)
+    annotations: list[Annotation]  # those whose image is there, with the image's real name
+    source_counts: dict[str, Counts]  # by split, images, references and expressions of the source
+    counts: dict[str, Counts]  # and of ``annotations``
+    missing: list[str]  # an entry per image without file: the names it was looked for by
+    broken: list[str]  # a sentence per image that is there and cannot be used
+    odd_boxes: list[str]  # a sentence per box without area or outside its image
 
 
 def index_images(folder: Path) -> dict[str, str]:
@@ -104,10 +77,9 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
         progress: called with how many images of how many were opened.
     """
     there = index_images(images)
-    used = dict.fromkeys(annotation.image_id for annotation in source.annotations)
     names: dict[int | str, str] = {}
     missing: list[str] = []
-    for image_id in used:
+    for image_id in dict.fromkeys(annotation.image_id for annotation in source.annotations):
         candidates = source.images[image_id].file_names
         name = next((found for candidate in candidates if (found := _find_image(candidate, there, images))), None)
         if name is None:
@@ -166,12 +138,10 @@ def read_size(path: Path, decode: bool) -> tuple[int, int] | str:
         if decode:
             height, width = read_image(path).shape[:2]
             return width, height
-        with Image.open(path) as image:
+        with open_image(path, str(path)) as image:
             return image.size
-    except (ImageError, UnidentifiedImageError) as error:
-        return str(error) if isinstance(error, ImageError) else f'{path} is no image'
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f'{path} is truncated or broken: {error}'
+    except ImageError as error:
+        return str(error)
 
 
 def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
@@ -190,7 +160,7 @@ def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
 
 
 def write_data_root(out: Path, name: str, prepared: PreparedData, source: SourceData, images: Path) -> None:
-    """Write ``annotations/`` and ``manifest.json``, first beside, then in place by renaming: never a half-written root.
+    """Write ``annotations/`` and ``manifest.json``, first beside, then in place by renaming: never half a file.
 
     Args:
         out: the data root; what else it holds is left alone.
@@ -204,39 +174,33 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
     """
     if not prepared.annotations:
         raise DataError(f'none of the images of {name} is in {images}')
-    final, fresh, old = (out / folder for folder in ('annotations', 'annotations.new', 'annotations.old'))
-    if final.exists() and not (out / 'manifest.json').exists():
-        raise DataError(f'{final} exists, but {out} has no manifest.json, so this tool did not make it: choose another --out')
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    made_here = not out.exists()
+    folder, manifest = out / 'annotations', out / 'manifest.json'
+    if folder.exists() and not manifest.exists():
+        raise DataError(f'{folder} exists, but {out} has no manifest.json, so this tool did not make it: choose another --out')
+    made = next((path for path in (out, folder) if not path.exists()), None)
     try:
-        with replacing(out / 'manifest.json') as manifest:
-            fresh.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
             for split in prepared.counts:
-                write_annotations(fresh / f'{split}.jsonl', (a for a in prepared.annotations if a.split == split))
-            _write_objects(fresh / 'objects.jsonl', prepared.annotations, source)
-            manifest.write_text(json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
-            if final.exists():
-                final.rename(old)
+                write_annotations(stack.enter_context(replacing(folder / f'{split}.jsonl')),
+                                  (a for a in prepared.annotations if a.split == split))
+            _write_objects(stack.enter_context(replacing(folder / 'objects.jsonl')), prepared.annotations, source)
+            stack.enter_context(replacing(manifest)).write_text(
+                json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
     except BaseException:
-        if old.exists():
-            old.rename(final)
-        shutil.rmtree(out if made_here else fresh, ignore_errors=True)
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
         raise
-    fresh.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
+    for path in folder.glob('*.jsonl'):
+        if path.stem not in (*prepared.counts, 'objects'):
+            path.unlink()
 
 
 def _write_objects(path: Path, annotations: Iterable[Annotation], source: SourceData) -> None:
-    written: set[int | str] = set()
     with path.open('w', encoding='utf-8') as file:
-        for annotation in annotations:
-            if annotation.image_id in written:
-                continue
-            written.add(annotation.image_id)
-            image = source.images[annotation.image_id]
-            file.write(json.dumps({'image_id': annotation.image_id, 'image': annotation.image, 'boxes': image.boxes,
+        for image_id, name in {annotation.image_id: annotation.image for annotation in annotations}.items():
+            image = source.images[image_id]
+            file.write(json.dumps({'image_id': image_id, 'image': name, 'boxes': image.boxes,
                                    'categories': image.categories}) + '\n')
 
 
@@ -246,39 +210,42 @@ def _manifest(out: Path, name: str, prepared: PreparedData, source: SourceData, 
     return {
         'dataset': name,
         'images': folder.relative_to(root).as_posix() if inside else folder.as_posix(),
-        'splits': {split: dict(zip(('images', 'references', 'expressions'), counts, strict=True))
-                   for split, counts in prepared.counts.items()},
+        'splits': {split: dict(zip(COUNT_NAMES, counts, strict=True)) for split, counts in prepared.counts.items()},
         'missing_images': len(prepared.missing),
         'broken_images': len(prepared.broken),
         'blank_expressions': len(source.blank),
         'sources': {path.resolve().as_posix(): sha256_of(path) for path in source.files},
-        **({'source': dict(source.about)} if source.about else {}),
-        **({'layout': source.layout} if source.layout else {}),
-        **({'protocol': source.protocol} if source.protocol else {}),
+        **{key: said for key, said in (('source', source.about), ('layout', source.layout), ('protocol', source.protocol))
+           if said},
         'collection': CATALOG[name].collection if name in CATALOG else name,
         'made_by': f'mmduet {__version__}',
     }
 
 
-def prepare(spec: DatasetSpec, source: Path, images: Path, options: PrepareOptions | None = None,
+def prepare(spec: DatasetSpec, source: Path, images: Path, layout: str | None = None, protocol: str | None = None,
+            splits: Sequence[str] = (), check_images: bool = False, workers: int = 2,
             progress: Progress | None = None) -> tuple[SourceData, PreparedData]:
     """Read a source and match it with its images; writes nothing.
+
+    Args:
+        spec, source, layout, protocol: see ``DatasetSpec.read``.
+        images, check_images, workers, progress: see ``match_images``.
+        splits: only these; empty for all.
 
     Raises:
         DataError: the source cannot be read, its layout is unclear, an expression id occurs twice in a split, or the image
             folder does not exist.
     """
-    options = options or PrepareOptions()
-    data = spec.read(source, options.layout, options.protocol)
-    if options.splits:
-        known = list(dict.fromkeys(annotation.split for annotation in data.annotations))
-        absent = [split for split in options.splits if split not in known]
+    data = spec.read(source, layout, protocol)
+    if splits:
+        known = dict.fromkeys(annotation.split for annotation in data.annotations)
+        absent = [split for split in splits if split not in known]
         if absent:
             raise DataError(f'{source} has no split {absent[0]!r}, only {", ".join(known)}')
-        data = replace(data, annotations=[a for a in data.annotations if a.split in options.splits])
+        data.annotations = [annotation for annotation in data.annotations if annotation.split in splits]
     twice = Counter((annotation.split, annotation.expression_id) for annotation in data.annotations)
     (split, number), count = twice.most_common(1)[0]
     if count > 1:
         raise DataError(f'{source}: expression {number} occurs {count} times in split {split}: ids must differ, and no file '
                         'may be there twice')
-    return data, match_images(data, images, options.check_images, options.workers, progress)
+    return data, match_images(data, images, check_images, workers, progress)

@@ -59,4 +59,4 @@ def test_nothing_to_train_on_is_refused(roots):
     with pytest.raises(DataError, match='at least one'):
         JointDataset([])
     with pytest.raises(DataError, match='nothing is left'):
-        JointDataset(parts(roots[0]), exclude=[dict(data_root=roots[0], held_out=['train'])])
+        JointDataset(parts(roots[0]), exclude=[dict(data_root=roots[0], splits=['train'])])

@@ -47,9 +47,9 @@ def test_joint_training_is_clean_once_evaluation_images_are_excluded(roots):
 
 
 def test_only_the_named_splits_are_excluded(roots):
-    assert evaluation_images([{'data_root': roots[1], 'held_out': ['train']}]) == {('coco', 4), ('coco', 3)}
+    assert evaluation_images([{'data_root': roots[1], 'splits': ['train']}]) == {('coco', 4), ('coco', 3)}
     with pytest.raises(DataError, match="has no split 'testA', only test, train"):
-        evaluation_images([{'data_root': roots[1], 'held_out': ['testA']}])
+        evaluation_images([{'data_root': roots[1], 'splits': ['testA']}])
 
 
 @pytest.mark.parametrize(('name', 'text'), [
@@ -73,7 +73,8 @@ def test_real_images_of_refcoco_val_are_in_refcocog_test(tmp_path):
     roots = []
     for name in ('refcoco_unc', 'refcocog_umd'):
         source = find_dataset(name).read(family)
-        prepared = PreparedData(annotations=source.annotations, counts=count_by_split(source.annotations), source_counts={})
+        prepared = PreparedData(annotations=source.annotations, counts=count_by_split(source.annotations),
+                                source_counts={}, missing=[], broken=[], odd_boxes=[])
         roots.append(tmp_path / name)
         write_data_root(roots[-1], name, prepared, source, tmp_path)
     overlaps = find_overlaps({'val': set(images_of(roots[0], ['val'])['val'])}, [roots[1]])

@@ -14,7 +14,7 @@ from mmduet.datasets.preparation import (
     sha256_of,
     write_data_root,
 )
-from mmduet.datasets.readers import find_dataset, read_official_refcoco
+from mmduet.datasets.readers import find_dataset
 from mmduet.io.errors import DataError
 from tests.tiny_data import reference, write_official, write_photo
 
@@ -30,7 +30,7 @@ def write_jpeg(path, **options):
 
 @pytest.fixture
 def source(tmp_path):
-    return read_official_refcoco(write_official(tmp_path / 'source'), 'unc')
+    return find_dataset('refcoco_unc').read(write_official(tmp_path / 'source'))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_odd_boxes_are_named_once_per_box(tmp_path):
     content['annotations'][0]['bbox'] = [30, 5, 20, 5]
     content['annotations'][1]['bbox'] = [3, 5, 0, 5]
     (folder / 'instances.json').write_text(json.dumps(content))
-    assert find_odd_boxes(read_official_refcoco(folder, 'unc').annotations) == [
+    assert find_odd_boxes(find_dataset('refcoco_unc').read(folder).annotations) == [
         'COCO_train2014_000000000005.jpg: box [30.0, 5.0, 50.0, 10.0] sticks out of its image of 40 x 30',
         'COCO_train2014_000000000005.jpg: box [3.0, 5.0, 3.0, 10.0] has no area']
 
@@ -117,7 +117,6 @@ def test_preparing_again_replaces_annotations_and_leaves_the_rest(tmp_path, sour
     root = tmp_path / 'root'
     write_data_root(root, 'first', match_images(source, images), source, images)
     (root / 'notes.txt').write_text('mine')
-    (root / 'annotations.new').mkdir()
     (images / 'COCO_train2014_000000000006.jpg').unlink()
     write_data_root(root, 'second', match_images(source, images), source, images)
     assert sorted(p.name for p in root.iterdir()) == ['annotations', 'manifest.json', 'notes.txt']

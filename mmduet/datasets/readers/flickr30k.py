@@ -13,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 
 from mmduet.datasets.annotation_file import Box
-from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceBuilder, SourceData
+from mmduet.datasets.readers.dataset_spec import DatasetSpec
+from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceData
 from mmduet.datasets.readers.source_files import SourceFiles
-from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
 from mmduet.io.text import read_lines
 
@@ -23,7 +23,7 @@ _PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?P<types>(?:/[^\s/\]]+)+)\s+(?P<word
 PROTOCOLS = ('merged', 'any')
 
 
-def find_entities(files: SourceFiles, target: Target) -> list[Path]:
+def find_entities(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
     """Lists of images of each split, where there are sentences and annotations too."""
     folders = {path.parent.name for path in files.paths}
     if not {'Sentences', 'Annotations'} <= folders:
@@ -37,34 +37,36 @@ def parse_phrases(sentence: str) -> list[tuple[str, str, str]]:
     return [(match['chain'], match['types'][1:], match['words']) for match in _PHRASE.finditer(sentence)]
 
 
-def read_entities(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read all images of the lists by the target's protocol; each must have sentences and annotations."""
+def read_entities(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
+    """Read all images of the lists by the protocol; each must have sentences and annotations."""
     sentences = {path.stem: path for path in files.named('.txt') if path.parent.name == 'Sentences'}
     annotations = {path.stem: path for path in files.named('.xml') if path.parent.name == 'Annotations'}
-    builder, skipped = SourceBuilder(), Counter[str]()
-    for path in paths:
+    skipped = Counter[str]()
+    for path in data.files:
         for number, line in enumerate(read_lines(path), 1):
             if name := line.strip():
                 if name not in sentences or name not in annotations:
                     raise DataError(f'{path}:{number}: image {name} has no Sentences/*.txt or Annotations/*.xml')
-                _read_image(builder, skipped, sentences[name], annotations[name], path.stem, target)
-    return builder.finish(paths, phrases_without_box=skipped['without box'], phrases_not_visual=skipped['not visual'])
+                skipped += _read_image(data, sentences[name], annotations[name], path.stem)
+    data.about = {name: skipped[name] for name in ('phrases_without_box', 'phrases_not_visual')}
 
 
-def _read_image(builder: SourceBuilder, skipped: Counter[str], text: Path, xml: Path, split: str, target: Target) -> None:
+def _read_image(data: SourceData, text: Path, xml: Path, split: str) -> Counter[str]:
+    """Add the phrases of an image; returns how many were left out, and why."""
     size, boxes = read_boxes(xml)
-    image_id = builder.add_image(f'{xml.stem}.jpg', size)
+    image_id = data.add_image(f'{xml.stem}.jpg', size)
+    skipped = Counter[str]()
     for row, sentence in enumerate(read_lines(text)):
         for position, (chain, types, words) in enumerate(parse_phrases(sentence)):
             if chain == '0' or chain not in boxes:
-                skipped['not visual' if chain == '0' else 'without box'] += 1
+                skipped['phrases_not_visual' if chain == '0' else 'phrases_without_box'] += 1
                 continue
             own = boxes[chain]
-            several = target.protocol == 'any' and len(own) > 1
-            builder.add(f'{text}:{row + 1}', image_id, words, {
-                'expression_id': f'{xml.stem}_{row}_{position}', 'split': split, 'ref_id': f'{xml.stem}_{chain}',
-                'category': types, 'box': max(own, key=_area) if several else union(own),
-                'boxes': tuple(own) if several else None})
+            several = data.protocol == 'any' and len(own) > 1
+            data.add(f'{text}:{row + 1}', image_id, words, expression_id=f'{xml.stem}_{row}_{position}', split=split,
+                     ref_id=f'{xml.stem}_{chain}', category=types, boxes=tuple(own) if several else None,
+                     box=max(own, key=_area) if several else union(own))
+    return skipped
 
 
 def union(boxes: list[Box]) -> Box:

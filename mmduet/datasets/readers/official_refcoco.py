@@ -1,40 +1,35 @@
-"""The official layout of RefCOCO, RefCOCO+ and RefCOCOg: ``instances.json`` beside ``refs(unc).p``.
+"""The official layout of RefCOCO, RefCOCO+ and RefCOCOg: ``instances.json`` beside ``refs(unc).p``; RefShapes has it too.
 
 ``refs(*).p`` is a pickled list of referred objects, each with its sentences; ``instances.json`` is COCO style and its boxes
 are (x, y, width, height), float, 0-based; an object without one has the box around its mask.
 The ``file_name`` in the pickle carries an annotation id and names no file: images are found by their id.
 """
-from collections.abc import Callable
+import json
 from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Box
+from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.masks import corners_of_coco
-from mmduet.datasets.readers.source_data import NO_SIZE, SourceBuilder, SourceData, get_field
+from mmduet.datasets.readers.source_data import NO_SIZE, SourceData, get_field
 from mmduet.datasets.readers.source_files import SourceFiles
-from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
+from mmduet.io.files import sha256_of
 from mmduet.io.pickles import load_plain_pickle
-from mmduet.io.text import read_json
 
 
-def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], Any] = read_json) -> SourceData:
-    """Read one folder.
+def find_official(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
+    """``refs(<split_by>).p`` with its ``instances.json``."""
+    for refs in files.named(f'refs({spec.split_by}).p'):
+        if spec.accepts(refs, files.root) and refs.with_name('instances.json') in files.paths:
+            return [refs, refs.with_name('instances.json')]
+    return []
 
-    Args:
-        source: folder with ``instances.json`` and ``refs(<split_by>).p``.
-        split_by: ``'unc'``, ``'umd'`` or ``'google'``.
-        load: reads a JSON file.
 
-    Raises:
-        DataError: a file is missing or broken, a pickle asks for a forbidden class, or an entry lacks a field.
-    """
-    refs_file, instances_file = source / f'refs({split_by}).p', source / 'instances.json'
-    for path in (refs_file, instances_file):
-        if not path.is_file():
-            there = ', '.join(sorted(p.name for p in source.iterdir())[:8]) if source.is_dir() else 'no such folder'
-            raise DataError(f'{path} does not exist; {source} holds: {there}')
-    builder, boxes, categories = _read_instances(instances_file, load)
+def read_official(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
+    """Read the references; a pickle that asks for a forbidden class is an error."""
+    refs_file, instances_file = data.files
+    boxes, categories = _read_instances(data, instances_file, files.json(instances_file))
     refs = load_plain_pickle(refs_file)
     if not isinstance(refs, list) or not refs:
         raise DataError(f'{refs_file} must hold a list of references, got {type(refs).__name__} of length '
@@ -42,50 +37,55 @@ def read_official_refcoco(source: Path, split_by: str, load: Callable[[Path], An
     for number, ref in enumerate(refs):
         where = f'{refs_file}: reference {number}'
         ann_id, image_id = get_field(ref, 'ann_id', where, int, str), get_field(ref, 'image_id', where, int, str)
-        if ann_id not in boxes or image_id not in builder.images:
+        if ann_id not in boxes or image_id not in data.images:
             raise DataError(f'{where}: {instances_file.name} has no annotation {ann_id} or no image {image_id}')
         for sentence in get_field(ref, 'sentences', where, list, tuple):
             own_id = get_field(sentence, 'sent_id', where, int, str)
-            builder.add(where, image_id, get_field(sentence, 'sent', where), {
-                'expression_id': str(own_id), 'box': boxes[ann_id], 'split': get_field(ref, 'split', where),
-                'ref_id': get_field(ref, 'ref_id', where), 'ann_id': ann_id, 'category': categories[ann_id],
-                'kind': sentence.get('kind')})
-    return builder.finish([refs_file, instances_file])
+            data.add(where, image_id, get_field(sentence, 'sent', where), object_known=True, expression_id=str(own_id),
+                     box=boxes[ann_id], split=get_field(ref, 'split', where), ref_id=get_field(ref, 'ref_id', where),
+                     ann_id=ann_id, category=categories[ann_id], kind=sentence.get('kind'))
 
 
-def _read_instances(path: Path, load: Callable[[Path], Any]) -> tuple[SourceBuilder, dict[int | str, Box],
-                                                                     dict[int | str, str | None]]:
-    """Images with all their objects; box and class name by annotation id."""
-    content = load(path)
+def _read_instances(data: SourceData, path: Path, content: Any) -> tuple[dict[int | str, Box], dict[int | str, str | None]]:
+    """Add images with all their objects; box and class name by annotation id."""
     names = {get_field(record, 'id', f'{path}: categories', int, str): get_field(record, 'name', f'{path}: categories')
              for record in get_field(content, 'categories', str(path), list)}
-    builder = SourceBuilder(objects_known=True)
     for record in get_field(content, 'images', str(path), list):
         where = f'{path}: images'
         size = (get_field(record, 'width', where), get_field(record, 'height', where))
-        builder.add_image(get_field(record, 'file_name', where), size, get_field(record, 'id', where, int, str))
+        data.add_image(get_field(record, 'file_name', where), size, get_field(record, 'id', where, int, str))
     boxes: dict[int | str, Box] = {}
     categories: dict[int | str, str | None] = {}
     for record in get_field(content, 'annotations', str(path), list):
         ann_id = get_field(record, 'id', f'{path}: annotations', int, str)
         where = f'{path}: annotation {ann_id}'
-        image = builder.images.get(get_field(record, 'image_id', where, int, str))
+        image = data.images.get(get_field(record, 'image_id', where, int, str))
         boxes[ann_id] = corners_of_coco(record, where, image.size if image else NO_SIZE)
         categories[ann_id] = names.get(get_field(record, 'category_id', where, int, str))
         if image is not None and not record.get('iscrowd'):
             image.boxes.append(boxes[ann_id])
             image.categories.append(categories[ann_id])
-    return builder, boxes, categories
+    return boxes, categories
 
 
-def find_official(files: SourceFiles, target: Target) -> list[Path]:
-    """``refs(<split_by>).p`` with its ``instances.json``."""
-    for refs in files.named(f'refs({target.split_by}).p'):
-        if target.accepts(refs, files.root) and refs.with_name('instances.json') in files.paths:
-            return [refs, refs.with_name('instances.json')]
-    return []
+def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
+    """Read what ``tools/make_refshapes.py`` wrote; what its manifest says of seed, level and content is kept.
 
-
-def read_official(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
-    """Read what ``find_official`` found; the errors are those of ``read_official_refcoco``."""
-    return read_official_refcoco(paths[0].parent, target.split_by, files.json)
+    A folder without ``manifest.json`` is read as any other of that layout; of one with it, files that are not those which the
+    manifest was written for are an error.
+    """
+    path = data.files[0].with_name('manifest.json')
+    read_official(data, files, spec)
+    if not path.is_file():
+        return
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        expected = {file: manifest['files'][file.name] for file in data.files}
+        data.about = {name: manifest[name] for name in ('seed', 'level', 'size', 'expressions', 'scenes', 'sha256')}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{path} is not a manifest of RefShapes ({type(error).__name__}: {error}); make the data again with '
+                        'tools/make_refshapes.py') from error
+    for file, digest in expected.items():
+        if sha256_of(file) != digest:
+            raise DataError(f'{file} is not the file that {path} was written for; make the data again with '
+                            'tools/make_refshapes.py')

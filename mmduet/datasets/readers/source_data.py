@@ -1,6 +1,5 @@
 """What every reader returns, and what readers share: boxes, names of images and of splits, errors that say where."""
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,57 +20,26 @@ _SPLITS = {name.lower(): name for name in ('train', 'val', 'trainval', 'test', '
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceImage:
-    """An image that a source speaks of.
+    """An image that a source speaks of."""
 
-    Attributes:
-        size: (width, height), pixels, as the source has them; ``NO_SIZE`` where it does not say.
-        file_names: names the file may go by, the likeliest first.
-        boxes: corners of every annotated object, the referred ones among them.
-        categories: class name of each box.
-    """
-
-    size: tuple[int, int]
-    file_names: tuple[str, ...]
-    boxes: list[Box] = field(default_factory=list)
-    categories: list[str | None] = field(default_factory=list)
+    size: tuple[int, int]  # (width, height), pixels, as the source has them; ``NO_SIZE`` where it does not say
+    file_names: tuple[str, ...]  # names the file may go by, the likeliest first
+    boxes: list[Box] = field(default_factory=list)  # corners of every annotated object, the referred ones among them
+    categories: list[str | None] = field(default_factory=list)  # class name of each box
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SourceData:
-    """Everything a source says, before anybody looked for its images.
+    """Everything a source says, before anybody looked for its images; a reader adds images and expressions one by one."""
 
-    Attributes:
-        images: by image id.
-        annotations: one per expression; ``image`` is only the likeliest file name, width and height may be ``UNKNOWN_SIZE``.
-        blank: a sentence for each expression without words, which has nothing to ground.
-        files: the files that were read.
-        about: what else the source says of itself, for the manifest; plain values.
-        layout: name of the layout; empty where no choice was made.
-        protocol: how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box.
-    """
-
-    images: dict[int | str, SourceImage]
-    annotations: list[Annotation]
-    blank: list[str]
-    files: list[Path]
-    about: Mapping[str, object] = field(default_factory=dict)
-    layout: str = ''
-    protocol: str = ''
-
-
-@dataclass(slots=True)
-class SourceBuilder:
-    """Collects expressions of a layout that has one record for each.
-
-    Attributes:
-        images, annotations, blank: as in ``SourceData``.
-        objects_known: whether the source lists the objects of its images; otherwise they are the boxes of its expressions.
-    """
-
-    objects_known: bool = False
-    images: dict[int | str, SourceImage] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)  # those that were read
+    images: dict[int | str, SourceImage] = field(default_factory=dict)  # by image id
+    # One per expression; ``image`` is only the likeliest file name, width and height may be ``UNKNOWN_SIZE``.
     annotations: list[Annotation] = field(default_factory=list)
-    blank: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)  # a sentence for each expression without words: nothing to ground
+    about: dict[str, object] = field(default_factory=dict)  # what else the source says of itself, plain values
+    layout: str = ''  # its name
+    protocol: str = ''  # how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box
 
     def add_image(self, file_name: str, size: tuple[int, int] = NO_SIZE,
                   image_id: int | str | None = None) -> int | str:
@@ -95,20 +63,19 @@ class SourceBuilder:
             raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
         if type(image_id) not in (int, str):
             raise DataError(f'image {file_name}: its id must be a whole number or text, got {image_id!r}')
-        if UNKNOWN_SIZE in size:
-            size = NO_SIZE
         if image_id not in self.images:
-            names = image_file_names(image_id, file_name)
-            self.images[image_id] = SourceImage(size=size, file_names=names)
+            self.images[image_id] = SourceImage(size=NO_SIZE if UNKNOWN_SIZE in size else size,
+                                                file_names=image_file_names(image_id, file_name))
         return image_id
 
-    def add(self, where: str, image_id: int | str, text: str, annotation: Mapping[str, Any]) -> None:
-        """Note an expression, and its box among the objects of its image; one without words is only counted.
+    def add(self, where: str, image_id: int | str, text: str, *, object_known: bool = False, **annotation: Any) -> None:
+        """Note an expression; one without words is only counted.
 
         Args:
-            where: file and line or record, for the sentence about a blank expression.
+            where: file and line or record, for messages.
             image_id: from ``add_image``.
             text: the expression.
+            object_known: whether its box is among the objects of its image already; otherwise it is added.
             annotation: the other fields of ``Annotation``: expression_id, box, split, and those that the source has.
 
         Raises:
@@ -120,22 +87,15 @@ class SourceBuilder:
         if not text:
             self.blank.append(f'{where}: expression {annotation["expression_id"]} is blank')
             return
-        image = self.images[image_id]
-        common: dict[str, Any] = {'image': image.file_names[0], 'image_id': image_id, 'expression': text}
+        image, box = self.images[image_id], annotation['box']
+        annotation.update(image=image.file_names[0], image_id=image_id, expression=text)
         width, height = image.size
         # Sizes may be read from the images later.
-        check_annotation({**annotation, **common, 'width': width or 1, 'height': height or 1}, where)
-        self.annotations.append(Annotation(**common, width=width, height=height, **annotation))
-        box = annotation['box']
-        if not self.objects_known and box not in image.boxes:
+        check_annotation({**annotation, 'width': width or 1, 'height': height or 1}, where)
+        self.annotations.append(Annotation(width=width, height=height, **annotation))
+        if not object_known and box not in image.boxes:
             image.boxes.append(box)
             image.categories.append(annotation.get('category'))
-
-    def finish(self, files: Sequence[Path], **about: object) -> SourceData:
-        """What was collected from these files; a ``DataError`` where nothing was."""
-        if not self.annotations:
-            raise DataError(f'{files[0] if files else "the source"} holds no expression')
-        return SourceData(images=self.images, annotations=self.annotations, blank=self.blank, files=list(files), about=about)
 
 
 def get_field(record: Any, name: str, where: str, *kinds: type) -> Any:
@@ -180,8 +140,7 @@ def corners_of_xyxy(box: Any, where: str) -> Box:
 
 def image_id_of(file_name: str) -> int | str:
     """The number in the name of an image of COCO, IAPR TC-12 or Flickr30k; any other name is its own id."""
-    name = PurePosixPath(file_name).name
-    match = _IMAGE_NUMBER.fullmatch(name)
+    match = _IMAGE_NUMBER.fullmatch(PurePosixPath(file_name).name)
     return int(match[1]) if match else file_name
 
 

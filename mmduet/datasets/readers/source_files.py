@@ -6,11 +6,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.readers.source_data import SourceData
 from mmduet.io.errors import DataError
 from mmduet.io.files import stays_inside
 from mmduet.io.text import read_json
@@ -26,15 +24,13 @@ class SourceFiles:
 
     Args:
         root: a folder, or one file.
-        given: what the user named, where ``root`` is the content of an archive; messages speak of it.
 
     Attributes:
         paths: files of the suffixes that annotations have, by path.
     """
 
-    def __init__(self, root: Path, given: Path | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.given = given or root
         self.paths = [root] if root.is_file() else sorted(_walk(root, DEPTH))
         self._parsed: dict[Path, Any] = {}
 
@@ -51,19 +47,9 @@ class SourceFiles:
     def describe(self) -> str:
         """What is there, in a few names."""
         if not self.paths:
-            return f'{self.given} holds no annotation file ({", ".join(SUFFIXES)})'
+            return f'{self.root} holds no annotation file ({", ".join(SUFFIXES)})'
         names = [str(path.relative_to(self.root)) if path != self.root else path.name for path in self.paths[:SHOWN]]
-        return f'{self.given} holds: {", ".join(names)}{", ..." if len(self.paths) > SHOWN else ""}'
-
-    def name_archive(self, text: str) -> str:
-        """A message in which the archive stands for the folder it was unpacked to."""
-        return text if self.given == self.root else text.replace(str(self.root), str(self.given))
-
-    def restore(self, data: SourceData) -> SourceData:
-        """What was read, with the archive for the files unpacked from it."""
-        if self.given == self.root:
-            return data
-        return replace(data, files=[self.given], blank=[self.name_archive(text) for text in data.blank])
+        return f'{self.root} holds: {", ".join(names)}{", ..." if len(self.paths) > SHOWN else ""}'
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
@@ -85,11 +71,10 @@ def open_source(source: Path) -> Iterator[SourceFiles]:
         return
     with tempfile.TemporaryDirectory(prefix='mmduet_') as folder:
         unpack(source, Path(folder))
-        files = SourceFiles(Path(folder), given=source)
         try:
-            yield files
+            yield SourceFiles(Path(folder))
         except DataError as error:
-            raise type(error)(files.name_archive(str(error))) from error
+            raise type(error)(str(error).replace(folder, str(source))) from error
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -5,16 +5,9 @@ An object has ``image_id``, ``bbox`` (x, y, width, height), ``expressions``, and
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.readers.source_data import (
-    UNKNOWN_SIZE,
-    SourceBuilder,
-    SourceData,
-    corners_of_xywh,
-    get_field,
-    split_of_word,
-)
+from mmduet.datasets.readers.dataset_spec import DatasetSpec
+from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceData, corners_of_xywh, get_field, split_of_word
 from mmduet.datasets.readers.source_files import SourceFiles
-from mmduet.datasets.readers.target import Target
 from mmduet.io.errors import DataError
 
 
@@ -25,32 +18,30 @@ def _is_split_dict(content: Any) -> bool:
     return isinstance(first, dict) and {'image_id', 'bbox', 'expressions'} <= set(first)
 
 
-def find_split_dict(files: SourceFiles, target: Target) -> list[Path]:
+def find_split_dict(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
     """The JSON file of the data set."""
-    found = [path for path in files.named('.json') if target.accepts(path, files.root) and _is_split_dict(files.json(path))]
+    found = spec.json_files(files, _is_split_dict)
     if len(found) > 1:
         raise DataError(f'{found[0]} and {found[1]} both hold objects with expressions: name one of them')
     return found
 
 
-def read_split_dict(files: SourceFiles, paths: list[Path], target: Target) -> SourceData:
+def read_split_dict(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
     """Read the file."""
-    builder = SourceBuilder()
-    pattern = 'COCO_train2014_{:012d}.jpg' if target.family.startswith('refcoco') else '{}.jpg'
-    for split, records in files.json(paths[0]).items():
-        split = split_of_word(split, str(paths[0]))
+    pattern = 'COCO_train2014_{:012d}.jpg' if spec.family.startswith('refcoco') else '{}.jpg'
+    path, = data.files
+    for split, records in files.json(path).items():
+        split = split_of_word(split, str(path))
         for number, record in enumerate(records):
-            where = f'{paths[0]}: {split}, object {number}'
+            where = f'{path}: {split}, object {number}'
             number_of_image = get_field(record, 'image_id', where)
             try:
                 file_name = pattern.format(int(number_of_image))
             except (TypeError, ValueError, OverflowError) as error:
                 raise DataError(f'{where}: image_id must be a number, got {number_of_image!r}') from error
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
-            image_id = builder.add_image(file_name, size)
+            image_id = data.add_image(file_name, size)
             box = corners_of_xywh(get_field(record, 'bbox', where), where)
             for position, text in enumerate(get_field(record, 'expressions', where, list)):
-                builder.add(where, image_id, text, {
-                    'expression_id': f'{split}_{number}_{position}', 'split': split, 'box': box,
-                    'ref_id': f'{split}_{number}', 'ann_id': record.get('ann_id')})
-    return builder.finish(paths)
+                data.add(where, image_id, text, expression_id=f'{split}_{number}_{position}', split=split, box=box,
+                         ref_id=f'{split}_{number}', ann_id=record.get('ann_id'))

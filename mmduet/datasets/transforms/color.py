@@ -15,8 +15,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 def change_brightness(image: ImageArray, factor: float) -> ImageArray:
     """Blend with black: 0 is black, 1 the image."""
     # Nothing is negative here, so that the absolute value which this takes is the value itself.
-    changed: ImageArray = cv2.convertScaleAbs(image, alpha=factor)
-    return changed
+    return cv2.convertScaleAbs(image, alpha=factor)
 
 
 def change_contrast(image: ImageArray, factor: float) -> ImageArray:
@@ -24,15 +23,13 @@ def change_contrast(image: ImageArray, factor: float) -> ImageArray:
     # Sums of bytes are exact, and taken in a tenth of the time of cv2.mean.
     mean = np.rint(np.dot(cv2.sumElems(image)[:3], _LUMA) / (image.shape[0] * image.shape[1]))
     # Rounded and clipped in vector instructions; a table of the 256 values gives the same more slowly.
-    changed: ImageArray = cv2.addWeighted(image, factor, image, 0.0, (1 - factor) * mean)
-    return changed
+    return cv2.addWeighted(image, factor, image, 0.0, (1 - factor) * mean)
 
 
 def change_saturation(image: ImageArray, factor: float) -> ImageArray:
     """Blend with the image in grey: 0 is grey, 1 the image."""
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    changed: ImageArray = cv2.addWeighted(image, factor, grey, 1 - factor, 0)
-    return changed
+    return cv2.addWeighted(image, factor, grey, 1 - factor, 0)
 
 
 @TRANSFORMS.register_module()

@@ -34,8 +34,7 @@ def mirror_boxes(boxes: Boxes, width: int) -> Boxes:
 
 def _areas(boxes: Boxes) -> Boxes:
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
-    area: Boxes = sides[..., 0] * sides[..., 1]
-    return area
+    return sides[..., 0] * sides[..., 1]
 
 
 @TRANSFORMS.register_module()

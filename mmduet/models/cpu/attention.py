@@ -47,9 +47,8 @@ class CPUMultiheadAttention(nn.MultiheadAttention):
         added = attn_mask is None or (attn_mask.dim() == 2 and attn_mask.is_floating_point())
         known = query is key is value and query.dim() == 3 and key_padding_mask is None and not need_weights and added
         if query.device.type != 'cpu' or not known or (self.training and self.dropout):
-            result: tuple[Tensor, Tensor | None] = super().forward(
+            return super().forward(
                 query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal)
-            return result
         projected = linear(query, self.in_proj_weight, self.in_proj_bias).unflatten(2, (3, self.num_heads, -1))
         queries, keys, values = projected.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask)

@@ -119,8 +119,7 @@ class CPUFFN(FFN):
         """(B, N, C) ``identity``, or the tokens, and what the network makes of (B, N, C) tokens."""
         rows = x.numel() // x.shape[-1]
         if x.device.type != 'cpu' or self.training or torch.is_grad_enabled() or rows * self.feedforward_channels <= AT_ONCE:
-            mapped: Tensor = super().forward(x, identity)
-            return mapped
+            return super().forward(x, identity)
         identity = x if identity is None else identity
         output = torch.empty_like(identity)
         size = max(1, AT_ONCE // self.feedforward_channels)
@@ -138,8 +137,7 @@ class CPUPatchMerging(PatchMerging):
     def forward(self, x: Tensor, input_size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
         """(B, N, O) and its size for a (B, H * W, C) map of (H, W), of which a last odd row or column is merged with zeros."""
         if x.device.type != 'cpu':
-            result: tuple[Tensor, tuple[int, int]] = super().forward(x, input_size)
-            return result
+            return super().forward(x, input_size)
         height, width = (size + size % 2 for size in input_size)
         tokens = x.unflatten(1, input_size)
         if (height, width) != tuple(input_size):

@@ -44,8 +44,7 @@ class Attention(nn.Module):
 
     def join(self, mixed: Tensor) -> Tensor:
         """(B, M, C): the (B, heads, M, C / heads) averages of all heads side by side, projected."""
-        projected: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
-        return projected
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
     def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
         """(B, M, C) projected averages of (B, heads, N, C / heads) values.

@@ -38,8 +38,7 @@ class BoxHead(nn.Module):
         """
         for layer in self.layers[:-1]:
             query = F.relu(layer(query))
-        logits: Tensor = self.layers[-1](query)
-        return logits
+        return self.layers[-1](query)
 
 
 @MODELS.register_module()

@@ -91,5 +91,4 @@ class CLIPTextEncoder(nn.Module):
         length = token_ids.shape[1]
         tokens = tower.token_embedding(token_ids) + tower.positional_embedding[:length]
         tokens = tower.transformer(tokens, attn_mask=tower.attn_mask[:length, :length])
-        projected: Tensor = tower.ln_final(tokens) @ tower.text_projection
-        return projected
+        return tower.ln_final(tokens) @ tower.text_projection

@@ -50,8 +50,7 @@ class QueryModulatedAttention(nn.Module):
     def forward(self, tokens: Tensor, query: Tensor) -> Tensor:
         """Weigh (B, N, C) tokens by a (B, Q) query."""
         tokens = tokens * self.channel_gate(tokens, query)
-        gated: Tensor = tokens * self.spatial(tokens, query).sigmoid()
-        return gated
+        return tokens * self.spatial(tokens, query).sigmoid()
 
     def channel_gate(self, tokens: Tensor, query: Tensor) -> Tensor:
         """(B, 1, C) weights of the channels in (0, 1), from the mean and the maximum over the (B, N, C) tokens."""

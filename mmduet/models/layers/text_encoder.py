@@ -48,8 +48,7 @@ class BertTextEncoder(nn.Module):
         """Encode (B, L') ids to (B, L', 768) token features; those at padding are meaningless."""
         output = self.bert(input_ids=token_ids, attention_mask=(~padding).long(), output_hidden_states=self.mean_of_last > 1)
         if self.mean_of_last == 1:
-            last: Tensor = output.last_hidden_state
-            return last
+            return output.last_hidden_state
         return torch.stack(output.hidden_states[-self.mean_of_last:]).mean(dim=0)
 
 

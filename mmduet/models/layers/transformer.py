@@ -28,8 +28,7 @@ class PostNormEncoderLayer(nn.Module):
         """Transform (B, N, C) tokens; arguments as in ``SelfAttention``."""
         tokens = self.norm1(tokens + self.dropout(self.self_attn(tokens, positions, attend)))
         hidden = self.dropout(F.relu(self.linear1(tokens)))
-        normed: Tensor = self.norm2(tokens + self.dropout(self.linear2(hidden)))
-        return normed
+        return self.norm2(tokens + self.dropout(self.linear2(hidden)))
 
 
 class TransformerEncoder(nn.Module):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmduet.datasets.readers import find_dataset, read_official_refcoco
+from mmduet.datasets.readers import find_dataset
 from mmduet.datasets.readers.masks import corners_of_coco, corners_of_mask
 from mmduet.io.errors import DataError
 from tests.shared_data import shared
@@ -71,12 +71,12 @@ def test_an_object_of_the_official_layout_may_have_a_mask_and_no_box(tmp_path):
     del content['annotations'][0]['bbox']
     content['annotations'][0]['segmentation'] = [[4, 5, 14.5, 5, 14.5, 25]]
     path.write_text(json.dumps(content))
-    data = read_official_refcoco(tmp_path, 'unc')
+    data = find_dataset('refcoco_unc').read(tmp_path)
     assert data.annotations[0].box == data.images[5].boxes[0] == (4, 5, 14.5, 25)
     content['annotations'][0]['segmentation'] = {'size': [6, 8], 'counts': RUNS}
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r'instances\.json: annotation 100: .* of 8 x 6 pixels, the image has 40 x 30'):
-        read_official_refcoco(tmp_path, 'unc')
+        find_dataset('refcoco_unc').read(tmp_path)
 
 
 def test_an_expression_of_mdetrs_files_may_have_a_mask_and_no_box(tmp_path):

@@ -16,7 +16,7 @@ def test_regions_are_references_and_boxes_stay_as_they_are(tmp_path):
 def test_a_region_without_a_box_is_named(tmp_path):
     write_referit(tmp_path)
     write_json(tmp_path / 'referit_bbox.json', {'5_1': [4, 5, 14, 25]})
-    with pytest.raises(DataError, match=r'referit_query_val\.json: region 6_2: referit_bbox\.json has no box'):
+    with pytest.raises(DataError, match=r'referit_query_val\.json: region 6_2 has neither a box in referit_bbox\.json'):
         find_dataset('referit').read(tmp_path)
 
 

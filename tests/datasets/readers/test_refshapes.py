@@ -4,7 +4,6 @@ import pytest
 
 from mmduet.datasets.preparation import prepare, write_data_root
 from mmduet.datasets.readers import find_dataset
-from mmduet.datasets.readers.refshapes import read_refshapes
 from mmduet.io.errors import DataError
 from mmduet.refshapes import make_example, write_official_layout
 
@@ -16,7 +15,7 @@ def folder(tmp_path):
 
 
 def test_the_heldout_split_is_read_like_any_other(folder):
-    data = read_refshapes(folder)
+    data = find_dataset('refshapes').read(folder)
     assert [item.split for item in data.annotations] == ['train', 'train', 'heldout', 'heldout', 'heldout']
     example = make_example(0, 'heldout', 2)
     assert data.annotations[-1].expression == example.expressions[0].text
@@ -36,16 +35,16 @@ def test_a_changed_file_is_refused_by_name(folder):
     path = folder / 'instances.json'
     path.write_bytes(path.read_bytes() + b' ')
     with pytest.raises(DataError, match=r'instances\.json is not the file that .*manifest\.json was written for'):
-        read_refshapes(folder)
+        find_dataset('refshapes').read(folder)
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"files": {}}'])
 def test_a_broken_manifest_is_refused_with_the_command_that_mends_it(folder, text):
     (folder / 'manifest.json').write_text(text)
     with pytest.raises(DataError, match='make the data again with tools'):
-        read_refshapes(folder)
+        find_dataset('refshapes').read(folder)
 
 
 def test_without_a_manifest_nothing_is_said_about_the_source(folder):
     (folder / 'manifest.json').unlink()
-    assert read_refshapes(folder).about == {}
+    assert find_dataset('refshapes').read(folder).about == {}

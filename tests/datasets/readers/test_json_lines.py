@@ -2,7 +2,9 @@ import pytest
 
 from mmduet.datasets.readers import find_dataset
 from mmduet.io.errors import DataError
+from tests.shared_data import shared
 from tests.tiny_data import write_lines
+from tests.tiny_sources import write_shikra
 
 GOOD = {'image': 'a/1.jpg', 'expression': 'red  cup', 'box': [1, 2, 3.5, 4], 'split': 'train'}
 
@@ -24,8 +26,23 @@ def test_images_of_coco_are_known_by_their_number(tmp_path):
     ('{"image": ', 'not valid JSON'), ({'image': 'a.jpg', 'box': [1, 2, 3, 4]}, "field 'expression' is missing"),
     ({**GOOD, 'box': [3, 2, 1, 4]}, 'is it x, y, width, height'), ({**GOOD, 'box': [1, 2, 3]}, 'four numbers'),
     ({**GOOD, 'expression': 7}, "field 'expression' must be text"), ({**GOOD, 'width': '40'}, 'must be whole numbers')])
-def test_a_bad_line_is_named_by_its_number(tmp_path, line, message):
+def test_a_bad_line_of_own_data_is_named_by_its_number(tmp_path, line, message):
     path = write_lines(tmp_path / 'mine.jsonl', [GOOD, line])
     with pytest.raises(DataError, match=message) as error:
         find_dataset('own').read(path)
     assert 'mine.jsonl:2' in str(error.value) or 'a/1.jpg' in str(error.value)
+
+
+@pytest.mark.parametrize(('line', 'message'), [
+    ('{', 'not valid JSON'), ('[1]', 'must be a JSON object'), ('{}', "field 'split'|field 'width'|field 'img_path'"),
+    ('{"dataset_name": "jxu124/refcocoplus"}', 'the line is of jxu124/refcocoplus, not of refcoco_unc')])
+def test_a_bad_line_of_shikra_is_named_by_its_number(tmp_path, line, message):
+    with (write_shikra(tmp_path) / 'REC_refcoco_unc_train.jsonl').open('a') as file:
+        file.write(line + '\n')
+    with pytest.raises(DataError, match=rf'REC_refcoco_unc_train\.jsonl:3: ({message})'):
+        find_dataset('refcoco_unc').read(tmp_path)
+
+
+def test_a_file_of_two_data_sets_is_refused_instead_of_mixed():
+    with pytest.raises(DataError, match=r'annotations\.jsonl:1: the line is of jxu124/refcocoplus'):
+        find_dataset('refcoco_unc').read(shared('data/refcoco_family/images/annotations.jsonl'))

@@ -15,10 +15,10 @@ from mmduet.datasets.readers import find_dataset
     ('own', 'refcoco.jsonl', True), ('refcoco_unc', 'mine.jsonl', True),
 ])
 def test_a_file_that_says_it_is_of_another_data_set_is_not_taken(name, path, accepted):
-    assert find_dataset(name).target.accepts(Path('/data') / path, Path('/data')) is accepted
+    assert find_dataset(name).accepts(Path('/data') / path, Path('/data')) is accepted
 
 
 def test_the_folder_that_was_given_counts_only_by_its_whole_name():
-    target = find_dataset('refcocog_umd').target
-    assert target.accepts(Path('/refcoco_things/x.json'), Path('/refcoco_things'))
-    assert not target.accepts(Path('/refcoco/x.json'), Path('/refcoco'))
+    spec = find_dataset('refcocog_umd')
+    assert spec.accepts(Path('/refcoco_things/x.json'), Path('/refcoco_things'))
+    assert not spec.accepts(Path('/refcoco/x.json'), Path('/refcoco'))

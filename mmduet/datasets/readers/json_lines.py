@@ -1,0 +1,88 @@
+"""One JSON line per expression: Shikra's files, and a user's own data.
+
+Shikra's ``REC_<data set>_<split>.jsonl`` have ``img_path``, ``expression``, ``bbox`` (corners), ``height`` and ``width``;
+conversions add ``image_id``, ``sent_id`` and ``split``, and where ``sent_id`` is there it names the expression, as in the
+official files.
+
+A line of own data has ``image``, ``expression`` and ``box`` or ``segmentation``. ``box`` is x1, y1, x2, y2 in pixels of the
+image file, 0-based; ``segmentation`` is a mask as COCO has it, polygons or run lengths, which becomes the box around it where
+there is no ``box``. ``split`` may be left out where the file is named after it. Ids and sizes are optional: an expression
+without an ``expression_id`` goes by file and line, an image without ``image_id`` by its name, and sizes are read from the
+images.
+"""
+import json
+from pathlib import Path
+from typing import Any
+
+from mmduet.datasets.readers.dataset_spec import DatasetSpec
+from mmduet.datasets.readers.masks import corners_of_mask
+from mmduet.datasets.readers.source_data import (
+    UNKNOWN_SIZE,
+    SourceData,
+    corners_of_xyxy,
+    get_field,
+    image_id_of_coco,
+    split_of_name,
+    split_of_word,
+)
+from mmduet.datasets.readers.source_files import SourceFiles
+from mmduet.io.errors import DataError
+from mmduet.io.text import read_json_lines
+
+_OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')
+
+
+def _first_record(path: Path) -> dict[str, Any]:
+    """The first line of a file, where it is a JSON object; otherwise an empty one."""
+    try:
+        with path.open(encoding='utf-8-sig') as file:
+            record = json.loads(next((line for line in file if line.strip()), '{}'))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def find_shikra(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
+    """Files of the data set whose lines have the fields; those named after a split, where there are any."""
+    found = [path for path in files.named('.jsonl')
+             if spec.accepts(path, files.root) and {'img_path', 'expression', 'bbox'} <= set(_first_record(path))]
+    return [path for path in found if split_of_name(path.stem)] or found
+
+
+def read_shikra(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
+    """Read all files; a line of another data set is an error."""
+    for path in data.files:
+        for where, record in read_json_lines(path):
+            if not isinstance(record, dict):
+                raise DataError(f'{where}: must be a JSON object, got {type(record).__name__}')
+            said = Path(str(record.get('dataset_name', '')))
+            if not spec.accepts(said, said):
+                raise DataError(f'{where}: the line is of {said}, not of {spec.name}')
+            split = split_of_name(path.stem) or split_of_word(get_field(record, 'split', where), where)
+            size = (get_field(record, 'width', where), get_field(record, 'height', where))
+            image_id = data.add_image(Path(str(get_field(record, 'img_path', where))).name, size)
+            data.add(where, image_id, get_field(record, 'expression', where), split=split,
+                     expression_id=str(record.get('sent_id', f'{split}_{where.rpartition(":")[2]}')),
+                     box=corners_of_xyxy(get_field(record, 'bbox', where), where))
+
+
+def find_own(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
+    """Files whose lines have one of the fields."""
+    return [path for path in files.named('.jsonl')
+            if path.name != 'objects.jsonl' and {'image', 'expression', 'box'} & set(_first_record(path))]
+
+
+def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
+    """Read all files."""
+    for path in data.files:
+        for where, record in read_json_lines(path):
+            image, text = (get_field(record, name, where, str) for name in ('image', 'expression'))
+            split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
+            size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
+            image_id = data.add_image(image, size, record.get('image_id', image_id_of_coco(image)))
+            if 'segmentation' in record and 'box' not in record:
+                box = corners_of_mask(record['segmentation'], where, data.images[image_id].size)
+            else:
+                box = corners_of_xyxy(get_field(record, 'box', where), where)
+            data.add(where, image_id, text, split=split, box=box, **{name: record.get(name) for name in _OPTIONAL},
+                     expression_id=str(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}')))
