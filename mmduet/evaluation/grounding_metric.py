@@ -68,13 +68,8 @@ class GroundingMetric(BaseMetric):
         }
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Gather the answers of all ranks and score them; every rank returns the same.
-
-        Args:
-            size: number of expressions of the dataset.
-
-        Raises:
-            ValueError: fewer or more expressions were answered than ``size``, or there is none.
+        """Gather the answers of all ranks, which must be to the ``size`` expressions of the data, and score them; every rank
+        returns the same.
         """
         gathered = [answer for part in all_gather_object(self.results) for answer in part]
         self.results.clear()

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore
-from mmduet.evaluation.report.overlaps import overlap_pairs
+from mmduet.evaluation.report.overlaps import Floats, overlap_pairs
 from mmduet.io.errors import DataError
 from mmduet.io.text import read_json_lines
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 # Two annotations of one object differ by rounding.
 SAME_OBJECT = 0.95
@@ -71,15 +70,10 @@ class Cases:
 
 
 def read_cases(paths: Sequence[Path], objects_path: Path | None = None) -> Cases:
-    """Read annotation files.
+    """Read annotation files, our JSON lines; a ``DataError`` names file, line and field that are wrong.
 
-    Args:
-        paths: of the canonical JSON lines.
-        objects_path: ``objects.jsonl`` of a data root; the one beside the first annotation file where None, and where there
-            is none, the targets of all expressions of an image are its objects.
-
-    Raises:
-        DataError: a file or a line is wrong; names file, line and field.
+    The objects are those of ``objects_path`` or of the ``objects.jsonl`` beside the first annotation file; where there is
+    none, the targets of all expressions of an image are its objects.
     """
     store = AnnotationStore(paths)
     annotations = tuple(store)

@@ -57,11 +57,7 @@ def choose_groups(summary: Summary, count: int, seed: int = 0) -> list[Group]:
 
 
 class Album:
-    """Images as data URIs, each read once.
-
-    Args:
-        folder: of the images; None where there is none, then boxes are drawn on an empty frame.
-    """
+    """Images of a folder as data URIs, each read once; without a folder boxes are drawn on an empty frame."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder

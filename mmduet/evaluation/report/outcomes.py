@@ -3,10 +3,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmduet.evaluation.report.cases import Cases
-from mmduet.evaluation.report.overlaps import clip_boxes, overlap_pairs
+from mmduet.evaluation.report.overlaps import Floats, overlap_pairs
 
 HIT = 0.5
 NEAR = 0.1
@@ -41,18 +40,17 @@ class Outcomes:
         return [(*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def find_outcomes(boxes: NDArray[np.float64], overlaps: NDArray[np.float64], cases: Cases) -> Outcomes:
-    """What (n, 4) predicted corners, nan for none, whose IoU with the targets is (n,) ``overlaps``, found.
+def find_outcomes(boxes: Floats, overlaps: Floats, cases: Cases) -> Outcomes:
+    """What (n, 4) predicted corners, cut to their images and nan for none, found; (n,) ``overlaps`` are those with the targets.
 
     An object is found at an IoU of at least 0.5. A miss is first compared with the other annotated objects of the image; one
     that finds none of them and overlaps the target by at least 0.1 found the target badly.
     """
-    clipped = clip_boxes(boxes, cases.sizes)
-    found = [_find_outcome(clipped[index], overlap, cases, index) for index, overlap in enumerate(overlaps)]
+    found = [_find_outcome(boxes[index], overlap, cases, index) for index, overlap in enumerate(overlaps)]
     return Outcomes(tuple(name for name, _ in found), tuple(distractor for _, distractor in found))
 
 
-def _find_outcome(box: NDArray[np.float64], overlap: float, cases: Cases, index: int) -> tuple[str, str | None]:
+def _find_outcome(box: Floats, overlap: float, cases: Cases, index: int) -> tuple[str, str | None]:
     if overlap >= HIT:
         return FOUND, None
     if np.isnan(box).any():

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmduet.datasets.annotation_file import is_number
 from mmduet.evaluation.report.cases import Cases
+from mmduet.evaluation.report.overlaps import Floats
 from mmduet.evaluation.report.words import split_words
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
 from mmduet.io.text import parse_json, read_json_lines, read_text
 
-Floats = NDArray[np.float64]
 Record = dict[str, Any]
 # Where it stands, for messages, and its content.
 Entry = tuple[str, Record]
@@ -64,8 +63,7 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
         allow_no_box: take null and nan for "no box found", which is a miss, instead of refusing them.
         excluded: whether pre-training saw none of the images, for a file that does not state it.
 
-    Raises:
-        DataError: the file cannot be read, or is not about these annotations; names file, line and id.
+    A ``DataError`` names file, line and id where the file cannot be read or is not about these annotations.
     """
     readers = {'.jsonl': read_json_lines, '.json': _read_json_list, '.csv': _read_csv}
     if path.suffix.lower() not in readers:
@@ -105,35 +103,28 @@ def _read_json_list(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _read_csv(path: Path) -> Iterator[tuple[str, Any]]:
     """Lists of numbers where there is no header, else objects."""
-    rows = csv.reader(read_text(path).splitlines())
-    header: list[str] | None = None
-    names: tuple[str, ...] | None = None
-    for row in rows:
-        where, cells = f'{path}:{rows.line_num}', [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if header is None:
-            header = [cell.lower() for cell in cells] if any(cell[:1].isalpha() and cell != 'nan' for cell in cells) else []
-            names = next((names for names in COLUMNS if set(names) <= set(header)), None)
-            if header and names is None:
-                raise DataError(f'{where}: the header must have x1,y1,x2,y2 or x,y,w,h, got {",".join(header)}')
-            if header:
-                continue
-        if names is None:
-            yield where, [_to_number(cell, where) for cell in cells]
-            continue
-        if len(cells) != len(header):
-            raise DataError(f'{where}: has {len(cells)} cells, the header has {len(header)}')
-        record = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+    reader = csv.reader(read_text(path).splitlines())
+    rows = [(f'{path}:{reader.line_num}', [value.strip() for value in row]) for row in reader if any(map(str.strip, row))]
+    if not rows or not any(value[:1].isalpha() and value != 'nan' for value in rows[0][1]):
+        yield from ((where, [_to_number(value, where) for value in values]) for where, values in rows)
+        return
+    header = [value.lower() for value in rows[0][1]]
+    names = next((names for names in COLUMNS if set(names) <= set(header)), None)
+    if names is None:
+        raise DataError(f'{rows[0][0]}: the header must have x1,y1,x2,y2 or x,y,w,h, got {",".join(header)}')
+    for where, values in rows[1:]:
+        if len(values) != len(header):
+            raise DataError(f'{where}: has {len(values)} values, the header has {len(header)}')
+        record = {name: value for name, value in zip(header, values, strict=True) if value}
         numbers = {name: _to_number(record.get(name, ''), where) for name in (*names, 'score', 'iou')}
         yield where, {**record, **numbers, 'box': [numbers[name] for name in names], 'box_format': COLUMNS[names]}
 
 
-def _to_number(cell: str, where: str) -> float:
+def _to_number(text: str, where: str) -> float:
     try:
-        return float(cell or 'nan')
+        return float(text or 'nan')
     except ValueError as error:
-        raise DataError(f'{where}: {cell!r} is not a number') from error
+        raise DataError(f'{where}: {text!r} is not a number') from error
 
 
 def _match(path: Path, entries: Sequence[Entry], cases: Cases) -> list[int]:

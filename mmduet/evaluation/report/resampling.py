@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.float64]
+from mmduet.evaluation.report.overlaps import Floats
+
 CONFIDENCE = 0.95
 # Means of equal values differ in their last digits.
 SAME = 1e-9

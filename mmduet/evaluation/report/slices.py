@@ -16,14 +16,7 @@ LONGEST = 60
 
 
 class Slice(NamedTuple):
-    """Some of the expressions.
-
-    Attributes:
-        group: what the slices of a group differ in, as a heading.
-        name: which of them.
-        phrase: the same in a sentence.
-        mask: (n,) the expressions.
-    """
+    """Some of the expressions, an (n,) mask; ``group`` is what the slices of one differ in, ``phrase`` is for a sentence."""
 
     group: str
     name: str

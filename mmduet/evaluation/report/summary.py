@@ -29,21 +29,13 @@ FEW_IMAGES = 30
 
 
 class System(NamedTuple):
-    """What is worked out about one system: what it answered, the (n,) IoU with the targets, and what each box found."""
+    """One system: what it predicted, the (n,) IoU with the targets, whether it is at least 0.5, and what each box found."""
 
+    name: str
     predictions: Predictions
     overlaps: Floats
+    hits: NDArray[np.bool_]
     outcomes: Outcomes
-
-    @property
-    def name(self) -> str:
-        """Of the system."""
-        return self.predictions.name
-
-    @property
-    def hits(self) -> NDArray[np.bool_]:
-        """(n,) whether the IoU is at least 0.5."""
-        return self.overlaps >= HIT
 
 
 class Summary(NamedTuple):
@@ -78,7 +70,7 @@ def _score(predictions: Predictions, cases: Cases) -> System:
     for index, annotation in enumerate(cases.annotations):
         if annotation.boxes is not None:  # the best of the boxes that are right, as all rules have it
             overlaps[index] = overlap_pairs(clipped[index], cases.right_boxes(index)).max()
-    return System(predictions, overlaps, find_outcomes(predictions.boxes, overlaps, cases))
+    return System(predictions.name, predictions, overlaps, overlaps >= HIT, find_outcomes(clipped, overlaps, cases))
 
 
 def _columns(overlaps: Floats, thresholds: Sequence[float] = THRESHOLDS) -> Floats:

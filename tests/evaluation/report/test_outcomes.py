@@ -17,7 +17,8 @@ from tests.report_data import make_cases
 
 def outcomes(cases, first, last=(10, 10, 20, 20)):
     boxes = np.array([first, [20, 0, 30, 10], [0, 0, 20, 20], last], dtype=float)
-    return find_outcomes(boxes, overlap_pairs(clip_boxes(boxes, cases.sizes), cases.targets), cases)
+    clipped = clip_boxes(boxes, cases.sizes)
+    return find_outcomes(clipped, overlap_pairs(clipped, cases.targets), cases)
 
 
 @pytest.mark.parametrize(('box', 'name', 'distractor'), [

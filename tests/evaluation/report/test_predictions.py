@@ -88,7 +88,7 @@ def test_what_is_wrong_is_named_with_file_line_and_id(tmp_path, cases, content, 
     ('p.txt', '', r'p\.txt: the name must end in \.jsonl, \.json, \.csv'), ('p.json', {'a': 1}, 'must be a list of boxes'),
     ('p.json', [*GOOD[:3], {**GOOD[3], 'box': [1]}], r'p\.json: entry 4: expression 4: box must be'),
     ('p.csv', 'a,b\n1,2\n', r'p\.csv:1: the header must have x1,y1,x2,y2 or x,y,w,h, got a,b'),
-    ('p.csv', 'expression_id,x,y,w,h\n1,0,0,1\n', r'p\.csv:2: has 4 cells, the header has 5'),
+    ('p.csv', 'expression_id,x,y,w,h\n1,0,0,1\n', r'p\.csv:2: has 4 values, the header has 5'),
     ('p.csv', 'expression_id,x,y,w,h\n1,0,0,wide,3\n', r"p\.csv:2: 'wide' is not a number"),
     ('p.csv', 'expression_id,x,y,w,h\n1,0,0,,3\n', r'p\.csv:2: expression 1 has the box \[0.0, 0.0, nan, 3.0\]'),
     ('p.csv', 'expression_id,x,y,w,h\n1,5,5,-1,3\n', r'p\.csv:2: expression 1: box .* negative width or height')])
