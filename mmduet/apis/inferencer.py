@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
 
 from mmduet.datasets.image_io import ImageArray
 from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
 from mmduet.engine.config_tools import drop_pretrained, load_config
 from mmduet.models.cpu import optimise_for_cpu
-from mmduet.registry import MODELS, TRANSFORMS
+from mmduet.registry import MODELS
 
 
 class GroundingInferencer:
@@ -24,9 +25,7 @@ class GroundingInferencer:
         device: where to run.
         pretrained: False if the checkpoint was trained with ``--no-pretrained``, whose words are hashed to ids.
 
-    Raises:
-        FileNotFoundError: no such config or checkpoint.
-        CheckpointError: the checkpoint is truncated or corrupt, or of another model.
+    A ``CheckpointError`` says that the checkpoint is truncated, corrupt or of another model.
     """
 
     def __init__(self, config: str | Path | Config, checkpoint: str | Path, device: str = 'cpu',
@@ -36,12 +35,11 @@ class GroundingInferencer:
         if not pretrained:
             drop_pretrained(model)
         self.model = MODELS.build(model).to(device).eval()
-        state = read_checkpoint(checkpoint)
-        weights, _ = fit_to_model(state.get('state_dict', state), self.model)
+        weights, _ = fit_to_model(read_checkpoint(checkpoint)['state_dict'], self.model)
         load_strictly(self.model, weights, checkpoint)
         if torch.device(device).type == 'cpu':
             optimise_for_cpu(self.model)
-        self.pipeline = [TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline]
+        self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
 
     def __call__(self, image: str | Path | ImageArray, expressions: str | Sequence[str]) -> list[DetDataSample]:
         """Find what each expression refers to.
@@ -61,14 +59,10 @@ class GroundingInferencer:
         if not texts or not all(text.strip() for text in texts):
             raise ValueError(f'expected expressions, got {texts}')
         items = [self._prepare(image, text, number) for number, text in enumerate(texts)]
-        batch = {'inputs': [item['inputs'] for item in items], 'data_samples': [item['data_samples'] for item in items]}
         with torch.inference_mode():
-            answers: list[DetDataSample] = list(self.model.test_step(batch))
-        return answers
+            return list(self.model.test_step(pseudo_collate(items)))
 
     def _prepare(self, image: str | Path | ImageArray, text: str, number: int) -> dict[str, Any]:
         results: dict[str, Any] = {'text': ' '.join(text.split()), 'expression_id': str(number), 'flip': False}
         results |= {'img': image, 'img_path': ''} if isinstance(image, np.ndarray) else {'img_path': str(image)}
-        for transform in self.pipeline:
-            results = transform(results)
-        return results
+        return self.pipeline(results)
