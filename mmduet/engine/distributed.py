@@ -35,10 +35,10 @@ def _require(environ: Mapping[str, str], names: Iterable[str], who: str, tool: s
 
 
 def _first_slurm_host() -> str:
-    nodes, scontrol = os.environ.get('SLURM_NODELIST', 'localhost'), shutil.which('scontrol')
-    if scontrol is None:
+    nodes = os.environ.get('SLURM_NODELIST', 'localhost')
+    if shutil.which('scontrol') is None:
         return nodes.split(',')[0]
-    return subprocess.run([scontrol, 'show', 'hostnames', nodes], capture_output=True, text=True, check=True).stdout.split()[0]
+    return subprocess.check_output(['scontrol', 'show', 'hostnames', nodes], text=True).split()[0]
 
 
 def join_process_group(launcher: str, backend: str | None = None, timeout: float = 1800) -> None:

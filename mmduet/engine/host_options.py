@@ -19,10 +19,8 @@ from mmduet.engine.optim import DTYPES, MixedPrecisionOptimWrapper
 
 def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
     """Raise a ``ConfigError`` where the config of a runner asks of MMEngine what it cannot have, with ``cuda`` or without."""
-    optim = cfg.get('optim_wrapper')
-    optim = optim if isinstance(optim, Mapping) else {}
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint')
-    hook = hook if isinstance(hook, Mapping) else {}
+    optim, hook = (options if isinstance(options, Mapping) else {}
+                   for options in (cfg.get('optim_wrapper'), (cfg.get('default_hooks') or {}).get('checkpoint')))
     wrapper = _find_class(cfg.get('model_wrapper_cfg'), MODEL_WRAPPERS, DistributedDataParallel)
     kind = _find_class(optim, OPTIM_WRAPPERS, object)
     mixed = issubclass(kind, MixedPrecisionOptimWrapper)
@@ -81,9 +79,8 @@ def check_module_names(cfg: Mapping[str, Any], model: nn.Module) -> None:
 def checkpoint_without_reentry(model: nn.Module, names: str | list[str] | None) -> None:
     """Let the submodules that MMEngine has wrapped for activation checkpointing use PyTorch's other kind.
 
-    MMEngine takes the reentrant kind, which gives no gradient at all to a module whose inputs need none, as an encoder's
-    pixels, and takes no keyword arguments. This kind gives the gradients that the module has without it, dropout included, and
-    batch norms the same statistics. Modules that are not wrapped stay as they are.
+    MMEngine takes the reentrant kind, which gives no gradient to a module whose inputs need none, as an encoder's pixels, and
+    takes no keyword arguments. This kind gives the gradients and the statistics of batch norms that there are without it.
     """
     for name in module_names(names):
         module = model.get_submodule(name)

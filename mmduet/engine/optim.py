@@ -99,11 +99,9 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
     """MMEngine's training under autocast, with loss scaling for float16, on a CPU too (bfloat16), which MMEngine's refuses.
 
     Args:
-        optimizer: the optimizer.
-        dtype: ``'bf16'`` or ``'fp16'``.
-        accumulative_counts: steps whose gradients are summed before an update.
-        clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``.
-        device: where the model is; MMEngine's choice where not given. Float16 needs a CUDA device.
+        optimizer, accumulative_counts, clip_grad: see ``OptimWrapper``.
+        dtype: ``'bf16'``, or ``'fp16'`` on a CUDA device.
+        device: where the model is; MMEngine's choice where not given.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, dtype: str = 'bf16', accumulative_counts: int = 1,

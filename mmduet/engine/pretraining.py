@@ -29,13 +29,10 @@ def _common(first: list[str] | None, second: list[str] | None) -> list[str] | No
 
 
 def loaded_excludes(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], trained_on: str | None) -> list[str] | None:
-    """Data sets without overlap with the pre-training of weights, that of the loaded checkpoint included; None where unknown.
+    """Data sets without overlap with the pre-training of loaded weights; None where unknown.
 
-    Args:
-        checkpoint_meta: of the checkpoint that was loaded.
-        cfg: the config it was loaded into.
-        trained_on: name of the data set that a training goes on with from there; None for a test or a resumed training, for
-            which what the checkpoint carries is enough.
+    ``trained_on`` names the data set that a training goes on with from a checkpoint with this meta, loaded into this config;
+    None for a test or a resumed training, for which what the checkpoint carries is enough.
     """
     stated = stated_excludes(cfg)
     if trained_on is None:

@@ -35,12 +35,11 @@ class GroundingCheckpointHook(Hook):
 
     def __init__(self, interval: int = 1, iter_interval: int | None = None, max_keep_ckpts: int = 2,
                  save_best: str | None = 'acc@0.5', rule: str = 'greater') -> None:
-        if rule not in RULES:
-            raise ValueError(f"rule must be 'greater' or 'less', got {rule!r}")
+        if rule not in RULES or (max_keep_ckpts < 1 and max_keep_ckpts != -1):
+            raise ValueError(f"rule must be 'greater' or 'less', and max_keep_ckpts positive or -1 for all, got {rule!r} and "
+                             f'{max_keep_ckpts}')
         if interval < 1 or (iter_interval is not None and iter_interval < 1):
             raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
-        if max_keep_ckpts == 0 or max_keep_ckpts < -1:
-            raise ValueError(f'max_keep_ckpts must be positive, or -1 for all, got {max_keep_ckpts}')
         self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
         self._metric, self._better = save_best, RULES[rule]
         self._folder: Path | None = None

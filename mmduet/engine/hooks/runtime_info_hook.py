@@ -60,8 +60,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
 
     def before_collect_checkpoint(self, runner: Runner) -> None:
         """Raise a ``NonFiniteLossError`` on every rank, before weights are written, if one had a loss that is not finite."""
-        for message in all_gather_object(self._flush(runner)):
-            _refuse(message)
+        _refuse(*all_gather_object(self._flush(runner)))
 
     def _flush(self, runner: Runner) -> str | None:
         if not self._values:
@@ -77,9 +76,9 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         return describe_failure(self._names, rows[bad[0]].tolist(), *steps[bad[0]]) if bad else None
 
 
-def _refuse(message: str | None) -> None:
-    if message is not None:
-        raise NonFiniteLossError(message)
+def _refuse(*messages: str | None) -> None:
+    if any(messages):
+        raise NonFiniteLossError(next(filter(None, messages)))
 
 
 def describe_failure(names: Sequence[str], values: Sequence[float], step: int, ids: Sequence[str]) -> str:

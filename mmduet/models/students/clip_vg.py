@@ -1,5 +1,4 @@
 """CLIP-VG (Xiao et al., TMM 2023): fuse the tokens of a frozen CLIP from several depths, and predict a box from them."""
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,7 +35,7 @@ class CLIPVG(FusionGrounder):
         self.text_encoder = MODELS.build(text_encoder)
         self.feature_size: int = self.visual_encoder.feature_size
         self.build_fusion(self.visual_encoder.channels, 1 + self.feature_size**2, fusion, box_head)
-        load_partial_weights(self, pretrained, accept_open_clip)
+        load_partial_weights(self, pretrained, lambda found: convert(found, OPEN_CLIP) if OPEN_CLIP.fits(found) else found)
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
@@ -55,17 +54,8 @@ class CLIPVG(FusionGrounder):
 def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:
     """Padding of the patches as CLIP-VG has it: the pixel mask resized bilinearly, half a pixel's worth rounded down to none.
 
-    Args:
-        content: (B, 4) xyxy pixels of the images on their canvases of ``size`` pixels.
-
-    Returns:
-        (B, feature_size, feature_size) bool, True where the patch is padding.
+    (B, feature_size, feature_size) bool, True where a patch is padding, for (B, 4) ``content`` in xyxy pixels of the canvas.
     """
     pixels = padding_mask(content, size)[:, None].float()
     shares = F.interpolate(pixels, size=(feature_size, feature_size), mode='bilinear', align_corners=False, antialias=True)
     return torch.round(shares[:, 0]).bool()
-
-
-def accept_open_clip(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Rename a CLIP's weights to our towers'; leave others as they are."""
-    return convert(weights, OPEN_CLIP) if OPEN_CLIP.fits(weights) else weights

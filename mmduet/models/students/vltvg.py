@@ -94,14 +94,9 @@ class MultiStageDecoder(nn.Module):
 
     def forward(self, visual: Tensor, keys: Tensor, attend_visual: Tensor | None, text: Tensor,
                 attend_text: Tensor) -> list[Tensor]:
-        """S states of (B, C).
+        """S states of (B, C), for (B, L, C) text tokens and (B, N, C) values and keys of the attention to the image.
 
-        Args:
-            visual: (B, N, C), the values of the attention to the image.
-            keys: (B, N, C), its keys.
-            attend_visual: (B, 1, 1, N) bool, True where a visual token is real; None for all.
-            text: (B, L, C).
-            attend_text: (B, 1, 1, L) bool, True where a text token is real.
+        The masks, (B, 1, 1, N) and (B, 1, 1, L) bool, are True where a token is real; None for all.
         """
         queries = self.visual_query.weight.to(text.dtype), self.word_query.weight.to(text.dtype)
         state = text.new_zeros(text.shape[0], 1, text.shape[2])
