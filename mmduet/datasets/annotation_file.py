@@ -17,37 +17,21 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One expression and the box it refers to.
+    """One expression and the box it refers to; boxes are official corners (x1, y1, x2, y2), pixels of the file, 0-based."""
 
-    Attributes:
-        expression_id: unique over its split.
-        image: file name relative to the image directory.
-        image_id: the image's number or name in its data set.
-        width, height: size of the image file, pixels, EXIF rotation ignored.
-        expression: the words, not blank.
-        box: official corners (x1, y1, x2, y2), pixels of the file, 0-based; may stick out of the image.
-        split: ``'train'``, ``'val'``, ``'testA'``, ...
-        ref_id, ann_id: ids of the referred object, None where the source has none.
-        category: name of the object's class, None where the source has none.
-        kind: what sort of expression it is, where the source says (RefShapes: attribute, superlative, relation); evaluation
-            reports by it.
-        boxes: official corners of each of several boxes that are all right (Flickr30K Entities under the protocol *any*); None
-            where ``box`` is the only one.
-    """
-
-    expression_id: str
-    image: str
-    image_id: int | str
-    width: int
+    expression_id: str  # unique over its split
+    image: str  # file name relative to the image directory
+    image_id: int | str  # the image's number or name in its data set
+    width: int  # of the image file, pixels, EXIF rotation ignored
     height: int
-    expression: str
-    box: Box
-    split: str
-    ref_id: int | str | None = None
+    expression: str  # the words, not blank
+    box: Box  # may stick out of the image
+    split: str  # 'train', 'val', 'testA', ...
+    ref_id: int | str | None = None  # ids of the referred object, None where the source has none
     ann_id: int | str | None = None
-    category: str | None = None
-    kind: str | None = None
-    boxes: tuple[Box, ...] | None = None
+    category: str | None = None  # name of the object's class
+    kind: str | None = None  # sort of expression (RefShapes: attribute, superlative, relation), by which evaluation reports
+    boxes: tuple[Box, ...] | None = None  # several that are all right (Flickr30K Entities, protocol *any*)
 
 
 _TEXT, _ID = ((str, ), 'text'), ((int, str), 'a whole number or text')

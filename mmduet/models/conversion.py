@@ -164,8 +164,7 @@ def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         else:
             absent.discard(prefix)
             ours = layout.prefixes[prefix] + key.removeprefix(prefix)
-            ours, value = layout.finish(ours, value) if layout.finish else (ours, value)
-            converted[ours] = value
+            converted.update([layout.finish(ours, value) if layout.finish else (ours, value)])
     if strangers:
         raise ValueError(f'{len(strangers)} keys are not {layout.name}\'s: {", ".join(strangers[:5])}')
     if absent:

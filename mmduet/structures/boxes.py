@@ -44,19 +44,6 @@ def iou_xyxy(first: Tensor, second: Tensor) -> Tensor:
     return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
 
 
-def giou_xyxy(first: Tensor, second: Tensor) -> Tensor:
-    """(...) generalised intersection over union in (-1, 1], with broadcasting (Rezatofighi et al. 2019).
-
-    It is the IoU minus the share of the enclosing box that neither box covers.
-    """
-    tiny = torch.finfo(first.dtype).tiny
-    intersection, union = _intersection_and_union(first, second)
-    low = torch.minimum(first[..., :2], second[..., :2])
-    high = torch.maximum(first[..., 2:], second[..., 2:])
-    enclosing = area_xyxy(torch.cat([low, high], dim=-1))
-    return intersection / union.clamp(min=tiny) - (enclosing - union) / enclosing.clamp(min=tiny)
-
-
 def iou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
     """``iou_xyxy`` of centre-size boxes.
 
@@ -70,5 +57,13 @@ def iou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
 
 
 def giou_cxcywh(first: Tensor, second: Tensor) -> Tensor:
-    """``giou_xyxy`` of centre-size boxes."""
-    return giou_xyxy(cxcywh_to_xyxy(first), cxcywh_to_xyxy(second))
+    """(...) generalised intersection over union of centre-size boxes in (-1, 1], with broadcasting (Rezatofighi et al. 2019).
+
+    It is the IoU minus the share of the enclosing box that neither box covers.
+    """
+    first, second = cxcywh_to_xyxy(first), cxcywh_to_xyxy(second)
+    tiny = torch.finfo(first.dtype).tiny
+    intersection, union = _intersection_and_union(first, second)
+    low, high = torch.minimum(first[..., :2], second[..., :2]), torch.maximum(first[..., 2:], second[..., 2:])
+    enclosing = area_xyxy(torch.cat([low, high], dim=-1))
+    return intersection / union.clamp(min=tiny) - (enclosing - union) / enclosing.clamp(min=tiny)

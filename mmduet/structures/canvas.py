@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmduet.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
@@ -41,17 +43,13 @@ class Canvas:
         """Map (..., 4) xyxy boxes in image pixels to cxcywh boxes in [0, 1] of the canvas."""
         scale = pixel_boxes.new_tensor([self.scale_x, self.scale_y] * 2)
         offset = pixel_boxes.new_tensor([self.left, self.top] * 2)
-        corners = (pixel_boxes * scale + offset) / self.size
-        low, high = corners[..., :2], corners[..., 2:]
-        return torch.cat([(low + high) / 2, high - low], dim=-1)
+        return xyxy_to_cxcywh((pixel_boxes * scale + offset) / self.size)
 
     def to_image(self, boxes: Tensor) -> Tensor:
         """Map (..., 4) cxcywh boxes in [0, 1] of the canvas to xyxy boxes in image pixels, not clipped."""
-        half = boxes[..., 2:] / 2
-        corners = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1) * self.size
         scale = boxes.new_tensor([self.scale_x, self.scale_y] * 2)
         offset = boxes.new_tensor([self.left, self.top] * 2)
-        return (corners - offset) / scale
+        return (cxcywh_to_xyxy(boxes) * self.size - offset) / scale
 
 
 def stack_contents(canvases: Sequence[Canvas]) -> Tensor:

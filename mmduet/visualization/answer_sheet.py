@@ -1,12 +1,14 @@
 """A sheet of answers: images with target and prediction, the expression and the IoU under each."""
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.structures.boxes import iou_xyxy
@@ -15,25 +17,20 @@ Box = tuple[float, float, float, float]
 
 TARGET, PREDICTION, PAPER, INK = (0, 170, 60), (225, 30, 30), (255, 255, 255), (20, 20, 20)
 TILE, GAP, LINE = 320, 12, 3
-FONT_SIZE, TEXT_LINES, STEP = 17, 3, 21
-FONT = ImageFont.load_default(FONT_SIZE)
+FONT_SIZE, TEXT_LINES, STEP = 15, 3, 20
+# All letters are of one width, so that text is broken by their number.
+FONT = ImageFont.truetype(f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSansMono.ttf', FONT_SIZE)
+COLUMNS = int(TILE / FONT.getlength('x'))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a grounder answered to one expression.
+    """What a grounder answered to one expression; boxes are xyxy in pixels of the image."""
 
-    Attributes:
-        image: path of the image, or its (h, w, 3) uint8 RGB pixels.
-        expression: the words.
-        prediction: xyxy in pixels of the image.
-        target: xyxy in pixels of the image; None where it is unknown.
-    """
-
-    image: str | Path | ImageArray
+    image: str | Path | ImageArray  # path, or (h, w, 3) uint8 RGB pixels
     expression: str
     prediction: Box
-    target: Box | None = None
+    target: Box | None = None  # None where it is unknown
 
     @property
     def iou(self) -> float | None:
@@ -78,16 +75,17 @@ def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
 
 
 def _draw_tile(answer: Answer) -> Image.Image:
-    pixels = answer.image if isinstance(answer.image, np.ndarray) else read_image(answer.image)
-    image = Image.fromarray(pixels).convert('RGB')
+    image = Image.fromarray(answer.image if isinstance(answer.image, np.ndarray) else read_image(answer.image)).convert('RGB')
     scale = TILE / max(image.size)
-    width, height = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
     # A small image keeps its pixels as blocks: smoothing would hide what the model saw.
-    scaled = image.resize((width, height), Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.BICUBIC)
-    lines = _wrap(answer.expression, TILE)
-    tile = Image.new('RGB', (TILE, height + 6 + STEP * (len(lines) + 1)), PAPER)
+    image = ImageOps.contain(image, (TILE, TILE), Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.BICUBIC)
+    rows = [(line, INK) for line in textwrap.wrap(answer.expression, COLUMNS, max_lines=TEXT_LINES, placeholder=' ...')]
+    if answer.iou is not None:
+        rows.append((f'IoU {answer.iou:.2f}', TARGET if answer.iou >= 0.5 else PREDICTION))
+    width, height = image.size
+    tile = Image.new('RGB', (TILE, height + 6 + STEP * len(rows)), PAPER)
     left = (TILE - width) // 2
-    tile.paste(scaled, (left, 0))
+    tile.paste(image, (left, 0))
     draw = ImageDraw.Draw(tile)
     for box, colour in ((answer.target, TARGET), (answer.prediction, PREDICTION)):
         if box is not None:
@@ -96,26 +94,6 @@ def _draw_tile(answer: Answer) -> Image.Image:
             # A light rim keeps the box visible on an image of its own colour.
             draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=1)
             draw.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
-    for number, line in enumerate(lines):
-        draw.text((0, height + 6 + STEP * number), line, fill=INK, font=FONT)
-    if answer.iou is not None:
-        draw.text((0, height + 6 + STEP * len(lines)), f'IoU {answer.iou:.2f}',
-                  fill=TARGET if answer.iou >= 0.5 else PREDICTION, font=FONT)
+    for number, (line, colour) in enumerate(rows):
+        draw.text((0, height + 6 + STEP * number), line, fill=colour, font=FONT)
     return tile
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    """Break text into at most ``TEXT_LINES`` lines of ``width`` pixels; what does not fit ends in an ellipsis."""
-    lines = ['']
-    for word in text.split():
-        longer = f'{lines[-1]} {word}'.strip()
-        lines = [*lines[:-1], longer] if FONT.getlength(longer) <= width or not lines[-1] else [*lines, word]
-    if len(lines) > TEXT_LINES:
-        lines = [*lines[:TEXT_LINES - 1], f'{lines[TEXT_LINES - 1]} ...']
-    return [line if FONT.getlength(line) <= width else _shorten(line, width) for line in lines]
-
-
-def _shorten(line: str, width: int) -> str:
-    while line and FONT.getlength(line + '...') > width:
-        line = line[:-1]
-    return line + '...'

@@ -3,14 +3,15 @@ import pytest
 
 from mmduet.datasets.errors import ImageError
 from mmduet.visualization.answer_sheet import (
+    COLUMNS,
     FONT,
     FONT_SIZE,
     GAP,
     PREDICTION,
+    STEP,
     TARGET,
     TILE,
     Answer,
-    _wrap,
     draw_sheet,
 )
 
@@ -70,12 +71,11 @@ def test_boxes_outside_the_image_are_drawn_at_its_border():
 
 
 def test_long_text_is_broken_and_cut():
-    lines = _wrap('word ' * 60, TILE)
-    assert len(lines) == 3
-    assert lines[-1].endswith('...')
-    assert all(FONT.getlength(line) <= TILE for line in lines)
-    assert FONT.getlength(_wrap('x' * 500, TILE)[0]) <= TILE
-    assert _wrap('', TILE) == ['']
+    one, three, many, long = (draw_sheet([answer(expression=text)]).shape for text in (
+        'word', 'word ' * 15, 'word ' * 60, 'x' * 500))
+    assert three == many == long
+    assert three[0] == one[0] + 2 * STEP
+    assert FONT.getlength('W' * COLUMNS) <= TILE
 
 
 def test_tall_images_fit_their_tile():

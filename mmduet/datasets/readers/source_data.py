@@ -131,11 +131,9 @@ def corners_of_xywh(box: Any, where: str) -> Box:
 
 
 def corners_of_xyxy(box: Any, where: str) -> Box:
-    """(x1, y1, x2, y2) rounded; a ``DataError`` says where x2 < x1 or they are no finite numbers."""
-    x1, y1, x2, y2 = (round(value, BOX_DECIMALS) for value in _four_numbers(box, 'x1, y1, x2, y2', where))
-    if x2 < x1 or y2 < y1:
-        raise DataError(f'{where}: bbox must have x1 <= x2 and y1 <= y2, got {box!r}; is it x, y, width, height?')
-    return x1, y1, x2, y2
+    """(x1, y1, x2, y2) rounded; a ``DataError`` says where they are no finite numbers."""
+    x1, y1, x2, y2 = _four_numbers(box, 'x1, y1, x2, y2', where)
+    return round(x1, BOX_DECIMALS), round(y1, BOX_DECIMALS), round(x2, BOX_DECIMALS), round(y2, BOX_DECIMALS)
 
 
 def image_id_of(file_name: str) -> int | str:

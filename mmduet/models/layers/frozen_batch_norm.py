@@ -1,32 +1,18 @@
 """Batch norm whose statistics and affine parameters are constants."""
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torchvision import ops
 
 from mmduet.registry import MODELS
 
 
 @MODELS.register_module()
-class FrozenBatchNorm2d(nn.Module):
-    """Batch norm with everything fixed, as buffers: nothing to train, to average or to put into an optimizer.
+class FrozenBatchNorm2d(ops.FrozenBatchNorm2d):
+    """TorchVision's batch norm with everything fixed as buffers, computed by one fused operation as ``nn.BatchNorm2d`` is.
 
     The four buffers are named as in ``nn.BatchNorm2d``, so checkpoints of both load; its ``num_batches_tracked`` is dropped.
     """
-
-    weight: Tensor
-    bias: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        for name, value in (('weight', 1.0), ('bias', 0.0), ('running_mean', 0.0), ('running_var', 1.0)):
-            self.register_buffer(name, torch.full((num_features, ), value))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        state_dict.pop(f'{prefix}num_batches_tracked', None)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W) by the constants."""

@@ -1,8 +1,11 @@
 """BERT as a text encoder."""
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
@@ -35,7 +38,11 @@ class BertTextEncoder(nn.Module):
         super().__init__()
         self.tokenizer = _build_tokenizer(pretrained, vocab, max_tokens, config)
         sizes = {'vocab_size': self.tokenizer.vocab_size, **(config or {})}
-        self.bert = BertModel(BertConfig(**sizes), add_pooling_layer=True) if pretrained is None else _fetch(pretrained)
+        if pretrained is None:
+            self.bert = BertModel(BertConfig(**sizes), add_pooling_layer=True)
+        else:
+            with _fetching(pretrained, 'the weights'):
+                self.bert = BertModel.from_pretrained(pretrained, add_pooling_layer=True)
         self.bert.pooler.requires_grad_(False)
         self.channels: int = self.bert.config.hidden_size
         self.max_tokens = max_tokens
@@ -56,32 +63,20 @@ def _build_tokenizer(pretrained: str | None, vocab: str | None, max_tokens: int,
                      config: dict[str, Any] | None) -> WordPieceTokenizer | HashingTokenizer:
     if vocab is not None:
         return WordPieceTokenizer(find_file(vocab), max_tokens)
-    if pretrained is not None:
-        return WordPieceTokenizer(_fetch_vocabulary(pretrained), max_tokens)
-    print_log('BERT has random weights and no vocabulary: words are hashed to token ids', logger='current')
-    return HashingTokenizer((config or {}).get('vocab_size', 30522), max_tokens)
+    if pretrained is None:
+        print_log('BERT has random weights and no vocabulary: words are hashed to token ids', logger='current')
+        return HashingTokenizer((config or {}).get('vocab_size', 30522), max_tokens)
+    with _fetching(pretrained, 'vocab.txt') as file:
+        found = Path(pretrained) / file if Path(pretrained).is_dir() else hf_hub_download(pretrained, file)
+    return WordPieceTokenizer(found, max_tokens)
 
 
-def _cannot_fetch(name: str, file: str, reason: object) -> FileNotFoundError:
-    return FileNotFoundError(
-        f'{file} of the text encoder {name!r} is neither a local file nor can it be fetched ({reason}). '
-        f'Put config.json, vocab.txt and model.safetensors of {name!r} into a folder and set text_encoder.pretrained to it, '
-        'or run with --no-pretrained for random weights.')
-
-
-def _fetch_vocabulary(name: str) -> Path:
-    if Path(name).is_dir():
-        return Path(name) / 'vocab.txt'
-    from huggingface_hub import hf_hub_download
+@contextmanager
+def _fetching(name: str, file: str) -> Iterator[str]:
     try:
-        return Path(hf_hub_download(name, 'vocab.txt'))
+        yield file
     except (OSError, ValueError, RuntimeError) as error:
-        raise _cannot_fetch(name, 'vocab.txt', type(error).__name__) from error
-
-
-def _fetch(name: str) -> BertModel:
-    try:
-        return BertModel.from_pretrained(name, add_pooling_layer=True)
-    except (OSError, ValueError) as error:
-        raise _cannot_fetch(name, 'the weights', type(error).__name__) from error
-
+        raise FileNotFoundError(
+            f'{file} of the text encoder {name!r} is neither a local file nor can it be fetched ({type(error).__name__}). '
+            f'Put config.json, vocab.txt and model.safetensors of {name!r} into a folder and set text_encoder.pretrained to '
+            'it, or run with --no-pretrained for random weights.') from error
