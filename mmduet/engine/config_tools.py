@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATCHES = Path('configs/duet/ablation')
-# Keys that the runner reads although few configs set them.
+# Keys of the runner that few configs set.
 OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom_hooks', 'custom_imports', 'data_preprocessor',
                  'efficient_conv_bn_eval', 'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
                  'log_processor', 'model_wrapper_cfg', 'optimise_for_cpu', 'param_scheduler', 'randomness', 'resume', 'sync_bn',

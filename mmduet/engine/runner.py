@@ -1,8 +1,6 @@
 """The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
 import random
 import time
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +32,6 @@ from mmduet.models.distill import student_of
 from mmduet.registry import RUNNERS
 
 
-def _with_token_ids(build: Callable[[Runner, Any], BaseLoop]) -> Callable[[Runner, Any], BaseLoop]:
-    """Build a loop whose workers make the model's token ids."""
-    @wraps(build)
-    def build_and_hand_out(runner: Runner, loop: Any) -> BaseLoop:
-        built, preprocessor = build(runner, loop), runner.plain_model.data_preprocessor
-        if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
-            give_tokenizer(built.dataloader.dataset, preprocessor.tokenizer.encode)
-        return built
-    return build_and_hand_out
-
-
 @RUNNERS.register_module()
 class GroundingRunner(Runner):
     """Train, validate and test a grounder; built from a config by ``GroundingRunner.from_cfg``.
@@ -57,9 +44,6 @@ class GroundingRunner(Runner):
     resumed_batches_per_epoch: int | None = None
     _random_states: list[dict[str, Any]] | None = None
     _loaded_meta: dict[str, Any] | None = None
-    build_train_loop = _with_token_ids(Runner.build_train_loop)
-    build_val_loop = _with_token_ids(Runner.build_val_loop)
-    build_test_loop = _with_token_ids(Runner.build_test_loop)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
@@ -120,12 +104,14 @@ class GroundingRunner(Runner):
             self.logger.info('The model is compiled at its first call, and again where sizes change.')
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks; before that, hand out what a loop or its first step needs."""
+        """Call the hooks; before that, give a loop's workers the tokenizer, its metrics what they report, a step its state."""
         if fn_name == 'before_train_iter':
             self.restore_random_state()
-        elif fn_name in ('before_val', 'before_test'):
-            evaluator = self.val_evaluator if fn_name == 'before_val' else self.test_evaluator
-            for metric in evaluator.metrics:
+        elif fn_name in ('before_train', 'before_val', 'before_test'):
+            loop, preprocessor = getattr(self, f'{fn_name[7:]}_loop'), self.plain_model.data_preprocessor
+            if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
+                give_tokenizer(loop.dataloader.dataset, preprocessor.tokenizer.encode)
+            for metric in () if fn_name == 'before_train' else loop.evaluator.metrics:
                 if isinstance(metric, GroundingMetric):
                     metric.pretrain_excludes = self.pretrain_excludes
         super().call_hook(fn_name, **kwargs)

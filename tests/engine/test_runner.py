@@ -71,6 +71,7 @@ def test_the_data_sets_of_all_loops_make_the_token_ids_of_the_model_and_the_loss
     cfg.train_cfg.max_iters = 2
     runner = RUNNERS.build(cfg)
     runner.train()
+    runner.val()
     runner.test()
     preprocessor = runner.plain_model.data_preprocessor
     for loader in (runner.train_dataloader, runner.val_dataloader, runner.test_dataloader):

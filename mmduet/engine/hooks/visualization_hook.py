@@ -26,8 +26,7 @@ class GroundingVisualizationHook(Hook):
     ``work_dir/pictures`` and to the visualizer (TensorBoard).
 
     Args:
-        max_samples: images per sheet.
-        columns: images per row.
+        max_samples, columns: images per sheet and per row.
         out_dir: another folder than ``work_dir/pictures``.
     """
 
