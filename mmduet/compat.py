@@ -25,13 +25,10 @@ class HostError(ImportError):
     """The host frameworks are missing, incomplete or installed twice."""
 
 
-def _installed(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if any(metadata.distributions(name=name))]
-
-
 def detect_host() -> str:
     """Name of the one complete lineage, ``'onedl'`` or ``'openmmlab'``; a ``HostError`` says what to install or remove."""
-    present = {lineage: [_installed(part) for part in parts] for lineage, parts in LINEAGES.items()}
+    present = {lineage: [[name for name in part if any(metadata.distributions(name=name))] for part in parts]
+               for lineage, parts in LINEAGES.items()}
     touched = {lineage: [name for part in parts for name in part] for lineage, parts in present.items() if any(parts)}
     if not touched:
         raise HostError('mmduet needs MMEngine, MMCV and MMDetection: run `pip install "mmduet[onedl]"` '

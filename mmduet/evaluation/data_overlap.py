@@ -5,9 +5,8 @@ from collections.abc import Sequence
 def excluded_from_pretraining(excludes: Sequence[str] | None, dataset: str) -> str:
     """``'yes'``, ``'no'`` or ``'unknown'`` for a data set, or for several joined by ``+``, none of which may overlap.
 
-    Args:
-        excludes: names of data sets none of whose val and test images were seen; None where it is not stated.
-        dataset: name; what follows it, as a protocol in brackets, does not count.
+    ``excludes`` names data sets none of whose val and test images were seen, None where it is not stated. What follows the name
+    of a data set, as a protocol in brackets, does not count.
     """
     if excludes is None:
         return 'unknown'

@@ -54,23 +54,17 @@ class GroundingMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Iterable[dict[str, Any] | DetDataSample]) -> None:
         """Score a batch; ``data_samples`` are predicted samples, or their dicts as MMEngine's evaluator passes them."""
-        for sample in data_samples:
-            self.results.append(self._score(sample.to_dict() if isinstance(sample, DetDataSample) else sample))
-
-    def _score(self, sample: dict[str, Any]) -> Record:
-        overlap = self.rule.overlap(Answer.from_sample(sample))
-        scores = sample['pred_instances'].get('scores')
-        return {
-            'expression_id': sample['expression_id'], 'split': sample.get('split', ''), 'image': sample.get('img_path', ''),
-            'expression': sample.get('text', ''), 'box': sample['pred_instances']['bboxes'][0].tolist(),
-            'score': 1.0 if scores is None else float(scores[0]), 'iou': float(overlap),
-            'hits': [self.rule.is_hit(overlap, threshold) for threshold in self.thresholds],
-        }
+        for given in data_samples:
+            sample = given.to_dict() if isinstance(given, DetDataSample) else given
+            predicted, overlap = sample['pred_instances'], self.rule.overlap(Answer.from_sample(sample))
+            self.results.append({
+                'expression_id': sample['expression_id'], 'split': sample.get('split', ''), 'image': sample.get('img_path', ''),
+                'expression': sample.get('text', ''), 'box': predicted['bboxes'][0].tolist(),
+                'score': float(predicted['scores'][0]) if 'scores' in predicted else 1.0, 'iou': float(overlap),
+                'hits': [self.rule.is_hit(overlap, threshold) for threshold in self.thresholds]})
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Gather the answers of all ranks, which must be to the ``size`` expressions of the data, and score them; every rank
-        returns the same.
-        """
+        """Score the answers of all ranks, one to each of ``size`` expressions; every rank returns the same."""
         gathered = [answer for part in all_gather_object(self.results) for answer in part]
         self.results.clear()
         # The first answer of each expression, in the order of the keys: the same on every rank.
@@ -83,8 +77,7 @@ class GroundingMetric(BaseMetric):
         if self.out_file is not None and is_main_process():
             self._write(Path(self.out_file), answers, dataset)
         metrics = self.compute_metrics(answers)
-        print_log(f'{len(answers)} expressions; {describe_overlap(self.pretrain_excludes, dataset or "the data")}',
-                  logger='current')
+        print_log(f'{len(answers)} expressions; {describe_overlap(self.pretrain_excludes, dataset or "the data")}', 'current')
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 
     def compute_metrics(self, results: list[Record]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Cases to look at: which ones, and their images as small JPEGs inside the page."""
+"""Cases of the page: which ones, and their images as small JPEGs inside it."""
 import base64
 import io
 from collections.abc import Iterable

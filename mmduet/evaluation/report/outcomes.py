@@ -1,6 +1,6 @@
 """What a prediction found: the target, another annotated object, a part of the target, or nothing."""
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,21 +16,11 @@ LOOSE, ELSEWHERE, NO_BOX = 'the target, but badly', 'nothing annotated', 'no box
 OUTCOMES = (FOUND, SAME, OTHER, UNNAMED, LOOSE, ELSEWHERE, NO_BOX)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What each prediction of a system found.
-
-    Attributes:
-        names: n of ``OUTCOMES``.
-        distractors: category of the object that was found instead; None where it has none, and for other outcomes.
-    """
+class Outcomes(NamedTuple):
+    """What each prediction of a system found, one of ``OUTCOMES``, and the category, if any, of what was found instead."""
 
     names: tuple[str, ...]
     distractors: tuple[str | None, ...]
-
-    def count(self) -> dict[str, int]:
-        """How many predictions had each outcome, in the order of ``OUTCOMES``."""
-        return {name: self.names.count(name) for name in OUTCOMES}
 
     def mistaken(self, cases: Cases) -> list[tuple[str, str, int]]:
         """Category of the target, category found instead, how often; the most frequent first."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.evaluation.report.cases import Cases
-from mmduet.evaluation.report.outcomes import HIT, Outcomes, find_outcomes
+from mmduet.evaluation.report.outcomes import HIT, OUTCOMES, Outcomes, find_outcomes
 from mmduet.evaluation.report.overlaps import Floats, clip_boxes, overlap_pairs
 from mmduet.evaluation.report.predictions import Predictions
 from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, permutation_p
@@ -93,7 +93,7 @@ def _describe(system: System, cases: Cases, bootstrap: ImageBootstrap) -> Figure
         'metrics': {name: _plain(interval) for name, interval in metrics},
         'curve': [{'threshold': threshold, **_plain(interval)} for threshold, interval in curve],
         'histogram': np.histogram(system.overlaps, bins=BINS, range=(0.0, 1.0))[0].tolist(),
-        'outcomes': system.outcomes.count(),
+        'outcomes': {name: system.outcomes.names.count(name) for name in OUTCOMES},
         'mistaken': [dict(zip(('target', 'found', 'count'), one, strict=True)) for one in system.outcomes.mistaken(cases)],
     }
 

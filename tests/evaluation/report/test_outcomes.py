@@ -36,7 +36,6 @@ def test_mistaken_categories_are_counted_the_most_frequent_first(tmp_path):
     cases = make_cases(tmp_path)
     found = outcomes(cases, [0, 20, 10, 30], [20, 10, 30, 20])
     assert found.mistaken(cases) == [('cat', 'cat', 1), ('cup', 'dog', 1)]
-    assert [count for count in found.count().values() if count] == [2, 1, 1]
 
 
 def test_an_object_is_of_no_other_category_where_the_targets_is_unknown(tmp_path):
