@@ -87,14 +87,19 @@ class GroundingRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
-        """Multiply the rates by the expressions per update, of all steps that it sums, over ``base_batch_size``."""
-        if auto_scale_lr is not None and auto_scale_lr.get('enable', False):
-            steps = optim_wrapper._accumulative_counts
-            if steps > 1:
-                self.logger.info(f'An update sums the gradients of {steps} steps, so the base batch size counts as '
-                                 f'{auto_scale_lr["base_batch_size"]} / {steps}.')
-            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': auto_scale_lr['base_batch_size'] / steps}
-        super().scale_lr(optim_wrapper, auto_scale_lr)
+        """Multiply the rates by the expressions per update, of all ranks and steps, over ``base_batch_size``; say so."""
+        if auto_scale_lr is None or 'base_batch_size' not in auto_scale_lr:
+            super().scale_lr(optim_wrapper, auto_scale_lr)
+            return
+        base, enabled = auto_scale_lr['base_batch_size'], auto_scale_lr.get('enable', False)
+        batch, steps = self.train_dataloader.batch_sampler.batch_size, optim_wrapper._accumulative_counts
+        ranks = self.world_size
+        factor = batch * ranks * steps / base
+        self.logger.info(f'Rates are for {base} expressions per update, and an update has {batch * ranks * steps} ({batch} on '
+                         f'each of {ranks} ranks, {steps} steps): they are multiplied by {factor if enabled else 1:g}'
+                         f'{"" if enabled or factor == 1 else ", as auto_scale_lr is off"}.')
+        for group in optim_wrapper.param_groups if enabled else ():
+            group['lr'] *= factor
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the model; MMEngine compiles ``target``, the whole step with the optimizer, which Dynamo cannot trace."""

@@ -1,6 +1,8 @@
 """What of a ``GroundingBatch`` is computed on the host, from data samples, before it travels to the device."""
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -98,13 +100,21 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
     return rows, has, numbers
 
 
+@lru_cache(maxsize=1 << 16)
+def image_number(path: str) -> int:
+    """The same 64 bits for a file by whatever path it is found, in every process of a machine."""
+    # Not hash(): Python salts it, so that ranks would disagree.
+    return int.from_bytes(hashlib.blake2b(os.fsencode(os.path.realpath(path)), digest_size=8).digest(), 'big', signed=True)
+
+
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
-    """The fields of ``TargetIdentity`` of B data samples; zeros, and not whole, where there is no target."""
+    """The fields of ``TargetIdentity`` of B data samples; zeros, and not whole, where there is no target.
+
+    An image is its file, links followed: data sets that share a folder of images share the objects on them.
+    """
     images, boxes, whole = [], [], []
     for sample in samples:
-        name = f'{sample.get("dataset_name", "")}|{sample.get("img_id")}'.encode()
-        # Not hash(): Python salts it, so that ranks would disagree.
-        images.append(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), 'big', signed=True))
+        images.append(image_number(sample.img_path))
         width, height = sample.canvas.width / sample.canvas.scale_x, sample.canvas.height / sample.canvas.scale_y
         annotated = 'gt_instances' in sample and len(sample.gt_instances.bboxes) > 0
         pixel_box = sample.gt_instances.bboxes[0].float().cpu() if annotated else torch.zeros(4)

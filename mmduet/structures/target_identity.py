@@ -11,7 +11,7 @@ from mmduet.structures.boxes import iou_cxcywh
 class TargetIdentity:
     """The image and the target of each of B expressions, comparable across views of an image and across ranks."""
 
-    image: Tensor  # (B,) int64 number of the image, equal for equal images
+    image: Tensor  # (B,) int64 number of the image's file, whatever data set brings it
     boxes: Tensor  # (B, 4) float32 target, cxcywh in [0, 1] of the whole image, not mirrored
     whole: Tensor  # (B,) bool, False where the view is a crop, whose box cannot be compared
 

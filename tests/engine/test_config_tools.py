@@ -128,20 +128,21 @@ def test_the_default_runtime_survives_a_dump(tmp_path):
 
 
 def test_rates_are_scaled_where_a_config_says_what_they_are_for():
-    cfg = load_config('configs/clip_vg/clip_vg_refcoco.py')
+    cfg = load_config('configs/transvg/transvg_refshapes.py')
     assert not cfg.auto_scale_lr.enable
     enable_auto_scale_lr(cfg)
-    assert cfg.auto_scale_lr.to_dict() == dict(enable=True, base_batch_size=320)
+    assert cfg.auto_scale_lr.to_dict() == dict(enable=True, base_batch_size=16)
     with pytest.raises(ConfigError, match='needs the expressions per update that the rate is for'):
         enable_auto_scale_lr(Config(dict(model=dict())))
 
 
-@pytest.mark.parametrize(('name', 'expressions'), [
-    ('transvg/transvg_refcoco', 64), ('transvg/transvg_refcocoplus', 64), ('vltvg/vltvg_refcoco', 64),
-    ('qrnet/qrnet_refcoco', 64), ('clip_vg/clip_vg_refcoco', 320), ('duet/transvg_duet_refcoco', 64),
-    ('duet/transvg_duet_refshapes', 16), ('transvg/transvg_small_refcoco', 10), ('duet/transvg_duet_small_refcoco', 10)])
-def test_every_schedule_says_for_how_many_expressions_its_rates_are(name, expressions):
-    assert load_config(f'configs/{name}.py').auto_scale_lr.to_dict() == dict(enable=False, base_batch_size=expressions)
+@pytest.mark.parametrize(('name', 'expressions', 'scaled'), [
+    ('transvg/transvg_refcoco', 64, True), ('transvg/transvg_refcocoplus', 64, True), ('vltvg/vltvg_refcoco', 64, True),
+    ('qrnet/qrnet_refcoco', 64, True), ('clip_vg/clip_vg_refcoco', 320, True), ('duet/transvg_duet_refcoco', 64, True),
+    ('duet/clip_vg_duet_flickr30k', 320, True), ('duet/transvg_duet_refshapes', 16, False),
+    ('transvg/transvg_small_refcoco', 10, False), ('duet/transvg_duet_small_refcoco', 10, False)])
+def test_every_schedule_says_for_how_many_expressions_its_rates_are_and_full_recipes_scale_them(name, expressions, scaled):
+    assert load_config(f'configs/{name}.py').auto_scale_lr.to_dict() == dict(enable=scaled, base_batch_size=expressions)
 
 
 def test_a_patch_changes_a_config_and_is_found_by_its_name_or_its_file(tmp_path, monkeypatch):

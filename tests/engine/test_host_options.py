@@ -113,6 +113,8 @@ def test_rates_scale_with_the_expressions_of_an_update(root, tmp_path, accumulat
                    optim_wrapper__accumulative_counts=accumulated)
     rates = [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]
     assert rates[:2] == pytest.approx([1e-2 * factor, 1e-3 * factor])
+    assert (f'Rates are for 8 expressions per update, and an update has {2 * accumulated} (2 on each of 1 ranks, {accumulated} '
+            f'steps): they are multiplied by {factor:g}.') in log(tmp_path)
     resumed = train(tmp_path, root, resume=True, auto_scale_lr=dict(enable=True, base_batch_size=8),
                     optim_wrapper__accumulative_counts=accumulated)
     assert [group['initial_lr'] for group in resumed.optim_wrapper.optimizer.param_groups][:2] == pytest.approx(rates[:2])
@@ -121,6 +123,7 @@ def test_rates_scale_with_the_expressions_of_an_update(root, tmp_path, accumulat
 def test_rates_stay_where_scaling_is_off(root, tmp_path):
     runner = train(tmp_path, root, auto_scale_lr=dict(enable=False, base_batch_size=8), train_cfg__max_iters=1)
     assert [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups][:2] == [1e-2, 1e-3]
+    assert 'they are multiplied by 1, as auto_scale_lr is off.' in log(tmp_path)
 
 
 @pytest.mark.parametrize('wrapper', [None, dict(static_graph=True), dict(type='MMDistributedDataParallel',

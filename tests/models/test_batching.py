@@ -1,9 +1,14 @@
+import json
+import shutil
+
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from mmduet.datasets import JointDataset
 from mmduet.models import batching
 from mmduet.structures import Canvas, TargetIdentity
+from tests.tiny_grounder import make_data_root
 from tests.tiny_transvg import make_batch, make_sample
 
 # An image of 100 x 50 px.
@@ -95,11 +100,34 @@ def test_one_target_is_recognised_in_another_scale_and_mirrored():
                               [False, False, False, True]]
 
 
-def test_the_same_box_in_another_image_or_data_set_is_another_target():
-    other = make_sample('b', WHOLE, BOX)
-    other.set_metainfo({'dataset_name': 'referit'})
-    pairs = same(make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX, key='1'), other)
-    assert pairs.tolist() == torch.eye(3).bool().tolist()
+def of_file(path):
+    sample = make_sample('a', WHOLE, BOX)
+    sample.set_metainfo({'img_path': str(path)})
+    return sample
+
+
+def test_an_image_is_its_file_by_whatever_path_and_equal_names_in_two_folders_are_two_images(tmp_path):
+    for folder in ('coco', 'flickr'):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / '1.jpg').touch()
+    (tmp_path / 'link').symlink_to(tmp_path / 'coco')
+    pairs = same(of_file(tmp_path / 'coco/1.jpg'), of_file(tmp_path / 'link/1.jpg'), of_file(tmp_path / 'flickr/../coco/1.jpg'),
+                 of_file(tmp_path / 'flickr/1.jpg'))
+    assert pairs.tolist() == torch.block_diag(torch.ones(3, 3), torch.ones(1, 1)).bool().tolist()
+
+
+def test_one_object_of_two_data_sets_over_the_same_images_is_one_in_joint_training(tmp_path):
+    first = make_data_root(tmp_path / 'refcoco', count=3, splits=('train', ))
+    second = tmp_path / 'refcocoplus'
+    shutil.copytree(first / 'annotations', second / 'annotations')
+    (second / 'manifest.json').write_text(json.dumps(dict(dataset='other', images='../refcoco/images')))
+    pipeline = [dict(type='mmduet.LoadImage'), dict(type='mmduet.ResizeLongSide', sides=[32]),
+                dict(type='mmduet.PlaceOnCanvas', size=32), dict(type='mmduet.PackGroundingInputs')]
+    joint = JointDataset([dict(type='mmduet.GroundingDataset', data_root=root, splits=['train'], pipeline=pipeline)
+                          for root in (first, second)])
+    samples = [joint[index]['data_samples'] for index in range(6)]
+    assert len({sample.dataset_name for sample in samples}) == 2
+    assert same(*samples).tolist() == torch.eye(3).repeat(2, 2).bool().tolist()
 
 
 def test_a_crop_may_show_the_same_target_so_it_counts_as_the_same():
@@ -116,7 +144,7 @@ def test_boxes_of_an_identity_are_in_the_frame_of_the_image():
 
 
 def test_numbers_of_images_do_not_depend_on_the_process():
-    assert batching.identify([make_sample('a', WHOLE, BOX, key='COCO_1')])['image'].tolist() == [-8711246309392339512]
+    assert batching.identify([of_file('/images/COCO_1.jpg')])['image'].tolist() == [6778691489760001712]
 
 
 def test_an_expression_without_a_target_is_the_same_as_any_of_its_image():
