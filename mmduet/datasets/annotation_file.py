@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -187,12 +187,7 @@ class AnnotationStore(Sequence[Annotation]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> Annotation: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Annotation]: ...
-
-    def __getitem__(self, index: int | slice) -> Annotation | Sequence[Annotation]:
+    def __getitem__(self, index: int | slice) -> Any:  # an ``Annotation``, or a list of them
         if isinstance(index, slice):
             return [self[position] for position in range(len(self))[index]]
         if not -len(self) <= index < len(self):

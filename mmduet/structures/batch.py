@@ -38,46 +38,29 @@ class GroundingBatch:
     A *canvas* is a square of S x S pixels; the image, resized, is the ``content`` that lies somewhere on it, the rest is
     padding. Boxes are cxcywh in [0, 1] of the canvas.
 
-    Attributes:
-        pixels: (U, 3, S, S) float canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however
-            many expressions are about it.
-        image_index: (B,) int64, the image of each expression; 0 ... B - 1 where U = B.
-        content: (U, 4) int64 xyxy pixels of the image on its canvas.
-        texts: B expressions, after augmentation.
-        token_ids: (B, L) int64 of the student's tokenizer; None for a student without one.
-        text_padding: (B, L) bool, True where there is no token; None likewise.
-        boxes: (B, n, 4) targets; n = 1 in referring expressions, 0 where nothing is annotated.
-        has_box: (B, n) bool, True where there is such a target.
-        other_boxes: (U, m, 4) other annotated objects of each image, parts outside the canvas included.
-        has_other: (B, m) bool, True where the column of the expression's image is an object other than its target.
-        identity: which expressions mean the same object of the same image.
-        views: of the U images.
-        sources: of the B expressions.
-        samples: the B data samples of MMDetection, for ``predict`` alone.
-        mean, std: (3, 1, 1) of the normalisation, RGB in [0, 1].
-        has_padding: whether any canvas has padding, known on the host.
-
     Raises:
         ValueError: a tensor has other axes; names field and axis.
     """
 
+    # (U, 3, S, S) float canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however many
+    # expressions are about it.
     pixels: Tensor
-    image_index: Tensor
-    content: Tensor
-    texts: tuple[str, ...]
-    token_ids: Tensor | None
-    text_padding: Tensor | None
-    boxes: Tensor
-    has_box: Tensor
-    other_boxes: Tensor
-    has_other: Tensor
-    identity: TargetIdentity
-    views: tuple[View, ...]
-    sources: tuple[Source, ...]
-    samples: Sequence[Any]
-    mean: Tensor
+    image_index: Tensor  # (B,) int64, the image of each expression; 0 ... B - 1 where U = B
+    content: Tensor  # (U, 4) int64 xyxy pixels of the image on its canvas
+    texts: tuple[str, ...]  # B expressions, after augmentation
+    token_ids: Tensor | None  # (B, L) int64 of the student's tokenizer; None for a student without one
+    text_padding: Tensor | None  # (B, L) bool, True where there is no token; None likewise
+    boxes: Tensor  # (B, n, 4) targets; n = 1 in referring expressions, 0 where nothing is annotated
+    has_box: Tensor  # (B, n) bool, True where there is such a target
+    other_boxes: Tensor  # (U, m, 4) other annotated objects of each image, parts outside the canvas included
+    has_other: Tensor  # (B, m) bool, True where the column of the expression's image is an object other than its target
+    identity: TargetIdentity  # which expressions mean the same object of the same image
+    views: tuple[View, ...]  # of the U images
+    sources: tuple[Source, ...]  # of the B expressions
+    samples: Sequence[Any]  # the B data samples of MMDetection, for ``predict`` alone
+    mean: Tensor  # (3, 1, 1) of the normalisation, RGB in [0, 1]
     std: Tensor
-    has_padding: bool
+    has_padding: bool  # whether any canvas has padding, known on the host
 
     def __post_init__(self) -> None:
         check_axes(self, {

@@ -18,20 +18,6 @@ class TeacherTargets:
 
     A teacher gives what is required of it; every other field is None. D is the width of the joint space.
 
-    Attributes:
-        text: (B, D) embedding of the expression.
-        region: (B, D) embedding of the crop of the target box.
-        image: (B, D) embedding of the whole image, without padding.
-        patches: (U, D, h, w) patch features in the joint space that cover the image without padding.
-        others: (U, m, D) embeddings of the crops of the other annotated boxes, in the order of ``batch.other_boxes``; 0 where
-            there is no box, or one of no area.
-        similarity: (B, rows, columns) cosine in [-1, 1] of each patch of the image, without padding, with the expression.
-        boxes: (B, k, 4) boxes of a grounding teacher, cxcywh in [0, 1] of the canvas.
-        scores: (B, k) its confidence in each, in [0, 1].
-        feature_map: (U, E, height, width) a map of the teacher's own width E that covers the canvas.
-        logit_scale: () what the teacher multiplies its cosines by before a softmax or sigmoid.
-        logit_bias: () what it adds to them then (SigLIP).
-
     Raises:
         ValueError: a tensor has other axes, or carries a gradient.
 
@@ -41,17 +27,19 @@ class TeacherTargets:
     True
     """
 
-    text: Tensor | None = None
-    region: Tensor | None = None
-    image: Tensor | None = None
-    patches: Tensor | None = None
+    text: Tensor | None = None  # (B, D) embedding of the expression
+    region: Tensor | None = None  # (B, D) embedding of the crop of the target box
+    image: Tensor | None = None  # (B, D) embedding of the whole image, without padding
+    patches: Tensor | None = None  # (U, D, h, w) patch features in the joint space that cover the image without padding
+    # (U, m, D) embeddings of the crops of ``batch.other_boxes``, in their order; 0 where there is no box, or one of no area.
     others: Tensor | None = None
+    # (B, rows, columns) cosine in [-1, 1] of each patch of the image, without padding, with the expression.
     similarity: Tensor | None = None
-    boxes: Tensor | None = None
-    scores: Tensor | None = None
-    feature_map: Tensor | None = None
-    logit_scale: Tensor | None = None
-    logit_bias: Tensor | None = None
+    boxes: Tensor | None = None  # (B, k, 4) boxes of a grounding teacher, cxcywh in [0, 1] of the canvas
+    scores: Tensor | None = None  # (B, k) its confidence in each, in [0, 1]
+    feature_map: Tensor | None = None  # (U, E, height, width) a map of the teacher's own width E that covers the canvas
+    logit_scale: Tensor | None = None  # () what the teacher multiplies its cosines by before a softmax or sigmoid
+    logit_bias: Tensor | None = None  # () what it adds to them then (SigLIP)
 
     def __post_init__(self) -> None:
         check_axes(self, _AXES)

@@ -122,14 +122,6 @@ def resized_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
     return max(round(shape[0] * ratio), 1), max(round(shape[1] * ratio), 1)
 
 
-def resize_image(image: ImageArray, shape: tuple[int, int]) -> ImageArray:
-    """Resize to (h, w) by Pillow's bilinear filter with antialiasing, as the authors do, bit for bit."""
-    if image.shape[:2] == shape:
-        return image
-    resized = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(resized.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
-
-
 @TRANSFORMS.register_module()
 class ResizeLongSide(BaseTransform):
     """Resize the image, keeping its proportions, so that its long side is one of ``sides``.
@@ -146,12 +138,15 @@ class ResizeLongSide(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the pixels; boxes stay in the frame before."""
         side = self.sides[0] if len(self.sides) == 1 else int(results['rng'].choice(self.sides))
-        results['img'] = self.resize(results['img'], resized_shape(results['image_shape'], side))
+        shape = resized_shape(results['image_shape'], side)
+        if results['img'].shape[:2] != shape:
+            results['img'] = self.resize(results['img'], shape)
         return results
 
     def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
-        """See ``resize_image``."""
-        return resize_image(image, shape)
+        """Resize to (h, w) by Pillow's bilinear filter with antialiasing, as the authors do, bit for bit."""
+        resized = Image.fromarray(np.ascontiguousarray(image)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+        return np.asarray(resized)
 
 
 @TRANSFORMS.register_module()
@@ -163,8 +158,6 @@ class QuickResizeLongSide(ResizeLongSide):
 
     def resize(self, image: ImageArray, shape: tuple[int, int]) -> ImageArray:
         """See the class."""
-        if image.shape[:2] == shape:
-            return image
         # Cached images cannot be written to, which PyTorch warns of.
         pixels = np.ascontiguousarray(image) if image.flags.writeable else image.copy()
         planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]

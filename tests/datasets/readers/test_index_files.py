@@ -26,7 +26,7 @@ def test_boxes_of_referit_are_corners_and_those_of_refcoco_are_not(tmp_path):
 
 
 def test_xywh_where_corners_belong_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(DataError, match=r"referit_train\.pth: entry 0: field 'box' must have x1 <= x2 .*is it x, y, width, height\?"):
+    with pytest.raises(DataError, match=r"referit_train\.pth: entry 0: field 'box' must have x1 <= x2 .*x, y, width, height\?"):
         find_dataset('referit').read(write_index(tmp_path, 'referit', box=[24, 5, 10, 20]))
 
 
