@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from mmduet.engine.config_tools import drop_pretrained
 from mmduet.registry import MODELS
-from projects.example_student.film_grounder import CellFeatures
+from projects.example_student.film_grounder import FiLMFeatures
 
 # The promises of every student, checked on this one.
 from tests.models.students.test_conformance import (  # noqa: F401
@@ -38,30 +38,30 @@ def student():
     return build('example_refshapes')
 
 
-def make_features(scores, cell_boxes):
-    return CellFeatures(boxes=torch.zeros(1, 1, 4), query=torch.zeros(1, 64), visual=torch.zeros(1, 64, 8, 8),
+def make_features(scores, token_boxes):
+    return FiLMFeatures(boxes=torch.zeros(1, 1, 4), query=torch.zeros(1, 64), visual=torch.zeros(1, 64, 8, 8),
                         visual_padding=torch.zeros(1, 8, 8, dtype=torch.bool), text=torch.zeros(1, 3, 64),
-                        text_padding=torch.zeros(1, 3, dtype=torch.bool), scores=scores, cell_boxes=cell_boxes)
+                        text_padding=torch.zeros(1, 3, dtype=torch.bool), scores=scores, token_boxes=token_boxes)
 
 
-def test_the_cell_of_the_target_is_asked_for_its_score_and_its_box(student):
-    # The box 20-60 x 0-40 of this photo has its centre at (20, 20) of 64 canvas pixels: column 2, row 2 of 8.
+def test_the_visual_token_of_the_target_is_asked_for_its_score_and_its_box(student):
+    # The box 20-60 x 0-40 of this image has its centre at (20, 20) of 64 canvas pixels: column 2, row 2 of 8.
     data = make_batch()
     data['data_samples'][0].gt_instances.bboxes = torch.tensor([[20.0, 4.0, 60.0, 44.0]])
     batch = student.data_preprocessor({name: values[:1] for name, values in data.items()}, True)['batch']
     scores, boxes = torch.zeros(1, 64), torch.full((1, 64, 4), 0.5)
     boxes[0, 18] = torch.tensor([0.3125, 0.3125, 0.3125, 0.3125])
     losses = student.loss(make_features(scores, boxes), batch)
-    assert losses['loss_cell'].item() == pytest.approx(4.158883)  # the logarithm of 64
+    assert losses['loss_score'].item() == pytest.approx(4.158883)  # the logarithm of 64
     assert losses['loss_bbox'].item() == losses['loss_giou'].item() == 0
     scores[0, 18] = 100
-    assert student.loss(make_features(scores, boxes), batch)['loss_cell'].item() == 0
+    assert student.loss(make_features(scores, boxes), batch)['loss_score'].item() == 0
 
 
 def test_padding_never_wins(student):
     data = student.data_preprocessor(make_batch())
     with torch.no_grad():
-        student.bid.weight.zero_()
+        student.score.weight.zero_()
         features = student(**data)
     assert features.scores.isneginf().equal(features.visual_padding.flatten(1))
     assert not features.visual_padding.flatten(1)[[0, 1], features.scores.argmax(1)].any()
@@ -78,7 +78,7 @@ def test_two_steps_of_duet_lower_the_loss_and_teach_all_of_the_student_and_the_h
         optimizer.zero_grad()
         totals[-1].backward()
         optimizer.step()
-    assert set(losses) == {'loss_cell', 'loss_bbox', 'loss_giou', 'loss_text', 'loss_region', 'loss_image', 'loss_relation',
+    assert set(losses) == {'loss_score', 'loss_bbox', 'loss_giou', 'loss_text', 'loss_region', 'loss_image', 'loss_relation',
                            'loss_contrast'}
     assert totals[2] < totals[1] < totals[0]
     assert all(p.grad is not None for p in [*model.student.parameters(), *model.head.parameters()])
