@@ -4,6 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,15 @@ def check_annotation(record: dict[str, Any], where: str) -> None:
         raise AnnotationError(f'{where}: field {problem[0]!r} {problem[1]}')
 
 
+def annotation_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """``file:line`` and content of the lines of a file that are not blank; an ``AnnotationError`` where there is no file."""
+    try:
+        with path.open('rb') as file:
+            yield from ((f'{path}:{number}', line) for number, line in enumerate(file, 1) if line.strip())
+    except FileNotFoundError as error:
+        raise AnnotationError(f'{path} does not exist; tools/prepare_dataset.py makes it') from error
+
+
 def parse_annotation(line: str | bytes, where: str) -> Annotation:
     """Read one line.
 
@@ -160,17 +170,14 @@ class AnnotationStore(Sequence[Annotation]):
         self.hashes: dict[str, str] = {}
         for path in map(Path, paths):
             before, splits = len(ends), set[str]()
-            for number, line in _read_lines(path):
-                line = line.removesuffix(b'\n')
-                if not line.strip() or len(ends) - before == first:
-                    continue
-                annotation = parse_annotation(line, f'{path}:{number}')
+            for where, line in islice(annotation_lines(path), first):
+                annotation = parse_annotation(line, where)
                 key = (sys.intern(annotation.split), annotation.expression_id)
                 if key in seen:
-                    raise AnnotationError(f"{path}:{number}: field 'expression_id' repeats {key[1]!r} of split {key[0]!r}")
+                    raise AnnotationError(f"{where}: field 'expression_id' repeats {key[1]!r} of split {key[0]!r}")
                 seen.add(key)
                 splits.add(annotation.split)
-                content += line
+                content += line.removesuffix(b'\n')
                 ends.append(len(content))
                 boxes.extend(annotation.box)
                 sizes.extend((annotation.width, annotation.height))
@@ -195,15 +202,6 @@ class AnnotationStore(Sequence[Annotation]):
         index %= len(self)
         line = self._buffer[self._ends[index]:self._ends[index + 1]].tobytes()
         return parse_annotation(line, f'expression {index}')
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines with their ends, numbered from 1."""
-    try:
-        with path.open('rb') as file:
-            yield from enumerate(file, 1)
-    except FileNotFoundError as error:
-        raise AnnotationError(f'{path} does not exist; tools/prepare_dataset.py makes it') from error
 
 
 def read_annotations(path: str | Path) -> list[Annotation]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.annotation_file import Annotation, parse_annotation
+from mmduet.datasets.annotation_file import Annotation, annotation_lines, parse_annotation
 from mmduet.datasets.errors import AnnotationError
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.preparation import COUNT_NAMES, Progress, count_by_split, find_odd_boxes, index_images, open_images
@@ -69,26 +69,22 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
 
 def _read(path: Path, findings: list[Finding]) -> Iterator[Line]:
     """Good lines of a file; the others become findings."""
-    seen: dict[str, int] = {}
-    with path.open('rb') as file:
-        for number, text in enumerate(file, 1):
-            if not text.strip():
-                continue
-            where = f'{path}:{number}'
-            try:
-                annotation = parse_annotation(text, where)
-            except AnnotationError as error:
-                findings.append(Finding(kind='lines that cannot be read', where=where,
-                                        message=str(error).removeprefix(f'{where}: ')))
-                continue
-            line = Line(where=where, annotation=annotation)
-            first = seen.setdefault(annotation.expression_id, number)
-            if first != number:
-                findings.append(line.finding('expression ids that repeat', f'line {first} has the same id'))
-            if annotation.split != path.stem:
-                problem = f'its split is {annotation.split}, the file is that of {path.stem}'
-                findings.append(line.finding('lines in the wrong file', problem))
-            yield line
+    seen: dict[str, str] = {}
+    for where, text in annotation_lines(path):
+        try:
+            annotation = parse_annotation(text, where)
+        except AnnotationError as error:
+            message = str(error).removeprefix(f'{where}: ')
+            findings.append(Finding(kind='lines that cannot be read', where=where, message=message))
+            continue
+        line = Line(where=where, annotation=annotation)
+        first = seen.setdefault(annotation.expression_id, where)
+        if first != where:
+            findings.append(line.finding('expression ids that repeat', f'line {first.rpartition(":")[2]} has the same id'))
+        if annotation.split != path.stem:
+            problem = f'its split is {annotation.split}, the file is that of {path.stem}'
+            findings.append(line.finding('lines in the wrong file', problem))
+        yield line
 
 
 def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], splits: Sequence[str]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from mmduet.datasets.annotation_file import AnnotationStore, Box, box_problem
+from mmduet.datasets.annotation_file import AnnotationStore, Box, annotation_lines, box_problem
 from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.io.errors import DataError
@@ -166,18 +166,17 @@ class ObjectBoxes:
         # Arrays from the start: what objects leave behind scatters the rest over pages that each worker would copy.
         self._row: dict[int | str, int] = {}
         ends, corners = array('q', [0]), array('d')
-        with path.open('rb') as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    record = json.loads(line)
-                    for box in record['boxes']:
-                        if problem := box_problem(box):
-                            raise ValueError(f'a box {problem}')
-                        corners.extend(box)
-                    self._row[record['image_id']] = len(ends) - 1
-                except (ValueError, KeyError, TypeError, RecursionError) as error:
-                    raise AnnotationError(f'{path}:{number}: must have image_id and boxes of four numbers ({error})') from error
-                ends.append(len(corners) // 4)
+        for where, line in annotation_lines(path):
+            try:
+                record = json.loads(line)
+                for box in record['boxes']:
+                    if problem := box_problem(box):
+                        raise ValueError(f'a box {problem}')
+                    corners.extend(box)
+                self._row[record['image_id']] = len(ends) - 1
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise AnnotationError(f'{where}: must have image_id and boxes of four numbers ({error})') from error
+            ends.append(len(corners) // 4)
         self.hash = sha256_of(path)
         self._ends = np.array(ends, dtype=np.int64)
         self._boxes: Boxes = np.array(corners, dtype=np.float64).reshape(-1, 4)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.annotation_file import parse_annotation
+from mmduet.datasets.annotation_file import annotation_lines, parse_annotation
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_id_of_coco
@@ -62,12 +62,10 @@ def images_of(root: Path, splits: Sequence[str]) -> dict[str, dict[ImageKey, Use
     found: dict[str, dict[ImageKey, Use]] = {}
     for split, path in split_files(root, splits).items():
         uses = found.setdefault(split, {})
-        with path.open('rb') as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    annotation = parse_annotation(line, f'{path}:{number}')
-                    key = image_key(annotation.image_id, annotation.image, collection)
-                    uses.setdefault(key, Use(f'{annotation.image} ({path}:{number})')).expressions += 1
+        for where, line in annotation_lines(path):
+            annotation = parse_annotation(line, where)
+            key = image_key(annotation.image_id, annotation.image, collection)
+            uses.setdefault(key, Use(f'{annotation.image} ({where})')).expressions += 1
     return found
 
 

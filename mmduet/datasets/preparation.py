@@ -109,19 +109,22 @@ def _find_image(name: str, there: Mapping[str, str], images: Path) -> str | None
 
 def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, workers: int,
                 progress: Progress | None = None) -> list[tuple[int, int] | str]:
-    """(width, height) of each image file, or what is wrong with it as a sentence.
+    """(width, height) of each image file, EXIF rotation ignored, or what is wrong with it as a sentence.
 
-    Args:
-        files: path, and the size that its annotation says.
-        decode: read all of a file instead of its header.
-        workers: threads.
-        progress: called with how many of how many are done.
+    ``files`` are paths, and the sizes that their annotations say; ``decode`` reads all of a file instead of its header.
     """
     def read(path: Path, expected: tuple[int, int]) -> tuple[int, int] | str:
-        size = read_size(path, decode)
-        if isinstance(size, tuple) and expected not in (NO_SIZE, size):
-            return f'{path} is {size[0]} x {size[1]} pixels, its annotation says {expected[0]} x {expected[1]}'
-        return size
+        try:
+            if decode:
+                height, width = read_image(path).shape[:2]
+            else:
+                with open_image(path, str(path)) as image:
+                    width, height = image.size
+        except ImageError as error:
+            return str(error)
+        if expected not in (NO_SIZE, (width, height)):
+            return f'{path} is {width} x {height} pixels, its annotation says {expected[0]} x {expected[1]}'
+        return width, height
 
     results: list[tuple[int, int] | str] = []
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -130,18 +133,6 @@ def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, wor
             if progress is not None:
                 progress(len(results), len(files))
     return results
-
-
-def read_size(path: Path, decode: bool) -> tuple[int, int] | str:
-    """(width, height) of an image file, EXIF rotation ignored, or what is wrong with it as a sentence."""
-    try:
-        if decode:
-            height, width = read_image(path).shape[:2]
-            return width, height
-        with open_image(path, str(path)) as image:
-            return image.size
-    except ImageError as error:
-        return str(error)
 
 
 def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:

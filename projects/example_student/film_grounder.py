@@ -1,4 +1,4 @@
-"""A one-stage grounder: the text modulates convolutions over the image; the visual token with the highest score gives the box."""
+"""A one-stage grounder: the text modulates convolutions over the image; the visual token of the best score gives the box."""
 from dataclasses import dataclass
 from typing import Any
 

@@ -9,8 +9,8 @@ from mmduet.datasets.preparation import (
     find_odd_boxes,
     index_images,
     match_images,
+    open_images,
     prepare,
-    read_size,
     sha256_of,
     write_data_root,
 )
@@ -77,11 +77,12 @@ def test_checked_images_that_are_broken_or_of_another_size_are_named(source, ima
 
 @pytest.mark.parametrize('decode', [True, False])
 def test_the_size_of_an_image_is_read_or_what_is_wrong_with_it(tmp_path, images, decode):
-    assert read_size(images / 'COCO_train2014_000000000005.jpg', decode) == (40, 30)
-    (tmp_path / 'empty.jpg').touch()
+    good, empty, gone = images / 'COCO_train2014_000000000005.jpg', tmp_path / 'empty.jpg', tmp_path / 'gone.jpg'
+    empty.touch()
     problem = 'empty (zero bytes)' if decode else 'no image'
-    assert read_size(tmp_path / 'empty.jpg', decode) == f'{tmp_path}/empty.jpg is {problem}'
-    assert str(tmp_path / 'gone.jpg') in read_size(tmp_path / 'gone.jpg', decode)
+    first, second, third = open_images([(path, (0, 0)) for path in (good, empty, gone)], decode, workers=1)
+    assert (first, second) == ((40, 30), f'{empty} is {problem}')
+    assert str(gone) in third
 
 
 def test_a_file_in_the_folder_itself_wins_over_one_in_a_sub_folder(tmp_path):
