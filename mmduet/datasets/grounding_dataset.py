@@ -133,14 +133,14 @@ class GroundingDataset(Dataset[Item]):
                       logger='current', level=30)
 
 
-def give_tokenizer(dataset: Any, encode: Encode) -> None:
-    """Call ``set_tokenizer`` of a data set, or of those that PyTorch's wrappers hold; for others the model makes the ids."""
-    if hasattr(dataset, 'set_tokenizer'):
-        dataset.set_tokenizer(encode)
+def tell(dataset: Any, method: str, value: Any) -> None:
+    """Call ``set_epoch`` or ``set_tokenizer`` of a data set, or of those that PyTorch's wrappers hold; of others nothing."""
+    if hasattr(dataset, method):
+        getattr(dataset, method)(value)
         return
     for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
         if inner is not None:
-            give_tokenizer(inner, encode)
+            tell(inner, method, value)
 
 
 def clip_box(box: Box, width: int, height: int) -> Box:

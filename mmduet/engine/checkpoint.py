@@ -14,6 +14,7 @@ from mmduet.io.files import replacing
 from mmduet.io.weights import describe_misfit, read_tensor_file, some
 
 STUDENT_PREFIX = 'student.'
+POINTER = 'last_checkpoint'
 # BERT's positions: transformers stored them until 2023 and computes them since, so that no model of ours has them.
 COMPUTED_TABLE = 'embeddings.position_ids'
 
@@ -106,6 +107,21 @@ def restore_history(message_hub: dict[str, Any]) -> dict[str, Any]:
             scalars[key] = buffer = HistoryBuffer(max_length=int(value['max_length']))
             buffer._log_history, buffer._count_history = (value[f'{kind}_history'].cpu().numpy() for kind in ('log', 'count'))
     return {**message_hub, 'log_scalars': scalars}
+
+
+def resume_candidates(work_dir: Path) -> list[Path]:
+    """Checkpoints of a work folder in the order to try.
+
+    First those written after the pointer ``last_checkpoint`` (a kill came between the two), then the one it names, which is
+    found also after the folder was moved, then the others, the last written first.
+    """
+    written = {path: path.stat().st_mtime_ns for pattern in ('epoch_*.pth', 'iter_*.pth') for path in work_dir.glob(pattern)}
+    pointer, named = work_dir / POINTER, None
+    if pointer.is_file():
+        named = work_dir / Path(pointer.read_text(encoding='utf-8').strip()).name
+        if named in written:
+            written[named] = pointer.stat().st_mtime_ns  # all that were not written after the pointer come behind it
+    return sorted(written, key=lambda path: (written[path], path == named, path.name), reverse=True)
 
 
 def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:

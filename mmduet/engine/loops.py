@@ -5,6 +5,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
 
@@ -15,15 +16,6 @@ def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
              'multiprocessing_context', 'generator')
     options = {name: getattr(loader, name) for name in alike}
     return DataLoader(**options, batch_sampler=list(loader.batch_sampler or ())[skipped:])
-
-
-def set_epoch(dataset: Any, epoch: int) -> None:
-    """Tell a dataset, and the datasets it wraps, which epoch begins; their augmentations differ by it."""
-    if hasattr(dataset, 'set_epoch'):
-        dataset.set_epoch(epoch)
-    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            set_epoch(inner, epoch)
 
 
 @LOOPS.register_module()
@@ -72,7 +64,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     def run_epoch(self, skipped: int = 0) -> bool:
         """Train an epoch after its first ``skipped`` batches; return whether its end was reached."""
         for part in (self.dataloader.dataset, self.dataloader.sampler, self.dataloader.batch_sampler):
-            set_epoch(part, self._epoch)
+            tell(part, 'set_epoch', self._epoch)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         total = len(self.dataloader)

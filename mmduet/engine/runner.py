@@ -17,14 +17,13 @@ from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmduet.datasets.grounding_dataset import give_tokenizer
+from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine import checkpoint as files
 from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.distributed import join_process_group
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
-from mmduet.engine.resume import resume_candidates
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
@@ -115,7 +114,7 @@ class GroundingRunner(Runner):
         elif fn_name in ('before_train', 'before_val', 'before_test'):
             loop, preprocessor = getattr(self, f'{fn_name[7:]}_loop'), self.plain_model.data_preprocessor
             if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
-                give_tokenizer(loop.dataloader.dataset, preprocessor.tokenizer.encode)
+                tell(loop.dataloader.dataset, 'set_tokenizer', preprocessor.tokenizer.encode)
             for metric in () if fn_name == 'before_train' else loop.evaluator.metrics:
                 if isinstance(metric, GroundingMetric):
                     metric.pretrain_excludes = self.pretrain_excludes
@@ -145,7 +144,7 @@ class GroundingRunner(Runner):
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return
-        candidates = resume_candidates(Path(self.work_dir))
+        candidates = files.resume_candidates(Path(self.work_dir))
         for path in candidates:
             try:
                 self.resume(str(path))

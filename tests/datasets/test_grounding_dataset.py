@@ -19,7 +19,7 @@ from mmduet.datasets import (
     ResizeLongSide,
     grounding_collate,
 )
-from mmduet.datasets.grounding_dataset import clip_box, give_tokenizer
+from mmduet.datasets.grounding_dataset import clip_box, tell
 from mmduet.io.files import find_file
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
@@ -255,6 +255,6 @@ def test_persistent_workers_make_the_token_ids_that_the_preprocessor_makes(tmp_p
 
 def test_a_tokenizer_reaches_the_data_sets_that_a_wrapper_holds(tmp_path, tokenizer):
     parts = [build(make_data_root(tmp_path / name), splits=['train', 'val']) for name in 'abc']
-    give_tokenizer(ConcatDataset([Subset(parts[0], [1]), parts[1]]), tokenizer.encode)
+    tell(ConcatDataset([Subset(parts[0], [1]), parts[1]]), 'set_tokenizer', tokenizer.encode)
     assert [['token_ids' in part[0]['data_samples']] for part in parts] == [[True], [True], [False]]
-    give_tokenizer([1, 2], tokenizer.encode)  # some data set of a user's: the model makes the ids
+    tell([1, 2], 'set_tokenizer', tokenizer.encode)  # some data set of a user's: the model makes the ids

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mmduet.engine.loops import remaining_loader, set_epoch
+from mmduet.datasets.grounding_dataset import tell
+from mmduet.engine.loops import remaining_loader
 from mmduet.registry import RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
@@ -41,7 +42,7 @@ def test_more_can_be_skipped_than_there_is():
 
 def test_the_epoch_reaches_a_wrapped_dataset():
     first, second = Counting(), Counting()
-    set_epoch(torch.utils.data.ConcatDataset([first, torch.utils.data.Subset(second, [0])]), 4)
+    tell(torch.utils.data.ConcatDataset([first, torch.utils.data.Subset(second, [0])]), 'set_epoch', 4)
     assert (first.epoch, second.epoch) == (4, 4)
 
 

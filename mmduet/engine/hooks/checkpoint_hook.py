@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmduet.engine.resume import POINTER
+from mmduet.engine.checkpoint import POINTER
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 

@@ -38,17 +38,13 @@ class VisualLinguisticVerification(nn.Module):
 
         ``visual_padding`` is as in ``RelativePositionAttention``, ``attend_text`` (B, 1, 1, L) bool, True at real text tokens.
         """
-        score = self._score(visual, self.word_attention(visual, text, text, attend_text))
+        found = self.word_attention(visual, text, text, attend_text)  # the text that each visual token attends to
+        fit = F.cosine_similarity(self.cell_proj(visual).float(), self.word_proj(found).float(), dim=-1)[..., None]
+        score = (self.scale * torch.exp(-(1 - fit)**2 / (2 * self.sigma**2))).to(visual.dtype)
         condition = self.condition_attention(visual, text, text, attend_text)
         context = self.context_attention(visual + condition, visual, visual_padding)
         verified: Tensor = (self.cell_norm(visual) + self.context_norm(context)) * score
         return verified
-
-    def _score(self, visual: Tensor, text: Tensor) -> Tensor:
-        """(B, N, 1) how well each visual token fits the (B, N, C) text it attends to, in the precision of the former."""
-        fit = F.cosine_similarity(self.cell_proj(visual).float(), self.word_proj(text).float(), dim=-1)[..., None]
-        score = self.scale * torch.exp(-(1 - fit)**2 / (2 * self.sigma**2))
-        return score.to(visual.dtype)
 
 
 class DecoderLayer(nn.Module):
