@@ -112,7 +112,8 @@ class GroundingRunner(Runner):
         if fn_name == 'before_train_iter':
             self.restore_random_state()
         elif fn_name in ('before_train', 'before_val', 'before_test'):
-            loop, preprocessor = getattr(self, f'{fn_name[7:]}_loop'), self.plain_model.data_preprocessor
+            loop = getattr(self, f'{fn_name.removeprefix("before_")}_loop')
+            preprocessor = self.plain_model.data_preprocessor
             if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
                 tell(loop.dataloader.dataset, 'set_tokenizer', preprocessor.tokenizer.encode)
             for metric in () if fn_name == 'before_train' else loop.evaluator.metrics:

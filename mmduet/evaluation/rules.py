@@ -14,23 +14,14 @@ from mmduet.structures.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a rule compares.
+    """What a rule compares; corners are in pixels of the original image."""
 
-    Attributes:
-        box: (4,) predicted corners, pixels of the original image.
-        target: (4,) official corners, pixels of the original image.
-        ori_shape: (h, w) of the original image.
-        canvas_box: (4,) predicted cxcywh box in [0, 1] of the canvas, as the student gave it; None where it was not kept.
-        canvas: where the image lies on its canvas; None likewise.
-        accepted: (n, 4) corners of boxes any of which is right, pixels of the original image; None where only ``target`` is.
-    """
-
-    box: Tensor
-    target: Tensor
-    ori_shape: tuple[int, int]
-    canvas_box: Tensor | None = None
-    canvas: Canvas | None = None
-    accepted: Tensor | None = None
+    box: Tensor  # (4,) predicted corners
+    target: Tensor  # (4,) official corners
+    ori_shape: tuple[int, int]  # (h, w) of the original image
+    canvas_box: Tensor | None = None  # (4,) predicted cxcywh in [0, 1] of the canvas; None where it was not kept
+    canvas: Canvas | None = None  # where the image lies on its canvas; None likewise
+    accepted: Tensor | None = None  # (n, 4) corners of boxes any of which is right; None where only the target is
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> 'Answer':

@@ -134,11 +134,7 @@ COMPUTED = ('num_batches_tracked', 'embeddings.position_ids')
 
 
 def recognise(weights: Mapping[str, Tensor]) -> Layout:
-    """Return the layout that a state dict has.
-
-    Raises:
-        ValueError: none of those we know.
-    """
+    """Return the layout that a state dict has, which must be one of those we know."""
     for layout in LAYOUTS.values():
         if layout.fits(weights):
             return layout
@@ -149,8 +145,7 @@ def recognise(weights: Mapping[str, Tensor]) -> Layout:
 def convert(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
     """Rename a state dict to our keys; tensors are shared, not copied.
 
-    Raises:
-        ValueError: keys that the layout does not account for, or a part of it without any key.
+    A ``ValueError`` names keys that the layout does not account for, or parts of it without any key.
     """
     converted: dict[str, Tensor] = {}
     strangers = []

@@ -24,9 +24,6 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
 
-    Attributes:
-        tokenizer: the student's, which sets it; used where the workers did not deliver token ids. None for a student of texts.
-
     >>> import torch
     >>> from mmdet.structures import DetDataSample
     >>> from mmduet.models import GroundingDataPreprocessor
@@ -47,6 +44,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         super().__init__()
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        # The student's, which sets it, for where the workers did not make token ids; None for a student of texts.
         self.tokenizer: Tokenizer | None = None
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

@@ -10,11 +10,7 @@ from mmduet.io.weights import describe_misfit, read_weights
 
 
 def require_fit(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Refuse weights of which a top-level part does not fit the model's, name by name and shape by shape.
-
-    Raises:
-        ValueError: names and shapes of a part disagree; counts them and names the first.
-    """
+    """Raise a ``ValueError`` if a top-level part of the weights does not fit the model's, name by name and shape by shape."""
     parts = {key.split('.')[0] for key in weights}
     # A counter of batch norm that nothing uses and that many files lack.
     own = {key: value for key, value in model.state_dict().items()
@@ -27,14 +23,8 @@ def load_partial_weights(model: nn.Module, path: str | Path | None,
                          rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None) -> None:
     """Load what a file has for a model; whole top-level parts may be missing, a part may not be half there.
 
-    Args:
-        model: to load into, in its own precision.
-        path: of the file; None leaves the model as it is.
-        rename: applied to what the file holds, where that may have another layout than ours.
-
-    Raises:
-        FileNotFoundError: no such file; says how to make it or to run without.
-        ValueError: names and shapes of a part disagree, or the file cannot be read.
+    None for ``path`` leaves the model as it is. ``rename`` is applied to what the file holds, where that may have another
+    layout than ours.
     """
     if path is None:
         return

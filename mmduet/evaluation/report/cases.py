@@ -26,27 +26,16 @@ class Objects(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
-    """Expressions in the order of their files.
-
-    Attributes:
-        paths: the annotation files.
-        annotations: n of them.
-        targets: (n, 4) official corners, pixels.
-        sizes: (n, 2) width and height of the image, pixels.
-        images: (n,) number of each expression's image, from 0 in order of appearance.
-        objects: of each image, by that number.
-        objects_path: where they came from; None where they are the targets that the annotations name.
-        positions: of the expressions, by id and then by split.
-    """
+    """Expressions in the order of their files."""
 
     paths: tuple[Path, ...]
     annotations: tuple[Annotation, ...]
-    targets: Floats
-    sizes: Integers
-    images: Integers
-    objects: tuple[Objects, ...]
-    objects_path: Path | None
-    positions: dict[str, dict[str, int]]
+    targets: Floats  # (n, 4) official corners, pixels
+    sizes: Integers  # (n, 2) width and height of the image, pixels
+    images: Integers  # (n,) number of each expression's image, from 0 in order of appearance
+    objects: tuple[Objects, ...]  # of each image, by that number
+    objects_path: Path | None  # where they came from; None where they are the targets that the annotations name
+    positions: dict[str, dict[str, int]]  # of the expressions, by id and then by split
 
     def __len__(self) -> int:
         return len(self.annotations)

@@ -30,23 +30,15 @@ EXCLUDED = ('no', 'unknown', 'yes')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What one system answered.
-
-    Attributes:
-        name, path, sha256: of the system, and of its file.
-        boxes: (n, 4) corners in pixels, in the order of the expressions; nan where the system gave no box.
-        scores: (n,) its confidence; nan where it gave none.
-        recorded: (n,) the IoU that the file states; nan where it states none.
-        excluded: whether pre-training saw none of the images it is tested on: yes, no or unknown.
-    """
+    """What one system, of this name, answered in a file, in the order of the expressions."""
 
     name: str
     path: Path
     sha256: str
-    boxes: Floats
-    scores: Floats
-    recorded: Floats
-    excluded: str
+    boxes: Floats  # (n, 4) corners in pixels; nan where the system gave no box
+    scores: Floats  # (n,) its confidence; nan where it gave none
+    recorded: Floats  # (n,) the IoU that the file states; nan where it states none
+    excluded: str  # whether pre-training saw none of the images it is tested on: yes, no or unknown
 
 
 def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None = None,
