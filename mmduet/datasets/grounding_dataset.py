@@ -79,11 +79,7 @@ class GroundingDataset(Dataset[Item]):
         self._state[0] = seed
 
     def set_tokenizer(self, encode: Encode) -> None:
-        """Let items carry ``token_ids`` of their words as augmented, so that workers cut them and not the training process.
-
-        Args:
-            encode: maps an expression to the ids that the model takes; a method of its tokenizer.
-        """
+        """Let items carry ``token_ids``, ``encode`` of their words as augmented, made in the workers."""
         self._encode = encode
 
     def __len__(self) -> int:
@@ -150,16 +146,9 @@ def clip_box(box: Box, width: int, height: int) -> Box:
 
 
 class ObjectBoxes:
-    """Boxes of all annotated objects, by image, in two arrays that workers share.
+    """Boxes of all annotated objects in ``objects.jsonl``, by image, in two arrays that workers share.
 
-    Args:
-        path: ``objects.jsonl``.
-
-    Attributes:
-        hash: SHA-256 of the file, hexadecimal.
-
-    Raises:
-        AnnotationError: a line does not parse or lacks a field; names file and line.
+    ``hash`` is the file's SHA-256, hexadecimal. An ``AnnotationError`` names a line that does not parse or lacks a field.
     """
 
     def __init__(self, path: Path) -> None:

@@ -75,13 +75,9 @@ def evaluation_splits(root: Path) -> list[str]:
 
 
 def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
-    """Images of evaluation splits of several data roots.
+    """Images of evaluation splits of several data roots; a ``DataError`` names one that is none or has no such split.
 
-    Args:
-        sources: each a mapping of ``data_root`` and, unless all ``EVALUATION_SPLITS`` are meant, ``splits``, names of them.
-
-    Raises:
-        DataError: a source is no data root or has no such split.
+    Each of ``sources`` maps ``data_root`` and, unless all ``EVALUATION_SPLITS`` are meant, ``splits``, to names of them.
     """
     roots = [(Path(source['data_root']), source.get('splits')) for source in sources]
     return {key for root, splits in roots for uses in images_of(root, splits or evaluation_splits(root)).values()
@@ -91,12 +87,7 @@ def evaluation_images(sources: Iterable[Mapping[str, Any]]) -> set[ImageKey]:
 def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
     """Images that a list names: numbers or file names, one per line or in a JSON list, or ``images`` of a COCO file.
 
-    Args:
-        path: the list.
-        collection: where bare numbers count.
-
-    Raises:
-        DataError: the file cannot be read or holds no ids; names it and the line.
+    Bare numbers count in ``collection``. A ``DataError`` names a file that cannot be read or holds no ids, and the line.
     """
     try:
         text = path.read_text(encoding='utf-8')
@@ -119,12 +110,7 @@ def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
 def training_images(dataset: Mapping[str, Any], anchor: Path = Path()) -> dict[str, set[ImageKey]]:
     """Images that the dataset of a training config sees, by data root and splits; what a joint one excludes is left out.
 
-    Args:
-        dataset: the config of a ``GroundingDataset`` or a ``JointDataset``.
-        anchor: folder that relative data roots start from.
-
-    Raises:
-        DataError: a data root is missing or has no such split.
+    Relative data roots start from ``anchor``; a ``DataError`` names one that is missing or has no such split.
     """
     excluded = evaluation_images({**source, 'data_root': anchor / source['data_root']} for source in dataset.get('exclude', ()))
     seen: dict[str, set[ImageKey]] = {}

@@ -153,12 +153,7 @@ def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
 def write_data_root(out: Path, name: str, prepared: PreparedData, source: SourceData, images: Path) -> None:
     """Write ``annotations/`` and ``manifest.json``, first beside, then in place by renaming: never half a file.
 
-    Args:
-        out: the data root; what else it holds is left alone.
-        name: the data set's name.
-        prepared: from ``match_images``.
-        source: where it came from.
-        images: image folder; stored relative to ``out`` if it lies inside, otherwise absolute.
+    What else the folder holds is left alone. The image folder is stored relative to ``out`` if it lies inside.
 
     Raises:
         DataError: nothing to write, or ``out`` holds annotations that this function did not make.
@@ -218,10 +213,7 @@ def prepare(spec: DatasetSpec, source: Path, images: Path, layout: str | None = 
             progress: Progress | None = None) -> tuple[SourceData, PreparedData]:
     """Read a source and match it with its images; writes nothing.
 
-    Args:
-        spec, source, layout, protocol: see ``DatasetSpec.read``.
-        images, check_images, workers, progress: see ``match_images``.
-        splits: only these; empty for all.
+    Arguments are those of ``DatasetSpec.read`` and ``match_images``; ``splits`` are only these, empty for all.
 
     Raises:
         DataError: the source cannot be read, its layout is unclear, an expression id occurs twice in a split, or the image

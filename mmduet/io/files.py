@@ -33,22 +33,17 @@ def stays_inside(name: str) -> bool:
 
 
 def sha256_of(source: Path | bytes | memoryview | Iterable[bytes]) -> str:
-    """SHA-256, hexadecimal.
-
-    Args:
-        source: path of a file, which is read in blocks; or content, whole or in pieces.
+    """SHA-256, hexadecimal, of a file at a path, or of content, whole or in pieces.
 
     >>> sha256_of(b'ab') == sha256_of([b'a', b'b'])
     True
     """
-    digest = hashlib.sha256()
     if isinstance(source, Path):
         with source.open('rb') as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    else:
-        for piece in [source] if isinstance(source, bytes | memoryview) else source:
-            digest.update(piece)
+            return sha256_of(iter(lambda: file.read(_BLOCK), b''))
+    digest = hashlib.sha256()
+    for piece in [source] if isinstance(source, bytes | memoryview) else source:
+        digest.update(piece)
     return digest.hexdigest()
 
 
@@ -78,21 +73,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a whole file in one step, text as UTF-8; see ``replacing``.
-
-    Raises:
-        OSError: as ``replacing``.
-    """
+    """Write a whole file in one step, text as UTF-8; raises as ``replacing``."""
     with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_together(contents: Mapping[Path, str]) -> None:
-    """Write several files, all or none; folders are made where they are missing.
-
-    Raises:
-        OSError: as ``replacing``.
-    """
+    """Write several files, all or none; folders are made where they are missing. Raises as ``replacing``."""
     with ExitStack() as stack:
         for path, text in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,13 +17,7 @@ _FIRST, _LAST, _MORE = ord('0'), ord('o'), 0x20
 def corners_of_coco(record: Any, where: str, size: tuple[int, int]) -> Box:
     """Corners of an object of COCO: of its ``bbox`` or, where it has none, around its ``segmentation``.
 
-    Args:
-        record: of the object.
-        where: file and record, for messages.
-        size: (width, height) of its image, pixels; ``UNKNOWN_SIZE`` where nobody says.
-
-    Raises:
-        DataError: it has neither, or what it has is impossible; says where.
+    ``size`` is (width, height) of its image, pixels, or ``UNKNOWN_SIZE``; a ``DataError`` says ``where`` something is wrong.
     """
     if isinstance(record, dict) and 'bbox' not in record and 'segmentation' in record:
         return corners_of_mask(record['segmentation'], where, size)
@@ -36,8 +30,7 @@ def corners_of_mask(segmentation: Any, where: str, size: tuple[int, int]) -> Box
     Args:
         segmentation: polygons, ``[[x1, y1, x2, y2, x3, y3, ...], ...]``, or run lengths down the columns, ``{'size': [height,
             width], 'counts': [numbers]}`` or with COCO's compressed text as ``counts``.
-        where: as in ``corners_of_coco``.
-        size: as in ``corners_of_coco``.
+        where, size: as in ``corners_of_coco``.
 
     Returns:
         Around polygons the extent of their corners, as COCO's own boxes are; around run lengths that of whole pixels, so that a

@@ -43,15 +43,7 @@ class SourceData:
 
     def add_image(self, file_name: str, size: tuple[int, int] = NO_SIZE,
                   image_id: int | str | None = None) -> int | str:
-        """Note an image, once.
-
-        Args:
-            file_name: as the source has it.
-            size: (width, height), pixels.
-            image_id: the number in the file name if None.
-
-        Returns:
-            Its id.
+        """Note an image of (width, height) pixels, once, and return its id: the number in its file name unless it is given.
 
         Raises:
             DataError: the name is no text, the sizes are no whole numbers, or the id is neither.
@@ -73,8 +65,6 @@ class SourceData:
 
         Args:
             where: file and line or record, for messages.
-            image_id: from ``add_image``.
-            text: the expression.
             object_known: whether its box is among the objects of its image already; otherwise it is added.
             annotation: the other fields of ``Annotation``: expression_id, box, split, and those that the source has.
 

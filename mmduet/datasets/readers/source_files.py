@@ -20,14 +20,7 @@ SHOWN = 8
 
 
 class SourceFiles:
-    """Files that a layout is recognised by and read from.
-
-    Args:
-        root: a folder, or one file.
-
-    Attributes:
-        paths: files of the suffixes that annotations have, by path.
-    """
+    """Files that a layout is recognised by and read from: those of a folder, or one file, of the suffixes of annotations."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -5,15 +5,13 @@ from torch import Tensor, nn
 
 from mmduet.models.cpu.dropout import dropout
 from mmduet.models.cpu.linear import linear
-from mmduet.models.layers.attention import Attention, CrossAttention, RelativePositionAttention, SelfAttention
+from mmduet.models.layers.attention import Attention, RelativePositionAttention, TokenAttention
 
 
 class CPUAttention(Attention):
-    """What the three attentions below share."""
+    """What the two attentions below share."""
 
-    def project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
-        """See ``Attention.project``."""
-        return self.split(linear(tokens, *self.rows(start, stop)))
+    linear = staticmethod(linear)
 
     def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
         """See ``Attention.mix``; with dropout the CPU has no fused kernel, and written out, the mask is drawn faster."""
@@ -25,12 +23,8 @@ class CPUAttention(Attention):
         return self.join(dropout(scores.softmax(dim=-1).to(value.dtype), self.dropout) @ value)
 
 
-class CPUSelfAttention(CPUAttention, SelfAttention):
-    """``SelfAttention``, faster."""
-
-
-class CPUCrossAttention(CPUAttention, CrossAttention):
-    """``CrossAttention``, faster."""
+class CPUTokenAttention(CPUAttention, TokenAttention):
+    """``TokenAttention``, faster."""
 
 
 class CPURelativePositionAttention(CPUAttention, RelativePositionAttention):

@@ -9,19 +9,13 @@ from mmdet.models.layers import PatchMerging
 from torch import nn
 from transformers import PreTrainedModel
 
-from mmduet.models.cpu.attention import (
-    CPUCrossAttention,
-    CPUMultiheadAttention,
-    CPURelativePositionAttention,
-    CPUSelfAttention,
-    is_simple,
-)
+from mmduet.models.cpu.attention import CPUMultiheadAttention, CPURelativePositionAttention, CPUTokenAttention, is_simple
 from mmduet.models.cpu.dropout import CPUDropout
 from mmduet.models.cpu.frozen_norms import fold_frozen_norms
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryModulatedAttention
 from mmduet.models.cpu.swin import CPUFFN, CPUPatchMerging, CPUShiftWindowMSA, is_piecewise, merges_quads
-from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention, SelfAttention
+from mmduet.models.layers.attention import RelativePositionAttention, TokenAttention
 from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
 from mmduet.models.students.qrnet import QRNet
 
@@ -29,7 +23,7 @@ Model = TypeVar('Model', bound=nn.Module)
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: CPULinear, MMCVLinear: CPULinear, nn.Dropout: CPUDropout, nn.MultiheadAttention: CPUMultiheadAttention,
-    SelfAttention: CPUSelfAttention, CrossAttention: CPUCrossAttention, RelativePositionAttention: CPURelativePositionAttention,
+    TokenAttention: CPUTokenAttention, RelativePositionAttention: CPURelativePositionAttention,
     ShiftWindowMSA: CPUShiftWindowMSA, FFN: CPUFFN, PatchMerging: CPUPatchMerging,
     QueryModulatedAttention: CPUQueryModulatedAttention, QRNet: CPUQRNet,
 }

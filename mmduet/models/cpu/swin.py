@@ -96,12 +96,8 @@ class CPUShiftWindowMSA(ShiftWindowMSA):
 def attend_in_windows(query: Tensor, key: Tensor, value: Tensor, scores: Tensor, rate: float, scale: float) -> Tensor:
     """Fused attention of (windows, heads, P, D) queries, keys and values; by two products of matrices where that is faster.
 
-    A window has few tokens, and the fused kernel of the CPU gains next to nothing by a second thread there.
-
-    Args:
-        scores: (1 or windows, heads, P, P), added to those of query and key.
-        rate: of dropout.
-        scale: of the products of query and key.
+    A window has few tokens, and the fused kernel of the CPU gains next to nothing by a second thread there. ``scores`` are
+    (1 or windows, heads, P, P), added to those of query and key; ``rate`` is that of dropout.
     """
     windows, heads, tokens, _ = query.shape
     small = windows * heads * tokens**2 <= AT_ONCE

@@ -1,5 +1,6 @@
 """Multi-head attention whose positions enter queries and keys but not values, as in DETR (Carion et al. 2020)."""
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ class Attention(nn.Module):
         ValueError: the heads do not divide the channels.
     """
 
+    linear: Callable[..., Tensor] = staticmethod(F.linear)
+
     def __init__(self, channels: int, heads: int, dropout: float) -> None:
         super().__init__()
         if channels % heads:
@@ -30,16 +33,9 @@ class Attention(nn.Module):
 
     def project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
         """(stop - start, B, heads, N, C / heads) projections of (B, N, C) tokens: 0 is the query, 1 the key, 2 the value."""
-        return self.split(F.linear(tokens, *self.rows(start, stop)))
-
-    def rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Weight ((stop - start) * C, C) and bias of the projections from ``start`` to ``stop``, numbered as in ``project``."""
         size = len(self.in_proj_weight) // 3
-        return self.in_proj_weight[start * size:stop * size], self.in_proj_bias[start * size:stop * size]
-
-    def split(self, projected: Tensor) -> Tensor:
-        """(n, B, heads, N, C / heads) heads of (B, N, n * C) projections."""
-        size = len(self.in_proj_weight) // 3
+        rows = slice(start * size, stop * size)
+        projected = self.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
         return projected.unflatten(2, (-1, self.heads, size // self.heads)).permute(2, 0, 3, 1, 4)
 
     def join(self, mixed: Tensor) -> Tensor:
@@ -49,29 +45,28 @@ class Attention(nn.Module):
     def mix(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
         """(B, M, C) projected averages of (B, heads, N, C / heads) values.
 
-        Queries are (B, heads, M, D), keys (B, heads, N, D); ``attend`` is as in ``SelfAttention``.
+        Queries are (B, heads, M, D), keys (B, heads, N, D); ``attend`` is as in ``TokenAttention``.
         """
         rate = self.dropout if self.training else 0.0
         return self.join(F.scaled_dot_product_attention(query, key, value, attn_mask=attend, dropout_p=rate,
                                                         scale=value.shape[-1]**-0.5))
 
 
-class SelfAttention(Attention):
-    """Attention among the tokens of one sequence."""
-
-    def forward(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
-        """Attend among (B, N, C) tokens; ``attend`` is (B, 1, 1, N) bool, True where a key is real, or None for all."""
-        query, key = self.project(tokens + positions, 0, 2)
-        return self.mix(query, key, self.project(tokens, 2, 3)[0], attend)
-
-
-class CrossAttention(Attention):
-    """Attention of one sequence to another."""
+class TokenAttention(Attention):
+    """Attention of one sequence to another, or among the tokens of one."""
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, attend: Tensor | None) -> Tensor:
-        """Let (B, M, C) queries attend to (B, N, C) keys and average the values; ``attend`` as in ``SelfAttention``."""
-        keys, values = self.project(key, 1, 3) if key is value else (self.project(key, 1, 2)[0], self.project(value, 2, 3)[0])
-        return self.mix(self.project(query, 0, 1)[0], keys, values, attend)
+        """Let (B, M, C) queries attend to (B, N, C) keys and average the values.
+
+        ``attend`` is (B, 1, 1, N) bool, True where a key is real, or None for all.
+        """
+        if query is key:
+            queries, keys, values = *self.project(query, 0, 2), *self.project(value, 2, 3)
+        elif key is value:
+            queries, keys, values = *self.project(query, 0, 1), *self.project(key, 1, 3)
+        else:
+            queries, keys, values = (self.project(given, k, k + 1)[0] for k, given in enumerate((query, key, value)))
+        return self.mix(queries, keys, values, attend)
 
 
 class RelativePositionAttention(Attention):

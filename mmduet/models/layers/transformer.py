@@ -2,7 +2,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.layers.attention import SelfAttention
+from mmduet.models.layers.attention import TokenAttention
 
 
 def init_matrices(module: nn.Module) -> None:
@@ -17,7 +17,7 @@ class PostNormEncoderLayer(nn.Module):
 
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
-        self.self_attn = SelfAttention(channels, heads, dropout)
+        self.self_attn = TokenAttention(channels, heads, dropout)
         self.linear1 = nn.Linear(channels, feedforward)
         self.linear2 = nn.Linear(feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
@@ -25,8 +25,9 @@ class PostNormEncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
-        """Transform (B, N, C) tokens; arguments as in ``SelfAttention``."""
-        tokens = self.norm1(tokens + self.dropout(self.self_attn(tokens, positions, attend)))
+        """Transform (B, N, C) tokens at (B or 1, N, C) positions; ``attend`` as in ``TokenAttention``."""
+        positioned = tokens + positions
+        tokens = self.norm1(tokens + self.dropout(self.self_attn(positioned, positioned, tokens, attend)))
         hidden = self.dropout(F.relu(self.linear1(tokens)))
         return self.norm2(tokens + self.dropout(self.linear2(hidden)))
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
-from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention
+from mmduet.models.layers.attention import RelativePositionAttention, TokenAttention
 from mmduet.models.layers.token_fusion import tokens_to_map
 from mmduet.models.layers.transformer import init_matrices
 from mmduet.models.weights import load_partial_weights
@@ -23,12 +23,12 @@ class VisualLinguisticVerification(nn.Module):
 
     def __init__(self, channels: int, heads: int, dropout: float, feature_size: int) -> None:
         super().__init__()
-        self.word_attention = CrossAttention(channels, heads, dropout)
+        self.word_attention = TokenAttention(channels, heads, dropout)
         self.word_proj = nn.Linear(channels, channels)
         self.cell_proj = nn.Linear(channels, channels)
         self.scale = nn.Parameter(torch.tensor([1.0]))
         self.sigma = nn.Parameter(torch.tensor([0.5]))
-        self.condition_attention = CrossAttention(channels, heads, dropout)
+        self.condition_attention = TokenAttention(channels, heads, dropout)
         self.context_attention = RelativePositionAttention(channels, heads, dropout, feature_size)
         self.cell_norm = nn.LayerNorm(channels)
         self.context_norm = nn.LayerNorm(channels)
@@ -52,8 +52,8 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, channels: int, heads: int, feedforward: int, dropout: float, feedforward_dropout: float) -> None:
         super().__init__()
-        self.word_attn = CrossAttention(channels, heads, dropout)
-        self.img_attn = CrossAttention(channels, heads, dropout)
+        self.word_attn = TokenAttention(channels, heads, dropout)
+        self.img_attn = TokenAttention(channels, heads, dropout)
         self.ffn = nn.Sequential(nn.Linear(channels, feedforward), nn.ReLU(), nn.Dropout(feedforward_dropout),
                                  nn.Linear(feedforward, channels), nn.Dropout(feedforward_dropout))
         self.norm = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))

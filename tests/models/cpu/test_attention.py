@@ -6,19 +6,17 @@ from torch import nn
 
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.cpu.attention import CPUMultiheadAttention
-from mmduet.models.layers.attention import CrossAttention, RelativePositionAttention, SelfAttention
+from mmduet.models.layers.attention import RelativePositionAttention, TokenAttention
 
 
 def answer(attention, tokens):
     attend = torch.tensor([True] * 3 + [False])[None, None, None]
-    if isinstance(attention, SelfAttention):
-        return attention(tokens, torch.zeros(1), attend)
-    if isinstance(attention, CrossAttention):
+    if isinstance(attention, TokenAttention):
         return attention(tokens, tokens, tokens, attend)
     return attention(tokens, tokens, ~attend[0, 0])
 
 
-ATTENTIONS = pytest.mark.parametrize('kind', [SelfAttention, CrossAttention, RelativePositionAttention])
+ATTENTIONS = pytest.mark.parametrize('kind', [TokenAttention, RelativePositionAttention])
 
 
 def build(kind, dropout):

@@ -4,28 +4,24 @@ import pytest
 import torch
 from torch import nn
 
-from mmduet.models.layers.attention import (
-    CrossAttention,
-    RelativePositionAttention,
-    SelfAttention,
-    relative_sine_table,
-)
+from mmduet.models.layers.attention import RelativePositionAttention, TokenAttention, relative_sine_table
 
 
 def test_attention_equals_the_reference_with_positions_in_queries_and_keys_only():
     torch.manual_seed(0)
-    ours = SelfAttention(channels=16, heads=4, dropout=0.0)
+    ours = TokenAttention(channels=16, heads=4, dropout=0.0)
     reference = nn.MultiheadAttention(16, 4, batch_first=True)
     reference.load_state_dict(ours.state_dict())
     tokens, positions = torch.randn(2, 5, 16), torch.randn(1, 5, 16)
     padding = torch.tensor([[False] * 5, [False, False, False, True, True]])
-    expected, _ = reference(tokens + positions, tokens + positions, tokens, key_padding_mask=padding)
-    assert torch.allclose(ours(tokens, positions, ~padding[:, None, None, :]), expected, atol=1e-6)
+    positioned = tokens + positions
+    expected, _ = reference(positioned, positioned, tokens, key_padding_mask=padding)
+    assert torch.allclose(ours(positioned, positioned, tokens, ~padding[:, None, None, :]), expected, atol=1e-6)
 
 
 def test_attention_to_another_sequence_equals_the_reference():
     torch.manual_seed(0)
-    ours = CrossAttention(channels=16, heads=4, dropout=0.0)
+    ours = TokenAttention(channels=16, heads=4, dropout=0.0)
     reference = nn.MultiheadAttention(16, 4, batch_first=True)
     reference.load_state_dict(ours.state_dict())
     query, key, value = torch.randn(2, 3, 16), torch.randn(2, 5, 16), torch.randn(2, 5, 16)
@@ -87,12 +83,12 @@ def test_padded_tokens_are_not_attended_to_and_real_ones_see_the_same_offsets():
 
 def test_attention_with_dropout_has_the_mean_of_attention_without():
     torch.manual_seed(0)
-    attention = SelfAttention(channels=8, heads=2, dropout=0.3)
-    tokens, positions = torch.randn(1, 6, 8), torch.randn(1, 6, 8)
+    attention = TokenAttention(channels=8, heads=2, dropout=0.3)
+    positioned, tokens = torch.randn(1, 6, 8), torch.randn(1, 6, 8)
     attend = torch.tensor([True] * 4 + [False] * 2)[None, None, None]
     with torch.no_grad():
-        mean = torch.stack([attention.train()(tokens, positions, attend) for _ in range(3000)]).mean(dim=0)
-        assert torch.allclose(mean, attention.eval()(tokens, positions, attend), atol=0.03)
+        mean = torch.stack([attention.train()(positioned, positioned, tokens, attend) for _ in range(3000)]).mean(dim=0)
+        assert torch.allclose(mean, attention.eval()(positioned, positioned, tokens, attend), atol=0.03)
 
 
 def test_relative_attention_with_dropout_has_the_mean_of_attention_without():
@@ -112,7 +108,6 @@ def test_a_map_of_another_size_is_refused_and_so_are_its_weights():
         attention.load_state_dict(RelativePositionAttention(8, 2, 0.0, feature_size=4).state_dict())
 
 
-@pytest.mark.parametrize('kind', [SelfAttention, CrossAttention])
-def test_heads_that_do_not_divide_the_channels_are_refused(kind):
+def test_heads_that_do_not_divide_the_channels_are_refused():
     with pytest.raises(ValueError, match='3 heads do not divide 16 channels'):
-        kind(16, 3, 0.0)
+        TokenAttention(16, 3, 0.0)
