@@ -73,18 +73,15 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         for index, data_batch in enumerate(loader, start=skipped):
             self.run_iter(index, data_batch)
             if self._iter >= self._max_iters and index + 1 < total:
-                self._log_last(index)
+                # The logger prints whole intervals; a run that stops between two would show no loss.
+                self._iter -= 1
+                _, line = self.runner.log_processor.get_log_after_iter(self.runner, index, 'train')
+                self._iter += 1
+                self.runner.logger.info(line)
                 return False
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
         return True
-
-    def _log_last(self, index: int) -> None:
-        # The logger prints whole intervals; a run that stops between two would show no loss.
-        self._iter -= 1
-        _, line = self.runner.log_processor.get_log_after_iter(self.runner, index, 'train')
-        self._iter += 1
-        self.runner.logger.info(line)
 
     def _find_position(self) -> int:
         """Batches of the current epoch that were seen before the checkpoint that training resumes from."""

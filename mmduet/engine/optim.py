@@ -31,11 +31,9 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     that several modules share is in one group, once, as by ``bypass_duplicate``.
 
     Args:
-        optim_wrapper_cfg: config of the wrapper with its ``optimizer``, which states its ``lr``.
-        paramwise_cfg: options of ``DefaultOptimWrapperConstructor``. A custom key takes ``lr_mult``, ``decay_mult`` and what
-            the optimizer takes.
-
-    An unknown option is refused, and an optimizer without a rate.
+        optim_wrapper_cfg: config of the wrapper with its ``optimizer``, which must state its ``lr``.
+        paramwise_cfg: options of ``DefaultOptimWrapperConstructor``; unknown ones are refused. A custom key takes ``lr_mult``,
+            ``decay_mult`` and what the optimizer takes.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:

@@ -84,10 +84,8 @@ def encode_image(pixels: ImageArray) -> str:
 
 
 def describe_case(index: int, summary: Summary, album: Album) -> dict[str, Any]:
-    """What the page shows of one case: its annotation, the image as a data URI (None where it cannot be shown), the boxes any
-    of which is right, and the answer of each system: its box (None for none), how well it fits and what it lies on.
-
-    Boxes are corners in pixels; those of answers are cut to the image.
+    """What the page shows of one case: its annotation, the image as a data URI, the boxes any of which is right, and the answer
+    of each system: its box, cut to the image, how well it fits and what it lies on. None stands for no image and no box.
     """
     cases, answers = summary.cases, []
     for number, system in enumerate(summary.systems):

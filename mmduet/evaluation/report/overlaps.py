@@ -12,11 +12,9 @@ Floats = NDArray[np.float64]
 
 def clip_boxes(boxes: Floats, sizes: NDArray[Any]) -> Floats:
     """(n, 4) corners clipped to images of (n, 2) width and height; what is nan stays nan."""
-    clipped: Floats = np.clip(boxes, 0.0, np.tile(sizes, 2))
-    return clipped
+    return np.clip(boxes, 0.0, np.tile(sizes, 2))
 
 
 def overlap_pairs(first: Floats, second: Floats) -> Floats:
     """IoU of (..., 4) corners, element by element with broadcasting; 0 for boxes without area and for nan."""
-    overlaps: Floats = iou_xyxy(torch.from_numpy(first), torch.from_numpy(second)).nan_to_num(0.0).numpy()
-    return overlaps
+    return iou_xyxy(torch.from_numpy(first), torch.from_numpy(second)).nan_to_num(0.0).numpy()

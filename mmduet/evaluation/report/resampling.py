@@ -103,5 +103,4 @@ def _ratio(sums: Floats, axis: int) -> Floats:
 
 def _distance(sums: Floats, axis: int) -> Floats:
     """Sums of hundreds of fractions that are equal on paper differ in the last digits, and must count as equal."""
-    distance: Floats = np.round(np.abs(sums.sum(axis=axis)), DECIMALS)
-    return distance
+    return np.round(np.abs(sums.sum(axis=axis)), DECIMALS)

@@ -75,8 +75,7 @@ def _score(predictions: Predictions, cases: Cases) -> System:
 
 def _columns(overlaps: Floats, thresholds: Sequence[float] = THRESHOLDS) -> Floats:
     """(n, k + 1): hits at each threshold, then the IoU, all in percent."""
-    columns: Floats = 100.0 * np.column_stack([overlaps[:, None] >= np.array(thresholds), overlaps]).astype(np.float64)
-    return columns
+    return 100.0 * np.column_stack([overlaps[:, None] >= np.array(thresholds), overlaps]).astype(np.float64)
 
 
 def _plain(interval: Interval, **more: float) -> dict[str, float | None]:

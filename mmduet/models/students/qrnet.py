@@ -106,10 +106,7 @@ class QRNet(FusionGrounder):
 
 
 def _build_backbone(config: dict[str, Any]) -> Any:
-    """Build MMDetection's Swin with its own random weights, on the CPU where weights are not wanted (the meta device).
-
-    It takes the numbers of its drop path from a tensor at construction, which has none on that device.
-    """
+    """Build MMDetection's Swin with its own random weights; not on the meta device, as it reads a tensor at construction."""
     device = torch.get_default_device()
     with torch.device('cpu' if device.type == 'meta' else device):
         backbone = MODELS.build(config)

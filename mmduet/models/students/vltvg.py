@@ -43,8 +43,7 @@ class VisualLinguisticVerification(nn.Module):
         score = (self.scale * torch.exp(-(1 - fit)**2 / (2 * self.sigma**2))).to(visual.dtype)
         condition = self.condition_attention(visual, text, text, attend_text)
         context = self.context_attention(visual + condition, visual, visual_padding)
-        verified: Tensor = (self.cell_norm(visual) + self.context_norm(context)) * score
-        return verified
+        return (self.cell_norm(visual) + self.context_norm(context)) * score
 
 
 class DecoderLayer(nn.Module):
@@ -64,8 +63,7 @@ class DecoderLayer(nn.Module):
         from_text = self.norm[0](self.word_attn(state + queries[0], text, text, attend_text))
         from_image = self.img_attn(from_text + queries[1], keys, visual, attend_visual)
         state = self.norm[1](state + from_image)
-        updated: Tensor = self.norm[2](state + self.ffn(state))
-        return updated
+        return self.norm[2](state + self.ffn(state))
 
 
 class MultiStageDecoder(nn.Module):
