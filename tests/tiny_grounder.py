@@ -75,10 +75,10 @@ def make_data_root(folder: Path, count: int = 12, splits: tuple[str, ...] = ('tr
     return folder
 
 
-def load_tiny_config(work_dir: Path, data_root: Path, **changes: Any) -> Any:
-    """The config ``tests/tiny_config.py`` with its folders set, and dotted ``changes`` (``__`` for the dot)."""
+def load_tiny_config(work_dir: Path, data_root: Path, file: str = 'tiny_config.py', **changes: Any) -> Any:
+    """A config of ``tests`` with its folders set, and dotted ``changes`` (``__`` for the dot)."""
     from mmengine.config import Config
-    cfg = Config.fromfile(str(Path(__file__).parent / 'tiny_config.py'))
+    cfg = Config.fromfile(str(Path(__file__).parent / file))
     cfg.work_dir = str(work_dir)
     # MMEngine keeps loggers and message hubs by this name for the life of the process.
     cfg.experiment_name = uuid.uuid4().hex

@@ -27,7 +27,7 @@ from mmduet.engine.random_state import get_random_state, set_random_state
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.models.distill import student_of
+from mmduet.models.distill import DistillHead, student_of
 from mmduet.registry import RUNNERS
 
 
@@ -116,6 +116,10 @@ class GroundingRunner(Runner):
             preprocessor = self.plain_model.data_preprocessor
             if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
                 tell(loop.dataloader.dataset, 'set_tokenizer', preprocessor.tokenizer.encode)
+            head = getattr(self.plain_model, 'head', None)
+            if fn_name == 'before_train' and isinstance(head, DistillHead):
+                calls = self.optim_wrapper._accumulative_counts
+                head.accumulate(calls, self.optim_wrapper.inner_count % calls)
             for metric in () if fn_name == 'before_train' else loop.evaluator.metrics:
                 if isinstance(metric, GroundingMetric):
                     metric.pretrain_excludes = self.pretrain_excludes

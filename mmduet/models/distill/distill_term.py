@@ -38,5 +38,5 @@ class DistillTerm(nn.Module, ABC):
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """The weighted loss, a scalar, from the student's float32 features and the teacher's required targets.
 
-        ``step`` counts the training calls of the head, from 0.
+        ``step`` counts the updates of the optimizer, from 0: training calls whose gradients are summed have the same.
         """

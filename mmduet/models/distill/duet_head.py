@@ -22,10 +22,12 @@ class DUETHead(DistillHead):
             ``from_teacher``, the one whose targets it takes.
         channels: C of the student; the wrapper fills it in.
         embed_dims: D by name of the teacher; the wrapper fills it in.
-        warmup_steps: all losses grow linearly to full weight over so many training calls; 0 for none.
+        warmup_steps: all losses grow linearly to full weight over so many updates of the optimizer; 0 for none.
+        weight: multiplies all terms, > 0: the balance against the student's box loss, whose weights differ from student to
+            student (method, balance).
 
     Raises:
-        ValueError: a term does not name one of several teachers, or names one that is not there.
+        ValueError: the weight is not positive; a term does not name one of several teachers, or names one that is not there.
 
     >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
@@ -35,10 +37,12 @@ class DUETHead(DistillHead):
     """
 
     def __init__(self, terms: Mapping[str, dict[str, Any] | None], channels: int, embed_dims: Mapping[str, int],
-                 warmup_steps: int = 0) -> None:
+                 warmup_steps: int = 0, weight: float = 1.0) -> None:
         super().__init__()
+        if weight <= 0:
+            raise ValueError(f'the weight of the head must be positive, got {weight}')
         self.warmup_steps = warmup_steps
-        self.steps = 0
+        self.weight = weight
         self.spaces = nn.ModuleDict({name: JointSpace(channels, width) for name, width in embed_dims.items()})
         self.terms = nn.ModuleDict()
         self.teacher_of: dict[str, str] = {}
@@ -74,14 +78,7 @@ class DUETHead(DistillHead):
             exact = features.float()
             losses = {f'loss_{name}': term(exact, targets[self.teacher_of[name]], batch, self.steps)
                       for name, term in self._named_terms()}
-        share = min(1.0, (self.steps + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        self.steps += self.training
+        share = self.weight * (min(1.0, (self.steps + 1) / self.warmup_steps) if self.warmup_steps else 1.0)
+        if self.training:
+            self.count_call()
         return losses if share == 1 else {name: share * value for name, value in losses.items()}
-
-    def get_extra_state(self) -> Tensor:
-        """The number of training calls, so that a resumed run goes on with warm-up and sampling where it stopped."""
-        return torch.tensor(self.steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Go on after so many training calls."""
-        self.steps = int(state)

@@ -1,7 +1,6 @@
 """Region-contrastive self-distillation; the form of the loss is ours, as the DUET paper released no code."""
 import torch
 import torch.nn.functional as F
-from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, nn
 
 from mmduet.models.losses.gathering import gather_rows
@@ -24,7 +23,8 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
         positives, positive_weight: (B, P, D), and (B, P) >= 0 that sum to 1 over an image, or to 0 where it has no positive.
         negatives, negative_valid: (B, N, D) of the anchor's own image, and (B, N) bool.
         temperature: > 0.
-        cross_image, cross_image_valid: (M, D) negatives of every anchor, and (M,) bool; all are valid where not given.
+        cross_image, cross_image_valid: (M, D) negatives of other images, and (B, M) bool, for which anchors they count; both
+            or neither.
 
     Returns:
         Scalar, the mean over images; an image without a positive or without a valid negative contributes 0.
@@ -51,11 +51,9 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
     positive = torch.einsum('bd,bpd->bp', anchors, at_least_float32(positives)) / temperature
     negative = torch.einsum('bd,bnd->bn', anchors, at_least_float32(negatives)) / temperature
     negative = negative.masked_fill(~negative_valid, EXCLUDED)
-    if cross_image is not None:
+    if cross_image is not None and cross_image_valid is not None:
         others = anchors @ at_least_float32(cross_image).T / temperature
-        if cross_image_valid is not None:
-            others = others.masked_fill(~cross_image_valid, EXCLUDED)
-        negative = torch.cat([negative, others], dim=1)
+        negative = torch.cat([negative, others.masked_fill(~cross_image_valid, EXCLUDED)], dim=1)
     if negative.shape[1] == 0:
         return positive.sum() * 0
     # log(exp(p) + sum exp(n)) - p, without overflow.
@@ -65,7 +63,7 @@ def region_contrastive_loss(anchors: Tensor, positives: Tensor, positive_weight:
 
 @MODELS.register_module()
 class RegionContrastiveLoss(nn.Module):
-    """Weighted ``region_contrastive_loss``; if ``gather``, negatives of the other ranks' images are negatives too.
+    """Weighted ``region_contrastive_loss``; if ``gather``, negatives of all other images of all ranks are negatives too.
 
     Raises:
         ValueError: the weight is negative or the temperature not positive.
@@ -79,19 +77,18 @@ class RegionContrastiveLoss(nn.Module):
         self.temperature = temperature
         self.gather = gather
 
-    def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions) -> Tensor:
-        """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``."""
-        cross_image, cross_image_valid = self._cross_image(negatives, regions.negative_valid) if self.gather else (None, None)
+    def forward(self, anchors: Tensor, positives: Tensor, negatives: Tensor, regions: Regions, image: Tensor) -> Tensor:
+        """Scalar loss of (B, D) ``anchors`` against (B, P, D) ``positives`` and (B, N, D) ``negatives`` of ``regions``.
+
+        ``image`` is (B,), the number of the image of each; see ``TargetIdentity``.
+        """
+        cross_image, valid = self._cross_image(negatives, regions.negative_valid, image) if self.gather else (None, None)
         return self.weight * region_contrastive_loss(anchors, positives, regions.positive_weight, negatives,
-                                                     regions.negative_valid, self.temperature, cross_image, cross_image_valid)
+                                                     regions.negative_valid, self.temperature, cross_image, valid)
 
     @staticmethod
-    def _cross_image(negatives: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Negatives of the other ranks, (M, D) and (M,); every rank's own are left to ``region_contrastive_loss``."""
-        if get_world_size() == 1:
-            return None, None
-        everyone = gather_rows(negatives).flatten(0, 1)
-        start = get_rank() * valid.numel()
-        everyone_valid = gather_rows(valid.to(torch.uint8)).bool().flatten()
-        own = torch.arange(len(everyone), device=valid.device)
-        return everyone, everyone_valid & ((own < start) | (own >= start + valid.numel()))
+    def _cross_image(negatives: Tensor, valid: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Negatives of all expressions of all ranks, (M, D), and (B, M) bool, which are valid and of another image."""
+        other = image[:, None] != gather_rows(image)
+        everyone_valid = other[:, :, None] & gather_rows(valid.to(torch.uint8)).bool()
+        return gather_rows(negatives).flatten(0, 1), everyone_valid.flatten(1)

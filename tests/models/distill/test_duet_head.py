@@ -56,11 +56,24 @@ def test_terms_that_share_an_embedding_train_one_projector_which_the_checkpoint_
     assert weights == {f'spaces.teacher.projectors.{name}.layers.{layer}.weight' for name in SEMANTIC for layer in (0, 2)}
 
 
-def test_losses_warm_up_linearly_over_training_calls():
+def test_losses_warm_up_linearly_over_updates():
     head, plain = make_head(4, contrast=None), make_head(contrast=None)
     full = call(plain)['loss_text']
     shares = [call(head)['loss_text'].item() / full.item() for _ in range(5)]
     assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    accumulating = make_head(4, contrast=None)
+    accumulating.accumulate(2, made=1)
+    shares = [call(accumulating)['loss_text'].item() / full.item() for _ in range(4)]
+    assert shares == pytest.approx([0.25, 0.5, 0.5, 0.75])
+
+
+def test_a_weight_multiplies_every_term_and_is_positive():
+    plain, heavy = make_head(), DUETHead(TERMS, CHANNELS, {'teacher': EMBED_DIMS}, weight=2.5)
+    heavy.load_state_dict(plain.state_dict())
+    assert {name: value.item() for name, value in call(heavy).items()} == pytest.approx(
+        {name: 2.5 * value.item() for name, value in call(plain).items()})
+    with pytest.raises(ValueError, match='weight of the head must be positive, got 0'):
+        DUETHead(TERMS, CHANNELS, {'teacher': EMBED_DIMS}, weight=0)
 
 
 def test_draws_change_from_step_to_step_and_go_on_where_a_checkpoint_stopped():
@@ -72,6 +85,9 @@ def test_draws_change_from_step_to_step_and_go_on_where_a_checkpoint_stopped():
     resumed = make_head()
     resumed.load_state_dict(state)
     assert call(resumed)['loss_contrast'].item() == third
+    resumed.load_state_dict(state)
+    resumed.accumulate(2)
+    assert [call(resumed)['loss_contrast'].item() == third for _ in range(3)] == [True, True, False]
     resumed.load_state_dict(state)
     assert call(resumed.eval())['loss_contrast'].item() == call(resumed)['loss_contrast'].item()
 

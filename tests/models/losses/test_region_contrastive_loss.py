@@ -64,12 +64,12 @@ def test_an_invalid_negative_changes_nothing():
     assert region_contrastive_loss(anchors, positives, weight, negatives, valid, 0.1) == pytest.approx(fewer.item(), rel=1e-6)
 
 
-def test_foreign_negatives_count_as_if_they_were_everyones_own():
+def test_cross_image_negatives_count_as_if_they_were_everyones_own():
     anchors, positives, negatives = unit(2, 8), unit(2, 2, 8, seed=1), unit(2, 3, 8, seed=2)
-    cross_image, cross_image_valid = unit(4, 8, seed=3), torch.tensor([True, False, True, True])
+    cross_image, cross_image_valid = unit(4, 8, seed=3), torch.tensor([True, False, True, True]).expand(2, 4)
     weight = torch.full((2, 2), 0.5)
     given = region_contrastive_loss(anchors, positives, weight, negatives, all_valid(2, 3), 0.1, cross_image, cross_image_valid)
-    own = torch.cat([negatives, cross_image[cross_image_valid].expand(2, -1, -1)], dim=1)
+    own = torch.cat([negatives, cross_image[cross_image_valid[0]].expand(2, -1, -1)], dim=1)
     expected = region_contrastive_loss(anchors, positives, weight, own, all_valid(2, 6), 0.1)
     assert given == pytest.approx(expected.item(), rel=1e-5)
 
@@ -106,5 +106,19 @@ def test_the_module_weights_the_loss_and_reads_the_regions():
     regions = Regions(positives=boxes, positive_weight=torch.tensor([[0.25, 0.75]]), negatives=boxes[:, :1],
                       negative_valid=all_valid(1, 1))
     loss = RegionContrastiveLoss(weight=2.0, temperature=1.0, gather=True)
-    value = loss(torch.tensor([X]), torch.tensor([[X, Y]]), torch.tensor([[Y]]), regions)
+    value = loss(torch.tensor([X]), torch.tensor([[X, Y]]), torch.tensor([[Y]]), regions, torch.tensor([7]))
     assert value == pytest.approx(2 * 0.598175, abs=1e-5)
+
+
+def test_gathered_negatives_of_one_process_are_those_of_other_images():
+    anchors, positives, negatives = unit(3, 8), unit(3, 1, 8, seed=1), unit(3, 2, 8, seed=2)
+    boxes, ones, valid = torch.full((3, 2, 4), 0.5), torch.ones(3, 1), torch.tensor([[True, True], [True, False], [True, True]])
+    regions = Regions(positives=boxes[:, :1], positive_weight=ones, negatives=boxes, negative_valid=valid)
+    images = torch.tensor([5, 6, 5])
+    given = RegionContrastiveLoss(1.0, 0.5, gather=True)(anchors, positives, negatives, regions, images)
+    # Rows 0 and 2 are about one image and do not lend each other negatives.
+    lists = [torch.cat([negatives[0], negatives[1, :1]]), torch.cat([negatives[1, :1], negatives[0], negatives[2]]),
+             torch.cat([negatives[2], negatives[1, :1]])]
+    logits = [torch.cat([positives[k] @ anchors[k], own @ anchors[k]]) / 0.5 for k, own in enumerate(lists)]
+    expected = torch.stack([row.logsumexp(0) - row[0] for row in logits]).mean()
+    torch.testing.assert_close(given, expected)

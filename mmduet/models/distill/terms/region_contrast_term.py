@@ -26,7 +26,7 @@ class RegionContrastTerm(DistillTerm):
         sampler: config of a ``RegionSampler``; ``SLASampler`` by default.
         anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
         weight, temperature: of the loss, and of its softmax.
-        gather: negatives of the other ranks' images are negatives too.
+        gather: negatives of all other images, those on other ranks included, are negatives too.
     """
 
     def __init__(self, space: JointSpace, sampler: Config | None = None, anchor: Config | None = None, weight: float = 0.5,
@@ -44,7 +44,8 @@ class RegionContrastTerm(DistillTerm):
         regions = self.sample(targets, batch, step)
         embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
-        loss: Tensor = self.loss(self.anchor(features, self.projector), positives, negatives, regions)
+        loss: Tensor = self.loss(self.anchor(features, self.projector), positives, negatives, regions,
+                                 batch.identity.image)
         return loss
 
     def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Regions:
