@@ -45,7 +45,8 @@ def make_model():
 def losses_and_gradients(rows):
     model = make_model()
     data = model.data_preprocessor(make_data(rows), True)
-    losses = (DistributedDataParallel(model) if dist.is_initialized() else model)(**data, mode='loss')
+    wrapped = DistributedDataParallel(model) if dist.is_initialized() else model
+    losses = wrapped(**data, mode='loss')
     sum(losses.values()).backward()
     return ({name: value.detach() for name, value in losses.items()},
             {name: parameter.grad for name, parameter in model.named_parameters()})
