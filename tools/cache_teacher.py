@@ -99,7 +99,7 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
 
 
 def measure(teacher: Any, mirrored: bool) -> Any:
-    """The geometry of a teacher's outputs; their feature size is found by a forward pass."""
+    """The geometry of a teacher's targets; their feature size is found by a forward pass."""
     import torch
 
     from mmduet.teacher_cache.plan import Geometry
@@ -110,7 +110,9 @@ def measure(teacher: Any, mirrored: bool) -> Any:
     except NotImplementedError as error:
         print(f'no similarity is cached: {error}', flush=True)
         feature_size = None
-    return Geometry(embed_dims=teacher.embed_dims, feature_size=feature_size, views=2 if mirrored else 1)
+    bias = teacher.logit_bias
+    return Geometry(embed_dims=teacher.embed_dims, feature_size=feature_size, views=2 if mirrored else 1,
+                    logit_scale=teacher.logit_scale.item(), logit_bias=None if bias is None else bias.item())
 
 
 def hash_weights(teacher: Any) -> str:

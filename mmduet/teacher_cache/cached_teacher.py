@@ -1,5 +1,6 @@
 """A teacher whose targets were written to disk before: they are read from there, its weights are not loaded."""
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from mmduet.io.files import find_file
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, Source, TeacherTargets, View
-from mmduet.teacher_cache.identity import ABSENT, identify_teacher, width_of
+from mmduet.teacher_cache.identity import ABSENT, has_bias, identify_teacher, width_of
 from mmduet.teacher_cache.store import MANIFEST, CacheError, CacheSection, differences, read_manifest
 
+CACHED = frozenset({'text', 'region', 'image', 'others', 'similarity', 'logit_scale'})
 Floats = NDArray[np.floating[Any]]
 
 
@@ -30,6 +32,7 @@ class CachedTeacher(BaseTeacher):
     * ``text`` is that of the words as they are in the batch, mirrored or not: the same;
     * ``image``, ``region`` and ``others`` are those of the whole image and of the uncut boxes, mirrored where the view is,
       however it was cropped, resized, jittered in colour or blurred;
+    * ``logit_scale`` and ``logit_bias`` are the teacher's;
     * ``similarity`` is read from the map of the whole image at the part that the view shows: equal without a crop,
       coarser than the teacher's own map of a crop.
 
@@ -44,14 +47,19 @@ class CachedTeacher(BaseTeacher):
         teacher: config of the teacher, which is not built.
     """
 
-    gives = frozenset({'text', 'region', 'image', 'others', 'similarity'})
-
     def __init__(self, cache: str | Path, teacher: dict[str, Any]) -> None:
         super().__init__()
         self.cache = Path(cache)
         self.teacher = teacher
         self._identity: dict[str, Any] | None = None
         self._sections: dict[tuple[str, str], CacheSection] = {}
+
+    @property
+    def gives(self) -> frozenset[str]:  # type: ignore[override]  # known once the cache is there
+        """Every cached target; ``logit_bias`` where the cache has one, without a cache where the teacher's model has one."""
+        manifests = self._find_manifests()
+        biased = has_bias(self.teacher) if not manifests else read_manifest(manifests[0].parent)['logit_bias'] is not None
+        return CACHED | {'logit_bias'} if biased else CACHED
 
     @property
     def embed_dims(self) -> int | None:  # type: ignore[override]  # known once the cache is there
@@ -88,6 +96,7 @@ class CachedTeacher(BaseTeacher):
             'image': lambda: _stack([entry.image for entry in entries], device),
             'similarity': lambda: _similarity_of_views([entry.similarity for entry in entries], views, device),
             'others': lambda: _gather_others(entries, images, batch),
+            **{name: partial(_number, entries[0].manifest, name, device) for name in ('logit_scale', 'logit_bias')},
         }
         return TeacherTargets(**{name: targets[name]() for name in sorted(required)})
 
@@ -163,6 +172,11 @@ class _Entry:
             raise self._missing(f'its words {text!r}{" with the mirrored image" if self._view else ""}')
 
     @property
+    def manifest(self) -> dict[str, Any]:
+        """Of its section."""
+        return self._section.manifest
+
+    @property
     def text(self) -> Floats:
         """(D,)."""
         return self._section.tables['text'][self._text_row]
@@ -202,6 +216,11 @@ class _Entry:
         name = self._source.expression_id
         return CacheError(f'the cache {self._section.folder} has no entry for expression {name!r}: {what} was not cached; '
                           f'add it with: {self._section.manifest["command"]}{flags} --redo')
+
+
+def _number(manifest: Mapping[str, Any], name: str, device: torch.device) -> Tensor:
+    """() float32, filled in on the device."""
+    return torch.full((), manifest[name], dtype=torch.float32, device=device)
 
 
 def _stack(rows: list[Floats], device: torch.device) -> Tensor:

@@ -48,12 +48,23 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
 
 def width_of(config: Mapping[str, Any]) -> int | None:
     """D of the joint space of a teacher of this config, by the description of its model; None for a teacher without one."""
+    width = _describe(config).get('embed_dim')
+    return None if width is None else int(width)
+
+
+def has_bias(config: Mapping[str, Any]) -> bool:
+    """Whether a teacher of this config adds a bias to its logits, by the description of its model."""
+    return _describe(config).get('init_logit_bias') is not None
+
+
+def _describe(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model config of a teacher, or of the teacher in it; empty for one without."""
     if 'teacher' in config:
-        return width_of(config['teacher'])
+        return _describe(config['teacher'])
     if config.get('model_config') is not None:
-        return int(json.loads(find_file(config['model_config']).read_bytes())['embed_dim'])
-    described = open_clip.get_model_config(config['model']) if 'model' in config else None
-    return None if described is None else int(described['embed_dim'])
+        described: Mapping[str, Any] = json.loads(find_file(config['model_config']).read_bytes())
+        return described
+    return open_clip.get_model_config(config['model']) or {} if 'model' in config else {}
 
 
 def _identify_weights(pretrained: str | None) -> str:

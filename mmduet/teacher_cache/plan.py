@@ -18,17 +18,20 @@ Boxes = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """Sizes of a teacher's targets.
+    """Sizes of a teacher's targets, and what goes with its cosines.
 
     Attributes:
         embed_dims: D.
         feature_size: (h, w) of its map of patch features; None without one.
         views: 2 where images are also cached mirrored, else 1.
+        logit_scale, logit_bias: what it multiplies its cosines by, and adds then; None for one without a bias.
     """
 
     embed_dims: int
     feature_size: tuple[int, int] | None
     views: int
+    logit_scale: float
+    logit_bias: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,9 @@ def describe_section(plan: CachePlan, split: str, dataset: GroundingDataset, geo
                  'objects_sha256': first.get('objects_hash') if plan.index.others is not None else None},
         'views': ['image', 'mirrored image'][:geometry.views],
         'embed_dims': geometry.embed_dims,
-        'grid': None if geometry.feature_size is None else list(geometry.feature_size),
+        'logit_scale': geometry.logit_scale,
+        'logit_bias': geometry.logit_bias,
+        'feature_size': None if geometry.feature_size is None else list(geometry.feature_size),
         'distractors': plan.index.others is not None,
         'counts': {'expressions': len(plan.index.ids), 'texts': len(plan.index.texts), 'images': len(plan.images),
                    'crops': len(plan.crops)},

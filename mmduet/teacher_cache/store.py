@@ -2,7 +2,8 @@
 
 A cache is a folder with a section ``DATASET/SPLIT`` for every split. A section holds
 
-* ``manifest.json``: which teacher spoke about which data, the shards with their checksums, and whether all are there;
+* ``manifest.json``: which teacher spoke about which data, its logit scale and bias, the shards with their checksums, and
+  whether all are there;
 * ``index.json``: the texts and, by expression, the rows of its image, crop and texts (see ``CacheIndex``);
 * ``text-00000.f16`` ...: rows of text embeddings, (n, D);
 * ``image-00000.f16`` ...: for some images the rows of ``image`` (n, V, D), ``crop`` (m, V, D) and ``similarity`` (k, V, h, w),
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of, write_atomically
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST, INDEX = 'manifest.json', 'index.json'
 DIGEST_BYTES = 32
 FLOAT = np.dtype('<f2')
@@ -124,7 +125,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise CacheError(f'{path} is damaged: {error}') from error
     if manifest.get('format') != FORMAT:
-        raise CacheError(f'{path} has format {manifest.get("format")!r}, this version of mmduet reads {FORMAT}')
+        raise CacheError(f'{path} has format {manifest.get("format")!r}, this version of mmduet reads {FORMAT}. Make it anew '
+                         f'with: {manifest.get("command", "python tools/cache_teacher.py CONFIG")} --redo')
     return manifest
 
 

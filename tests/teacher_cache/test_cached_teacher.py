@@ -14,8 +14,9 @@ from mmduet.registry import MODELS, RUNNERS
 from mmduet.teacher_cache.store import CacheError
 from projects.ablation.control_teachers import ShuffledTeacher
 from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
+from tests.tiny_clip_config import write_clip_config
 
-ALL = frozenset({'text', 'region', 'image', 'similarity', 'others'})
+ALL = frozenset({'text', 'region', 'image', 'similarity', 'others', 'logit_scale'})
 PLAIN, FLIP = dict(type=RandomFlip, prob=0.0), dict(type=RandomFlip, prob=1.0)
 CROP = dict(type=RandomTargetCrop, prob=1.0, short_sides=[32], crop_range=(10, 20), min_kept=0.6)
 
@@ -61,6 +62,7 @@ def test_it_agrees_with_the_teacher_about_the_same_view(made, transform, share):
         torch.testing.assert_close(second.norm(dim=-1), there.float())
         assert there.all() or (name == 'others' and len(batch.views) == 18)
     torch.testing.assert_close(found.similarity, given.similarity, atol=2e-3, rtol=0)
+    assert found.logit_scale.equal(given.logit_scale) and found.logit_scale.item() == pytest.approx(19.5, abs=0.1)
 
 
 def test_a_crop_reads_its_part_of_the_map_and_the_whole_image_otherwise(made):
@@ -158,8 +160,31 @@ def test_a_term_that_requires_what_is_not_cached_is_refused_at_construction(made
     config = load_config(*made).model
     config.head.terms = dict(dense=dict(type=FeatureTerm, student='text', teacher='patches'))
     with pytest.raises(ValueError, match=r"the term 'dense' \(FeatureTerm\) requires patches, which CachedTeacher does not "
-                                         'give: it gives image, others, region, similarity, text'):
+                                         'give: it gives image, logit_scale, others, region, similarity, text'):
         MODELS.build(config)
+
+
+def test_it_gives_the_scale_alone_and_a_bias_where_the_teacher_has_one(made, tmp_path):
+    root, cache = made
+    found, _ = ask(build(root, cache), build_dataset(root), {'logit_scale'})
+    assert found.given().keys() == {'logit_scale'} and found.logit_scale.shape == ()
+    changes = dict(model='tiny_sigmoid', pretrained=None,
+                   model_config=write_clip_config(tmp_path, 'tiny_sigmoid', custom_text=True, init_logit_bias=-9.3))
+    assert build(root, tmp_path / 'nowhere', **changes).gives == ALL | {'logit_bias'}
+    biased = write_cache(root, tmp_path / 'cache', '--cfg-options',
+                         *(f'model.teacher.{name}={value}' for name, value in changes.items()))
+    teacher = build(root, biased, **changes)
+    assert teacher.gives == ALL | {'logit_bias'} and build(root, cache).gives == ALL
+    given, _ = ask(teacher, build_dataset(root), {'logit_bias', 'logit_scale'})
+    assert given.logit_bias.item() == pytest.approx(-9.3) and given.logit_scale.item() == pytest.approx(1 / 0.07)
+
+
+def test_a_cache_of_before_is_refused_in_a_sentence(copied):
+    root, cache = copied
+    path = cache / 'tiny/train/manifest.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'format': 2}))
+    with pytest.raises(CacheError, match=r'format 2, this version of mmduet reads 3\. Make it anew with: python .* --redo'):
+        build(root, cache).init_weights()
 
 
 def test_another_teacher_can_wrap_it(made):

@@ -48,12 +48,13 @@ def test_mirroring_is_wanted_where_the_pipeline_does_it(root):
 def test_shards_cover_all_rows(monkeypatch):
     monkeypatch.setattr('mmduet.teacher_cache.plan.TEXTS_PER_SHARD', 3)
     monkeypatch.setattr('mmduet.teacher_cache.plan.IMAGES_PER_SHARD', 2)
-    shards = lay_out(4, [2, 3, 7], [1, 2, 5], Geometry(embed_dims=8, feature_size=(2, 3), views=2))
+    shards = lay_out(4, [2, 3, 7], [1, 2, 5], Geometry(embed_dims=8, feature_size=(2, 3), views=2, logit_scale=20.0))
     assert {shard.name: dict(shard.parts) for shard in shards} == {
         'text-00000.f16': {'text': (3, 8)}, 'text-00001.f16': {'text': (1, 8)},
         'image-00000.f16': {'image': (2, 2, 8), 'crop': (3, 2, 8), 'similarity': (2, 2, 2, 3)},
         'image-00001.f16': {'image': (1, 2, 8), 'crop': (4, 2, 8), 'similarity': (3, 2, 2, 3)}}
-    assert 'similarity' not in lay_out(1, [1], [1], Geometry(embed_dims=8, feature_size=None, views=1))[1].parts
+    without = Geometry(embed_dims=8, feature_size=None, views=1, logit_scale=20.0)
+    assert 'similarity' not in lay_out(1, [1], [1], without)[1].parts
 
 
 def test_refcoco_with_mirrored_images_stays_under_half_a_gigabyte():
@@ -62,7 +63,7 @@ def test_refcoco_with_mirrored_images_stays_under_half_a_gigabyte():
     images, boxes, expressions = 20_000, 50_000, 142_210
     crop_ends = (np.arange(1, images + 1) * boxes // images).tolist()
     expression_ends = (np.arange(1, images + 1) * expressions // images).tolist()
-    geometry = Geometry(embed_dims=512, feature_size=(14, 14), views=2)
+    geometry = Geometry(embed_dims=512, feature_size=(14, 14), views=2, logit_scale=20.0)
     shards = lay_out(round(1.47 * expressions), crop_ends, expression_ends, geometry)
     # ids, texts and five numbers of an expression take less than 80 bytes in the index.
     total = sum(shard.size for shard in shards) + 80 * expressions
@@ -72,9 +73,10 @@ def test_refcoco_with_mirrored_images_stays_under_half_a_gigabyte():
 
 def test_the_description_names_data_and_teacher(root):
     dataset = build_dataset(root)
-    geometry = Geometry(embed_dims=8, feature_size=(2, 3), views=2)
+    geometry = Geometry(embed_dims=8, feature_size=(2, 3), views=2, logit_scale=20.0)
     content = describe_section(plan_section(dataset, 'train', True), 'train', dataset, geometry, {'type': 'CLIPTeacher'})
     assert content['data'] == {'dataset': 'tiny', 'split': 'train', 'annotations_sha256': dataset.annotations.hashes['train'],
                                'objects_sha256': None}
     assert content['counts'] == {'expressions': 6, 'texts': 4, 'images': 3, 'crops': 6}
-    assert (content['grid'], content['views'], content['distractors']) == ([2, 3], ['image', 'mirrored image'], False)
+    assert (content['logit_scale'], content['logit_bias']) == (20, None)
+    assert (content['feature_size'], content['views'], content['distractors']) == ([2, 3], ['image', 'mirrored image'], False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmduet.teacher_cache.store import (
+    FORMAT,
     CacheError,
     CacheIndex,
     CacheSection,
@@ -29,7 +30,7 @@ def make_section(folder, complete=True):
     write_shard(folder, second, {'image': IMAGE[:1] + 1})
     (folder / 'index.json').write_bytes(INDEX.encode())
     shards = [dict(name=shard.name, parts=shard.parts, sha256=find_checksum(folder, shard)) for shard in (SHARD, second)]
-    manifest = dict(format=2, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
+    manifest = dict(format=FORMAT, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
                     index_sha256=hashlib.sha256(INDEX.encode()).hexdigest())
     (folder / 'manifest.json').write_text(json.dumps(manifest))
     return folder
@@ -95,7 +96,8 @@ def test_a_half_written_section_says_how_far_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(('content', 'message'), [(None, 'no cache of a teacher'), ('{"format": 1', 'is damaged'),
-                                                  ('{"format": 7}', 'has format 7, this version of mmduet reads 2')])
+                                                  ('{"format": 2, "command": "python x"}',
+                                                   r'has format 2, .* mmduet reads 3\. Make it anew with: python x --redo')])
 def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / 'manifest.json').write_text(content)

@@ -28,7 +28,7 @@ def job(tmp_path, teacher, monkeypatch):
     monkeypatch.setattr('mmduet.teacher_cache.plan.IMAGES_PER_SHARD', 2)
     dataset = build_dataset(make_cache_root(tmp_path / 'root'))
     plan = plan_section(dataset, 'train', mirrored=True)
-    geometry = Geometry(embed_dims=64, feature_size=(8, 8), views=2)
+    geometry = Geometry(embed_dims=64, feature_size=(8, 8), views=2, logit_scale=20.0)
     return plan, lay_out(len(plan.index.texts), plan.crop_ends, plan.expression_ends, geometry)
 
 

@@ -39,7 +39,8 @@ def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
     manifest = CacheSection(cache / 'tiny/train').manifest
     assert manifest['config'] == CONFIG and manifest['command'] == (
         f'python tools/cache_teacher.py {CONFIG} --out {cache} --splits train --data-root {root}')
-    assert (manifest['teacher']['crop_scale'], manifest['teacher']['precision'], manifest['grid']) == (1.2, 'float32', [8, 8])
+    assert (manifest['teacher']['crop_scale'], manifest['teacher']['precision']) == (1.2, 'float32')
+    assert manifest['feature_size'] == [8, 8] and manifest['logit_bias'] is None
     assert len(manifest['loaded_weights_sha256']) == 64
     assert all(len(shard['sha256']) == 64 for shard in manifest['shards'])
 
@@ -112,7 +113,7 @@ def test_a_teacher_without_patch_features_is_cached_without_similarity(root, tmp
 
     monkeypatch.setattr(clip_teacher, 'find_patch_encoder', no_encoder)
     section = CacheSection(write_cache(root, tmp_path / 'cache') / 'tiny/train')
-    assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['grid'] is None
+    assert section.tables.keys() == {'text', 'image', 'crop'} and section.manifest['feature_size'] is None
     assert 'no similarity is cached: no patch features are known' in capsys.readouterr().out
 
 

@@ -48,6 +48,8 @@ class CLIPTeacher(BaseTeacher):
     embed_dims: int
     mean: Tensor
     std: Tensor
+    logit_scale: Tensor
+    logit_bias: Tensor | None
 
     def __init__(self, model: str = 'ViT-B-16', pretrained: str | None = None, model_config: str | None = None,
                  crop_scale: float = 1.2, precision: str = 'float32', mean: Sequence[float] | None = None,
@@ -60,13 +62,17 @@ class CLIPTeacher(BaseTeacher):
         # A head that is built after it must start as it does beside a teacher that draws nothing.
         with torch.random.fork_rng(devices=[]):
             built = build_open_clip(model, pretrained, model_config)
+        # Taken in float32: in bfloat16 a scale of 100 would be off by up to half a unit.
+        self.register_buffer('logit_scale', built.clip.logit_scale.detach().exp().reshape(()), persistent=False)
+        bias = getattr(built.clip, 'logit_bias', None)  # not every model of open_clip has the attribute
+        self.register_buffer('logit_bias', None if bias is None else bias.detach().clone().reshape(()), persistent=False)
         self.clip = built.clip.to(PRECISIONS[precision]).requires_grad_(False)
         self.tokenize = built.tokenize
         self.embed_dims = built.embed_dims
         self.gives = frozenset({'text', 'region', 'image', 'others', 'logit_scale'})
         if has_patch_encoder(self.clip.visual):
             self.gives |= NEEDS_PATCHES
-        if getattr(self.clip, 'logit_bias', None) is not None:  # not every model of open_clip has the attribute
+        if self.logit_bias is not None:
             self.gives |= {'logit_bias'}
         self.image_size = built.image_size
         self.interpolation = built.interpolation
@@ -84,10 +90,9 @@ class CLIPTeacher(BaseTeacher):
                 given['text'] = self.embed_texts(batch.texts)
             if 'similarity' in required:
                 given['similarity'] = torch.einsum('bdhw,bd->bhw', batch.expand(given['patches']), given['text'])
-            if 'logit_scale' in required:
-                given['logit_scale'] = self.clip.logit_scale.float().exp()
-            if 'logit_bias' in required:
-                given['logit_bias'] = self.clip.logit_bias.float()
+            given['logit_scale'] = self.logit_scale.float()
+            if self.logit_bias is not None:
+                given['logit_bias'] = self.logit_bias.float()
         return TeacherTargets(**{name: value for name, value in given.items() if name in required})
 
     # Texts are cut into tokens, and how long they are is read, on the host: nothing that a graph could hold.

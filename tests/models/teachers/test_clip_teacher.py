@@ -118,10 +118,11 @@ def test_it_gives_what_is_required_and_nothing_else(tmp_path, required):
 def test_it_says_what_it_gives_and_the_scale_and_bias_of_its_cosines(tmp_path):
     teacher = build(tmp_path)
     assert teacher.gives == ALL and teacher.embed_dims == 16
-    teacher.clip.logit_scale.data.fill_(2.0)
-    assert teacher(make_batch(), {'logit_scale'}).logit_scale.item() == pytest.approx(math.exp(2))
-    sigmoid = write_clip_config(tmp_path, 'tiny_sigmoid', custom_text=True, init_logit_bias=-10.0)
-    teacher = CLIPTeacher('tiny_sigmoid', model_config=sigmoid)
+    # A half-precision 4.605 would be 4.594 or 4.625: a scale of 98.9 or 102.
+    sigmoid = write_clip_config(tmp_path, 'tiny_sigmoid', custom_text=True, init_logit_scale=math.log(100.0),
+                                init_logit_bias=-10.0)
+    teacher = CLIPTeacher('tiny_sigmoid', model_config=sigmoid, precision='bfloat16')
+    assert teacher(make_batch(), {'logit_scale'}).logit_scale.item() == pytest.approx(100)
     assert teacher.gives == ALL | {'logit_bias'}
     assert teacher(make_batch(), {'logit_bias'}).logit_bias.item() == -10
 
