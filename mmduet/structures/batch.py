@@ -99,6 +99,12 @@ class GroundingBatch:
         return self.token_ids, self.text_padding
 
     @property
+    def keys(self) -> list[str]:
+        """Names of the B expressions, by which what is drawn for one does not depend on its rank or row."""
+        return [f'{source.dataset}/{source.split}/{source.expression_id}' if source.expression_id else text
+                for source, text in zip(self.sources, self.texts, strict=True)]
+
+    @property
     def shared_index(self) -> Tensor | None:
         """``image_index``, or None where every image has one expression and no row needs to be looked up."""
         return None if self.pixels.shape[0] == len(self.texts) else self.image_index

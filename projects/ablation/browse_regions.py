@@ -99,7 +99,7 @@ def browse(args: argparse.Namespace) -> None:
 def count_batch(term: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], batch: Any, targets: Any,
                 step: int) -> None:
     """Let every sampler draw for a batch, and add what it drew to its facts."""
-    from mmduet.models.distill.terms.region_contrast_term import pool_similarity
+    from mmduet.models.distill.terms.sampling import pool_similarity
     from mmduet.structures import to_content
 
     def similarity(candidates: Any) -> Any:

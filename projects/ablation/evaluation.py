@@ -1,9 +1,10 @@
 """Scores of a student over a whole split or its beginning, by kind of expression where the data set says the kind."""
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
@@ -12,6 +13,8 @@ from mmduet.evaluation import GroundingMetric
 Predictions = list[dict[str, Any]]
 KIND_METRICS = (0.5, 0.75)
 DIGITS = 3
+# IoU from which on an answer means the object, and from which on its box is tight.
+FOUND, TIGHT = 0.25, 0.9
 
 
 def first_items(loader: DataLoader[Any], count: int) -> DataLoader[Any]:
@@ -39,10 +42,19 @@ def evaluate(student: Any, loader: DataLoader[Any], metric: GroundingMetric) -> 
     source = getattr(dataset, 'dataset', dataset)
     metric.dataset_meta = getattr(source, 'metainfo', None)
     metrics: dict[str, Any] = {name: round(value, DIGITS) for name, value in metric.evaluate(size).items()}
+    metrics.update(find_and_tighten([prediction['iou'] for prediction in predictions]))
     kinds = read_kinds(source.data_root, {prediction['split'] for prediction in predictions})
     if kinds:
         metrics['kinds'] = score_kinds(predictions, kinds)
     return metrics, predictions
+
+
+def find_and_tighten(ious: Sequence[float]) -> dict[str, float]:
+    """Percent of the answers that found the object, ``found``, and of these that are right at 0.9, ``tight``."""
+    found = [iou for iou in ious if iou >= FOUND]
+    return {'found': round(100 * len(found) / len(ious), DIGITS),
+            'acc@0.9': round(100 * np.mean(np.array(ious) >= TIGHT), DIGITS),
+            'tight': round(100 * sum(iou >= TIGHT for iou in found) / max(len(found), 1), DIGITS)}
 
 
 def read_kinds(data_root: Path, splits: Iterable[str]) -> dict[tuple[str, str], str]:

@@ -15,6 +15,7 @@ from mmduet.engine.pretraining import stated_excludes
 from mmduet.engine.type_check import naming_unknown_types
 from mmduet.evaluation.data_overlap import excluded_from_pretraining
 from mmduet.registry import METRICS, RUNNERS
+from projects.ablation.anchors import mean_anchor_cosine
 from projects.ablation.evaluation import evaluate, first_items
 from projects.ablation.fingerprint import hash_bytes, hash_config, hash_data, hash_state
 from projects.ablation.records import append_record
@@ -170,6 +171,7 @@ def train_run(run: Run) -> dict[str, Any]:
         'options': list(run.options), 'budget': budget, 'steps': runner.iter, 'commit': run.identity.get('commit'),
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),
+        'anchor_cosine': mean_anchor_cosine(runner.model, part),
         'checkpoint_hash': hash_bytes(checkpoint.read_bytes()), 'val': metrics,
         'pretrain_kept_out': excluded_from_pretraining(stated_excludes(cfg), val_loader.dataset.metainfo['dataset_name']),
     }

@@ -6,13 +6,17 @@ from mmduet.models.distill.duet_head import DUETHead
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.projector import Projector
 from mmduet.models.distill.terms import (
+    DenseContrastTerm,
     FeatureTerm,
+    InImageRelationTerm,
     QueryAnchor,
+    RankedContrastTerm,
     RegionAnchor,
     RegionContrastTerm,
     RegionProjector,
     RelationTerm,
 )
 
-__all__ = ['DUETHead', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm', 'JointSpace', 'Projector',
-           'QueryAnchor', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector', 'RelationTerm', 'student_of']
+__all__ = ['DUETHead', 'DenseContrastTerm', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm',
+           'InImageRelationTerm', 'JointSpace', 'Projector', 'QueryAnchor', 'RankedContrastTerm', 'RegionAnchor',
+           'RegionContrastTerm', 'RegionProjector', 'RelationTerm', 'student_of']

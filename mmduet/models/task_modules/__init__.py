@@ -1,6 +1,6 @@
 """Samplers of regions."""
 from mmduet.models.task_modules.candidate_boxes import CandidateBoxes
-from mmduet.models.task_modules.region_sampler import RegionSampler
+from mmduet.models.task_modules.region_sampler import Candidates, RegionSampler, lies_beside
 from mmduet.models.task_modules.sla_sampler import (
     DistractorSampler,
     LocationSampler,
@@ -9,5 +9,5 @@ from mmduet.models.task_modules.sla_sampler import (
     SLASampler,
 )
 
-__all__ = ['CandidateBoxes', 'DistractorSampler', 'LocationSampler', 'RandomSampler', 'RegionSampler', 'SLASampler',
-           'SemanticsSampler']
+__all__ = ['CandidateBoxes', 'Candidates', 'DistractorSampler', 'LocationSampler', 'RandomSampler', 'RegionSampler',
+           'SLASampler', 'SemanticsSampler', 'lies_beside']

@@ -1,12 +1,12 @@
 """Drawing positive and negative regions for the region-contrastive loss."""
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
 from torch import Tensor
 
 from mmduet.models.task_modules.candidate_boxes import CandidateBoxes
@@ -17,15 +17,28 @@ from mmduet.structures.boxes import iou_cxcywh
 LEAST_WEIGHT = 1e-3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Boxes of each image of a batch, the target first, and what is known of them."""
+
+    boxes: Tensor  # (B, K, 4) cxcywh in [0, 1] of the image
+    exists: Tensor  # (B, K) bool, False where there is no such box
+    location: Tensor  # (B, K) IoU with the target
+    negative: Tensor  # (B, K) bool, True where a box exists and is none of the target
+    semantics: Tensor | None  # (B, K) in [0, 1], how well it fits the expression, min-max normalised over those of the image
+    annotated: Tensor  # (K,) bool, True where it is the annotated box of another object
+
+
 @dataclass(kw_only=True)
 class RegionSampler(ABC):
     """Make candidate boxes, class them by overlap with the target, and draw some of each class by a score.
 
-    Candidates with IoU >= ``positive_iou`` are positives, those below ``negative_iou`` negatives, the rest neither. Within a
-    class, regions are drawn without replacement with probability ~ softmax(score / temperature) (Gumbel top-k).
+    Candidates with IoU >= ``positive_iou`` are positives. Negatives have less than ``negative_iou``, lie at most by half in the
+    target and hold at most half of it, and their centre is outside: a part of the target, or what surrounds it, is no negative.
+    Within a class, regions are drawn without replacement with probability ~ softmax(score / temperature) (Gumbel top-k).
 
     Semantics are min-max normalised over the candidates of an image, as teachers differ in how far their similarities spread.
-    The draws of a step depend on (``seed``, rank, step) alone: a resumed run draws what an unbroken one does.
+    A draw depends on (``seed``, step, expression) alone, not on its rank or row: a resumed run draws what an unbroken one does.
     """
 
     candidates: CandidateBoxes | dict[str, Any] | None = None  # or its fields
@@ -51,13 +64,14 @@ class RegionSampler(ABC):
         """(B, K) scores of candidates as positives and as negatives; the first is also the weight of a drawn positive.
 
         Args:
-            location: (B, K) IoU with the target.
+            location: (B, K) IoU with the target, which comes first.
             semantics: (B, K) in [0, 1], how well the region fits the expression; None unless ``reads_semantics``.
             annotated: (K,) bool, True where the candidate is the annotated box of another object of the image.
         """
 
-    def sample(self, boxes: Tensor, content: Tensor, size: int, step: int,
-               semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None) -> Regions:
+    def sample(self, boxes: Tensor, content: Tensor, size: int, step: int, keys: Sequence[str],
+               semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None,
+               predicted: Tensor | None = None) -> Regions:
         """Draw the regions of a batch.
 
         Args:
@@ -65,42 +79,56 @@ class RegionSampler(ABC):
             content: (B, 4) int xyxy pixels of the images on their canvases.
             size: side of the canvas, pixels.
             step: number of the draw.
+            keys: names of the B expressions.
             semantics: maps (B, K, 4) candidates, cxcywh in [0, 1] of the **image**, to (B, K) scores in [0, 1].
             others: (B, m, 4) further candidates, annotated objects, cxcywh in [0, 1] of the canvas; one without area is none.
+            predicted: (B, 4) boxes of the student, likewise; jitters of them are candidates.
 
         Raises:
             ValueError: the sampler draws by semantics and was given none.
         """
+        found, gumbel = self.propose(boxes, content, size, step, keys, semantics, others, predicted)
+        as_positive, as_negative = self.scores(found.location, found.semantics, found.annotated)
+        positive = found.exists & (found.location >= self.positive_iou)
+        chosen, drawn = self._draw(as_positive, positive, gumbel[0], self.positives)
+        weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
+        weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
+        avoided, valid = self._draw(as_negative, found.negative, gumbel[1], self.negatives)
+        on_canvas = from_content(found.boxes, content, size)
+        return Regions(positives=_take(on_canvas, chosen), positive_weight=weight, negatives=_take(on_canvas, avoided),
+                       negative_valid=valid)
+
+    def propose(self, boxes: Tensor, content: Tensor, size: int, step: int, keys: Sequence[str],
+                semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None,
+                predicted: Tensor | None = None) -> tuple[Candidates, Tensor]:
+        """All candidates, and (2, B, K) Gumbel noise to draw by; arguments as in ``sample``."""
         if self.reads_semantics and semantics is None:
             raise ValueError(f'{type(self).__name__} draws by semantics and was given none')
         targets = to_content(boxes[:, None], content, size)
         objects = targets[:, :0] if others is None else to_content(others, content, size)
-        noise, gumbel = self._noise(len(boxes), objects.shape[1], step, boxes.device)
-        candidates = torch.cat([targets, self._boxes.draw(targets, noise), _cut(objects)], dim=1)
+        own = None if predicted is None else _cut(to_content(predicted[:, None], content, size))
+        count = self._boxes.count(own is not None)
+        noise, gumbel = self._noise(keys, count, objects.shape[1], step, boxes.device)
+        candidates = torch.cat([targets, self._boxes.draw(targets, noise, own), _cut(objects)], dim=1)
         exists = (candidates[..., 2:] > 0).all(dim=-1)
         location = iou_cxcywh(candidates, targets)
-        scores = _normalise(semantics(candidates), exists) if self.reads_semantics and semantics is not None else None
-        annotated = torch.arange(candidates.shape[1], device=boxes.device) > self._boxes.count
-        as_positive, as_negative = self.scores(location, scores, annotated)
-        chosen, drawn = self._draw(as_positive, exists & (location >= self.positive_iou), gumbel[0], self.positives)
-        weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
-        weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
-        avoided, valid = self._draw(as_negative, exists & (location < self.negative_iou), gumbel[1], self.negatives)
-        on_canvas = from_content(candidates, content, size)
-        return Regions(positives=_take(on_canvas, chosen), positive_weight=weight, negatives=_take(on_canvas, avoided),
-                       negative_valid=valid)
+        scores = min_max_normalise(semantics(candidates), exists) if self.reads_semantics and semantics is not None else None
+        annotated = torch.arange(candidates.shape[1], device=boxes.device) > count
+        negative = exists & (location < self.negative_iou) & lies_beside(candidates, targets)
+        return Candidates(boxes=candidates, exists=exists, location=location, negative=negative, semantics=scores,
+                          annotated=annotated), gumbel
 
-    # A generator of its own is none that a graph could hold.
+    # Generators of their own are none that a graph could hold.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _noise(self, batch: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _noise(self, keys: Sequence[str], count: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """(B, count, 4) uniform noise and (2, B, K) Gumbel noise, drawn on the CPU and copied once."""
-        count = self._boxes.count
-        key = np.random.SeedSequence([self.seed, get_rank(), step]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(key) >> 1)
-        total = 4 * count + 2 * (1 + count + others)
-        uniform = torch.rand(batch, total, generator=generator).to(device, non_blocking=True)
-        gumbel = -torch.log(-torch.log(uniform[:, 4 * count:].clamp(1e-6, 1 - 1e-6)))
-        return uniform[:, :4 * count].unflatten(1, (count, 4)), gumbel.unflatten(1, (2, -1)).transpose(0, 1)
+        # What belongs to other objects comes last: how many a row has, or is filled up to, changes no other draw.
+        rows = [np.random.Generator(np.random.Philox(key=_number(f'{self.seed}/{step}/{key}'))).random(
+            4 * count + 2 * (1 + count + others), np.float32) for key in keys]
+        uniform = torch.from_numpy(np.stack(rows)).to(device, non_blocking=True)
+        boxes, own, rest = uniform.split([4 * count, 2 * (1 + count), 2 * others], dim=1)
+        drawn = torch.cat([own.unflatten(1, (-1, 2)), rest.unflatten(1, (-1, 2))], dim=1).permute(2, 0, 1)
+        return boxes.unflatten(1, (count, 4)), -torch.log(-torch.log(drawn.clamp(1e-6, 1 - 1e-6)))
 
     def _draw(self, score: Tensor, eligible: Tensor, gumbel: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Indices (B, n) of drawn candidates and whether each is eligible; n < count where there are fewer candidates."""
@@ -109,7 +137,27 @@ class RegionSampler(ABC):
         return index, eligible.gather(1, index)
 
 
-def _normalise(scores: Tensor, exists: Tensor) -> Tensor:
+def lies_beside(boxes: Tensor, targets: Tensor) -> Tensor:
+    """(B, K) bool: at most half of a box lies in the target, at most half of the target in it, and its centre is outside.
+
+    Otherwise it may show a part of the target, or the target with what surrounds it.
+
+    Args:
+        boxes: (B, K, 4) cxcywh.
+        targets: (B, 1, 4).
+    """
+    shared = iou_cxcywh(boxes, targets)
+    area, whole = boxes[..., 2] * boxes[..., 3], targets[..., 2] * targets[..., 3]
+    overlap = shared * (area + whole) / (1 + shared)
+    centred = ((boxes[..., :2] - targets[..., :2]).abs() < targets[..., 2:] / 2).all(dim=-1)
+    return (overlap <= 0.5 * torch.minimum(area, whole)) & ~centred
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), 'little')
+
+
+def min_max_normalise(scores: Tensor, exists: Tensor) -> Tensor:
     """Min-max normalise each row of (B, K) scores over the boxes that exist."""
     low = scores.masked_fill(~exists, torch.inf).amin(dim=1, keepdim=True)
     high = scores.masked_fill(~exists, -torch.inf).amax(dim=1, keepdim=True)

@@ -15,12 +15,18 @@ from mmduet.registry import TASK_UTILS
 AHEAD = 20.0
 
 
+def up_to_target(semantics: Tensor) -> Tensor:
+    """(B, K) semantics, 0 where they exceed those of the target, the first candidate."""
+    return semantics * (semantics <= semantics[:, :1])
+
+
 @TASK_UTILS.register_module()
 @dataclass(kw_only=True)
 class SLASampler(RegionSampler):
     """Semantics-Location Aware: positives by location times semantics, negatives by semantics with a share of location.
 
-    Negatives are thus regions that fit the expression but lie elsewhere, and near misses; docs/refshapes.md has results.
+    Negatives are thus regions that fit the expression but lie elsewhere, and near misses; docs/refshapes.md has results. What
+    fits better than the target itself is not drawn by its semantics: there the teacher is wrong, or the object is the target's.
 
     Attributes:
         location_share: how much the IoU of a negative counts beside its semantics.
@@ -29,7 +35,8 @@ class SLASampler(RegionSampler):
     >>> from mmduet.models.task_modules import SLASampler
     >>> target, content = torch.tensor([[0.3, 0.5, 0.2, 0.3]]), torch.tensor([[0, 0, 64, 64]])
     >>> fits_left = lambda candidates: 1 - candidates[..., 0].clamp(0, 1)
-    >>> regions = SLASampler(positives=2, negatives=4).sample(target, content, size=64, step=0, semantics=fits_left)
+    >>> regions = SLASampler(positives=2, negatives=4).sample(target, content, size=64, step=0, keys=['a'],
+    ...                                                           semantics=fits_left)
     >>> tuple(regions.positives.shape), tuple(regions.negatives.shape)
     ((1, 2, 4), (1, 4, 4))
     """
@@ -38,10 +45,10 @@ class SLASampler(RegionSampler):
     reads_semantics: ClassVar[bool] = True
 
     def scores(self, location: Tensor, semantics: Tensor | None, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """l * s and s + ``location_share`` * l."""
+        """l * s and s + ``location_share`` * l, where s of a negative that exceeds the target's counts 0."""
         if semantics is None:
             raise ValueError('SLASampler draws by semantics and was given none')
-        return location * semantics, semantics + self.location_share * location
+        return location * semantics, up_to_target(semantics) + self.location_share * location
 
 
 @TASK_UTILS.register_module()
@@ -79,7 +86,7 @@ class SemanticsSampler(RegionSampler):
         """The semantics for both."""
         if semantics is None:
             raise ValueError('SemanticsSampler draws by semantics and was given none')
-        return semantics, semantics
+        return semantics, up_to_target(semantics)
 
 
 @TASK_UTILS.register_module()

@@ -1,5 +1,4 @@
 """Self-distillation: the predicted region comes close to good regions of the student's own map."""
-from functools import partial
 from typing import Any
 
 import torch
@@ -9,10 +8,11 @@ from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
 from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.sampling import what_to_sample
 from mmduet.models.losses import RegionContrastiveLoss
 from mmduet.models.task_modules import RegionSampler, SLASampler
 from mmduet.registry import MODELS, TASK_UTILS
-from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets, pool_regions
+from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets
 
 Config = dict[str, Any]
 
@@ -39,22 +39,23 @@ class RegionContrastTerm(DistillTerm):
         self.sampler: RegionSampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})
         self.required_targets = frozenset({'similarity'} if self.sampler.reads_semantics else ())
 
+    def anchors(self, features: GroundingFeatures) -> Tensor:
+        """(B, D) unit-norm embeddings of the predicted regions."""
+        embedded: Tensor = self.anchor(features, self.projector)
+        return embedded
+
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
-        regions = self.sample(targets, batch, step)
+        regions = self.sample(targets, batch, step, features.boxes[-1].detach())
         embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
-        loss: Tensor = self.loss(self.anchor(features, self.projector), positives, negatives, regions,
-                                 batch.identity.image)
+        loss: Tensor = self.loss(self.anchors(features), positives, negatives, regions, batch.identity.image)
         return loss
 
-    def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Regions:
-        """Draw the regions of a step; ValueError if the sampler needs a similarity map that the teacher did not give."""
-        semantics = partial(pool_similarity, targets.get('similarity')) if self.sampler.reads_semantics else None
-        others = batch.expand(batch.other_boxes) * batch.has_other[..., None]
-        return self.sampler.sample(batch.target_boxes, batch.expand(batch.content), batch.size, step, semantics, others)
+    def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int, predicted: Tensor | None = None) -> Regions:
+        """Draw the regions of a step; ``predicted`` are (B, 4) boxes of the student, if jitters of them are to be among them.
 
-
-def pool_similarity(similarity: Tensor, candidates: Tensor) -> Tensor:
-    """(B, K) in [0, 1]: the mean of (B, h, w) similarity maps, mapped to [0, 1], in (B, K, 4) cxcywh boxes of the image."""
-    return (1 + pool_regions(similarity.float()[:, None], candidates)[..., 0]) / 2
+        Raises:
+            ValueError: the sampler needs a similarity map that the teacher did not give.
+        """
+        return self.sampler.sample(**what_to_sample(self.sampler, targets, batch, step, predicted))

@@ -1,0 +1,87 @@
+"""Self-distillation by every visual token: the predicted region comes close to the tokens that the target covers."""
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmduet.models.distill.distill_term import DistillTerm
+from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
+from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.sampling import pool_similarity
+from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
+from mmduet.models.task_modules.region_sampler import min_max_normalise
+from mmduet.models.task_modules.sla_sampler import up_to_target
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, to_content
+from mmduet.structures.boxes import cxcywh_to_xyxy
+
+
+@MODELS.register_module()
+class DenseContrastTerm(DistillTerm):
+    """Region contrast whose regions are all visual tokens of the map that the answer reads; nothing is drawn. Our choice.
+
+    The positives of an expression are the tokens that its target covers, each by how much of it is covered; the negatives are
+    all others, none inside the target, each weighted by 1 + ``semantics_weight`` times its semantics (method, dense form).
+
+    Args:
+        space: see ``DistillTerm``; only its widths are used.
+        anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
+        weight, temperature: of the loss, and of its softmax.
+        semantics_weight: how much more a token counts that fits the expression as well as the target; 0 for all alike, which
+            requires nothing of the teacher.
+
+    Raises:
+        ValueError: the temperature is not positive, or ``semantics_weight`` negative.
+    """
+
+    def __init__(self, space: JointSpace, anchor: dict[str, Any] | None = None, weight: float = 0.5, temperature: float = 0.1,
+                 semantics_weight: float = 1.0) -> None:
+        super().__init__(space, weight)
+        if temperature <= 0 or semantics_weight < 0:
+            raise ValueError('the temperature must be positive and semantics_weight must not be negative, got '
+                             f'{temperature} and {semantics_weight}')
+        self.temperature = temperature
+        self.semantics_weight = semantics_weight
+        widths = {'channels': space.channels, 'embed_dims': space.embed_dims}
+        self.projector = RegionProjector(**widths)
+        self.anchor: Anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
+        self.required_targets = frozenset({'similarity'} if semantics_weight else ())
+
+    def anchors(self, features: GroundingFeatures) -> Tensor:
+        """(B, D) unit-norm embeddings of the predicted regions."""
+        embedded: Tensor = self.anchor(features, self.projector)
+        return embedded
+
+    def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
+        """See ``DistillTerm.forward``."""
+        tokens = features.answer_map.flatten(2).mT
+        covered = token_coverage(batch.target_boxes, features.answer_map.shape[2:])
+        logits = torch.einsum('bc,bnc->bn', self.anchors(features), self.projector(tokens)) / self.temperature
+        if self.semantics_weight:
+            semantics = self._semantics(targets.get('similarity'), batch, features.answer_map.shape[2:])
+            logits = logits + (1 + self.semantics_weight * semantics * (covered == 0)).log()
+        padding = features.visual_padding.flatten(1)
+        return self.weight * listwise_loss(logits.masked_fill(padding, EXCLUDED), covered * ~padding)
+
+    def _semantics(self, similarity: Tensor, batch: GroundingBatch, size: torch.Size) -> Tensor:
+        """(B, N) in [0, 1], how well each token fits the expression; 0 for one that fits better than the target."""
+        tokens = token_boxes(size, batch.target_boxes).expand(len(batch), -1, -1)
+        boxes = torch.cat([batch.target_boxes[:, None], tokens], dim=1)
+        candidates = to_content(boxes, batch.expand(batch.content), batch.size)
+        inside = (candidates[..., :2] > 0).all(dim=-1) & (candidates[..., :2] < 1).all(dim=-1)
+        return up_to_target(min_max_normalise(pool_similarity(similarity, candidates), inside))[:, 1:] * inside[:, 1:]
+
+
+def token_boxes(size: torch.Size, like: Tensor) -> Tensor:
+    """(H * W, 4) cxcywh in [0, 1] of the map that each visual token of an (H, W) map covers, in rows."""
+    height, width = size
+    y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing='ij')
+    return torch.stack([x, y, torch.full_like(x, 1 / width), torch.full_like(y, 1 / height)], dim=-1).reshape(-1, 4).to(like)
+
+
+def token_coverage(boxes: Tensor, size: torch.Size) -> Tensor:
+    """(B, H * W) share of each token of an (H, W) map that the (B, 4) cxcywh box covers, in [0, 1]."""
+    tokens, corners = cxcywh_to_xyxy(token_boxes(size, boxes)), cxcywh_to_xyxy(boxes)[:, None]
+    sides = torch.minimum(tokens[:, 2:], corners[..., 2:]) - torch.maximum(tokens[:, :2], corners[..., :2])
+    return sides.clamp(min=0).prod(dim=-1) * size[0] * size[1]
