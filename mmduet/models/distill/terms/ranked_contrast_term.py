@@ -33,7 +33,7 @@ class PlacedRegionProjector(nn.Module):
         offsets = torch.stack(torch.meshgrid(step, step, indexing='xy'), dim=-1).reshape(-1, 2)
         centres = boxes[:, :, None, :2] + offsets * boxes[:, :, None, 2:]
         parts = torch.cat([centres, (boxes[:, :, None, 2:] / GRID).expand_as(centres)], dim=-1)
-        pooled = pool_regions(features.answer_map, parts.flatten(1, 2)).unflatten(1, boxes.shape[1:2] + (-1, )).flatten(2)
+        pooled = pool_regions(features.answer_map, parts.flatten(1, 2)).unflatten(1, (*boxes.shape[1:2], -1)).flatten(2)
         embedded: Tensor = self.projector(self.parts(pooled) + self.place(boxes))
         return embedded
 
