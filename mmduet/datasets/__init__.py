@@ -1,7 +1,6 @@
 """Grounding data: annotation files, images, transforms and the dataset over them."""
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
 from mmduet.datasets.collate import grounding_collate
-from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.image_io import decode_image, read_image
 from mmduet.datasets.joint_dataset import JointDataset
@@ -10,7 +9,7 @@ from mmduet.datasets.transforms.color import ColorJitter, RandomBlur
 from mmduet.datasets.transforms.geometry import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
 from mmduet.datasets.transforms.load_image import LoadImage
 from mmduet.datasets.transforms.packing import PackGroundingInputs, PlaceOnCanvas
-from mmduet.io.errors import DataError
+from mmduet.io.errors import AnnotationError, DataError, ImageError
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmduet.datasets.errors import AnnotationError
+from mmduet.io.errors import AnnotationError
 from mmduet.io.files import sha256_of
 
 Box = tuple[float, float, float, float]

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, annotation_lines, parse_annotation
-from mmduet.datasets.errors import AnnotationError
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.preparation import COUNT_NAMES, Progress, count_by_split, find_odd_boxes, index_images, open_images
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_file_names
+from mmduet.io.errors import AnnotationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,6 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
     have their size, expressions said twice of a box or once of several, and images of more than one split.
 
     Args:
-        root: the data root.
         splits: only these; empty for all that were published and all that are there.
         workers: threads that decode images.
         progress: called with how many images of how many were decoded.

@@ -14,9 +14,7 @@ Batch = dict[str, Any]
 class _TensorExtractor(pickle.Pickler):
     """Pickles everything but the tensors, which it keeps aside."""
 
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.tensors: list[Tensor] = []
+    tensors: list[Tensor]
 
     def persistent_id(self, obj: Any) -> int | None:
         if not isinstance(obj, Tensor):
@@ -28,12 +26,10 @@ class _TensorExtractor(pickle.Pickler):
 class _TensorInserter(pickle.Unpickler):
     """Puts the tensors back."""
 
-    def __init__(self, content: bytes, tensors: Sequence[Tensor]) -> None:
-        super().__init__(io.BytesIO(content))
-        self._tensors = tensors
+    tensors: list[Tensor]
 
     def persistent_load(self, pid: Any) -> Tensor:
-        return self._tensors[pid]
+        return self.tensors[pid]
 
 
 class PackedBatch(Batch):
@@ -45,7 +41,8 @@ class PackedBatch(Batch):
 
     def __reduce__(self) -> tuple[Any, ...]:
         file = io.BytesIO()
-        extractor = _TensorExtractor(file)
+        extractor = _TensorExtractor(file, protocol=pickle.HIGHEST_PROTOCOL)
+        extractor.tensors = []
         extractor.dump(dict(self))
         forms = [(tensor.dtype, tensor.shape) for tensor in extractor.tensors]
         flat = {kind: torch.cat([tensor.reshape(-1) for tensor in extractor.tensors if tensor.dtype == kind])
@@ -56,7 +53,9 @@ class PackedBatch(Batch):
 def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tuple[torch.dtype, torch.Size]]) -> Batch:
     pieces = {kind: iter(whole.split([shape.numel() for other, shape in forms if other == kind]))
               for kind, whole in flat.items()}
-    return _TensorInserter(content, [next(pieces[kind]).view(shape) for kind, shape in forms]).load()
+    inserter = _TensorInserter(io.BytesIO(content))
+    inserter.tensors = [next(pieces[kind]).view(shape) for kind, shape in forms]
+    return inserter.load()
 
 
 def grounding_collate(items: Sequence[Batch]) -> PackedBatch:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import AnnotationStore, Box, annotation_lines, box_problem
-from mmduet.datasets.errors import AnnotationError, ImageError
 from mmduet.datasets.manifest import read_manifest, split_files
-from mmduet.io.errors import DataError
+from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
 from mmduet.registry import DATASETS, TRANSFORMS
 

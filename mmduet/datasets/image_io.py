@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmduet.datasets.errors import ImageError
+from mmduet.io.errors import ImageError
 
 ImageArray = NDArray[np.uint8]
 _END_OF_JPEG = b'\xff\xd9'

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
-from mmduet.datasets.errors import ImageError
 from mmduet.datasets.image_io import open_image, read_image
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
-from mmduet.io.errors import DataError
+from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import replacing, sha256_of, stays_inside
 
 COUNT_NAMES = ('images', 'references', 'expressions')

@@ -7,3 +7,11 @@ class DataError(ValueError):
 
 class TruncatedFileError(DataError):
     """A file is empty, cut short or overwritten: a write was interrupted, or a copy failed."""
+
+
+class AnnotationError(DataError):
+    """An annotation file is missing, empty or says something impossible."""
+
+
+class ImageError(DataError):
+    """An image file is missing or cannot be decoded."""

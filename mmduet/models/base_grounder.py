@@ -50,8 +50,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
 
     def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
         """Scalars of ``box_loss`` by ``loss_<name>``; 0 where the boxes are the targets."""
-        losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)
-        return losses
+        return self.box_loss(features.boxes, batch.target_boxes)
 
     def predict(self, features: GroundingFeatures, batch: GroundingBatch) -> Sequence[DetDataSample]:
         """Write the last stage's box into each sample's ``pred_instances``; return the samples.

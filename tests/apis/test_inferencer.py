@@ -4,8 +4,8 @@ import torch
 from mmengine.config import Config
 
 from mmduet.apis import GroundingInferencer
-from mmduet.datasets.errors import ImageError
 from mmduet.engine import CheckpointError
+from mmduet.io.errors import ImageError
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT

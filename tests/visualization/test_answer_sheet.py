@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmduet.datasets.errors import ImageError
+from mmduet.io.errors import ImageError
 from mmduet.visualization.answer_sheet import (
     COLUMNS,
     FONT,

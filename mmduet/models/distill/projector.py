@@ -1,5 +1,4 @@
 """From the student's width to the teacher's."""
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,5 +24,4 @@ class Projector(nn.Module):
 
     def __call__(self, features: Tensor) -> Tensor:  # for the type checker: nn.Module's gives Any
         """See ``forward``."""
-        projected: Any = super().__call__(features)
-        return projected
+        return super().__call__(features)

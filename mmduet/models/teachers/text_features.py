@@ -23,8 +23,7 @@ def encode_texts(clip: Any, tokens: Tensor, device: torch.device) -> Tensor:
     tower = getattr(clip, 'text', clip)
     pooling = getattr(tower, 'pool_type', None) or getattr(tower, 'text_pool_type', None)
     if not _is_causal(clip, tower) or pooling not in ('argmax', 'eos'):
-        embeddings: Tensor = clip.encode_text(tokens.to(device))
-        return embeddings
+        return clip.encode_text(tokens.to(device))
     end_token: int = tower.text_eos_id if tower is clip else tower.eos_id
     ends = tokens.argmax(dim=1) if pooling == 'argmax' else tokens.eq(end_token).int().argmax(dim=1)
     length = int(ends.max()) + 1

@@ -41,16 +41,14 @@ class RegionContrastTerm(DistillTerm):
 
     def anchors(self, features: GroundingFeatures) -> Tensor:
         """(B, D) unit-norm embeddings of the predicted regions."""
-        embedded: Tensor = self.anchor(features, self.projector)
-        return embedded
+        return self.anchor(features, self.projector)
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
         regions = self.sample(targets, batch, step, features.boxes[-1].detach())
         embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
-        loss: Tensor = self.loss(self.anchors(features), positives, negatives, regions, batch.identity.image)
-        return loss
+        return self.loss(self.anchors(features), positives, negatives, regions, batch.identity.image)
 
     def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int, predicted: Tensor | None = None) -> Regions:
         """Draw the regions of a step; ``predicted`` are (B, 4) boxes of the student, if jitters of them are to be among them.

@@ -1,7 +1,6 @@
 import pytest
 
-from mmduet.datasets.errors import AnnotationError, ImageError
-from mmduet.io.errors import DataError
+from mmduet.io.errors import AnnotationError, DataError, ImageError
 
 
 @pytest.mark.parametrize('kind', [AnnotationError, ImageError])
