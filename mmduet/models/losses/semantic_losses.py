@@ -90,8 +90,32 @@ def relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
                          f'{shapes} and {tuple(same.shape)}')
     student_logits = relation_logits(*student, 1 / temperature, same)
     teacher_logits = relation_logits(*teacher, logit_scale, same)
+    return (_divergence(student_logits, teacher_logits) + _divergence(student_logits.T, teacher_logits.T)).mean() / 2
 
-    def divergence(logits: Tensor, target: Tensor) -> Tensor:
-        return F.kl_div(logits.log_softmax(1), target.log_softmax(1), reduction='batchmean', log_target=True)
 
-    return (divergence(student_logits, teacher_logits) + divergence(student_logits.T, teacher_logits.T)) / 2
+def accumulated_relation_loss(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], temperature: float,
+                              logit_scale: Tensor | float, same: Tensor, rows: int) -> Tensor:
+    """``relation_loss`` of the first ``rows`` of N expressions; the others, which have no gradient, were seen before.
+
+    Each of the first is related to all N. Besides, all N tell the first apart: KL over these alone, times the share that the
+    teacher gives them, which by the chain rule of KL is what the first can change. This part has a gradient and no value.
+    Its gradient sums to 0 over the first: that of the whole softmax would push all of them away from what was seen before,
+    as nothing pulls back (our choice, by measurement; see the method).
+
+    Args:
+        student, teacher, temperature, logit_scale, same: see ``relation_loss``, with N for B.
+        rows: B, from 1 to N; for N the gradient is that of ``relation_loss``.
+    """
+    goal, loss = relation_logits(*teacher, logit_scale, same), student[0].new_zeros(())
+    for anchors, targets, wanted, pairs in ((*student, goal, same), (*student[::-1], goal.T, same.T)):
+        own = relation_logits(anchors, targets.detach(), 1 / temperature, pairs)[:rows]
+        told_apart = relation_logits(anchors.detach(), targets, 1 / temperature, pairs)[:, :rows]
+        share = wanted.softmax(1)[:, :rows].sum(1)
+        apart = (share * _divergence(told_apart, wanted[:, :rows])).sum() / rows
+        loss = loss + _divergence(own, wanted[:rows]).mean() + apart - apart.detach()
+    return loss / 2
+
+
+def _divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """(N,) KL of the softmax of (N, M) target logits from that of the others."""
+    return F.kl_div(logits.log_softmax(1), target.log_softmax(1), reduction='none', log_target=True).sum(1)

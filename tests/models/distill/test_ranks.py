@@ -1,4 +1,9 @@
-"""Several processes compute what one does with the whole batch: every loss, and the gradients that DDP averages."""
+"""Several processes compute what one does with the whole batch: every loss, and the gradients that DDP averages.
+
+An update sums the gradients of two steps.
+"""
+import contextlib
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -16,10 +21,13 @@ TEACHER = Config.fromfile('configs/_base_/teachers/clip_tiny_refshapes.py').teac
 TERMS = dict(
     image=dict(type=FeatureTerm, student='image', teacher='image'),
     region=dict(type=FeatureTerm, student='region', teacher='region'),
-    text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm))
-# File and box of each expression. 1 and 4 mean one object; 5 is about another of that image.
+    text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
+    banked=dict(type=RelationTerm, bank=True))
+STEPS = 2
+# File and box of each expression. 1, 4 and 7 mean one object; 5 and 11 are about another of that image.
 EXPRESSIONS = [('a', (2, 2, 20, 20)), ('b', (4, 6, 24, 26)), ('c', (10, 3, 30, 28)), ('d', (1, 12, 15, 31)),
-               ('b', (4, 6, 24, 26)), ('b', (20, 2, 31, 12))]
+               ('b', (4, 6, 24, 26)), ('b', (20, 2, 31, 12)), ('e', (2, 12, 20, 20)), ('b', (4, 6, 24, 26)),
+               ('a', (10, 3, 30, 28)), ('f', (1, 1, 15, 31)), ('g', (14, 6, 24, 16)), ('b', (20, 2, 31, 12))]
 CANVAS = Canvas(size=SIZE, left=0, top=0, width=SIZE, height=SIZE, scale_x=1.0, scale_y=1.0)
 
 
@@ -42,26 +50,35 @@ def make_model():
     return model.train()
 
 
-def losses_and_gradients(rows):
+def losses_and_gradients(rank, world):
+    """Losses of each step, of which every rank has its part, and gradients of their mean."""
     model = make_model()
-    data = model.data_preprocessor(make_data(rows), True)
+    model.head.accumulate(STEPS)
     wrapped = DistributedDataParallel(model) if dist.is_initialized() else model
-    losses = wrapped(**data, mode='loss')
-    sum(losses.values()).backward()
-    return ({name: value.detach() for name, value in losses.items()},
-            {name: parameter.grad for name, parameter in model.named_parameters()})
+    seen = []
+    for step, rows in enumerate(torch.arange(len(EXPRESSIONS)).chunk(STEPS)):
+        data = model.data_preprocessor(make_data(rows.chunk(world)[rank].tolist()), True)
+        with wrapped.no_sync() if world > 1 and step < STEPS - 1 else contextlib.nullcontext():
+            losses = wrapped(**data, mode='loss')
+            (sum(losses.values()) / STEPS).backward()
+        seen.append({name: value.detach() for name, value in losses.items()})
+    return seen, {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
 def run_rank(folder):
     dist.init_process_group('gloo')
-    rows = torch.arange(len(EXPRESSIONS)).chunk(dist.get_world_size())[dist.get_rank()].tolist()
-    torch.save(losses_and_gradients(rows), f'{folder}/{dist.get_rank()}.pt')
+    rank = dist.get_rank()
+    torch.save(losses_and_gradients(rank, dist.get_world_size()), f'{folder}/{rank}.pt')
     dist.destroy_process_group()
 
 
 @pytest.fixture(scope='module')
 def alone():
-    return losses_and_gradients(range(len(EXPRESSIONS)))
+    return losses_and_gradients(0, 1)
+
+
+def assert_equal(actual, expected, name):
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0, msg=lambda text: f'{name}: {text}')
 
 
 @pytest.mark.parametrize('world', [2, 3])
@@ -70,10 +87,11 @@ def test_losses_and_gradients_do_not_depend_on_how_a_batch_is_split(world, alone
     assert [rank.returncode for rank in ranks] == [0] * world, ranks
     parts = [torch.load(tmp_path / f'{rank}.pt') for rank in range(world)]
     losses, gradients = alone
-    assert losses.keys() == {'loss_bbox', 'loss_none', *(f'loss_{name}' for name in TERMS)}
-    for name, value in losses.items():
-        mean = torch.stack([part[0][name] for part in parts]).mean()
-        torch.testing.assert_close(mean, value, atol=1e-6, rtol=0, msg=lambda text, name=name: f'{name}: {text}')
+    assert losses[0].keys() == {'loss_bbox', 'loss_none', *(f'loss_{name}' for name in TERMS)}
+    assert losses[0]['loss_banked'] == losses[0]['loss_relation'] and losses[1]['loss_banked'] > losses[1]['loss_relation']
+    for step in range(STEPS):
+        for name, value in losses[step].items():
+            assert_equal(torch.stack([part[0][step][name] for part in parts]).mean(), value, name)
     for name, value in gradients.items():
         assert value.abs().sum() > 0
-        torch.testing.assert_close(parts[0][1][name], value, atol=1e-6, rtol=0, msg=lambda text, name=name: f'{name}: {text}')
+        assert_equal(parts[0][1][name], value, name)

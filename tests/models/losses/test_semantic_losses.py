@@ -2,7 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmduet.models.losses.semantic_losses import cosine_distance, distance_to_uniform, relation_logits, relation_loss
+from mmduet.models.losses.semantic_losses import (
+    accumulated_relation_loss,
+    cosine_distance,
+    distance_to_uniform,
+    relation_logits,
+    relation_loss,
+)
 
 NONE_SAME = torch.zeros(2, 2, dtype=torch.bool)
 
@@ -114,3 +120,21 @@ def test_wrong_shapes_and_temperatures_are_refused():
         relation_loss((unit(2, 4), unit(3, 4)), (unit(2, 4), unit(2, 4)), 0.1, 10.0, NONE_SAME)
     with pytest.raises(ValueError, match='temperature'):
         relation_loss((unit(2, 4), unit(2, 4)), (unit(2, 4), unit(2, 4)), 0.0, 1.0, NONE_SAME)
+
+
+def test_the_relation_to_rows_seen_before_has_the_gradient_of_the_relation_where_there_are_none():
+    student = [unit(5, 8, seed=seed).requires_grad_() for seed in (0, 1)]
+    teacher, same = (unit(5, 6, seed=2), unit(5, 6, seed=3)), torch.eye(5, dtype=torch.bool)
+    same[0, 3] = same[3, 0] = True
+    whole, accumulated = (function((student[0], student[1]), teacher, 0.3, 7.0, same, *rows) for function, rows in (
+        (relation_loss, ()), (accumulated_relation_loss, (5, ))))
+    torch.testing.assert_close(accumulated, whole)
+    for given, expected in zip(*(torch.autograd.grad(loss, student) for loss in (accumulated, whole)), strict=True):
+        torch.testing.assert_close(given, expected)
+
+
+def test_new_rows_that_relate_as_the_teacher_says_stay():
+    pair = tuple(unit(5, 8, seed=seed).requires_grad_() for seed in (0, 1))
+    loss = accumulated_relation_loss(pair, (pair[0].detach(), pair[1].detach()), 0.1, 10.0, torch.eye(5, dtype=torch.bool), 2)
+    assert loss == pytest.approx(0, abs=1e-6)
+    assert all(gradient.abs().max() < 1e-6 for gradient in torch.autograd.grad(loss, pair))

@@ -5,10 +5,16 @@ from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.distill.terms.embedding_bank import EmbeddingBank
 from mmduet.models.losses.gathering import gather_identity, gather_rows
-from mmduet.models.losses.semantic_losses import distance_to_uniform, relation_logits, relation_loss
+from mmduet.models.losses.semantic_losses import (
+    accumulated_relation_loss,
+    distance_to_uniform,
+    relation_logits,
+    relation_loss,
+)
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
+from mmduet.structures import GroundingBatch, GroundingFeatures, TargetIdentity, TeacherTargets
 
 
 @MODELS.register_module()
@@ -24,6 +30,8 @@ class RelationTerm(DistillTerm):
         temperature: > 0, divides the student's cosines.
         same_target_iou: expressions of one image whose targets overlap by this much are no negatives of each other.
         gather: relate the expressions of all ranks, so that the loss does not depend on how a batch is split over them.
+        bank: where gradients are accumulated, also relate an expression to those of the same update's earlier steps, as they
+            were embedded then; all of an update lies nearer to the relation of one large batch so (method).
 
     Raises:
         ValueError: the temperature is not positive.
@@ -32,26 +40,32 @@ class RelationTerm(DistillTerm):
     required_targets = frozenset({'text', 'region', 'logit_scale'})
 
     def __init__(self, space: JointSpace, weight: float = 1.0, temperature: float = 0.1, same_target_iou: float = 0.5,
-                 gather: bool = True) -> None:
+                 gather: bool = True, bank: bool = False) -> None:
         super().__init__(space, weight)
         if temperature <= 0:
             raise ValueError(f'the temperature must be positive, got {temperature}')
         self.temperature = temperature
         self.same_target_iou = same_target_iou
         self.gather = gather
+        self._bank = EmbeddingBank() if bank else None
         self._embed = space.require('region', 'text')
         self._logged = False
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
-        student = self._embed('text', features, batch), self._embed('region', features, batch)
-        teacher, identity = (targets.get('text'), targets.get('region')), batch.identity
+        parts: tuple[Tensor, ...] = (self._embed('text', features, batch), self._embed('region', features, batch),
+                                     targets.get('text'), targets.get('region'))
+        identity, scale = batch.identity, targets.get('logit_scale')
         if self.gather:
-            student = gather_rows(student[0]), gather_rows(student[1])
-            teacher = gather_rows(teacher[0]), gather_rows(teacher[1])
-            identity = gather_identity(identity)
-        scale, same = targets.get('logit_scale'), identity.same(self.same_target_iou)
+            parts, identity = tuple(map(gather_rows, parts)), gather_identity(identity)
+        rows = len(identity.image)
+        if self._bank is not None and self.training:
+            parts = self._bank.join(step, *parts, identity.image, identity.boxes, identity.whole)
+            identity = TargetIdentity(image=parts[4], boxes=parts[5], whole=parts[6])
+        student, teacher, same = (parts[0], parts[1]), (parts[2], parts[3]), identity.same(self.same_target_iou)
         self._log_once(relation_logits(*teacher, scale, same))
+        if rows < len(same):
+            return self.weight * accumulated_relation_loss(student, teacher, self.temperature, scale, same, rows)
         return self.weight * relation_loss(student, teacher, self.temperature, scale, same)
 
     # Read on the host, once.

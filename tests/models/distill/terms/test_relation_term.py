@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import pytest
 import torch
 from mmengine.logging import MMLogger
@@ -33,6 +35,59 @@ def test_how_much_two_targets_overlap_decides_whether_they_are_one(iou, same):
     batch = of_images(make_batch(), 7, 7)
     batch.identity.boxes[1] = torch.tensor([0.5, 0.5, 0.2, 0.1])
     assert (call(RelationTerm(make_space(), same_target_iou=iou), batch) == 0) == same
+
+
+def rows_of(whole, rows):
+    """Some rows of features, targets or a batch's identity."""
+    parts = {field.name: getattr(whole, field.name) for field in fields(whole)}
+    return replace(whole, **{name: value[:, rows] if name == 'boxes' and value.dim() == 3 else value[rows]
+                             for name, value in parts.items() if torch.is_tensor(value) and value.dim()})
+
+
+def batch_of(batch, rows):
+    return replace(make_batch(len(rows)), identity=rows_of(batch.identity, rows), boxes=batch.boxes[rows])
+
+
+def test_a_bank_relates_a_step_to_the_earlier_ones_of_its_update():
+    term, batch = RelationTerm(make_space(), weight=1.0, bank=True), make_batch(4)
+    features, targets = make_features(4), make_targets(4)
+
+    def step(rows, number):
+        part = batch_of(batch, rows)
+        return term(rows_of(features, rows), rows_of(targets, rows), part, number)
+
+    alone = RelationTerm(make_space(), weight=1.0)
+    first = step([0, 1], 7)
+    assert first == alone(rows_of(features, [0, 1]), rows_of(targets, [0, 1]), batch_of(batch, [0, 1]), 0)
+    given = step([2, 3], 7)
+    pair = [term._embed(name, features, batch) for name in ('text', 'region')]
+    student, teacher = (logits[[2, 3, 0, 1]][:, [2, 3, 0, 1]].log_softmax(1) for logits in (
+        10 * pair[0] @ pair[1].T, 20 * targets.text @ targets.region.T))
+    by_text = (teacher.exp() * (teacher - student)).sum(1)[:2].mean()
+    student, teacher = (logits[[2, 3, 0, 1]][:, [2, 3, 0, 1]].log_softmax(1) for logits in (
+        10 * pair[1] @ pair[0].T, 20 * targets.region @ targets.text.T))
+    by_region = (teacher.exp() * (teacher - student)).sum(1)[:2].mean()
+    torch.testing.assert_close(given, (by_text + by_region) / 2)
+    given.backward()
+    assert features.text.grad[:2].abs().sum() == 0 and features.text.grad[2:].abs().sum() > 0
+    assert step([0, 1], 8) == first
+    assert term.eval() and step([2, 3], 8) < given
+
+
+def test_a_bank_brings_the_gradient_of_small_steps_nearer_to_that_of_a_large_batch():
+    """Eight steps of four against one of 32."""
+    batch, targets = make_batch(32), make_targets(32)
+
+    def gradient(steps, **options):
+        term = RelationTerm(make_space(), **options)
+        for rows in torch.arange(32).chunk(steps):
+            part = batch_of(batch, rows)
+            (term(rows_of(make_features(32), rows), rows_of(targets, rows), part, 0) / steps).backward()
+        return torch.cat([weight.grad.flatten() for weight in term._embed.__self__.parameters()])
+
+    whole = gradient(1)
+    without, with_bank = (torch.cosine_similarity(whole, gradient(8, bank=bank), dim=0) for bank in (False, True))
+    assert with_bank > without + 0.01, (without, with_bank)
 
 
 def test_a_temperature_must_be_positive():
