@@ -8,10 +8,12 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 from torch.nn.parallel import DistributedDataParallel
 
 from mmduet.models import DistilledGrounder
-from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
+from mmduet.models.distill import DUETHead, FeatureTerm, RegionContrastTerm, RelationTerm
+from mmduet.models.distill.terms import DenseContrastTerm, InImageRelationTerm, RankedContrastTerm
 from mmduet.structures import Canvas
 from tests.forking import run_ranks
 from tests.tiny_grounder import SIZE, TinyGrounder
@@ -22,7 +24,9 @@ TERMS = dict(
     image=dict(type=FeatureTerm, student='image', teacher='image'),
     region=dict(type=FeatureTerm, student='region', teacher='region'),
     text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
-    banked=dict(type=RelationTerm, bank=True))
+    banked=dict(type=RelationTerm, bank=True), contrast=dict(type=RegionContrastTerm),
+    gathered=dict(type=RegionContrastTerm, gather=True), dense=dict(type=DenseContrastTerm),
+    ranked=dict(type=RankedContrastTerm), in_image=dict(type=InImageRelationTerm))
 STEPS = 2
 # File and box of each expression. 1, 4 and 7 mean one object; 5 and 11 are about another of that image.
 EXPRESSIONS = [('a', (2, 2, 20, 20)), ('b', (4, 6, 24, 26)), ('c', (10, 3, 30, 28)), ('d', (1, 12, 15, 31)),
@@ -36,9 +40,11 @@ def make_data(rows):
     images, samples = [], []
     for row in rows:
         file, box = EXPRESSIONS[row]
+        others = sorted({other for name, other in EXPRESSIONS if name == file} - {box})
         generator = torch.Generator().manual_seed(ord(file))
         images.append(torch.randint(0, 256, (3, SIZE, SIZE), generator=generator, dtype=torch.uint8))
         samples.append(make_sample(f'thing {row}', CANVAS, tuple(map(float, box)), key=file))
+        samples[-1].distractors = InstanceData(bboxes=torch.tensor(others, dtype=torch.float32).reshape(-1, 4))
         samples[-1].set_metainfo(dict(dataset_name='tiny', split='train', expression_id=str(row)))
     return {'inputs': images, 'data_samples': samples}
 

@@ -136,5 +136,5 @@ def test_the_relation_to_rows_seen_before_has_the_gradient_of_the_relation_where
 def test_new_rows_that_relate_as_the_teacher_says_stay():
     pair = tuple(unit(5, 8, seed=seed).requires_grad_() for seed in (0, 1))
     loss = accumulated_relation_loss(pair, (pair[0].detach(), pair[1].detach()), 0.1, 10.0, torch.eye(5, dtype=torch.bool), 2)
-    assert loss == pytest.approx(0, abs=1e-6)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
     assert all(gradient.abs().max() < 1e-6 for gradient in torch.autograd.grad(loss, pair))
