@@ -1,5 +1,10 @@
 """Running: training loop, hooks, optimizer, checkpoints."""
-from mmduet.engine.checkpoint import CheckpointError, CheckpointMismatchError, CorruptCheckpointError
+from mmduet.engine.checkpoint import (
+    CheckpointError,
+    CheckpointMismatchError,
+    CorruptCheckpointError,
+    UnreadableCheckpointError,
+)
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
 from mmduet.engine.hooks.freeze_hook import FreezeHook
 from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, NonFiniteLossError
@@ -10,4 +15,5 @@ from mmduet.engine.runner import GroundingRunner
 
 __all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
            'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook', 'GroundingTrainLoop',
-           'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError']
+           'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError',
+           'UnreadableCheckpointError']

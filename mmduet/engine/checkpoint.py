@@ -1,4 +1,6 @@
 """Checkpoint files: read without running code, written so that a kill leaves the old one, fitted to a model strictly."""
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ from torch import Tensor, nn
 from mmduet.engine.config_tools import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.files import replacing
-from mmduet.io.weights import describe_misfit, read_tensor_file, some
+from mmduet.io.text import read_json
+from mmduet.io.weights import describe_misfit, read_meta, read_tensor_file, require_size, some
 
 STUDENT_PREFIX = 'student.'
 POINTER = 'last_checkpoint'
+RECORD = 'checkpoints.json'
+BEST = re.compile(r'best_[^/\\]{1,100}_(epoch|iter)_\d{1,12}\.pth')
+RESUMABLE = re.compile(r'(epoch|iter)_\d{1,12}\.pth')
 # BERT's positions: transformers stored them until 2023 and computes them since, so that no model of ours has them.
 COMPUTED_TABLE = 'embeddings.position_ids'
 
@@ -23,8 +29,12 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used as asked; the message says why and what to do."""
 
 
-class CorruptCheckpointError(CheckpointError):
-    """A checkpoint that is truncated or corrupt: a write was interrupted, or a copy failed."""
+class UnreadableCheckpointError(CheckpointError):
+    """A file that cannot be read as a checkpoint; where training resumes by itself, the one before it is tried."""
+
+
+class CorruptCheckpointError(UnreadableCheckpointError):
+    """A checkpoint that is truncated or corrupt: a write was interrupted, a copy failed, or a byte has changed."""
 
 
 class CheckpointMismatchError(CheckpointError):
@@ -36,8 +46,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
     Raises:
         FileNotFoundError: no such file; names its neighbours.
-        CorruptCheckpointError: the file is empty, cut short or damaged.
-        CheckpointError: the file holds objects that could run code, or no weights.
+        CorruptCheckpointError: the file is empty, cut short or damaged: a single bit that changed is enough.
+        UnreadableCheckpointError: the file holds objects that could run code, or no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,16 +59,21 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     except TruncatedFileError as error:
         raise CorruptCheckpointError(f'{error}: its writing or copying was interrupted; use the checkpoint before it, or '
                                      '--resume without a path, which finds the last complete one') from None
-    except DataError as error:
-        raise CheckpointError(str(error)) from None
+    except (DataError, OSError) as error:
+        raise UnreadableCheckpointError(str(error)) from None
     if not isinstance(checkpoint, dict):
-        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint')
-    if 'state_dict' not in checkpoint:
+        raise UnreadableCheckpointError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint')
+    if not isinstance(checkpoint.get('state_dict'), dict):
         if not any(isinstance(value, Tensor) for value in checkpoint.values()):
-            raise CheckpointError(f'{path} holds no weights; its keys are {some(checkpoint)}. A checkpoint in another '
-                                  'layout must be converted first (tools/model_converters)')
+            raise UnreadableCheckpointError(f'{path} holds no weights; its keys are {some(map(str, checkpoint))}. A checkpoint '
+                                            'in another layout must be converted first (tools/model_converters)')
         checkpoint = {'state_dict': checkpoint}
-    checkpoint.setdefault('meta', {})
+    if not isinstance(checkpoint.setdefault('meta', {}), dict):
+        raise UnreadableCheckpointError(f'{path}: meta is no mapping')
+    try:
+        require_size(checkpoint['state_dict'], path)
+    except DataError as error:
+        raise UnreadableCheckpointError(str(error)) from None
     return checkpoint
 
 
@@ -109,19 +124,37 @@ def restore_history(message_hub: dict[str, Any]) -> dict[str, Any]:
     return {**message_hub, 'log_scalars': scalars}
 
 
-def resume_candidates(work_dir: Path) -> list[Path]:
-    """Checkpoints of a work folder in the order to try.
+def resume_candidates(work_dir: Path, run: str | None = None) -> list[Path]:
+    """Checkpoints of a work folder in the order to try: those of a run first, the most steps first.
 
-    First those written after the pointer ``last_checkpoint`` (a kill came between the two), then the one it names, which is
-    found also after the folder was moved, then the others, the last written first.
+    The steps are what a file itself says, so that copies, clocks and a pointer that was not written do not matter. A file
+    that cannot say them is tried first, and then named as unreadable. Without ``run`` all are of one.
     """
-    written = {path: path.stat().st_mtime_ns for pattern in ('epoch_*.pth', 'iter_*.pth') for path in work_dir.glob(pattern)}
-    pointer, named = work_dir / POINTER, None
-    if pointer.is_file():
-        named = work_dir / Path(pointer.read_text(encoding='utf-8').strip()).name
-        if named in written:
-            written[named] = pointer.stat().st_mtime_ns  # all that were not written after the pointer come behind it
-    return sorted(written, key=lambda path: (written[path], path == named, path.name), reverse=True)
+    def key(path: Path) -> tuple[bool, int, int, str]:
+        meta = read_meta(path)
+        steps, epochs = (value if type(value) is int else sys.maxsize for value in (meta.get('iter'), meta.get('epoch')))
+        return run is None or meta.get('run') in (run, None), steps, epochs, path.name
+
+    found = [path for path in sorted(work_dir.glob('*.pth')) if RESUMABLE.fullmatch(path.name)]
+    return sorted(found, key=key, reverse=True)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What ``checkpoints.json`` of a folder says: ``run``, the names that are ``kept``, and the ``best``.
+
+    None where there is none or it cannot be read. Names that are not those of checkpoints are left out: what stands there is
+    deleted one day.
+    """
+    try:
+        record = read_json(folder / RECORD)
+    except DataError:
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get('kept'), list):
+        return None
+    run, best = record.get('run'), record.get('best')
+    good = isinstance(best, dict) and type(best.get('score')) is float and BEST.fullmatch(str(best.get('file'))) is not None
+    return {'run': run if isinstance(run, str) else None, 'best': best if good else None,
+            'kept': [name for name in record['kept'] if isinstance(name, str) and RESUMABLE.fullmatch(name)]}
 
 
 def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:

@@ -1,6 +1,7 @@
 """The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
 import random
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ class GroundingRunner(Runner):
     """
 
     resumed_batches_per_epoch: int | None = None
+    run_id: str  # of a training from its beginning on, over all that resumed it
     _random_states: list[dict[str, Any]] | None = None
     _loaded_meta: dict[str, Any] | None = None
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
+        self.run_id = uuid.uuid4().hex
         if self.distributed:
             dist_cfg = env_cfg.get('dist_cfg', {})
             join_process_group(self.launcher, dist_cfg.get('backend'), dist_cfg.get('timeout', 1800))
@@ -149,16 +152,19 @@ class GroundingRunner(Runner):
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return
-        candidates = files.resume_candidates(Path(self.work_dir))
+        folder = Path(self.work_dir)
+        # Those that the first rank sees, so that no two ranks resume from different steps.
+        record = files.read_record(folder) or {}
+        candidates = all_gather_object(files.resume_candidates(folder, record.get('run')))[0]
         for path in candidates:
             try:
                 self.resume(str(path))
                 return
-            except files.CorruptCheckpointError as error:
+            except (files.UnreadableCheckpointError, FileNotFoundError) as error:
                 self.logger.warning(f'{error}. Trying the one before.')
         if candidates:
-            raise CheckpointError(f'all {len(candidates)} checkpoints in {self.work_dir} are truncated or corrupt: remove them '
-                                  'to start anew')
+            raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
+                                  f'{", ".join(path.name for path in candidates)}): remove them to start anew')
         self.logger.info(f'No checkpoint in {self.work_dir} yet: training starts from the beginning.')
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
@@ -166,8 +172,9 @@ class GroundingRunner(Runner):
         """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse."""
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
-        checkpoint = files.read_checkpoint(filename, map_location)
+        checkpoint = self._read_on_all_ranks(filename, map_location)
         if self._resume:
+            self.run_id = checkpoint['meta'].get('run', self.run_id)
             files.check_resumable(checkpoint, filename)
             self.resumed_batches_per_epoch = checkpoint['meta'].get('batches_per_epoch')
         checkpoint['state_dict'], note = files.fit_to_model(checkpoint['state_dict'], self.plain_model)
@@ -183,6 +190,21 @@ class GroundingRunner(Runner):
         self._loaded_meta = checkpoint['meta']
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
+        return checkpoint
+
+    def _read_on_all_ranks(self, filename: str, map_location: Any) -> dict[str, Any]:
+        """Read a checkpoint, if every rank can: one that fails alone would leave the others waiting for it."""
+        checkpoint: dict[str, Any] = {}
+        failure: CheckpointError | FileNotFoundError | None = None
+        try:
+            checkpoint = files.read_checkpoint(filename, map_location)
+        except (CheckpointError, FileNotFoundError) as error:
+            failure = error
+        failures = [text for text in all_gather_object(failure and str(failure)) if text is not None]
+        if failure is not None:
+            raise failure
+        if failures:
+            raise files.UnreadableCheckpointError(f'another process cannot read {filename}: {failures[0]}')
         return checkpoint
 
     def restore_random_state(self) -> None:
@@ -226,8 +248,9 @@ class GroundingRunner(Runner):
 
     def _collect_checkpoint(self, meta: dict[str, Any], save_optimizer: bool, save_param_scheduler: bool) -> dict[str, Any]:
         loader = self.train_dataloader
-        meta.update({'seed': self.seed, 'experiment_name': self.experiment_name, 'time': time.strftime('%Y%m%d_%H%M%S'),
-                     'mmengine_version': mmengine.__version__, 'batches_per_epoch': len(loader), 'world_size': self.world_size,
+        meta.update({'run': self.run_id, 'seed': self.seed, 'experiment_name': self.experiment_name,
+                     'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
+                     'batches_per_epoch': len(loader), 'world_size': self.world_size,
                      'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})
         if hasattr(loader.dataset, 'metainfo'):
             meta['dataset_meta'] = files.to_plain(loader.dataset.metainfo)

@@ -1,13 +1,21 @@
-"""Finding files, their SHA-256, and writing them so that nobody ever reads half of one."""
+"""Finding files, their SHA-256, names that others wrote, and writing so that nobody ever reads half of a file."""
 import hashlib
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from mmduet.io.errors import DataError
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _PARTIAL = '.partial'
 _BLOCK = 1 << 20
+# Leaves room for a suffix in the 255 bytes that file systems allow.
+_LONGEST_NAME = 200
+_DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', re.IGNORECASE)
 
 
 def find_file(name: str | Path) -> Path:
@@ -29,10 +37,68 @@ def stays_inside(name: str) -> bool:
     (True, False, False, False)
     """
     path = PureWindowsPath(name)  # knows both separators, and drives
-    return not path.anchor and '..' not in path.parts
+    return not path.anchor and '..' not in path.parts and '\0' not in name
 
 
-def sha256_of(source: Path | bytes | memoryview | Iterable[bytes]) -> str:
+def checked_name(name: Any, what: str) -> str:
+    """A name that somebody else wrote, if it can be that of one file or folder on any system; ``what`` it names, in words.
+
+    Raises:
+        DataError: it is no text, blank or too long, begins with a dot, or holds a separator, a drive or a control character.
+
+    >>> checked_name('testA', 'the split')
+    'testA'
+    """
+    good = (isinstance(name, str) and name.strip() == name != '' and not name.startswith('.') and not name.endswith('.')
+            and name.isprintable() and not set(name) & set('/\\:*?"<>|') and not _DEVICE.fullmatch(name))
+    if not good or len(name.encode(errors='replace')) > _LONGEST_NAME:
+        raise DataError(f'{what} must be a plain name, of at most {_LONGEST_NAME} bytes and without separators, got '
+                        f'{name!r:.80}')
+    return str(name)
+
+
+def file_inside(root: Path, name: str) -> Path:
+    """The path of a file that somebody else named, inside a folder; links that lie there are followed.
+
+    Raises:
+        DataError: the name leads out of the folder, or to something that is no regular file (a device, a pipe).
+        FileNotFoundError: there is nothing of that name.
+    """
+    if not isinstance(name, str) or not stays_inside(name):
+        raise DataError(f'{name!r:.200} leads out of the folder {root}')
+    require_regular(root / name)
+    return root / name
+
+
+def require_regular(path: Path) -> None:
+    """Raise a ``DataError`` unless a path is that of a regular file: a device may be endless, and a pipe waits for ever.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DataError(f'{path} is no regular file')
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        DataError: it is no regular file, or larger.
+    """
+    # Without waiting for the other end of a pipe that somebody put there since.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0))
+    with os.fdopen(descriptor, 'rb') as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f'{path} is no regular file')
+        if found.st_size > most:
+            raise DataError(f'{path} has {found.st_size:,} bytes, more than the {most:,} that are read')
+        return file.read()
+
+
+def sha256_of(source: Path | bytes | memoryview | Iterable[bytes | memoryview]) -> str:
     """SHA-256, hexadecimal, of a file at a path, or of content, whole or in pieces.
 
     >>> sha256_of(b'ab') == sha256_of([b'a', b'b'])

@@ -1,6 +1,7 @@
 """Weights from files, read without running code, and what does not fit a model.
 
-A PyTorch file is read with ``torch.load(weights_only=True)`` and one short list of harmless types. There is no fall-back: a
+This is the one place where weights are read, also for the host's own calls (``mmduet.compat``). A PyTorch file is compared with
+its checksums, then read with ``torch.load(weights_only=True)`` and one short list of harmless types. There is no fall-back: a
 file that needs more is refused.
 """
 import argparse
@@ -17,7 +18,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
+from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.safetensors_files import read_safetensors
 
 _SHOWN_KEYS = 4
 _HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
@@ -63,16 +66,12 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
 
     Raises:
         FileNotFoundError: no such file.
-        TruncatedFileError: the file is empty, cut short or overwritten.
-        DataError: it holds objects that could run code; names the first.
+        TruncatedFileError: the file is empty or cut short, or a byte of it has changed.
+        DataError: it is no regular file, or holds objects that could run code; names the first.
     """
     if path.suffix == '.safetensors':
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise _truncated(path, error) from error
+        return read_safetensors(path)
+    whole = check_archive(path)
     if path.stat().st_size == 0:
         raise _truncated(path, 'empty file')
     try:
@@ -83,12 +82,31 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
         text = str(error)
         refused = next((line for line in text.splitlines() if 'GLOBAL' in line or 'not allowed' in line), '')
         reason = (refused or text).rpartition('WeightsUnpickler error:')[2].strip().partition(' Please use')[0]
-        if not refused and not zipfile.is_zipfile(path):
+        if not refused and not whole:
             raise _truncated(path, reason) from error
         raise DataError(f'{path} holds more than tensors, numbers and text, and is not loaded because unpickling it could run '
                         f'code ({reason.splitlines()[0]})') from error
     except _CORRUPT as error:
         raise _truncated(path, str(error) or type(error).__name__) from error
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """``meta`` of a checkpoint, without its tensors and unchecked; empty where there is none or the file cannot be read."""
+    try:
+        with torch.serialization.safe_globals(_harmless_types()):
+            content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+    except (*_CORRUPT, pickle.UnpicklingError):
+        return {}
+    meta = content.get('meta') if isinstance(content, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def require_size(tensors: Mapping[str, Any], path: Path) -> None:
+    """Raise a ``DataError`` for a tensor that says it is larger than its file: a view that repeats a few numbers endlessly."""
+    most = path.stat().st_size
+    for name, value in tensors.items():
+        if isinstance(value, Tensor) and value.numel() * value.element_size() > most:
+            raise DataError(f'{path}: the tensor {name!r} of shape {tuple(value.shape)} is larger than the whole file')
 
 
 def _truncated(path: Path, reason: object) -> TruncatedFileError:
@@ -111,6 +129,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     tensors = {key.removeprefix('module.'): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise DataError(f'{path}: holds no tensor')
+    require_size(tensors, path)
     return tensors
 
 

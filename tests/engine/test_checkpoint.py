@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 from collections import OrderedDict
@@ -14,11 +15,13 @@ from mmduet.engine.checkpoint import (
     CheckpointError,
     CheckpointMismatchError,
     CorruptCheckpointError,
+    UnreadableCheckpointError,
     check_resumable,
     first_non_finite,
     fit_to_model,
     load_strictly,
     read_checkpoint,
+    read_record,
     restore_history,
     resume_candidates,
     to_plain,
@@ -184,33 +187,74 @@ def test_weights_alone_cannot_be_resumed():
         check_resumable({'state_dict': {}, 'meta': {'epoch': 1}}, 'best.pth')
 
 
-def place(folder, name, time):
-    path = folder / name
-    path.write_text('x')
-    os.utime(path, (time, time))
-    return path
+def place(folder, name, steps, epoch=0, **meta):
+    torch.save({'state_dict': {'a': torch.zeros(1)}, 'meta': {'iter': steps, 'epoch': epoch, **meta}}, folder / name)
+    return folder / name
 
 
-def test_the_file_that_the_pointer_names_comes_first_and_best_is_no_candidate(tmp_path):
-    one, two = place(tmp_path, 'epoch_1.pth', 100), place(tmp_path, 'iter_70.pth', 200)
-    place(tmp_path, 'best_acc@0.5_epoch_1.pth', 300)
-    pointer = tmp_path / 'last_checkpoint'
-    pointer.write_text('/moved/from/elsewhere/epoch_1.pth')
-    os.utime(pointer, (250, 250))
-    assert resume_candidates(tmp_path) == [one, two]
+def names(folder, run=None):
+    return [path.name for path in resume_candidates(folder, run)]
 
 
-def test_a_checkpoint_written_after_the_pointer_comes_before_it(tmp_path):
-    one, two = place(tmp_path, 'epoch_1.pth', 100), place(tmp_path, 'epoch_2.pth', 200)
-    pointer = tmp_path / 'last_checkpoint'
-    pointer.write_text('epoch_1.pth')
-    os.utime(pointer, (101, 101))
-    assert resume_candidates(tmp_path) == [two, one]
+def test_the_checkpoint_of_most_steps_comes_first_whatever_the_times_and_the_pointer_say(tmp_path):
+    for number, (name, steps, epoch) in enumerate((('iter_20.pth', 20, 1), ('epoch_1.pth', 15, 1), ('iter_5.pth', 5, 0))):
+        os.utime(place(tmp_path, name, steps, epoch), (number, number))
+    place(tmp_path, 'best_acc@0.5_epoch_1.pth', 99)
+    (tmp_path / 'last_checkpoint').write_bytes(b'\xff\xfe' + b'iter_5.pth')
+    assert names(tmp_path) == ['iter_20.pth', 'epoch_1.pth', 'iter_5.pth']
 
 
-def test_without_a_pointer_the_last_written_comes_first(tmp_path):
-    one, two = place(tmp_path, 'epoch_10.pth', 100), place(tmp_path, 'epoch_9.pth', 200)
-    assert resume_candidates(tmp_path) == [two, one]
+def test_of_two_checkpoints_of_a_step_that_of_the_finished_epoch_comes_first(tmp_path):
+    place(tmp_path, 'iter_10.pth', 10, 0)
+    place(tmp_path, 'epoch_1.pth', 10, 1)
+    assert names(tmp_path) == ['epoch_1.pth', 'iter_10.pth']
+
+
+def test_numbers_in_names_do_not_count(tmp_path):
+    place(tmp_path, 'iter_900.pth', 5)
+    place(tmp_path, 'iter_10.pth', 10)
+    assert names(tmp_path) == ['iter_10.pth', 'iter_900.pth']
+
+
+def test_what_an_earlier_training_left_in_the_folder_comes_last(tmp_path):
+    place(tmp_path, 'epoch_50.pth', 5000, 50, run='old')
+    place(tmp_path, 'epoch_1.pth', 100, 1, run='new')
+    assert names(tmp_path, 'new') == ['epoch_1.pth', 'epoch_50.pth']
+
+
+def test_a_file_that_cannot_say_its_steps_is_a_candidate_and_others_are_none(tmp_path):
+    place(tmp_path, 'iter_10.pth', 10)
+    (tmp_path / 'iter_20.pth').write_bytes(b'half')
+    (tmp_path / 'iter_x.pth').write_bytes(b'')
+    place(tmp_path, 'my_epoch_3.pth', 30)
+    assert names(tmp_path) == ['iter_20.pth', 'iter_10.pth']
+
+
+@pytest.mark.parametrize('content', ['', '[]', '{"kept": 1}', '{"kept": '])
+def test_a_record_that_cannot_be_read_says_nothing(tmp_path, content):
+    (tmp_path / 'checkpoints.json').write_text(content)
+    assert read_record(tmp_path) is None
+
+
+def test_a_record_names_checkpoints_only(tmp_path):
+    kept = ['../../x', '/etc/passwd', 'iter_1.pth', 5, 'a.pth']
+    record = {'run': 'r', 'kept': kept, 'best': {'file': '../best_a_iter_1.pth', 'score': 0.5}}
+    (tmp_path / 'checkpoints.json').write_text(json.dumps(record))
+    assert read_record(tmp_path) == {'run': 'r', 'kept': ['iter_1.pth'], 'best': None}
+
+
+def test_a_view_that_repeats_a_number_endlessly_is_refused(tmp_path):
+    torch.save({'state_dict': {'a': torch.zeros(1).expand(1 << 30)}}, tmp_path / 'a.pth')
+    with pytest.raises(UnreadableCheckpointError, match=r"'a' of shape \(1073741824,\) is larger than the whole file"):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_flipped_pickle_is_corrupt_and_no_attack(tmp_path):
+    torch.save({'state_dict': OrderedDict(a=torch.ones(1))}, tmp_path / 'a.pth')
+    content = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'a.pth').write_bytes(content.replace(b'OrderedDict', b'OrderedDibt', 1))
+    with pytest.raises(CorruptCheckpointError, match=r'Bad CRC-32'):
+        read_checkpoint(tmp_path / 'a.pth')
 
 
 def test_an_empty_folder_has_no_candidate(tmp_path):

@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from mmduet.io.files import find_file, remove_partial, replacing, sha256_of, stays_inside, write_atomically, write_together
+from mmduet.io.errors import DataError
+from mmduet.io.files import (
+    checked_name,
+    file_inside,
+    find_file,
+    read_regular,
+    remove_partial,
+    replacing,
+    sha256_of,
+    stays_inside,
+    write_atomically,
+    write_together,
+)
 
 # The first example of FIPS 180-4.
 ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
@@ -96,6 +108,50 @@ def test_a_letter_that_no_file_can_hold_becomes_a_question_mark(tmp_path):
 
 @pytest.mark.parametrize(('name', 'inside'), [
     ('a.jpg', True), ('a/b.jpg', True), ('a..b/c', True), ('', True), ('./a', True), ('..', False), ('a/../../b', False),
-    ('a\\..\\..\\b', False), ('/a', False), ('\\a', False), ('//host/share/a', False), ('C:a', False), ('c:\\a', False)])
+    ('a\\..\\..\\b', False), ('/a', False), ('\\a', False), ('//host/share/a', False), ('C:a', False), ('c:\\a', False),
+    ('a\0b', False)])
 def test_names_that_lead_out_of_a_folder_are_told_on_every_system(name, inside):
     assert stays_inside(name) is inside
+
+
+@pytest.mark.parametrize('name', ['val', 'testA', 'refcoco+', 'flickr30k (any)', 'données', 'a' * 200])
+def test_a_plain_name_is_given_back(name):
+    assert checked_name(name, 'the split') == name
+
+
+@pytest.mark.parametrize('name', ['', ' ', ' a', 'a ', '.', '..', '.hidden', 'a.', 'a/b', '../a', 'a\\b', 'C:a', 'a\0b', 'a\nb',
+                                  'NUL', 'com1.jsonl', 'a*', 'a' * 201, 'é' * 101, 5, None, ['a'], True, 'a\u202eb'])
+def test_a_name_that_could_be_a_path_is_refused(name):
+    with pytest.raises(DataError, match='the split must be a plain name'):
+        checked_name(name, 'the split')
+
+
+def test_only_a_regular_file_inside_the_folder_is_found(tmp_path):
+    root = tmp_path / 'images'
+    (root / 'deep').mkdir(parents=True)
+    (root / 'deep/a.png').write_bytes(b'x')
+    (tmp_path / 'secret').write_bytes(b'x')
+    os.mkfifo(root / 'pipe')
+    assert file_inside(root, 'deep/a.png') == root / 'deep/a.png'
+    for name in ('../secret', str(tmp_path / 'secret'), '/dev/zero', 'deep\\..\\..\\secret'):
+        with pytest.raises(DataError, match='leads out of the folder'):
+            file_inside(root, name)
+    for name in ('pipe', 'deep'):
+        with pytest.raises(DataError, match='is no regular file'):
+            file_inside(root, name)
+    with pytest.raises(FileNotFoundError):
+        file_inside(root, 'gone.png')
+
+
+def test_an_endless_file_and_a_pipe_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    for path in (Path('/dev/zero'), tmp_path / 'pipe'):
+        with pytest.raises(DataError, match='is no regular file'):
+            read_regular(path, 10)
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path):
+    (tmp_path / 'a').write_bytes(b'12345')
+    assert read_regular(tmp_path / 'a', 5) == b'12345'
+    with pytest.raises(DataError, match=r'has 5 bytes, more than the 4 that are read'):
+        read_regular(tmp_path / 'a', 4)

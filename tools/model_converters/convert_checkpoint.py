@@ -66,9 +66,8 @@ def fitting_configs(layout: str, weights: dict, source: Path) -> str:
 def main() -> int:
     """Convert, check, write; 1 with one sentence on standard error if that cannot be done."""
     arguments = parse_arguments()
-    from safetensors.torch import save_file
-
-    from mmduet.io.files import find_file, replacing
+    from mmduet.io.files import find_file
+    from mmduet.io.safetensors_files import write_safetensors
     from mmduet.io.weights import read_weights
     from mmduet.models.conversion import LAYOUTS, convert, recognise
     try:
@@ -86,8 +85,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(arguments.out) as partial:
-        save_file(weights, partial, metadata={'source_layout': layout.name})
+    write_safetensors(arguments.out, weights, {'source_layout': layout.name})
     numbers = sum(value.numel() for value in weights.values())
     print(f'{arguments.source} ({layout.name}) -> {arguments.out}: {len(weights)} tensors, {numbers / 1e6:.1f} M numbers')
     return 0

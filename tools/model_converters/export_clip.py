@@ -23,10 +23,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Write the weights; 1 with one sentence on standard error if that cannot be done."""
     arguments = parse_arguments()
-    from safetensors.torch import save_file
-
     from mmduet.engine.checkpoint import CheckpointError, read_checkpoint
-    from mmduet.io.files import replacing
+    from mmduet.io.safetensors_files import write_safetensors
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
@@ -39,8 +37,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(arguments.out) as partial:
-        save_file(weights, partial)
+    write_safetensors(arguments.out, weights)
     numbers = sum(value.numel() for value in weights.values())
     print(f'{arguments.out}: {len(weights)} tensors, {numbers} numbers, {arguments.out.stat().st_size / 1e6:.2f} MB')
     return 0

@@ -25,11 +25,10 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Export; 1 with one sentence on standard error if that cannot be done."""
     arguments = parse_arguments()
-    from safetensors.torch import save_file
     from torch import Tensor
 
     from mmduet.engine.checkpoint import CheckpointError, read_checkpoint
-    from mmduet.io.files import replacing
+    from mmduet.io.safetensors_files import write_safetensors
     try:
         state = read_checkpoint(arguments.checkpoint)['state_dict']
     except (CheckpointError, FileNotFoundError) as error:
@@ -44,8 +43,7 @@ def main() -> int:
     if arguments.half:
         weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(arguments.out) as partial:
-        save_file(weights, partial)
+    write_safetensors(arguments.out, weights)
     print(f'{arguments.out}: {len(weights)} tensors, {arguments.out.stat().st_size / 1e6:.2f} MB')
     return 0
 

@@ -9,19 +9,19 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmduet.engine.checkpoint import POINTER
+from mmduet.engine.checkpoint import POINTER, RECORD, read_record
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
 RULES: dict[str, Callable[[float, float], bool]] = {'greater': operator.gt, 'less': operator.lt}
-RECORD = 'checkpoints.json'
 
 
 @HOOKS.register_module()
 class GroundingCheckpointHook(Hook):
     """Write checkpoints after epochs, and the best one by a metric; an old one is deleted only when the new one is complete.
 
-    The folder's ``checkpoints.json`` says which files are kept and which is the best; ``last_checkpoint`` names the last.
+    The folder's ``checkpoints.json`` says of which run they are, which are kept and which is the best;
+    ``last_checkpoint`` names the last for other programs.
 
     Args:
         interval: epochs between two checkpoints; the last epoch always writes one.
@@ -50,15 +50,14 @@ class GroundingCheckpointHook(Hook):
         """Read what an earlier run left, where this one resumes it; remove what a kill left half written."""
         self._folder = folder = Path(runner.work_dir)
         self._kept, self._best = [], None
-        record = folder / RECORD
-        if runner._resume and record.is_file():
-            try:
-                known = json.loads(record.read_text(encoding='utf-8'))
-                self._kept, self._best = [name for name in known['kept'] if (folder / name).is_file()], known['best']
-            except (ValueError, KeyError, TypeError) as error:
-                runner.logger.warning(f'{record} cannot be read ({error!r}): old checkpoints are kept, the best is found anew.')
+        if runner._resume:
+            if record := read_record(folder):
+                self._kept, self._best = [name for name in record['kept'] if (folder / name).is_file()], record['best']
+            elif (folder / RECORD).exists():
+                runner.logger.warning(f'{folder / RECORD} cannot be read: old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:
             remove_partial(folder)
+            self._record(runner)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
@@ -92,7 +91,7 @@ class GroundingCheckpointHook(Hook):
                                meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {self._metric: score}})
         old, self._best = self._best, {'file': name, 'metric': self._metric, 'score': score, 'epoch': runner.epoch}
         if runner.rank == 0:
-            self._record(self._folder)
+            self._record(runner)
             if old is not None and old['file'] != name:
                 (self._folder / old['file']).unlink(missing_ok=True)
         runner.logger.info(f'Best {self._metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
@@ -106,12 +105,13 @@ class GroundingCheckpointHook(Hook):
         self._kept = self._kept[len(surplus):]
         if runner.rank == 0:
             write_atomically(folder / POINTER, str(folder / name))
-            self._record(folder)
+            self._record(runner)
             for old in surplus:
                 (folder / old).unlink(missing_ok=True)
 
-    def _record(self, folder: Path) -> None:
-        write_atomically(folder / RECORD, json.dumps({'kept': self._kept, 'best': self._best}, indent=1))
+    def _record(self, runner: Runner) -> None:
+        content = {'run': getattr(runner, 'run_id', None), 'kept': self._kept, 'best': self._best}
+        write_atomically(Path(runner.work_dir) / RECORD, json.dumps(content, indent=1))
 
 
 def _counts_steps(runner: Runner) -> bool:
