@@ -21,6 +21,10 @@ def mean_anchor_cosine(model: Any, loader: DataLoader[Any]) -> float | None:
     for data in loader:
         batch = model.data_preprocessor(data)['batch']
         anchors.append(terms[0].anchors(model.student.extract(batch)))
-    together = torch.cat(anchors)
-    total, count = together.sum(dim=0).square().sum().item(), len(together)
-    return (total - count) / (count * (count - 1))
+    return mean_cosine(torch.cat(anchors))
+
+
+def mean_cosine(embeddings: torch.Tensor) -> float:
+    """Mean cosine of the pairs of different rows of (N, D) unit-norm embeddings."""
+    count = len(embeddings)
+    return (embeddings.sum(dim=0).square().sum().item() - count) / (count * (count - 1))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
@@ -53,7 +52,7 @@ def find_and_tighten(ious: Sequence[float]) -> dict[str, float]:
     """Percent of the answers that found the object, ``found``, and of these that are right at 0.9, ``tight``."""
     found = [iou for iou in ious if iou >= FOUND]
     return {'found': round(100 * len(found) / len(ious), DIGITS),
-            'acc@0.9': round(100 * np.mean(np.array(ious) >= TIGHT), DIGITS),
+            'acc@0.9': round(100 * sum(iou >= TIGHT for iou in ious) / len(ious), DIGITS),
             'tight': round(100 * sum(iou >= TIGHT for iou in found) / max(len(found), 1), DIGITS)}
 
 

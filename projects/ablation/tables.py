@@ -7,7 +7,9 @@ from typing import Any
 from projects.ablation.estimates import Estimate, estimate
 from projects.ablation.records import Record, RunError, check_comparable
 
-METRICS = {'acc@0.5': 'Acc@0.5', 'acc@0.75': 'Acc@0.75', 'miou': 'mIoU'}
+# Those that every record of a table has; older ones do not tell finding from tightening.
+METRICS = {'found': 'found', 'acc@0.5': 'Acc@0.5', 'acc@0.75': 'Acc@0.75', 'acc@0.9': 'Acc@0.9', 'tight': 'tight',
+           'miou': 'mIoU'}
 VAL = 'val'
 
 
@@ -22,6 +24,7 @@ class Row:
         gains: for each experiment compared against, estimate of each metric's difference over the seeds that both have; empty
             for the experiment itself and where they share no seed.
         step_ms: mean CPU time of a step in ms; NaN where no record says it.
+        anchor_cosine: mean over seeds of how alike the anchors of a contrast are; NaN without one.
     """
 
     experiment: str
@@ -29,6 +32,7 @@ class Row:
     values: Mapping[str, Estimate]
     gains: Mapping[str, Mapping[str, Estimate]]
     step_ms: float
+    anchor_cosine: float = math.nan
 
 
 def scores(record: Record, split: str) -> Mapping[str, Any]:
@@ -59,18 +63,21 @@ def compare(records: Sequence[Record], against: Sequence[str], split: str = VAL)
     found: dict[str, dict[int, Record]] = {}
     for record in records:
         found.setdefault(record['arm'], {})[record['seed']] = record
+    metrics = [name for name in METRICS if all(name in scores(record, split) for record in records)]
     rows = []
     for experiment, runs in found.items():
         seeds = tuple(sorted(runs))
-        values = {name: estimate([scores(runs[seed], split)[name] for seed in seeds]) for name in METRICS}
+        values = {name: estimate([scores(runs[seed], split)[name] for seed in seeds]) for name in metrics}
         gains = {}
         for other in against:
             common = [seed for seed in seeds if seed in found.get(other, {})]
             if other != experiment and common:
                 gains[other] = {name: estimate([scores(runs[seed], split)[name] - scores(found[other][seed], split)[name]
-                                                for seed in common]) for name in METRICS}
+                                                for seed in common]) for name in metrics}
         times = [run['step_cpu_ms'] for run in runs.values() if 'step_cpu_ms' in run]
-        rows.append(Row(experiment, seeds, values, gains, sum(times) / len(times) if times else math.nan))
+        cosines = [run['anchor_cosine'] for run in runs.values() if run.get('anchor_cosine') is not None]
+        rows.append(Row(experiment, seeds, values, gains, sum(times) / len(times) if times else math.nan,
+                        sum(cosines) / len(cosines) if cosines else math.nan))
     return rows
 
 
@@ -87,16 +94,24 @@ def format_gain(gain: Estimate | None) -> str:
     return f'{gain.mean:+.1f}{interval} ({gain.count})'
 
 
+def _number(value: float, digits: int) -> str:
+    return '' if math.isnan(value) else f'{value:.{digits}f}'
+
+
 def format_table(rows: Sequence[Row], against: Sequence[str]) -> str:
     """Markdown: means and deviations, and differences to each experiment of ``against`` with 95 % intervals."""
     known = [other for other in against if any(other in row.gains for row in rows)]
-    head = ['experiment', 'seeds', *METRICS.values(),
-            *(f'{title} minus {other}' for other in known for title in METRICS.values()), 'CPU ms per step']
+    metrics = {name: title for name, title in METRICS.items() if rows and name in rows[0].values}
+    anchors = any(not math.isnan(row.anchor_cosine) for row in rows)
+    head = ['experiment', 'seeds', *metrics.values(),
+            *(f'{title} minus {other}' for other in known for title in metrics.values()), *['anchors'] * anchors,
+            'CPU ms per step']
     lines = [head, ['---', *['---:'] * (len(head) - 1)]]
     for row in rows:
-        gains = [format_gain(row.gains.get(other, {}).get(name)) for other in known for name in METRICS]
-        lines.append([row.experiment, str(len(row.seeds)), *(format_value(row.values[name]) for name in METRICS), *gains,
-                      '' if math.isnan(row.step_ms) else f'{row.step_ms:.0f}'])
+        gains = [format_gain(row.gains.get(other, {}).get(name)) for other in known for name in metrics]
+        lines.append([row.experiment, str(len(row.seeds)), *(format_value(row.values[name]) for name in metrics), *gains,
+                      *[_number(row.anchor_cosine, 2)] * anchors,
+                      _number(row.step_ms, 0)])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
@@ -131,7 +146,7 @@ def gains_against(rows: Sequence[Row], other: str) -> dict[str, dict[str, Estima
     compared = [row for row in rows if other in row.gains]
     if not compared:
         return {}
-    return {title: {row.experiment: row.gains[other][name] for row in compared} for name, title in METRICS.items()}
+    return {METRICS[name]: {row.experiment: row.gains[other][name] for row in compared} for name in compared[0].values}
 
 
 def label_curves(records: Sequence[Record], split: str = VAL, metric: str = 'acc@0.5') -> dict[str, dict[int, Estimate]]:

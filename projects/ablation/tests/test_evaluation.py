@@ -4,7 +4,7 @@ import pytest
 from mmengine.runner import Runner
 
 from mmduet.evaluation import GroundingMetric
-from projects.ablation.evaluation import evaluate, first_items, read_kinds, score_kinds
+from projects.ablation.evaluation import evaluate, find_and_tighten, first_items, read_kinds, score_kinds
 from tests.tiny_grounder import TinyGrounder, load_tiny_config, make_data_root
 
 
@@ -42,6 +42,11 @@ def test_kinds_are_read_where_there_are_any(root, tmp_path):
     lines = [{'split': 'val', 'expression_id': '1', 'kind': 'relation'}, {'split': 'val', 'expression_id': '2', 'kind': None}]
     (folder / 'val.jsonl').write_text('\n'.join(map(json.dumps, lines)) + '\n\n')
     assert read_kinds(tmp_path, ['val']) == {('val', '1'): 'relation'}
+
+
+def test_finding_and_tightening_are_told_apart():
+    assert find_and_tighten([0.95, 0.25, 0.24, 0.9, 0.0]) == {'found': 60.0, 'acc@0.9': 40.0, 'tight': 66.667}
+    assert find_and_tighten([0.1]) == {'found': 0.0, 'acc@0.9': 0.0, 'tight': 0.0}
 
 
 def test_each_kind_has_its_own_accuracy():

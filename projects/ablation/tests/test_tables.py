@@ -47,6 +47,16 @@ def test_the_table_says_mean_deviation_difference_and_interval():
                         '+0.0 [+0.0, +0.0] (3) | 83 |')
 
 
+def test_what_all_records_tell_is_tabulated_and_how_alike_the_anchors_are():
+    found = {'found': 80.0, 'acc@0.5': 70.0, 'acc@0.75': 50.0, 'acc@0.9': 20.0, 'tight': 25.0, 'miou': 60.0}
+    plain, full = make_record('plain', 0, 1.0, val=found), make_record('full', 0, 1.0, val=found, anchor_cosine=0.5)
+    lines = format_table(compare([plain, full], []), []).splitlines()
+    assert lines[0] == ('| experiment | seeds | found | Acc@0.5 | Acc@0.75 | Acc@0.9 | tight | mIoU | anchors | '
+                        'CPU ms per step |')
+    assert lines[2:] == ['| plain | 1 | 80.0 | 70.0 | 50.0 | 20.0 | 25.0 | 60.0 |  | 80 |',
+                         '| full | 1 | 80.0 | 70.0 | 50.0 | 20.0 | 25.0 | 60.0 | 0.50 | 80 |']
+
+
 def test_several_experiments_are_compared_with():
     rows = compare(RECORDS, ['plain', 'full', 'absent'])
     assert rows[0].gains['full']['acc@0.5'].mean == -10.0
