@@ -36,16 +36,23 @@ def pool_regions(feature_map: Tensor, boxes: Tensor) -> Tensor:
     >>> round(pool_regions(ramp, torch.tensor([[[0.5, 0.5, 0.5, 0.5]]])).item(), 3)
     3.5
     """
+    return pool_parts(feature_map, boxes, 1).flatten(2)
+
+
+def pool_parts(feature_map: Tensor, boxes: Tensor, parts: int) -> Tensor:
+    """(B, K, parts, parts, C) averages as ``pool_regions`` has them, of the equal parts of each box, row by row."""
     height, width = feature_map.shape[2:]
-    dtype = feature_map.dtype
-    rows = _interpolation_weights(boxes[..., 1], boxes[..., 3], height).to(dtype)
-    columns = _interpolation_weights(boxes[..., 0], boxes[..., 2], width).to(dtype)
-    by_row = feature_map.flatten(1, 2) @ columns.mT
-    return torch.einsum('bchk,bkh->bkc', by_row.unflatten(1, (-1, height)), rows)
+    shift = (torch.arange(parts, device=boxes.device, dtype=boxes.dtype) + 0.5) / parts - 0.5
+    x, y, w, h = (value[..., None] for value in boxes.unbind(dim=-1))
+    rows = _interpolation_weights(y + shift * h, (h / parts).expand(*h.shape[:2], parts), height).to(feature_map.dtype)
+    columns = _interpolation_weights(x + shift * w, (w / parts).expand(*w.shape[:2], parts), width).to(feature_map.dtype)
+    by_row = feature_map.flatten(1, 2) @ columns.flatten(1, 2).mT
+    by_row = by_row.unflatten(2, (-1, parts)).unflatten(1, (-1, height))
+    return torch.einsum('bchkx,bkyh->bkyxc', by_row, rows)
 
 
 def _interpolation_weights(centre: Tensor, side: Tensor, count: int) -> Tensor:
-    """(B, K, count) weights of the mean over a span of what linearly interpolates so many cells of [0, 1]; they sum to 1."""
+    """(..., count) weights of the mean over spans of what linearly interpolates so many cells of [0, 1]; they sum to 1."""
     # A box without extent is a point; the difference of two integrals over it would be all rounding.
     half = (side * count / 2).clamp(min=LEAST_HALF)
     offset = (centre * count)[..., None] - torch.arange(count, device=centre.device, dtype=centre.dtype) - 0.5

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from mmduet.structures import Regions, pool_regions
+from mmduet.structures.regions import pool_parts
 
 
 def test_regions_of_another_shape_are_refused():
@@ -45,3 +46,13 @@ def test_gradients_reach_the_map_and_the_box():
 def test_outside_the_map_its_border_is_read():
     ramp = torch.arange(4.0).expand(1, 1, 4, 4)
     assert pool_regions(ramp, torch.tensor([[[2.0, 0.5, 0.1, 0.1]]])).item() == pytest.approx(3, abs=1e-4)
+
+
+def test_the_parts_of_a_box_are_boxes_of_their_own_row_by_row():
+    feature_map = torch.randn(1, 3, 6, 8, generator=torch.Generator().manual_seed(0))
+    box, left_above, right_below = torch.tensor([[[0.5, 0.4, 0.4, 0.6]], [[0.4, 0.25, 0.2, 0.3]], [[0.6, 0.55, 0.2, 0.3]]])
+    parts = pool_parts(feature_map, box[None], 2)
+    assert parts.shape == (1, 1, 2, 2, 3)
+    torch.testing.assert_close(parts[0, 0, 0, 0], pool_regions(feature_map, left_above[None])[0, 0])
+    torch.testing.assert_close(parts[0, 0, 1, 1], pool_regions(feature_map, right_below[None])[0, 0])
+    torch.testing.assert_close(parts.mean(dim=(2, 3)), pool_regions(feature_map, box[None]))

@@ -8,7 +8,6 @@ from mmduet.models.distill.projector import Projector
 from mmduet.models.distill.terms import (
     DenseContrastTerm,
     FeatureTerm,
-    InImageRelationTerm,
     QueryAnchor,
     RankedContrastTerm,
     RegionAnchor,
@@ -17,6 +16,6 @@ from mmduet.models.distill.terms import (
     RelationTerm,
 )
 
-__all__ = ['DUETHead', 'DenseContrastTerm', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm',
-           'InImageRelationTerm', 'JointSpace', 'Projector', 'QueryAnchor', 'RankedContrastTerm', 'RegionAnchor',
-           'RegionContrastTerm', 'RegionProjector', 'RelationTerm', 'student_of']
+__all__ = ['DUETHead', 'DenseContrastTerm', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm', 'JointSpace',
+           'Projector', 'QueryAnchor', 'RankedContrastTerm', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector',
+           'RelationTerm', 'student_of']

@@ -55,11 +55,6 @@ class JointSpace(nn.Module):
             known[name] = self.projectors[name](POOLING[name](features, batch))
         return known[name]
 
-    def embed_regions(self, features: GroundingFeatures, boxes: Tensor) -> Tensor:
-        """(B, K, D) embeddings of (B, K, 4) cxcywh boxes in [0, 1] of the canvas, as ``'region'`` is of the target."""
-        embedded: Tensor = self.projectors['region'](pool_regions(features.visual, boxes))
-        return embedded
-
     @contextmanager
     def once(self) -> Iterator[None]:
         """Within, all terms are about one batch: an embedding that several use is computed once."""
