@@ -78,7 +78,7 @@ def browse(args: argparse.Namespace) -> None:
     with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
         model = MODELS.build(cfg.model).to(get_device())
         samplers = {sampler: TASK_UTILS.build(swap_sampler(configured, sampler)) for sampler in args.samplers}
-    term, teacher = model.head.terms[name], model.head.teacher_of[name]
+    teacher = model.head.teacher_of[name]
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     facts = {sampler: RegionFacts() for sampler in samplers}
     tiles: list[Any] = []
@@ -86,18 +86,23 @@ def browse(args: argparse.Namespace) -> None:
         for step, data in zip(range(args.batches), loader, strict=False):
             batch = model.data_preprocessor(data, training=True)['batch']
             targets = model.teach(batch)[teacher]
-            count_batch(term, samplers, facts, batch, targets, step)
+            count_batch(samplers, facts, batch, targets, step)
             if args.out is not None and len(tiles) < args.count:
-                term.sampler = samplers[args.samplers[0]]
-                tiles += draw_batch(term.sample(targets, batch, step), data['inputs'], batch)
+                regions = sample(samplers[args.samplers[0]], targets, batch, step)
+                tiles += draw_batch(regions, data['inputs'], batch)
     print(format_table(facts))
     if args.out is not None:
         save_sheet(tiles[:args.count], args.out)
         print(f'{args.samplers[0]} drawn in {args.out}')
 
 
-def count_batch(term: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], batch: Any, targets: Any,
-                step: int) -> None:
+def sample(sampler: Any, targets: Any, batch: Any, step: int) -> Any:
+    """The regions that a sampler draws where no prediction is known."""
+    from mmduet.models.distill.terms.sampling import what_to_sample
+    return sampler.sample(**what_to_sample(sampler, targets, batch, step, None))
+
+
+def count_batch(samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], batch: Any, targets: Any, step: int) -> None:
     """Let every sampler draw for a batch, and add what it drew to its facts."""
     from mmduet.models.distill.terms.sampling import pool_similarity
     from mmduet.structures import to_content
@@ -105,11 +110,8 @@ def count_batch(term: Any, samplers: dict[str, Any], facts: dict[str, 'RegionFac
     def similarity(candidates: Any) -> Any:
         return pool_similarity(targets.similarity, to_content(candidates, batch.content, batch.size))
 
-    before = term.sampler
     for name, sampler in samplers.items():
-        term.sampler = sampler
-        facts[name].add(term.sample(targets, batch, step), batch.target_boxes, batch.other_boxes, similarity)
-    term.sampler = before
+        facts[name].add(sample(sampler, targets, batch, step), batch.target_boxes, batch.other_boxes, similarity)
 
 
 def draw_batch(regions: Any, images: Sequence[Any], batch: Any) -> list[Any]:

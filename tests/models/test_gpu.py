@@ -5,7 +5,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from mmduet.datasets import grounding_collate
 from mmduet.models import DistilledGrounder, DUETHead
-from mmduet.models.distill import QueryAnchor, RegionAnchor, RegionContrastTerm
+from mmduet.models.distill import DenseContrastTerm, QueryAnchor, RankedContrastTerm, RegionAnchor, RegionContrastTerm
 from mmduet.models.task_modules import DistractorSampler, LocationSampler, RandomSampler, SemanticsSampler, SLASampler
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
@@ -29,7 +29,7 @@ def step(model, batch, precision=None):
 
 def distil(folder, student, **contrast):
     teacher = dict(type=CLIPTeacher, model='tiny_vit', model_config=write_clip_config(folder))
-    terms = {**TERMS, 'contrast': dict(type=RegionContrastTerm, **contrast)}
+    terms = {**TERMS, 'contrast': {'type': RegionContrastTerm, **contrast}}
     return MODELS.build(dict(type=DistilledGrounder, student=student, teacher=teacher, head=dict(type=DUETHead, terms=terms)))
 
 
@@ -69,6 +69,11 @@ def test_a_distilled_step_stays_on_its_device_and_waits_for_nothing(path, precis
 def test_every_sampler_and_anchor_works_on_a_device(part, tmp_path):
     model = distil(tmp_path, tiny_transvg_config(), **{part[0]: dict(type=part[1])})
     assert step(model, make_batch())['loss_contrast'].device == GPU
+
+
+@pytest.mark.parametrize('kind', [RankedContrastTerm, DenseContrastTerm])
+def test_every_form_of_the_contrast_works_on_a_device_and_waits_for_nothing(kind, tmp_path):
+    assert step(distil(tmp_path, tiny_transvg_config(), type=kind), make_batch())['loss_contrast'].device == GPU
 
 
 def test_a_convolutional_teacher_works_on_a_device(tmp_path):

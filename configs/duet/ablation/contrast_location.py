@@ -1,4 +1,4 @@
-"""The samples of the region contrast are drawn by location alone."""
+"""The labels of the region contrast by location alone, without the teacher's semantics."""
 
 
 def change(cfg):

@@ -8,6 +8,7 @@ from mmengine.hooks import LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmduet.models.distill import DistillTerm
 from mmduet.registry import HOOKS
 
 HISTORY = 2000  # steps of each scalar that are kept; MMEngine keeps a million and copies them all at every step
@@ -36,6 +37,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         self._names: tuple[str, ...] = ()
         self._values: list[Tensor] = []
         self._steps: list[tuple[int, list[str]]] = []
+        self._told = False
 
     def before_train(self, runner: Runner) -> None:
         """Take over the logger's interval."""
@@ -66,6 +68,7 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         if not self._values:
             return None
         rows = torch.stack(self._values).cpu()
+        self._tell_facts(runner)
         steps, self._values, self._steps = self._steps, [], []
         for row in rows.tolist():
             for name, value in zip(self._names, row, strict=True):
@@ -74,6 +77,13 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
             buffer.max_length = HISTORY
         bad = (~rows.isfinite().all(dim=1)).nonzero().flatten().tolist()
         return describe_failure(self._names, rows[bad[0]].tolist(), *steps[bad[0]]) if bad else None
+
+    def _tell_facts(self, runner: Runner) -> None:
+        """Log what the terms of a distillation head keep of their first training call."""
+        for name, part in [] if self._told else runner.model.named_modules():
+            for fact, value in part.facts.items() if isinstance(part, DistillTerm) else ():
+                runner.logger.info(f'{name.rpartition(".")[2]}: {fact} {value.item():.2f}')
+        self._told = True
 
 
 def _refuse(*messages: str | None) -> None:

@@ -20,6 +20,7 @@ class DistillTerm(nn.Module, ABC):
 
     Attributes:
         required_targets: fields of ``TeacherTargets`` that the teacher is to give.
+        facts: scalars of the first training call by what they say, if a term keeps any; logged once, with its losses.
 
     Raises:
         ValueError: the weight is not positive.
@@ -33,6 +34,7 @@ class DistillTerm(nn.Module, ABC):
             raise ValueError(f'{type(self).__name__}: the weight must be positive, got {weight}; to leave the term out, set it '
                              'to None')
         self.weight = weight
+        self.facts: dict[str, Tensor] = {}
 
     @abstractmethod
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:

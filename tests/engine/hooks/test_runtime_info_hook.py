@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, describe_failure, expression_ids
+from mmduet.models.distill import RelationTerm
 from mmduet.registry import RUNNERS
+from tests.distill_batch import make_space
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 
@@ -32,6 +34,20 @@ def test_losses_stay_on_their_device_between_the_logs(runner):
     assert len(runner.message_hub.get_scalar('train/loss').data[0]) == before
     hook.before_collect_checkpoint(runner)
     assert runner.message_hub.get_scalar('train/loss').current() == 2.0
+
+
+def test_what_a_term_keeps_of_its_first_call_is_logged_once_with_the_losses(runner, monkeypatch):
+    said, term = [], RelationTerm(make_space())
+    term.facts['target over 64 regions, nats from uniform'] = torch.tensor(2.345)
+    runner.model.add_module('relation', term)
+    monkeypatch.setattr(runner.logger, 'info', said.append)
+    hook = GroundingRuntimeInfoHook()
+    hook.before_train(runner)
+    for _ in range(2):
+        hook.after_train_iter(runner, 0, {}, {'loss': torch.tensor(2.0)})
+        hook.before_collect_checkpoint(runner)
+    del runner.model.relation
+    assert said == ['relation: target over 64 regions, nats from uniform 2.35']
 
 
 def test_the_history_is_bounded(runner):

@@ -74,10 +74,11 @@ class DenseContrastTerm(DistillTerm):
 
 
 def token_boxes(size: torch.Size, like: Tensor) -> Tensor:
-    """(H * W, 4) cxcywh in [0, 1] of the map that each visual token of an (H, W) map covers, in rows."""
+    """(H * W, 4) boxes in [0, 1] of the map that each visual token of an (H, W) map covers, in rows."""
     height, width = size
-    y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing='ij')
-    return torch.stack([x, y, torch.full_like(x, 1 / width), torch.full_like(y, 1 / height)], dim=-1).reshape(-1, 4).to(like)
+    rows, columns = ((torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) / count for count in (height, width))
+    y, x = torch.meshgrid(rows, columns, indexing='ij')
+    return torch.stack([x, y, torch.full_like(x, 1 / width), torch.full_like(y, 1 / height)], dim=-1).reshape(-1, 4)
 
 
 def token_coverage(boxes: Tensor, size: torch.Size) -> Tensor:

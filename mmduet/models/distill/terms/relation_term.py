@@ -1,6 +1,4 @@
 """Relation distillation: how expressions and regions of a batch relate becomes for the student what it is for the teacher."""
-import torch
-from mmengine.logging import print_log
 from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
@@ -49,7 +47,6 @@ class RelationTerm(DistillTerm):
         self.gather = gather
         self._bank = EmbeddingBank() if bank else None
         self._embed = space.require('region', 'text')
-        self._logged = False
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
@@ -63,15 +60,9 @@ class RelationTerm(DistillTerm):
             parts = self._bank.join(step, *parts, identity.image, identity.boxes, identity.whole)
             identity = TargetIdentity(image=parts[4], boxes=parts[5], whole=parts[6])
         student, teacher, same = (parts[0], parts[1]), (parts[2], parts[3]), identity.same(self.same_target_iou)
-        self._log_once(relation_logits(*teacher, scale, same))
+        if self.training and not self.facts:
+            logits = relation_logits(*teacher, scale, same)
+            self.facts[f'target over {len(same)} regions, nats from uniform'] = distance_to_uniform(logits)
         if rows < len(same):
             return self.weight * accumulated_relation_loss(student, teacher, self.temperature, scale, same, rows)
         return self.weight * relation_loss(student, teacher, self.temperature, scale, same)
-
-    # Read on the host, once.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _log_once(self, logits: Tensor) -> None:
-        if self.training and not self._logged:
-            self._logged = True
-            print_log(f'relation: the softmax of the teacher over {len(logits)} regions is '
-                      f'{distance_to_uniform(logits).item():.2f} nats from uniform', logger='current')
