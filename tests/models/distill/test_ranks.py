@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mmduet.models import DistilledGrounder
 from mmduet.models.distill import DUETHead, FeatureTerm, RegionContrastTerm, RelationTerm
-from mmduet.models.distill.terms import DenseContrastTerm, InImageRelationTerm, RankedContrastTerm
+from mmduet.models.distill.terms import DenseContrastTerm, RankedContrastTerm
 from mmduet.structures import Canvas
 from tests.forking import run_ranks
 from tests.tiny_grounder import SIZE, TinyGrounder
@@ -26,7 +26,7 @@ TERMS = dict(
     text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
     banked=dict(type=RelationTerm, bank=True), contrast=dict(type=RegionContrastTerm),
     gathered=dict(type=RegionContrastTerm, gather=True), dense=dict(type=DenseContrastTerm),
-    ranked=dict(type=RankedContrastTerm), in_image=dict(type=InImageRelationTerm))
+    ranked=dict(type=RankedContrastTerm))
 STEPS = 2
 # File and box of each expression. 1, 4 and 7 mean one object; 5 and 11 are about another of that image.
 EXPRESSIONS = [('a', (2, 2, 20, 20)), ('b', (4, 6, 24, 26)), ('c', (10, 3, 30, 28)), ('d', (1, 12, 15, 31)),
