@@ -23,6 +23,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     Args:
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
         box_loss: config of a ``BoxLoss`` or ``StagedBoxLoss``; None for a student with a ``loss`` of its own.
+        score_head: config of a ``ScoreHead``, which says how sure an answer is; None for scores of 1.
 
     Attributes:
         channels: C of the features.
@@ -34,9 +35,13 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     channels: int
     data_preprocessor: GroundingDataPreprocessor
     box_loss: nn.Module
+    score_head: nn.Module | None
 
-    def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None) -> None:
+    def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None,
+                 score_head: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
+        with torch.random.fork_rng(devices=[]):  # so that the other weights start as they do without it
+            self.score_head = None if score_head is None else MODELS.build(score_head)
         if box_loss is not None:
             self.box_loss = MODELS.build(box_loss)
 
@@ -49,21 +54,33 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         """Run the network; the only method that touches pixels."""
 
     def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
-        """Scalars of ``box_loss`` by ``loss_<name>``; 0 where the boxes are the targets."""
-        return self.box_loss(features.boxes, batch.target_boxes)
+        """Scalars of ``box_loss``, 0 where the boxes are the targets, and of ``score_head`` by ``loss_<name>``."""
+        losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)
+        if self.score_head is not None:
+            with torch.autocast(features.query.device.type, enabled=False):
+                losses.update(self.score_head.loss(features.float(), batch))
+        return losses
+
+    def confidence(self, features: GroundingFeatures) -> Tensor:
+        """(B,) probability in [0, 1] that the last box is right, its IoU at least 0.5; 1 without a score head."""
+        if self.score_head is None:
+            return torch.ones(features.boxes.shape[1])
+        with torch.autocast(features.query.device.type, enabled=False):
+            scores: Tensor = self.score_head(features.float()).sigmoid()
+        return scores
 
     def predict(self, features: GroundingFeatures, batch: GroundingBatch) -> Sequence[DetDataSample]:
         """Write the last stage's box into each sample's ``pred_instances``; return the samples.
 
         ``bboxes`` (1, 4) are xyxy in pixels of the original image, clipped to it; ``canvas_boxes`` (1, 4) the same box as
-        cxcywh in [0, 1] of the canvas, unclipped; ``scores`` (1,) are 1.
+        cxcywh in [0, 1] of the canvas, unclipped; ``scores`` (1,) are those of ``confidence``.
         """
-        boxes = features.boxes[-1].detach().float().cpu()
-        for sample, box in zip(batch.samples, boxes, strict=True):
+        boxes, scores = features.boxes[-1].detach().float().cpu(), self.confidence(features).detach().cpu()
+        for sample, box, score in zip(batch.samples, boxes, scores, strict=True):
             height, width = sample.ori_shape
             limit = box.new_tensor([width, height, width, height])
             pixel_box = torch.minimum(sample.canvas.to_image(box[None]).clamp(min=0), limit)
-            sample.pred_instances = InstanceData(bboxes=pixel_box, canvas_boxes=box[None], scores=torch.ones(1))
+            sample.pred_instances = InstanceData(bboxes=pixel_box, canvas_boxes=box[None], scores=score[None])
         return batch.samples
 
     def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:

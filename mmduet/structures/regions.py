@@ -24,6 +24,12 @@ class Regions:
                           'negative_valid': ('B', 'N')}, booleans=('negative_valid', ))
 
 
+def mean_without_padding(tokens: Tensor, padding: Tensor) -> Tensor:
+    """(B, C) mean of (B, N, C) over the tokens that are not (B, N) padding."""
+    weight = (~padding).to(tokens.dtype)
+    return torch.einsum('bnc,bn->bc', tokens, weight) / weight.sum(dim=1, keepdim=True).clamp(min=1)
+
+
 def pool_regions(feature_map: Tensor, boxes: Tensor) -> Tensor:
     """(B, K, C) averages of a (B, C, H, W) map in (B, K, 4) boxes, cxcywh in [0, 1] of the map; differentiable in both.
 

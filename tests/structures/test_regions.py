@@ -2,8 +2,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmduet.structures import Regions, pool_regions
+from mmduet.structures import Regions, mean_without_padding, pool_regions
 from mmduet.structures.regions import pool_parts
+
+
+def test_a_mean_of_padding_alone_is_zero():
+    assert mean_without_padding(torch.ones(1, 3, 2), torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0.0, 0.0]]
 
 
 def test_regions_of_another_shape_are_refused():

@@ -2,11 +2,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
-from mmduet.models.distill.projector import Projector
-from mmduet.structures import GroundingBatch, GroundingFeatures, pool_regions
+from mmduet.models.layers.projector import Projector
+from mmduet.structures import GroundingBatch, GroundingFeatures, mean_without_padding, pool_regions
 
 # The (B, C) features that an embedding is projected from; its name is that of the teacher's embedding it is to become.
 POOLING: dict[str, Callable[[GroundingFeatures, GroundingBatch], Tensor]] = {
@@ -63,9 +62,3 @@ class JointSpace(nn.Module):
             yield
         finally:
             self._once = None
-
-
-def mean_without_padding(tokens: Tensor, padding: Tensor) -> Tensor:
-    """(B, C) mean of (B, N, C) over the tokens that are not (B, N) padding."""
-    weight = (~padding).to(tokens.dtype)
-    return torch.einsum('bnc,bn->bc', tokens, weight) / weight.sum(dim=1, keepdim=True).clamp(min=1)

@@ -21,7 +21,7 @@ class CLIPVG(FusionGrounder):
     Args:
         visual_encoder: config of a ``CLIPVisualEncoder``.
         text_encoder: config of a ``CLIPTextEncoder``.
-        fusion, box_head, box_loss, data_preprocessor: see ``FusionGrounder``.
+        fusion, box_head, box_loss, data_preprocessor, score_head: see ``FusionGrounder``.
         pretrained: see ``FusionGrounder``; a CLIP as open_clip stores it will do too.
     """
 
@@ -29,8 +29,8 @@ class CLIPVG(FusionGrounder):
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any],
-                 pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor, box_loss)
+                 pretrained: str | None = None, score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor, box_loss, score_head)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         self.feature_size: int = self.visual_encoder.feature_size

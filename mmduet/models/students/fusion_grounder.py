@@ -22,6 +22,7 @@ class FusionGrounder(BaseGrounder):
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``BoxLoss``.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        score_head: config of a ``ScoreHead``; None for scores of 1.
         pretrained: file of the student's weights in our layout, or of whole top-level parts of it; None for random ones.
     """
 

@@ -23,7 +23,7 @@ class QRNet(FusionGrounder):
     Args:
         backbone: config of MMDetection's ``SwinTransformer`` with an output at every stage.
         text_encoder: config of a ``BertTextEncoder``; its first token is the query of the query-modulated attention.
-        fusion, box_head, box_loss, data_preprocessor: see ``FusionGrounder``.
+        fusion, box_head, box_loss, data_preprocessor, score_head: see ``FusionGrounder``.
         feature_size: side of the map of the last stage; even. The canvas is ``feature_size * stride`` pixels wide.
         rank: of the dynamic layers of the query-modulated attention.
         pretrained: see ``FusionGrounder``; ``backbone.*`` and ``laterals.*`` alone (from a Mask R-CNN) will do.
@@ -35,8 +35,8 @@ class QRNet(FusionGrounder):
 
     def __init__(self, backbone: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any], box_head: dict[str, Any],
                  box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20, rank: int = 30,
-                 pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor, box_loss)
+                 pretrained: str | None = None, score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor, box_loss, score_head)
         if feature_size % 2:
             raise ValueError(f'feature_size is halved for the last level of the pyramid: it must be even, got {feature_size}')
         self.backbone = _build_backbone(backbone)

@@ -16,7 +16,7 @@ class TransVG(FusionGrounder):
     Args:
         visual_encoder: config of a ``VisualEncoder``.
         text_encoder: config of a ``BertTextEncoder``.
-        fusion, box_head, box_loss, data_preprocessor: see ``FusionGrounder``.
+        fusion, box_head, box_loss, data_preprocessor, score_head: see ``FusionGrounder``.
         feature_size: side of the visual map; the canvas is ``feature_size * stride`` pixels wide.
         pretrained: see ``FusionGrounder``; ``visual_encoder.*`` alone (from DETR) will do.
 
@@ -31,8 +31,8 @@ class TransVG(FusionGrounder):
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,
-                 pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor, box_loss)
+                 pretrained: str | None = None, score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor, box_loss, score_head)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         self.build_fusion(self.visual_encoder.channels, feature_size**2, fusion, box_head)

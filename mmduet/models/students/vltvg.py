@@ -114,6 +114,7 @@ class VLTVG(BaseGrounder):
         box_head: config of a ``BoxHead``, without its channels.
         box_loss: config of a ``StagedBoxLoss``.
         data_preprocessor: config of a ``GroundingDataPreprocessor``.
+        score_head: config of a ``ScoreHead``; None for scores of 1.
         feature_size: side of the visual map; the canvas is ``feature_size * stride`` pixels wide.
         pretrained: file of VLTVG weights in our layout; ``visual_encoder.*`` alone (from DETR) will do. None for random.
     """
@@ -122,8 +123,8 @@ class VLTVG(BaseGrounder):
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,
-                 pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor, box_loss)
+                 pretrained: str | None = None, score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor, box_loss, score_head)
         self.visual_encoder = MODELS.build(visual_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         self.channels = channels = self.visual_encoder.channels

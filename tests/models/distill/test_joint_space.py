@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmduet.models.distill.joint_space import POOLING, mean_without_padding
+from mmduet.models.distill.joint_space import POOLING
 from mmduet.structures import pool_regions
 from tests.distill_batch import CHANNELS, EMBED_DIMS, make_batch, make_features, make_space
 
@@ -32,10 +32,6 @@ def test_padding_of_text_and_image_changes_nothing():
     for name in ('text', 'image'):
         changed = space.embed(name, replace(padded, text=text, visual=visual), batch)
         torch.testing.assert_close(changed, space.embed(name, padded, batch))
-
-
-def test_a_mean_of_padding_alone_is_zero():
-    assert mean_without_padding(torch.ones(1, 3, 2), torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0.0, 0.0]]
 
 
 def test_a_projector_is_made_once_whoever_asks_for_it():

@@ -3,7 +3,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from mmduet.models.distill.projector import Projector
+from mmduet.models.layers.projector import Projector
 from mmduet.models.distill.terms.region_projector import RegionProjector
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures

@@ -1,7 +1,7 @@
 """Embeddings of boxes: what the student's map shows inside them."""
 from torch import Tensor
 
-from mmduet.models.distill.projector import Projector
+from mmduet.models.layers.projector import Projector
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures, pool_regions
 

@@ -1,6 +1,6 @@
 import torch
 
-from mmduet.models.distill import Projector
+from mmduet.models.layers import Projector
 
 
 def test_two_layers_and_unit_norm():

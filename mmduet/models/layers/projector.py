@@ -1,4 +1,4 @@
-"""From the student's width to the teacher's."""
+"""From the width of a student to that of an embedding space."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ class Projector(nn.Module):
     """Two layers from the C ``channels`` of the student to the D ``embed_dims`` of the teacher, and unit norm.
 
     >>> import torch
-    >>> from mmduet.models.distill import Projector
+    >>> from mmduet.models.layers import Projector
     >>> embedded = Projector(channels=64, embed_dims=512)(torch.rand(2, 7, 64))
     >>> tuple(embedded.shape), round(embedded[0, 0].norm().item(), 4)
     ((2, 7, 512), 1.0)

@@ -1,0 +1,31 @@
+"""The student of a distilled checkpoint, with what its score needs of the distillation head."""
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+# Keys of the distillation head whose weights an ``AgreementScoreHead`` takes, and their places in it.
+_TAKEN = ((r'head\.spaces\.\w+\.projectors\.text\.', 'anchors.text.'),
+          (r'head\.spaces\.\w+\.projectors\.region\.', 'regions.text.'),
+          (r'head\.terms\.\w+\.anchor\.(?:projector\.)?(?=layers)', 'anchors.query.'),
+          (r'head\.terms\.\w+\.projector\.(?=layers)', 'regions.query.'))
+
+
+def publish_student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State dict of the student, ``score_head.*`` included; a state dict of a plain student is returned as it is.
+
+    Of several teachers, and of several terms, the first counts. A space of which one half is missing is left out.
+    """
+    student = {key.removeprefix('student.'): value for key, value in state.items() if key.startswith('student.')}
+    if not student or any(key.startswith('score_head.') for key in student):
+        return student or dict(state)
+    taken: dict[str, Tensor] = {}
+    for key, value in state.items():
+        for pattern, place in _TAKEN:
+            if found := re.match(pattern, key):
+                taken.setdefault(f'score_head.{place}{key[found.end():]}', value)
+    for name in ('text', 'query'):
+        halves = [f'score_head.{half}.{name}.' for half in ('anchors', 'regions')]
+        if all(any(key.startswith(half) for key in taken) for half in halves):
+            student |= {key: value for key, value in taken.items() if key.startswith(tuple(halves))}
+    return student
