@@ -27,8 +27,8 @@ class TinyGrounder(BaseGrounder):
         poison: id of an expression whose loss is NaN.
     """
 
-    def __init__(self, dropout: float = 0.2, poison: str | None = None) -> None:
-        super().__init__(dict(type=GroundingDataPreprocessor))
+    def __init__(self, dropout: float = 0.2, poison: str | None = None, score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(dict(type=GroundingDataPreprocessor), score_head=score_head)
         self.backbone = nn.Conv2d(3, CHANNELS, SIZE // CELLS, SIZE // CELLS)
         self.text_encoder = nn.Embedding(64, CHANNELS)
         self.norm = nn.LayerNorm(CHANNELS)

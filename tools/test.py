@@ -52,17 +52,18 @@ def main() -> None:
         from mmduet.engine.config_tools import walk
         from mmduet.engine.pretraining import describe_pretraining
         from mmduet.engine.type_check import naming_unknown_types
-        trained, cfg = _common.load(args), _common.load_for_test(args)
+        from mmduet.models.score_heads import with_score_head
+        trained, cfg, checkpoint = _common.load(args), _common.load_for_test(args), read_checkpoint(args.checkpoint)
+        cfg.model = with_score_head(cfg.model, checkpoint['state_dict'])
         splits = [name for node in walk(cfg.test_dataloader) for name in node.get('splits', [])]
         runner = _common.build_runner(cfg)
         with naming_unknown_types(cfg):
             metrics = runner.test()
         if runner.rank == 0:
-            meta = read_checkpoint(args.checkpoint)['meta']
             print(f'\n{args.checkpoint}, {len(runner.test_dataloader.dataset)} expressions')
             print(format_table(metrics, '+'.join(splits) or 'test'))
             name = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('dataset_name', 'the test data')
-            print(describe_pretraining(meta, trained, name))
+            print(describe_pretraining(checkpoint['meta'], trained, name))
             spec = CATALOG.get(name.partition(' ')[0])
             if spec is not None and spec.warning:
                 print(f'warning: {spec.warning}')

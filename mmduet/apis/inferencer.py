@@ -13,6 +13,7 @@ from mmduet.datasets.image_io import ImageArray
 from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
 from mmduet.engine.config_tools import drop_pretrained, load_config
 from mmduet.models.cpu import optimise_for_cpu
+from mmduet.models.score_heads import with_score_head
 from mmduet.registry import MODELS
 
 
@@ -34,8 +35,9 @@ class GroundingInferencer:
         model = cfg.model.student if 'student' in cfg.model else cfg.model
         if not pretrained:
             drop_pretrained(model)
-        self.model = MODELS.build(model).to(device).eval()
-        weights, _ = fit_to_model(read_checkpoint(checkpoint)['state_dict'], self.model)
+        state = read_checkpoint(checkpoint)['state_dict']
+        self.model = MODELS.build(with_score_head(model, state)).to(device).eval()
+        weights, _ = fit_to_model(state, self.model)
         load_strictly(self.model, weights, checkpoint)
         if torch.device(device).type == 'cpu':
             optimise_for_cpu(self.model)
@@ -49,7 +51,8 @@ class GroundingInferencer:
             expressions: one or several.
 
         Returns:
-            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the image.
+            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the image, ``scores`` (1,) the
+            probability that it is right, for a checkpoint of ``calibrate_score.py``; otherwise 1.
 
         Raises:
             ValueError: no expression, or a blank one.

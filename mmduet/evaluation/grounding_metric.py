@@ -5,13 +5,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmdet.structures import DetDataSample
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
+from numpy.typing import NDArray
 
 from mmduet.evaluation.data_overlap import describe_overlap, excluded_from_pretraining
 from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
+from mmduet.evaluation.scores import KEPT, rate_scores, refusal_threshold
 from mmduet.io.files import replacing
 from mmduet.registry import METRICS, TASK_UTILS
 
@@ -21,6 +24,9 @@ Record = dict[str, Any]
 @METRICS.register_module()
 class GroundingMetric(BaseMetric):
     """Score one box per expression: ``acc@T`` for each threshold T and ``miou``, in percent.
+
+    Where the model scores its answers (not every score is 1), also the figures of ``rate_scores``, and ``refused@95`` of
+    expressions without a target: the share of them whose score lies below that of 95 % of the others of split val.
 
     Answers are keyed by split and expression: repeats, with which samplers fill ranks up to equal lengths, count once, and an
     expression without an answer is an error. Where the dataset mixes splits, each is also reported by itself, as
@@ -56,12 +62,15 @@ class GroundingMetric(BaseMetric):
         """Score a batch; ``data_samples`` are predicted samples, or their dicts as MMEngine's evaluator passes them."""
         for given in data_samples:
             sample = given.to_dict() if isinstance(given, DetDataSample) else given
-            predicted, overlap = sample['pred_instances'], self.rule.overlap(Answer.from_sample(sample))
+            predicted, known = sample['pred_instances'], len(sample.get('gt_instances', {}).get('bboxes', ())) > 0
+            overlap = self.rule.overlap(Answer.from_sample(sample)) if known else None
             self.results.append({
                 'expression_id': sample['expression_id'], 'split': sample.get('split', ''), 'image': sample.get('img_path', ''),
                 'expression': sample.get('text', ''), 'box': predicted['bboxes'][0].tolist(),
-                'score': float(predicted['scores'][0]) if 'scores' in predicted else 1.0, 'iou': float(overlap),
-                'hits': [self.rule.is_hit(overlap, threshold) for threshold in self.thresholds]})
+                'score': float(predicted['scores'][0]) if 'scores' in predicted else 1.0,
+                'iou': None if overlap is None else float(overlap),
+                'right': overlap is not None and self.rule.is_hit(overlap, 0.5),
+                'hits': [overlap is not None and self.rule.is_hit(overlap, threshold) for threshold in self.thresholds]})
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Score the answers of all ranks, one to each of ``size`` expressions; every rank returns the same."""
@@ -90,17 +99,38 @@ class GroundingMetric(BaseMetric):
         splits = list(dict.fromkeys(answer['split'] for answer in results))
         if len(splits) > 1:
             parts |= {f'{split}/': [answer for answer in results if answer['split'] == split] for split in splits}
-        metrics = {}
-        for name, answers in parts.items():
-            for k, threshold in enumerate(self.thresholds):
-                metrics[f'{name}acc@{threshold:g}'] = 100 * sum(answer['hits'][k] for answer in answers) / len(answers)
-            metrics[f'{name}miou'] = 100 * math.fsum(answer['iou'] for answer in answers) / len(answers)
-        return metrics
+        return {f'{name}{figure}': value for name, answers in parts.items()
+                for figure, value in {**self._rate(answers), **self._refuse(answers, results)}.items()}
+
+    def _rate(self, answers: Sequence[Record]) -> dict[str, float]:
+        """Accuracies, mean IoU and the worth of the scores, over the expressions that have a target."""
+        answers = [answer for answer in answers if answer['iou'] is not None]
+        if not answers:
+            return {}
+        metrics = {f'acc@{threshold:g}': 100 * sum(answer['hits'][k] for answer in answers) / len(answers)
+                   for k, threshold in enumerate(self.thresholds)}
+        metrics['miou'] = 100 * math.fsum(answer['iou'] for answer in answers) / len(answers)
+        scores = _scores(answers)
+        return metrics | (rate_scores(scores, np.array([answer['right'] for answer in answers])) if (scores != 1).any() else {})
+
+    def _refuse(self, answers: Sequence[Record], results: Sequence[Record]) -> dict[str, float]:
+        """``refused@95`` of the expressions without a target; nothing where the scores are all 1 or val was not answered."""
+        absent = _scores([answer for answer in answers if answer['iou'] is None])
+        true = _scores([answer for answer in results if answer['iou'] is not None and answer['split'] == 'val'])
+        if not len(absent) or not len(true) or (true == 1).all():
+            return {}
+        return {f'refused@{KEPT}': 100 * float((absent < refusal_threshold(true)).mean())}
 
     def _write(self, path: Path, answers: Iterable[Record], dataset: str) -> None:
-        """JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score, iou and of the data."""
+        """JSON lines of expression_id, split, image, expression, box (xyxy, original pixels), score, iou (null without a
+        target) and of the data."""
         overlap = {'dataset': dataset, 'pretrain_kept_out': excluded_from_pretraining(self.pretrain_excludes, dataset)}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, partial.open('w', encoding='utf-8') as file:
             for answer in answers:
-                file.write(json.dumps({name: value for name, value in answer.items() if name != 'hits'} | overlap) + '\n')
+                line = {name: value for name, value in answer.items() if name not in ('hits', 'right')} | overlap
+                file.write(json.dumps(line) + '\n')
+
+
+def _scores(answers: Sequence[Record]) -> NDArray[np.float64]:
+    return np.array([answer['score'] for answer in answers], dtype=np.float64)

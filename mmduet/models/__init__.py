@@ -5,5 +5,5 @@ from mmduet.models.distill import DistilledGrounder, DUETHead
 from mmduet.models.score_heads import AgreementScoreHead, IoUScoreHead
 from mmduet.models.students import CLIPVG, VLTVG, QRNet, TransVG
 
-__all__ = ['CLIPVG', 'VLTVG', 'AgreementScoreHead', 'BaseGrounder', 'DUETHead', 'DistilledGrounder', 'GroundingDataPreprocessor',
-           'IoUScoreHead', 'QRNet', 'TransVG']
+__all__ = ['CLIPVG', 'VLTVG', 'AgreementScoreHead', 'BaseGrounder', 'DUETHead', 'DistilledGrounder',
+           'GroundingDataPreprocessor', 'IoUScoreHead', 'QRNet', 'TransVG']

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import Tokenizer
+from mmduet.models.score_heads.base_score_head import ScoreHead
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures
 
@@ -35,7 +36,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     channels: int
     data_preprocessor: GroundingDataPreprocessor
     box_loss: nn.Module
-    score_head: nn.Module | None
+    score_head: ScoreHead | None
 
     def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None,
                  score_head: dict[str, Any] | None = None) -> None:

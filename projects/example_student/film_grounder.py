@@ -52,13 +52,15 @@ class FiLMGrounder(BaseGrounder):
         num_blocks: FiLM blocks, at least 1.
         feature_size: side of the visual map, in visual tokens.
         pretrained: file of our weights; ``visual_encoder.*`` alone will do. None for random.
+        score_head: config of a ``ScoreHead``; None for scores of 1.
     """
 
     visual_reads_text = False
 
     def __init__(self, visual_encoder: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], vocab: str,
-                 max_tokens: int = 16, num_blocks: int = 4, feature_size: int = 8, pretrained: str | None = None) -> None:
-        super().__init__(data_preprocessor, box_loss)
+                 max_tokens: int = 16, num_blocks: int = 4, feature_size: int = 8, pretrained: str | None = None,
+                 score_head: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor, box_loss, score_head)
         self.visual_encoder = MODELS.build(visual_encoder)
         tokenizer = WordPieceTokenizer(find_file(vocab), max_tokens)
         self.use_tokenizer(tokenizer)

@@ -22,9 +22,10 @@ def predicted(number, width, split='val', **changes):
     sample = DetDataSample(metainfo={
         'expression_id': str(number), 'split': split, 'ori_shape': (100, 100), 'text': f'cup {number}', 'img_path': 'a.png',
         'canvas': Canvas(size=100, left=0, top=0, width=100, height=100, scale_x=1.0, scale_y=1.0)})
-    sample.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 100.0, 100.0]]))
+    if not changes.get('absent'):
+        sample.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 100.0, 100.0]]))
     box = changes.get('box', [0.0, 0.0, float(width), 100.0])
-    sample.pred_instances = InstanceData(bboxes=torch.tensor([box]), scores=torch.ones(1),
+    sample.pred_instances = InstanceData(bboxes=torch.tensor([box]), scores=torch.tensor([changes.get('score', 1.0)]),
                                          canvas_boxes=torch.tensor([[width / 200, 0.5, width / 100, 1.0]]))
     return sample
 
@@ -41,6 +42,36 @@ def test_accuracies_and_mean_overlap_are_percentages_of_all_expressions():
     assert [metrics[name] for name in THRESHOLDS] == [80, 80, 80, 60, 60, 60, 40, 20]
     assert metrics['miou'] == pytest.approx(66)
     assert list(metrics) == [*THRESHOLDS, 'miou']
+
+
+def test_scores_that_say_something_are_rated():
+    scored = [(90, 0.9), (90, 0.6), (10, 0.75), (10, 0.1)]
+    metrics = score([predicted(k, width, score=value) for k, (width, value) in enumerate(scored)])
+    assert list(metrics) == [*THRESHOLDS, 'miou', 'auroc', 'surest50', 'surest80', 'ece']
+    assert (metrics['auroc'], metrics['surest50']) == (75, 50)
+    assert metrics['ece'] == pytest.approx(100 * (0.1 + 0.4 + 0.75 + 0.1) / 4, abs=1e-4)
+
+
+def test_expressions_of_nothing_are_refused_by_the_threshold_of_val():
+    true = [predicted(k, 90, score=0.5 + k / 100) for k in range(20)]
+    absent = [predicted(k, 50, split='absent', absent=True, score=value) for k, value in enumerate((0.2, 0.49, 0.5, 0.9))]
+    metrics = score([*true, *absent])
+    assert (metrics['absent/refused@95'], metrics['refused@95']) == (50, 50)
+    assert metrics['acc@0.5'] == metrics['val/acc@0.5'] == 100
+    assert not {'absent/acc@0.5', 'val/refused@95'} & metrics.keys()
+
+
+def test_nothing_is_refused_without_scores_or_without_val():
+    assert 'refused@95' not in score([predicted(0, 90), predicted(0, 90, split='absent', absent=True)])
+    absent = [predicted(0, 90, split='absent', absent=True, score=0.1)]
+    assert score(absent) == {}
+    assert 'refused@95' not in score([predicted(0, 90, split='testA', score=0.5), *absent])
+
+
+def test_an_expression_of_nothing_is_written_without_an_iou(tmp_path):
+    score([predicted(0, 90, absent=True, score=0.25)], out_file=str(tmp_path / 'answers.jsonl'))
+    line = json.loads((tmp_path / 'answers.jsonl').read_text())
+    assert (line['iou'], line['score']) == (None, 0.25)
 
 
 def test_no_name_looks_like_a_loss():

@@ -48,6 +48,8 @@ def calibrate(args: argparse.Namespace) -> None:
     if model.score_head is None:
         raise CheckpointError(f'{args.checkpoint} has nothing to tell right from wrong by: neither a distillation head with '
                               'projections of expression and region nor a score head')
+    # A head that distillation trained has no calibration yet.
+    weights = {f'score_head.{name}': buffer for name, buffer in model.score_head.named_buffers()} | weights
     load_strictly(model, weights, args.checkpoint)
     evaluator = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
     metric: GroundingMetric = METRICS.build({**evaluator, 'out_file': None})

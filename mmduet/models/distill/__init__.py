@@ -4,7 +4,6 @@ from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.distilled_grounder import DistilledGrounder, student_of
 from mmduet.models.distill.duet_head import DUETHead
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.layers.projector import Projector
 from mmduet.models.distill.terms import (
     DenseContrastTerm,
     FeatureTerm,
@@ -15,6 +14,7 @@ from mmduet.models.distill.terms import (
     RegionProjector,
     RelationTerm,
 )
+from mmduet.models.layers.projector import Projector
 
 __all__ = ['DUETHead', 'DenseContrastTerm', 'DistillHead', 'DistillTerm', 'DistilledGrounder', 'FeatureTerm', 'JointSpace',
            'Projector', 'QueryAnchor', 'RankedContrastTerm', 'RegionAnchor', 'RegionContrastTerm', 'RegionProjector',

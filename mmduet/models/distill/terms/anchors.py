@@ -3,8 +3,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from mmduet.models.layers.projector import Projector
 from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.layers.projector import Projector
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures
 

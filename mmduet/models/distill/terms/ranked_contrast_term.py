@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.projector import Projector
 from mmduet.models.distill.terms.sampling import what_to_sample
+from mmduet.models.layers.projector import Projector
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules import RegionSampler, SLASampler
 from mmduet.registry import MODELS, TASK_UTILS

@@ -1,0 +1,39 @@
+import torch
+
+from mmduet.models import AgreementScoreHead
+from mmduet.models.distill.publishing import publish_student
+from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features, make_head
+
+
+def published(**terms):
+    head = make_head(**terms)
+    state = {f'head.{key}': value for key, value in head.state_dict().items()} | {'student.box': torch.ones(1)}
+    return head, publish_student(state)
+
+
+def test_the_score_of_a_published_student_reads_what_the_head_trained():
+    head, state = published()
+    assert state.pop('box') == 1
+    score = AgreementScoreHead(CHANNELS, {'text': EMBED_DIMS, 'query': EMBED_DIMS})
+    weights = {key.removeprefix('score_head.'): value for key, value in state.items()}
+    assert score.load_state_dict(weights, strict=False).missing_keys == ['scale', 'bias']
+    features, term = make_features(), head.terms['contrast']
+    region = term.projector.embed(features, features.boxes[-1][:, None])[:, 0]
+    torch.testing.assert_close(score.read(features)[:, 2], (term.anchors(features) * region).sum(1))
+    text = head.spaces['teacher'].projectors['text'](features.text.mean(1))
+    region = head.spaces['teacher'].embed_regions(features, features.boxes[-1][:, None])[:, 0]
+    torch.testing.assert_close(score.read(features)[:, 0], (text * region).sum(1))
+
+
+def test_a_space_of_which_one_half_is_missing_is_left_out():
+    names = {key.split('.')[2] for key in published(region=None, relation=None)[1] if key.startswith('score_head')}
+    assert names == {'query'}
+    names = {key.split('.')[2] for key in published(contrast=None)[1] if key.startswith('score_head')}
+    assert names == {'text'}
+    assert list(published(region=None, relation=None, contrast=None)[1]) == ['box']
+
+
+def test_a_student_that_has_a_score_or_is_plain_is_published_as_it_is():
+    own = {'student.box': torch.ones(1), 'student.score_head.bias': torch.zeros(1), 'head.x': torch.zeros(1)}
+    assert list(publish_student(own)) == ['box', 'score_head.bias']
+    assert list(publish_student({'box': torch.ones(1)})) == ['box']

@@ -1,0 +1,58 @@
+import json
+import re
+
+import pytest
+import torch
+
+from mmduet.apis import GroundingInferencer
+from mmduet.registry import MODELS
+from tests.run_tool import run_tool
+from tests.shared_data import ROOT
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+CONFIGS = {name: str(ROOT / f'tests/{name}.py') for name in ('tiny_config', 'tiny_cached_config')}
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """A distilled checkpoint whose box is the mean target, so that some answers are right, and a data root."""
+    folder = tmp_path_factory.mktemp('score')
+    root = make_data_root(folder / 'data', count=40, splits=('val', ))
+    torch.manual_seed(0)
+    model = MODELS.build(load_tiny_config(folder / 'work', root, 'tiny_cached_config.py').model)
+    model.student.box_head.weight.data.zero_()
+    model.student.box_head.bias.data.copy_(torch.tensor([0.42, 0.45, 0.5, 0.3]).logit())
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, folder / 'distilled.pth')
+    return folder, root
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_a_distilled_checkpoint_becomes_a_student_whose_scores_are_probabilities(made, tmp_path, suffix):
+    folder, root = made
+    out = tmp_path / f'scored.{suffix}'
+    done = run_tool('analysis_tools/calibrate_score', CONFIGS['tiny_cached_config'], folder / 'distilled.pth', out,
+                    '--data-root', root, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    before, after = (dict(re.findall(r'(\w+) ([\d.]+)', line)) for line in done.stdout.splitlines() if 'calibration:' in line)
+    assert {'auroc', 'surest50', 'surest80', 'ece'} <= before.keys() & after.keys()
+    assert 'AgreementScoreHead, 20 expressions of val that the calibration did not see' in done.stdout
+    tested = run_tool('test', CONFIGS['tiny_config'], out, '--data-root', root, '--out', 'p.jsonl', cwd=tmp_path)
+    assert tested.returncode == 0, tested.stderr
+    assert re.search(r'^auroc +\d+\.\d\d$', tested.stdout, re.MULTILINE)
+    scores = [json.loads(line)['score'] for line in (tmp_path / 'p.jsonl').read_text().splitlines()]
+    assert len(set(scores)) > 30 and 0 < min(scores) < max(scores) < 1
+    answer, = GroundingInferencer(CONFIGS['tiny_config'], out)(root / 'images/val_0.png', 'red thing 0')
+    written = next(json.loads(line) for line in (tmp_path / 'p.jsonl').read_text().splitlines() if '"val0"' in line)
+    assert answer.pred_instances.scores.item() == pytest.approx(written['score'], abs=1e-5)
+
+
+def test_what_has_no_score_is_refused_in_a_sentence(made, tmp_path):
+    folder, root = made
+    state = torch.load(folder / 'distilled.pth')['state_dict']
+    student = {key: value for key, value in state.items() if key.startswith('student.')}
+    torch.save({'state_dict': student}, tmp_path / 'plain.pth')
+    done = run_tool('analysis_tools/calibrate_score', CONFIGS['tiny_config'], tmp_path / 'plain.pth', tmp_path / 'o.pth',
+                    '--data-root', root, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'has nothing to tell right from wrong by' in done.stderr
+    assert not (tmp_path / 'o.pth').exists()
