@@ -3,4 +3,5 @@
 
 def change(cfg):
     student = cfg.model.get('student', cfg.model)
-    student.score_head = dict(type='mmduet.IoUScoreHead', channels=student.fusion.channels)
+    channels = student.get('fusion', student.get('decoder')).channels
+    student.score_head = dict(type='mmduet.IoUScoreHead', channels=channels)

@@ -1,5 +1,4 @@
 """From the width of a student to that of an embedding space."""
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
