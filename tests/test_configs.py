@@ -153,4 +153,6 @@ def test_every_patch_of_the_ablation_fits_every_student_and_changes_its_model_al
         assert path.read_text().startswith('"""'), 'a patch says in its first line what it does'
     plain = built.pop('plain')
     assert isinstance(plain, BaseGrounder)
+    added = built.pop('iou_score').student.state_dict().keys() - plain.state_dict().keys()
+    assert {key.split('.')[0] for key in added} == {'score_head'}
     assert all(model.student.state_dict().keys() == plain.state_dict().keys() for model in built.values())
