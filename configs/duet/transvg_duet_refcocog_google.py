@@ -4,7 +4,7 @@ from mmengine.config import read_base
 from mmduet.models import DistilledGrounder
 
 with read_base():
-    from .._base_.duet_head import duet_head
+    from .._base_.duet_heads.transvg_r50 import duet_head
     from .._base_.teachers.clip_vit_b16 import teacher
     from ..transvg.transvg_refcocog_google import *
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'tests/tiny_config.py')
 
 benchmark = load_tool('analysis_tools/benchmark')
+balancing = load_tool('_balance')
 
 
 class FixedTeacher(BaseTeacher):
@@ -92,7 +93,7 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
     out = tmp_path / 'b.json'
     flags = ['--steps', '2', '--threads', '1', '--teacher-cache', '--json', str(out), '--cfg-options']
     monkeypatch.setattr('sys.argv', ['benchmark.py', config, *flags, 'default_scope=mmduet'])
-    monkeypatch.setattr(benchmark, 'IMAGES', 6)
+    monkeypatch.setattr('_made_up_data.IMAGES', 6)
     benchmark.main()
     report = json.loads(out.read_text())
     phases = {f'{way}{name}' for way in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}
@@ -106,6 +107,34 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
 def test_a_plain_config_has_no_teacher_to_cache(tmp_path, quick_u):
     with pytest.raises(ConfigError, match='no teacher'):
         benchmark.prepare(benchmark.parse_args([CONFIG, '--teacher-cache']), tmp_path)
+
+
+def test_a_balance_is_that_of_the_losses_and_of_their_gradients_on_each_part(tmp_path):
+    model = DistilledGrounder(TinyGrounder(dropout=0.0), FixedTeacher(), MatchingHead())
+    cfg = benchmark.prepare(benchmark.parse_args([CONFIG]), tmp_path)
+    data = next(benchmark.load_batches(DATASETS.build(cfg.train_dataloader.dataset), 2))
+    balance = balancing.measure_balance(model, iter([data, data]), 2)
+    losses = model(**model.data_preprocessor(data, True), mode='loss')
+    assert balance['losses'] == pytest.approx(
+        {'box loss': losses['loss_bbox'].item(), 'loss_text': losses['loss_text'].item(), 'head': losses['loss_text'].item()})
+    assert balance['ratio'] == pytest.approx(losses['loss_text'].item() / losses['loss_bbox'].item())
+    losses['loss_text'].backward()
+    expected = {name: torch.stack([weight.grad.norm() for weight in part.parameters() if weight.grad is not None]).norm().item()
+                for name, part in model.student.named_children() if name in ('backbone', 'text_encoder', 'norm')}
+    assert balance['gradients']['loss_text'] == pytest.approx({**expected, 'box_head': 0.0})
+    assert f'the head weighs {balance["ratio"]:.2f} times the box loss' in balancing.format_balance(balance)
+
+
+def test_the_balance_of_a_recipe_is_printed_and_a_plain_config_has_none(tmp_path, monkeypatch, capsys):
+    flags = ['--balance', '--steps', '1', '--json', str(tmp_path / 'b.json')]
+    monkeypatch.setattr('sys.argv', ['benchmark.py', 'configs/duet/transvg_duet_refshapes.py', '--no-pretrained', *flags])
+    benchmark.main()
+    report = json.loads((tmp_path / 'b.json').read_text())
+    assert f'the head weighs {report["ratio"]:.2f} times the box loss' in capsys.readouterr().out
+    assert {'box loss', 'head', 'loss_text', 'loss_contrast'} <= report['losses'].keys()
+    assert report['gradients']['loss_text']['visual_encoder'] == 0 < report['gradients']['loss_text']['text_encoder']
+    with pytest.raises(ConfigError, match='--balance need a distilled config'):
+        benchmark.prepare(benchmark.parse_args([CONFIG, '--balance']), tmp_path)
 
 
 def test_a_plain_model_has_no_teacher_and_bf16_is_said(tmp_path, quick_u):
@@ -176,7 +205,7 @@ def test_the_whole_tool_prints_and_writes(tmp_path, monkeypatch, capsys, quick_u
 
 def test_a_recipe_on_a_part_of_its_data_takes_all_that_is_made_up(tmp_path):
     cfg = benchmark.prepare(benchmark.parse_args(['configs/transvg/transvg_refshapes.py', '--no-pretrained']), tmp_path)
-    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == benchmark.IMAGES
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 16
 
 
 def test_a_control_of_a_cached_teacher_is_timed_with_the_teacher_itself(tmp_path):

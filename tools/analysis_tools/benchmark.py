@@ -7,6 +7,7 @@ u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 w
 the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
 the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
 with --teacher-cache, and for a config with a CachedTeacher, also with the teacher's outputs cached before the first step.
+--balance times nothing: it prints the losses of the untrained model, student against head, and what each pulls at.
 Without --data-root, images of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
 """
 import argparse
@@ -26,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _common
 import cache_teacher
+from _balance import format_balance, measure_balance
 from _clock import Clock
+from _made_up_data import WORDS, make_data_root
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-IMAGES = 16
-WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
 ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
 ONE_BY_ONE, TOGETHER = 'expressions one by one', 'expressions together'
 PHASES = ('data', 'preprocess', 'student forward', 'teacher', 'head', 'backward', 'optimizer')
@@ -50,32 +51,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--expressions', type=int, default=0, metavar='N',
                         help='also time the answers to N expressions about an image, one by one and together')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
+    parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
     parser.add_argument('--json', type=Path, help='also write the figures there')
     args = parser.parse_args(arguments)
     if min(args.batch_size, args.steps, args.threads) < 1 or args.expressions < 0:
         parser.error('--batch-size, --steps and --threads must be at least 1, and --expressions not negative')
     return args
-
-
-def make_data_root(folder: Path) -> Path:
-    """Write made-up images and expressions as a data root with one split, train."""
-    import cv2
-    import numpy as np
-    rng = np.random.default_rng(0)
-    (folder / 'images').mkdir(parents=True)
-    (folder / 'annotations').mkdir()
-    lines = []
-    for number, words in zip(range(IMAGES), itertools.cycle(itertools.product(*WORDS)), strict=False):
-        coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        image = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), image)
-        x, y = (int(value) for value in rng.integers(20, 200, 2))
-        lines.append(json.dumps({'expression_id': str(number), 'image': f'{number}.jpg', 'image_id': number, 'split': 'train',
-                                 'width': 640, 'height': 480, 'expression': ' '.join(words),
-                                 'box': [x, y, x + 220, y + 180]}))
-    (folder / 'annotations/train.jsonl').write_text('\n'.join(lines) + '\n')
-    (folder / 'manifest.json').write_text(json.dumps({'dataset': 'synthetic', 'images': 'images'}))
-    return folder
 
 
 def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterator[dict[str, Any]]:
@@ -255,8 +236,10 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     for node in cached:
         node['teacher'] = node['teacher']['teacher']
     args.teacher_cache |= cfg.model in cached
-    if args.teacher_cache and 'teacher' not in cfg.model:
-        raise config_tools.ConfigError('--teacher-cache needs a distilled config: the model of this one has no teacher')
+    if (args.teacher_cache or args.balance) and 'teacher' not in cfg.model:
+        raise config_tools.ConfigError('--teacher-cache and --balance need a distilled config: this model has no teacher')
+    if args.balance:
+        cfg.model.head.pop('warmup_steps', None)
     if args.amp is not None:
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     return cfg
@@ -271,7 +254,7 @@ def main() -> None:
         import torch
         from mmengine.device import get_device
         from mmengine.logging import MMLogger
-        from mmengine.registry import MODELS, DefaultScope
+        from mmengine.registry import DATASETS, MODELS, DefaultScope
 
         from mmduet.models.cpu import optimise_for_cpu
         from mmduet.models.distill import student_of
@@ -289,11 +272,14 @@ def main() -> None:
             if device == 'cpu':
                 optimise_for_cpu(student_of(model))
             model.to(device)
-            cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
-            clock = Clock(device, args.threads)
-            difference = run_rounds(model, cfg, args, clock, cached)
-        report = summarise(args, clock, device, difference)
-        print(format_report(report))
+            if args.balance:
+                report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),
+                                         args.steps)
+            else:
+                cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
+                clock = Clock(device, args.threads)
+                report = summarise(args, clock, device, run_rounds(model, cfg, args, clock, cached))
+        print(format_balance(report) if args.balance else format_report(report))
         if args.json is not None:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             args.json.write_text(json.dumps(report, indent=1) + '\n')
