@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--level', default='standard', choices=('easy', 'standard', 'hard'), help='of difficulty')
     parser.add_argument('--train', type=int, default=32000, help='training scenes')
     parser.add_argument('--val', type=int, default=5000, help='validation scenes')
-    parser.add_argument('--test', type=int, default=5000, help='scenes of testA, of testB and of heldout')
+    parser.add_argument('--test', type=int, default=5000, help='scenes of testA, testB, heldout and absent')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files everywhere')
     parser.add_argument('--size', type=int, default=64, help='pixels a side')
     parser.add_argument('--expressions', type=int, default=1, help='at most this many expressions of a training scene')
@@ -32,7 +32,8 @@ def main() -> int:
     # Here, so that --help answers at once.
     from mmduet.refshapes import Recipe, write_official_layout
     start = time.perf_counter()
-    counts = {'train': args.train, 'val': args.val, 'testA': args.test, 'testB': args.test, 'heldout': args.test}
+    counts = {'train': args.train, 'val': args.val, 'testA': args.test, 'testB': args.test, 'heldout': args.test,
+              'absent': args.test}
     recipe = Recipe(seed=args.seed, level=args.level, size=args.size, expressions=args.expressions)
     try:
         manifest = write_official_layout(args.out, counts, recipe, args.workers)

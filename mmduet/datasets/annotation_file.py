@@ -1,5 +1,6 @@
 """The canonical annotation file: one JSON object per line, one line per expression."""
 import json
+import math
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from mmduet.io.errors import AnnotationError
 from mmduet.io.files import sha256_of
 
 Box = tuple[float, float, float, float]
+NO_BOX = (math.nan, ) * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Annotation:
     width: int  # of the image file, pixels, EXIF rotation ignored
     height: int
     expression: str  # the words, not blank
-    box: Box  # may stick out of the image
+    box: Box | None  # may stick out of the image; None where the expression is true of nothing, which evaluation alone takes
     split: str  # 'train', 'val', 'testA', ...
     ref_id: int | str | None = None  # ids of the referred object, None where the source has none
     ann_id: int | str | None = None
@@ -72,7 +74,7 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
             return name, f'must be {words}, got {value!r}'
         if kinds == (str, ) and not value.strip():
             return name, 'is blank'
-    if problem := box_problem(record['box']):
+    if record['box'] is not None and (problem := box_problem(record['box'])):
         return 'box', problem
     boxes = record.get('boxes')
     if boxes is None:
@@ -124,7 +126,8 @@ def parse_annotation(line: str | bytes, where: str) -> Annotation:
         raise AnnotationError(f'{where}: must be a JSON object, got {type(record).__name__}')
     check_annotation(record, where)
     known = {name: record[name] for name in KNOWN if name in record}
-    known['box'] = tuple(float(value) for value in record['box'])
+    if record['box'] is not None:
+        known['box'] = tuple(float(value) for value in record['box'])
     if known.get('boxes') is not None:
         known['boxes'] = tuple(tuple(float(value) for value in box) for box in known['boxes'])
     known['expression'] = clean_expression(record['expression'])
@@ -152,7 +155,7 @@ class AnnotationStore(Sequence[Annotation]):
         first: only so many expressions of each file, from its beginning; None for all.
 
     Attributes:
-        boxes: (n, 4) official corners, pixels.
+        boxes: (n, 4) official corners, pixels; nan where there is no target.
         sizes: (n, 2) width and height of each image, pixels.
         hashes: SHA-256 of the whole file of each split, hexadecimal: what was computed from other annotations is told by it.
 
@@ -179,7 +182,7 @@ class AnnotationStore(Sequence[Annotation]):
                 splits.add(annotation.split)
                 content += line.removesuffix(b'\n')
                 ends.append(len(content))
-                boxes.extend(annotation.box)
+                boxes.extend(annotation.box or NO_BOX)
                 sizes.extend((annotation.width, annotation.height))
             if len(ends) == before:
                 raise AnnotationError(f'{path} is empty: it holds no expression')

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmduet.datasets.annotation_file import Annotation, annotation_lines, parse_annotation
+from mmduet.datasets.annotation_file import NO_BOX, Annotation, annotation_lines, parse_annotation
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.preparation import COUNT_NAMES, Progress, count_by_split, find_odd_boxes, index_images, open_images
 from mmduet.datasets.readers import CATALOG
@@ -117,7 +117,7 @@ def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], sp
 def _check_boxes(lines: Sequence[Line]) -> Iterator[Finding]:
     for line in lines:
         for problem in find_odd_boxes([line.annotation]):
-            (x1, y1, x2, y2), width, height = line.annotation.box, line.annotation.width, line.annotation.height
+            (x1, y1, x2, y2), width, height = line.annotation.box or NO_BOX, line.annotation.width, line.annotation.height
             misses = x2 <= x1 or y2 <= y1 or x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0
             kind = 'boxes without area or outside their image' if misses else 'boxes that stick out of their image'
             yield line.finding(kind, problem, fatal=misses)

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from mmduet.datasets.annotation_file import AnnotationStore, Box, annotation_lines, box_problem
+from mmduet.datasets.annotation_file import NO_BOX, AnnotationStore, Box, annotation_lines, box_problem
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
@@ -67,6 +67,8 @@ class GroundingDataset(Dataset[Item]):
         self._encode: Encode | None = None
         self._state = torch.tensor([seed, 0], dtype=torch.int64).share_memory_()
         if not test_mode:
+            if np.isnan(self.annotations.boxes).any():
+                raise DataError(f'{self.data_root}: expressions of {"+".join(splits)} have no target box to train with')
             self._report_clipped_boxes()
 
     def set_epoch(self, epoch: int) -> None:
@@ -101,18 +103,20 @@ class GroundingDataset(Dataset[Item]):
         """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
         annotation = self.annotations[index]
         seed, epoch = self._state.tolist()
-        box = annotation.box if self.test_mode else clip_box(annotation.box, annotation.width, annotation.height)
+        target = annotation.box or NO_BOX
+        box = np.array(target if self.test_mode else clip_box(target, annotation.width, annotation.height))
         results: Item = {
             'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
             'height': annotation.height, 'width': annotation.width, 'text': annotation.expression,
-            'expression_id': annotation.expression_id, 'box': np.array(box), 'flip': False, 'split': annotation.split,
-            'dataset_name': self.metainfo['dataset_name'], 'data_hash': self.annotations.hashes[annotation.split],
+            'expression_id': annotation.expression_id, 'box': box if annotation.box else None, 'flip': False,
+            'split': annotation.split, 'dataset_name': self.metainfo['dataset_name'],
+            'data_hash': self.annotations.hashes[annotation.split],
             'rng': np.random.default_rng([seed, epoch, index]),
         }
         if self.test_mode and annotation.boxes is not None:
             results['accepted_boxes'] = np.array(annotation.boxes)
         if self._objects is not None:
-            others = self._objects.others(annotation.image_id, annotation.box)
+            others = self._objects.others(annotation.image_id, target)
             results.update(distractors=others, distractor_index=np.arange(len(others)), objects_hash=self._objects.hash)
         return results
 

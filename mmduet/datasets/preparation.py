@@ -138,6 +138,8 @@ def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
     """A sentence for each box without area or sticking out of its image by more than rounding."""
     found: dict[tuple[str, object], str] = {}
     for annotation in annotations:
+        if annotation.box is None:
+            continue
         x1, y1, x2, y2 = annotation.box
         if x2 <= x1 or y2 <= y1:
             problem = 'has no area'

@@ -144,14 +144,14 @@ def _relations(scene: Scene, full: bool) -> list[tuple[str, ...]]:
             name, is_landmark = _descriptions(landmark)[0]
             if test(landmark) or _count(scene, is_landmark) != 1:
                 continue
-            for words, distance in _RELATIONS:
+            for words, distance in RELATIONS:
                 if distance(target, landmark) > POSITION_MARGIN and all(
                         distance(item, landmark) <= 0 for item in same if item is not target):
                     said.append((*concepts, *words, 'the', *name))
     return said
 
 
-_RELATIONS: tuple[tuple[tuple[str, ...], Callable[[SceneObject, SceneObject], int]], ...] = (
+RELATIONS: tuple[tuple[tuple[str, ...], Callable[[SceneObject, SceneObject], int]], ...] = (
     (('left', 'of'), lambda item, landmark: landmark.x - item.x),
     (('right', 'of'), lambda item, landmark: item.x - landmark.x),
     (('above', ), lambda item, landmark: landmark.y - item.y),

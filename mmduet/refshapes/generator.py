@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmduet.refshapes.absent import deny
 from mmduet.refshapes.expressions import KINDS, Expression, refer
 from mmduet.refshapes.levels import Pairs, find_level
 from mmduet.refshapes.render import render
@@ -15,7 +16,8 @@ STUDENT_SPLITS = ('train', 'val', 'testA', 'testB', 'heldout')
 # The tests keep the kinds apart, as RefCOCO's testA and testB keep people and things apart.
 SPLIT_KINDS: dict[str, tuple[str, ...]] = {'testA': ('attribute', ), 'testB': ('superlative', 'relation')}
 # Others have any pair of colour and shape: the teacher knows all, as a CLIP trained on the web would.
-SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'known', 'testB': 'known', 'heldout': 'held_out'}
+SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'known', 'testB': 'known', 'heldout': 'held_out',
+                                 'absent': 'known'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
                  level: str = 'standard') -> Example:
     """Make example ``index`` of a split with up to ``expressions`` different expressions, at least one.
 
+    Of split ``absent`` there is one, which is true of nothing in the scene; its target means nothing.
+
     Raises:
         ValueError: an unknown split or level, less than one expression, or an image of less than 16 pixels.
     """
@@ -41,10 +45,12 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
     pairs, full = SPLIT_PAIRS.get(split, 'all'), split == 'heldout'
     while True:
         scene = sample_scene(rng, find_level(level), pairs)
-        first = refer(rng, scene, kinds, full)
+        first = deny(rng, scene) if split == 'absent' else refer(rng, scene, kinds, full)
         if first is not None:
             break
     image = render(rng, scene, size)
+    if split == 'absent':
+        return Example(scene, image, (first, ))
     said = {first.tokens: first}
     # A scene may not have that many different expressions, so the tries are limited.
     for _ in range(8 * (expressions - 1)):

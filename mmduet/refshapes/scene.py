@@ -26,7 +26,7 @@ COLOURS = {
     'cyan': (60, 205, 215),
 }
 COLOUR_NAMES = tuple(COLOURS)
-SPLITS = {'train': 0, 'val': 1, 'testA': 2, 'testB': 3, 'region': 4, 'region_val': 5, 'heldout': 6}
+SPLITS = {'train': 0, 'val': 1, 'testA': 2, 'testB': 3, 'region': 4, 'region_val': 5, 'heldout': 6, 'absent': 7}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from mmduet.refshapes.scene import SCENE_SIZE, SPLITS, Scene
 IMAGE_DIR = 'images'
 ANNOTATION_FILES = ('instances.json', 'refs(unc).p')
 MANIFEST = 'manifest.json'
+# The split whose expressions have no target, which the official layout cannot say; one JSON line each.
+ABSENT, ABSENT_FILE = 'absent', 'absent.jsonl'
 # What the standard set has; smaller requests are its first scenes.
 STANDARD_COUNTS = {'train': 32000, 'val': 5000, 'testA': 5000, 'testB': 5000, 'heldout': 5000}
 CHUNK = 100
@@ -57,7 +59,7 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
 
     Returns:
         The manifest: recipe, scenes and expressions of each split, and ``sha256`` of the list ``sha256sum`` prints of all
-        files in the order of their names.
+        files in the order of their names, but those of split ``absent``, of which ``files`` has its own.
 
     Raises:
         ValueError: an unknown split or level, or a value out of its range.
@@ -70,11 +72,11 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
                          f'{dict(counts)} and {recipe.expressions}')
     images = out / IMAGE_DIR
     images.mkdir(parents=True, exist_ok=True)
-    for name in (*ANNOTATION_FILES, MANIFEST):
+    for name in (*ANNOTATION_FILES, ABSENT_FILE, MANIFEST):
         (out / name).unlink(missing_ok=True)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
     work = partial(_write_scene, images=images, recipe=recipe)
-    layout, hashes = OfficialLayout(recipe.size), {}
+    layout, hashes, lines = OfficialLayout(recipe.size), {}, []
     if workers > 1:
         # spawn: safe whatever threads the caller has running
         with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
@@ -82,6 +84,10 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
     else:
         written = [work(job) for job in jobs]
     for (split, index), (scene, said, digest) in zip(jobs, written, strict=True):
+        if split == ABSENT:
+            lines.append(json.dumps({'image': image_name(split, index), 'expression': said[0].text, 'kind': said[0].kind,
+                                     'width': recipe.size, 'height': recipe.size, 'sha256': digest}) + '\n')
+            continue
         layout.add(split, index, scene, said)
         hashes[f'{IMAGE_DIR}/{image_name(split, index)}'] = digest
     contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
@@ -90,9 +96,13 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
         hashes[name] = sha256_of(content)
     manifest = {
         'dataset': 'refshapes', **asdict(recipe), 'scenes': dict(counts),
-        'sentences': {split: sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts},
+        'sentences': {split: len(lines) if split == ABSENT else
+                      sum(len(ref['sentences']) for ref in layout.refs if ref['split'] == split) for split in counts},
         'files': {name: hashes[name] for name in ANNOTATION_FILES}, 'sha256': hash_of_list(hashes),
     }  # yapf: disable
+    if lines:
+        (out / ABSENT_FILE).write_text(''.join(lines), encoding='utf-8')
+        manifest['files'][ABSENT_FILE] = sha256_of(out / ABSENT_FILE)
     (out / MANIFEST).write_bytes(json.dumps(manifest, indent=2).encode() + b'\n')
     return manifest
 

@@ -70,6 +70,20 @@ def test_every_expression_means_its_target_and_nothing_else(split, level):
             assert found == [example.scene.referent], (expression.text, example.scene)
 
 
+@pytest.mark.parametrize('level', ['easy', 'standard', 'hard'])
+def test_an_absent_expression_is_true_of_nothing_though_its_words_are_of_what_is_there(level):
+    kinds = set()
+    for index in range(300):
+        example = make_example(0, 'absent', index, level=level)
+        expression, = example.expressions
+        kinds.add(expression.kind)
+        assert solve(expression.text, example.scene.objects) == [], (expression.text, example.scene)
+        shown = {(name, getattr(item, name)) for item in example.scene.objects for name in ('colour', 'shape')}
+        said = {MEANING[word] for word in expression.tokens if word in MEANING}
+        assert {meaning for meaning in said if meaning[0] != 'size'} <= shown
+    assert kinds == {'attribute', 'superlative', 'relation'}
+
+
 def test_a_full_expression_names_colour_and_shape_of_the_target():
     for index in range(300):
         example = make_example(0, 'heldout', index)

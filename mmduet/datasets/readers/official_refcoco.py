@@ -16,6 +16,7 @@ from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
 from mmduet.io.pickles import load_plain_pickle
+from mmduet.io.text import read_json_lines
 
 
 def find_official(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
@@ -71,11 +72,20 @@ def _read_instances(data: SourceData, path: Path, content: Any) -> tuple[dict[in
 def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
     """Read what ``tools/make_refshapes.py`` wrote; what its manifest says of seed, level and content is kept.
 
-    A folder without ``manifest.json`` is read as any other of that layout; of one with it, files that are not those which the
+    ``absent.jsonl`` holds the split whose expressions have no target, which the official layout cannot say. A folder without
+    ``manifest.json`` is read as any other of that layout; of one with it, files that are not those which the
     manifest was written for are an error.
     """
     path = data.files[0].with_name('manifest.json')
     read_official(data, files, spec)
+    absent = path.with_name('absent.jsonl')
+    if absent.is_file():
+        data.files.append(absent)
+        for number, (where, record) in enumerate(read_json_lines(absent), 1):
+            image, *size = (get_field(record, name, where) for name in ('image', 'width', 'height'))
+            image_id = data.add_image(image, (size[0], size[1]), image)
+            data.add(where, image_id, get_field(record, 'expression', where), expression_id=f'absent{number}', box=None,
+                     split='absent', kind=record.get('kind'))
     if not path.is_file():
         return
     try:

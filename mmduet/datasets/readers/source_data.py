@@ -83,7 +83,7 @@ class SourceData:
         # Sizes may be read from the images later.
         check_annotation({**annotation, 'width': width or 1, 'height': height or 1}, where)
         self.annotations.append(Annotation(width=width, height=height, **annotation))
-        if not object_known and box not in image.boxes:
+        if not object_known and box is not None and box not in image.boxes:
             image.boxes.append(box)
             image.categories.append(annotation.get('category'))
 

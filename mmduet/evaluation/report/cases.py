@@ -73,6 +73,9 @@ def read_cases(paths: Sequence[Path], objects_path: Path | None = None) -> Cases
     images = np.array([numbers.setdefault(annotation.image, len(numbers)) for annotation in annotations], dtype=np.int64)
     targets: list[dict[tuple[float, ...], str | None]] = [{} for _ in numbers]
     for annotation, image in zip(annotations, images, strict=True):
+        if annotation.box is None:
+            raise DataError(f'expression {annotation.expression_id} of split {annotation.split} has no target; the report is '
+                            'of expressions that have one')
         targets[image].setdefault(annotation.box, annotation.category)
     objects = [Objects(np.array(list(boxes), dtype=np.float64), tuple(boxes.values())) for boxes in targets]
     beside = paths[0].with_name('objects.jsonl')

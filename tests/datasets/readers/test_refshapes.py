@@ -2,9 +2,12 @@ import json
 
 import pytest
 
+from mmduet.datasets import GroundingDataset
 from mmduet.datasets.preparation import prepare, write_data_root
 from mmduet.datasets.readers import find_dataset
+from mmduet.engine.config_tools import load_config
 from mmduet.io.errors import DataError
+from mmduet.models import GroundingDataPreprocessor
 from mmduet.refshapes import make_example, write_official_layout
 
 
@@ -48,3 +51,23 @@ def test_a_broken_manifest_is_refused_with_the_command_that_mends_it(folder, tex
 def test_without_a_manifest_nothing_is_said_about_the_source(folder):
     (folder / 'manifest.json').unlink()
     assert find_dataset('refshapes').read(folder).about == {}
+
+
+def test_expressions_of_nothing_reach_the_batch_of_an_evaluation_and_no_training(tmp_path):
+    official = tmp_path / 'official'
+    with_absent = write_official_layout(official, {'val': 2, 'absent': 3})
+    data, prepared = prepare(find_dataset('refshapes'), official, official / 'images')
+    write_data_root(tmp_path / 'root', 'refshapes', prepared, data, official / 'images')
+    assert prepared.counts == {'val': (2, 2, 2), 'absent': (3, 3, 3)}
+    pipeline = load_config('configs/transvg/transvg_refshapes.py').test_dataloader.dataset.pipeline
+    items = [GroundingDataset(tmp_path / 'root', ['val', 'absent'], pipeline, test_mode=True)[index] for index in (0, 2, 4)]
+    samples = [item['data_samples'] for item in items]
+    assert samples[2].text == make_example(0, 'absent', 2).expressions[0].text
+    batch = GroundingDataPreprocessor()({'inputs': [item['inputs'] for item in items], 'data_samples': samples})['batch']
+    assert batch.has_box.tolist() == [[True], [False], [False]]
+    with pytest.raises(DataError, match='expressions of absent have no target box to train with'):
+        GroundingDataset(tmp_path / 'root', ['absent'], pipeline)
+    (official / 'absent.jsonl').write_text('')
+    with pytest.raises(DataError, match=r'absent\.jsonl is not the file that'):
+        find_dataset('refshapes').read(official)
+    assert write_official_layout(tmp_path / 'other', {'val': 2})['sha256'] == with_absent['sha256']

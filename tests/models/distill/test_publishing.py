@@ -2,6 +2,7 @@ import torch
 
 from mmduet.models import AgreementScoreHead
 from mmduet.models.distill.publishing import publish_student
+from mmduet.structures import pool_regions
 from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features, make_head
 
 
@@ -21,7 +22,8 @@ def test_the_score_of_a_published_student_reads_what_the_head_trained():
     region = term.projector.embed(features, features.boxes[-1][:, None])[:, 0]
     torch.testing.assert_close(score.read(features)[:, 2], (term.anchors(features) * region).sum(1))
     text = head.spaces['teacher'].projectors['text'](features.text.mean(1))
-    region = head.spaces['teacher'].embed_regions(features, features.boxes[-1][:, None])[:, 0]
+    pooled = pool_regions(features.visual, features.boxes[-1][:, None])[:, 0]
+    region = head.spaces['teacher'].projectors['region'](pooled)
     torch.testing.assert_close(score.read(features)[:, 0], (text * region).sum(1))
 
 
