@@ -22,7 +22,8 @@ from projects.ablation.records import append_record
 from projects.ablation.run_hook import RunHook, student_of
 
 CHECKPOINT = 'last.pth'
-DEFAULTS = {'curve_points': 5, 'curve_expressions': 500, 'budget_factor': 1.0}
+# Of val, by which the anchors are compared.
+ANCHORS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def resolve(run: Run) -> Config:
     with naming_unknown_types(cfg):
         for _ in config_tools.walk(cfg._cfg_dict):
             pass  # the classes that a config imports are looked up at the first access
+    cfg.ablation = {'budget_factor': 1.0}  # a patch may change it
     for patch in run.patches:
         config_tools.apply_patch(cfg, patch)
     for key in config_tools.parse_options(run.options):
@@ -77,7 +79,6 @@ def resolve(run: Run) -> Config:
     config_tools.anchor_data_roots(cfg)
     if run.train_size is not None:
         cfg.train_dataloader.dataset.first = run.train_size
-    cfg.ablation = {**DEFAULTS, **cfg.get('ablation', {})}
     set_steps(cfg, run.steps)
     cfg.randomness = {'seed': run.seed}
     cfg.work_dir = run.work_dir
@@ -147,8 +148,7 @@ def train_run(run: Run) -> dict[str, Any]:
     identity = identify(cfg)
     if any(run.identity.get(name, value) != value for name, value in identity.items()):
         raise ConfigError(f'{run.config}: config or data were changed after the command had begun')
-    settings, budget = cfg.ablation, cfg.budget
-    val, evaluator = cfg.val_dataloader, cfg.val_evaluator
+    budget, val, evaluator = cfg.budget, cfg.val_dataloader, cfg.val_evaluator
     for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator'):
         cfg[key] = None  # evaluated here, at steps instead of epochs
     with naming_unknown_types(cfg):
@@ -156,8 +156,7 @@ def train_run(run: Run) -> dict[str, Any]:
         val_loader = runner.build_dataloader(val, seed=run.seed)
         metric = METRICS.build(evaluator)
         metric.pretrain_excludes = stated_excludes(cfg)
-        part = first_items(val_loader, settings.curve_expressions)
-        hook = RunHook(lambda model: evaluate(model, part, metric)[0], settings.curve_points)
+        hook = RunHook()
         runner.register_hook(hook)
         runner.train()
     student = student_of(runner.model)
@@ -171,7 +170,7 @@ def train_run(run: Run) -> dict[str, Any]:
         'options': list(run.options), 'budget': budget, 'steps': runner.iter, 'commit': run.identity.get('commit'),
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),
-        'anchor_cosine': mean_anchor_cosine(runner.model, part),
+        'anchor_cosine': mean_anchor_cosine(runner.model, first_items(val_loader, ANCHORS)),
         'checkpoint_hash': hash_bytes(checkpoint.read_bytes()), 'val': metrics,
         'pretrain_kept_out': excluded_from_pretraining(stated_excludes(cfg), val_loader.dataset.metainfo['dataset_name']),
     }

@@ -26,5 +26,3 @@ def change(cfg):
     cfg.default_hooks.update(checkpoint=None)
     cfg.default_hooks.pop('visualization')
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
-    # Validated so often on the first expressions of val, and once more, on all, at the end.
-    cfg.ablation = dict(curve_points=5, curve_expressions=500)

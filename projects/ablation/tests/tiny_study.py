@@ -32,7 +32,6 @@ def write_study(folder: Path, **patches: str) -> tuple[Path, dict[str, str]]:
     cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3)]
     cfg.default_hooks = dict(runtime_info=dict(type='mmduet.GroundingRuntimeInfoHook'), checkpoint=None)
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
-    cfg.ablation = dict(curve_points=2, curve_expressions=4)
     cfg.test_dataloader = cfg.val_dataloader
     cfg.dump(folder / 'tiny.py')
     paths = {}
