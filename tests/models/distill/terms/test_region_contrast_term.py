@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from mmduet.models.distill import QueryAnchor, RegionAnchor, RegionContrastTerm
-from mmduet.models.distill.terms.sampling import pool_similarity
 from mmduet.models.losses.region_contrastive_loss import region_contrastive_loss
 from mmduet.models.task_modules import LocationSampler, RandomSampler, SemanticsSampler, SLASampler
 from mmduet.structures import TeacherTargets
@@ -56,12 +55,6 @@ def test_semantics_of_a_candidate_are_read_from_the_teachers_similarity_over_the
     term = build(sampler=dict(type=SLASampler, negatives=1, temperature=1e-3))
     regions = term.sample(targets, make_batch(1, box=(2.0, 2.0, 8.0, 8.0)), 0)
     assert regions.negatives[0, 0, 0] < 1 / 3
-
-
-def test_similarity_in_a_box_is_mapped_to_zero_to_one():
-    similarity, box = torch.tensor([[-1.0, -1.0, 0.0, 1.0]]).expand(1, 4, 4), torch.tensor([[[0.125, 0.5, 0.01, 0.1],
-                                                                                        [0.875, 0.5, 0.01, 0.1]]])
-    assert pool_similarity(similarity, box)[0].tolist() == pytest.approx([0.0, 1.0], abs=0.01)
 
 
 def test_other_annotated_boxes_may_be_drawn_and_their_number_may_differ():
