@@ -10,13 +10,13 @@ from mmduet.engine import config_tools
 from mmduet.engine.checkpoint import load_strictly, read_checkpoint
 from mmduet.engine.pretraining import stated_excludes
 from mmduet.registry import METRICS, MODELS
-from projects.ablation.evaluation import DIGITS, Predictions, evaluate
+from projects.ablation.evaluation import DIGITS, Predictions, evaluate, find_and_tighten
 from projects.ablation.fingerprint import hash_bytes, hash_data
 from projects.ablation.records import Record, RunError, append_record, run_name
 from projects.ablation.run import CHECKPOINT, Run, resolve
 
 KEPT = ('arm', 'seed', 'train_size', 'config', 'patches', 'config_hash', 'data_hash', 'options', 'budget', 'steps',
-        'student_hash', 'order', 'checkpoint_hash', 'step_cpu_ms', 'commit', 'pretrain_kept_out')
+        'student_hash', 'order', 'checkpoint_hash', 'step_cpu_ms', 'anchor_cosine', 'commit', 'pretrain_kept_out')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,9 @@ def score_run(task: ScoringJob) -> Record:
         config_tools.set_splits(cfg, 'test_dataloader', [split])
         results[split], predictions[split] = evaluate(model, Runner.build_dataloader(cfg.test_dataloader, seed=0), metric)
     if task.together:
-        joined = metric.compute_metrics([prediction for split in task.together for prediction in predictions[split]])
-        results['+'.join(task.together)] = {name: round(value, DIGITS) for name, value in joined.items() if '/' not in name}
+        joined = [prediction for split in task.together for prediction in predictions[split]]
+        rated = {name: round(value, DIGITS) for name, value in metric.compute_metrics(joined).items() if '/' not in name}
+        results['+'.join(task.together)] = rated | find_and_tighten([prediction['iou'] for prediction in joined])
     root = Path(cfg.test_dataloader['dataset']['data_root'])
     record = {**{name: task.record[name] for name in KEPT if name in task.record},
               'test_data_hash': hash_data(root, task.splits), 'test': results}
