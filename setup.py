@@ -27,6 +27,7 @@ setup(
         'open_clip_torch>=3.0',
         'transformers>=4.48',
         'safetensors>=0.4',
+        'filelock>=3.12',
         'pycocotools>=2.0.7',
         'scipy>=1.15',
         'matplotlib>=3.8',

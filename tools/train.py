@@ -5,9 +5,11 @@
     python tools/train.py CONFIG --resume                      # go on from the last complete checkpoint
     python tools/train.py CONFIG --amp bf16 --accumulate 4 --ema --seed 1
 
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the step and write a checkpoint; the exit code is 128 and the signal, 143 for SIGTERM.
 A config is a Python program: training runs it. MMDUET_TRACEBACK=1 shows where an error came from.
 """
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -76,10 +78,11 @@ def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
 
 
-def main() -> None:
-    """Train."""
+def main() -> int:
+    """Train; 128 and the number of the signal that ended it before its time."""
     args = parse_args()
     _common.set_threads()
+    ended_by: list[int] = []
 
     def train() -> None:
         from mmduet.engine.type_check import naming_unknown_types
@@ -88,9 +91,11 @@ def main() -> None:
         # Data, optimizer and schedule are built when training starts.
         with naming_unknown_types(cfg):
             runner.train()
+        ended_by.append(runner.signals.exit_code)
 
     _common.run(train)
+    return ended_by[0]
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -140,7 +140,7 @@ def resume_candidates(work_dir: Path, run: str | None = None) -> list[Path]:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What ``checkpoints.json`` of a folder says: ``run``, the names that are ``kept``, and the ``best``.
+    """What ``checkpoints.json`` of a folder says: ``run``, the names ``kept``, the ``best``, the step ``validated`` last.
 
     None where there is none or it cannot be read. Names that are not those of checkpoints are left out: what stands there is
     deleted one day.
@@ -153,7 +153,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return None
     run, best = record.get('run'), record.get('best')
     good = isinstance(best, dict) and type(best.get('score')) is float and BEST.fullmatch(str(best.get('file'))) is not None
-    return {'run': run if isinstance(run, str) else None, 'best': best if good else None,
+    return {'run': run if isinstance(run, str) else None, 'best': best if good else None, 'validated': record.get('validated'),
             'kept': [name for name in record['kept'] if isinstance(name, str) and RESUMABLE.fullmatch(name)]}
 
 

@@ -1,4 +1,6 @@
 """The training loop: epochs that can stop and resume in their middle."""
+from bisect import bisect
+from signal import Signals
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
@@ -6,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
+from mmduet.engine.hooks.checkpoint_hook import is_updated
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
 
@@ -21,6 +24,9 @@ def remaining_loader(loader: DataLoader[Any], skipped: int) -> DataLoader[Any]:
 @LOOPS.register_module()
 class GroundingTrainLoop(EpochBasedTrainLoop):
     """Train by epochs, stop after a number of steps, resume exactly where a checkpoint was written.
+
+    SIGTERM, SIGINT or SIGHUP on any rank ends the step and writes a checkpoint. A validation that a kill prevented comes first
+    when training goes on.
 
     A run that was stopped and resumed gives the same weights, bit for bit, as one that was not. With accumulated gradients
     this holds where the checkpoint was written after an update.
@@ -38,28 +44,52 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
             raise ValueError(f'max_epochs and max_iters must be positive, got {max_epochs} and {max_iters}')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval, dynamic_intervals)
         self._iter: int = 0
+        self.owes_validation = False
         self._max_iters: int = self._max_iters if max_iters is None else min(self._max_iters, max_iters)
         if len(self.dataloader) == 0:
             raise ValueError(f'the training data gives no batch: {len(self.dataloader.dataset)} expressions, '
                              f'{runner.world_size} processes, batches of {self.dataloader.batch_size}')
 
     def run(self) -> nn.Module:
-        """Train to the last epoch or to the limit of steps; return the model."""
+        """Train to the last epoch, to the limit of steps or to a signal; return the model."""
         skipped = self._find_position()
+        self.owes_validation = self.runner.val_loop is not None and self.runner.owes_validation()
         self.runner.call_hook('before_train')
-        while self._epoch < self._max_epochs and self._iter < self._max_iters and not self.stop_training:
-            if not self.run_epoch(skipped):
-                self.runner.call_hook('after_iteration_limit')
-                self.runner.logger.info(f'Stopped after {self._iter} steps, inside epoch {self._epoch + 1}.')
-                break
-            skipped = 0
-            self._decide_current_val_interval()
-            due = self._epoch >= self.val_begin and self._epoch % self.val_interval == 0
-            last = self._epoch == self._max_epochs or self._iter >= self._max_iters
-            if self.runner.val_loop is not None and (due or last):
-                self.runner.val_loop.run()
+        with self.runner.signals:
+            self._train(skipped)
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _train(self, skipped: int) -> None:
+        if self.owes_validation:
+            self.runner.logger.info(f'The validation after step {self._iter} was not finished: it comes first.')
+            self._validate()
+        while self._epoch < self._max_epochs and self._iter < self._max_iters and not self.stop_training:
+            if self.runner.signals.ask():
+                self._save_and_stop()
+                return
+            if not self.run_epoch(skipped):
+                self._save_and_stop()
+                return
+            skipped = 0
+            self._decide_current_val_interval()
+            if self.owes_validation and not self.runner.signals.ask():
+                self._validate()
+        if self.owes_validation:
+            self._save_and_stop()
+
+    def _validate(self) -> None:
+        self.runner.val_loop.run()
+        self.owes_validation = False
+
+    def _save_and_stop(self) -> None:
+        self.runner.call_hook('after_iteration_limit')
+        if not any(hasattr(hook, 'after_iteration_limit') for hook in self.runner.hooks):  # MMEngine's CheckpointHook has none
+            self.runner.save_checkpoint(self.runner.work_dir, f'iter_{self._iter}.pth', by_epoch=False,
+                                        meta={'epoch': self._epoch, 'iter': self._iter})
+        why = self.runner.signals.agreed
+        self.runner.logger.info(f'Stopped after {self._iter} steps, in epoch {self._epoch + 1}'
+                                + (f', by {Signals(why).name}; go on with --resume.' if why else '.'))
 
     def run_epoch(self, skipped: int = 0) -> bool:
         """Train an epoch after its first ``skipped`` batches; return whether its end was reached."""
@@ -72,16 +102,29 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         self.runner.restore_random_state()
         for index, data_batch in enumerate(loader, start=skipped):
             self.run_iter(index, data_batch)
-            if self._iter >= self._max_iters and index + 1 < total:
+            if index + 1 < total and (self._iter >= self._max_iters or self._asked_to_stop()):
                 # The logger prints whole intervals; a run that stops between two would show no loss.
                 self._iter -= 1
                 _, line = self.runner.log_processor.get_log_after_iter(self.runner, index, 'train')
                 self._iter += 1
                 self.runner.logger.info(line)
                 return False
+        self.owes_validation = self._is_validation_due(self._epoch + 1)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
         return True
+
+    def _asked_to_stop(self) -> bool:
+        """Whether a signal came, told after an update of the weights: a checkpoint holds no gradients."""
+        return is_updated(self.runner) and self.runner.signals.ask() is not None
+
+    def _is_validation_due(self, epoch: int) -> bool:
+        """Whether a validation follows after so many epochs."""
+        if self.runner.val_loop is None:
+            return False
+        interval = self.dynamic_intervals[bisect(self.dynamic_milestones, epoch + 1) - 1]
+        last = epoch == self._max_epochs or self._iter >= self._max_iters
+        return last or (epoch >= self.val_begin and epoch % interval == 0)
 
     def _find_position(self) -> int:
         """Batches of the current epoch that were seen before the checkpoint that training resumes from."""

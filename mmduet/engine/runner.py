@@ -2,6 +2,8 @@
 import random
 import time
 import uuid
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,9 @@ from mmduet.engine.distributed import join_process_group
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
+from mmduet.engine.stop_signals import StopSignals, start_worker
 from mmduet.evaluation import GroundingMetric
+from mmduet.io.locks import LockedError, locked
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill import DistillHead, student_of
@@ -42,6 +46,7 @@ class GroundingRunner(Runner):
     """
 
     resumed_batches_per_epoch: int | None = None
+    signals: StopSignals  # those that end a training
     run_id: str  # of a training from its beginning on, over all that resumed it
     _random_states: list[dict[str, Any]] | None = None
     _loaded_meta: dict[str, Any] | None = None
@@ -49,7 +54,7 @@ class GroundingRunner(Runner):
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
-        self.run_id = uuid.uuid4().hex
+        self.run_id, self.signals = uuid.uuid4().hex, StopSignals()
         if self.distributed:
             dist_cfg = env_cfg.get('dist_cfg', {})
             join_process_group(self.launcher, dist_cfg.get('backend'), dist_cfg.get('timeout', 1800))
@@ -67,6 +72,7 @@ class GroundingRunner(Runner):
         loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
         if loader.generator is None:
             loader.generator = torch.Generator().manual_seed(seed if seed is not None else random.getrandbits(31))
+        loader.worker_init_fn = partial(start_worker, loader.worker_init_fn)
         return loader
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
@@ -109,6 +115,31 @@ class GroundingRunner(Runner):
         if options is not None and options is not False:
             self.plain_model.compile(**({} if options is True else options))
             self.logger.info('The model is compiled at its first call, and again where sizes change.')
+
+    def train(self) -> nn.Module:
+        """Train, in a work folder that is this training's alone.
+
+        Raises:
+            LockedError: another training works there; on every rank.
+        """
+        with ExitStack() as stack:
+            problem = None
+            if self.rank == 0:
+                try:
+                    stack.enter_context(locked(Path(self.work_dir)))
+                except (LockedError, OSError) as error:  # the latter where nothing can be written
+                    problem = str(error)
+            problem = all_gather_object(problem)[0]
+            if problem is not None:
+                raise LockedError(problem)
+            return super().train()
+
+    def owes_validation(self) -> bool:
+        """Whether a validation was due at the checkpoint that training resumes from, and was not finished."""
+        if not self._resume or self._loaded_meta is None or not self._loaded_meta.get('owes_validation'):
+            return False
+        record = files.read_record(Path(self.work_dir)) or {}
+        return bool(all_gather_object(record.get('validated') != self.iter)[0])
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call the hooks; before that, give a loop's workers the tokenizer, its metrics what they report, a step its state."""
@@ -248,7 +279,8 @@ class GroundingRunner(Runner):
 
     def _collect_checkpoint(self, meta: dict[str, Any], save_optimizer: bool, save_param_scheduler: bool) -> dict[str, Any]:
         loader = self.train_dataloader
-        meta.update({'run': self.run_id, 'seed': self.seed, 'experiment_name': self.experiment_name,
+        meta.update({'run': self.run_id, 'owes_validation': getattr(self._train_loop, 'owes_validation', False),
+                     'seed': self.seed, 'experiment_name': self.experiment_name,
                      'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
                      'batches_per_epoch': len(loader), 'world_size': self.world_size,
                      'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})

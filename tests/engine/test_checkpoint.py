@@ -240,7 +240,7 @@ def test_a_record_names_checkpoints_only(tmp_path):
     kept = ['../../x', '/etc/passwd', 'iter_1.pth', 5, 'a.pth']
     record = {'run': 'r', 'kept': kept, 'best': {'file': '../best_a_iter_1.pth', 'score': 0.5}}
     (tmp_path / 'checkpoints.json').write_text(json.dumps(record))
-    assert read_record(tmp_path) == {'run': 'r', 'kept': ['iter_1.pth'], 'best': None}
+    assert read_record(tmp_path) == {'run': 'r', 'kept': ['iter_1.pth'], 'best': None, 'validated': None}
 
 
 def test_a_view_that_repeats_a_number_endlessly_is_refused(tmp_path):

@@ -108,6 +108,19 @@ def test_slurm_is_asked_for_the_gpus(tmp_path):
     assert done.stdout.split()[-5:] == ['config.py', '--launcher', 'slurm', '--amp', 'bf16']
 
 
+def test_a_slurm_job_whose_time_is_up_is_queued_again_and_resumes(tmp_path):
+    for name, content in (('srun', 'echo "$@"; exit $CODE'), ('scontrol', 'echo queued: "$@"')):
+        (tmp_path / name).write_text(f'#!/bin/sh\n{content}\n')
+        (tmp_path / name).chmod(0o755)
+    shared = {'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'SLURM_JOB_ID': '77'}
+    first = run('slurm_train.sh', 'gpu', 'myjob', 'config.py', '2', CODE='143', GRACE_SECONDS='60', **shared)
+    assert first.returncode == 143 and 'queued: requeue 77' in first.stdout
+    assert '--signal=TERM@60' in first.stdout and '--open-mode=append' in first.stdout and '--resume' not in first.stdout
+    second = run('slurm_train.sh', 'gpu', 'myjob', 'config.py', '2', '--ema', CODE='1', SLURM_RESTART_COUNT='1', **shared)
+    assert second.returncode == 1 and 'queued' not in second.stdout
+    assert second.stdout.split()[-3:] == ['slurm', '--ema', '--resume']
+
+
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
 def test_the_scripts_pass_shellcheck():
     scripts = sorted(map(str, (ROOT / 'tools').glob('*.sh')))

@@ -25,7 +25,7 @@ class GroundingCheckpointHook(Hook):
 
     Args:
         interval: epochs between two checkpoints; the last epoch always writes one.
-        iter_interval: also write every so many steps within an epoch; None for never.
+        iter_interval: also write every so many steps within an epoch, at the next update of the weights; None for never.
         max_keep_ckpts: how many to keep beside the best; -1 for all.
         save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``); None for none.
         rule: ``'greater'`` or ``'less'``, whichever is better.
@@ -45,14 +45,18 @@ class GroundingCheckpointHook(Hook):
         self._folder: Path | None = None
         self._kept: list[str] = []
         self._best: dict[str, Any] | None = None
+        self._validated: int | None = None
+        self._saved: int | None = None
+        self._due = False
 
     def before_train(self, runner: Runner) -> None:
         """Read what an earlier run left, where this one resumes it; remove what a kill left half written."""
         self._folder = folder = Path(runner.work_dir)
-        self._kept, self._best = [], None
+        self._kept, self._best, self._validated, self._saved, self._due = [], None, None, None, False
         if runner._resume:
             if record := read_record(folder):
                 self._kept, self._best = [name for name in record['kept'] if (folder / name).is_file()], record['best']
+                self._validated = record['validated']
             elif (folder / RECORD).exists():
                 runner.logger.warning(f'{folder / RECORD} cannot be read: old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:
@@ -60,15 +64,18 @@ class GroundingCheckpointHook(Hook):
             self._record(runner)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Write within an epoch, every ``iter_interval`` steps; the end of an epoch has its own checkpoint."""
+        """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
         at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
         at_end = at_end or runner.iter + 1 >= runner.max_iters
-        if self._iter_interval and not at_end and self.every_n_train_iters(runner, self._iter_interval):
+        self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval))
+        # Between two updates gradients are being summed, which no checkpoint holds.
+        if self._due and not at_end and is_updated(runner):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
 
     def after_iteration_limit(self, runner: Runner) -> None:
-        """Write where training stops inside an epoch; the loop calls this."""
-        self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
+        """Write where training stops inside an epoch, or after one that wrote none; the loop calls this."""
+        if self._saved != runner.iter:
+            self._save(runner, f'iter_{runner.iter}.pth', runner.epoch, runner.iter)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Write every ``interval`` epochs and after the last; at the end of a training that counts steps."""
@@ -80,26 +87,34 @@ class GroundingCheckpointHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the weights when the metric is better than ever; the best before is deleted afterwards."""
-        if self._metric is None or not metrics or self._folder is None:
+        if self._folder is None:
             return
-        score = float(find_metric(metrics, self._metric))
-        if math.isnan(score) or (self._best is not None and not self._better(score, self._best['score'])):
-            return
-        when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
-        name = f'best_{self._metric.replace("/", "_")}_{when}.pth'
-        runner.save_checkpoint(str(self._folder), name, save_optimizer=False, save_param_scheduler=False,
-                               meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {self._metric: score}})
-        old, self._best = self._best, {'file': name, 'metric': self._metric, 'score': score, 'epoch': runner.epoch}
+        old, better = self._best, False
+        if self._metric is not None and metrics:
+            score = float(find_metric(metrics, self._metric))
+            better = not math.isnan(score) and (old is None or self._better(score, old['score']))
+            if better:
+                self._save_best(runner, self._metric, score)
+        self._validated = runner.iter
         if runner.rank == 0:
             self._record(runner)
-            if old is not None and old['file'] != name:
+            if better and old is not None and self._best is not None and old['file'] != self._best['file']:
                 (self._folder / old['file']).unlink(missing_ok=True)
-        runner.logger.info(f'Best {self._metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
+
+    def _save_best(self, runner: Runner, metric: str, score: float) -> None:
+        when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
+        name = f'best_{metric.replace("/", "_")}_{when}.pth'
+        runner.save_checkpoint(str(runner.work_dir), name, save_optimizer=False, save_param_scheduler=False,
+                               meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {metric: score}})
+        self._best = {'file': name, 'metric': metric, 'score': score, 'epoch': runner.epoch}
+        runner.logger.info(f'Best {metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
 
     def _save(self, runner: Runner, name: str, epoch: int, iteration: int) -> None:
+        self._due = False
         folder = Path(runner.work_dir)
         runner.logger.info(f'Saving {name}')
         runner.save_checkpoint(str(folder), name, meta={'epoch': epoch, 'iter': iteration})
+        self._saved = iteration
         self._kept = [kept for kept in self._kept if kept != name] + [name]
         surplus = self._kept[:-self._max_keep] if self._max_keep > 0 else []
         self._kept = self._kept[len(surplus):]
@@ -110,8 +125,13 @@ class GroundingCheckpointHook(Hook):
                 (folder / old).unlink(missing_ok=True)
 
     def _record(self, runner: Runner) -> None:
-        content = {'run': getattr(runner, 'run_id', None), 'kept': self._kept, 'best': self._best}
+        content = {'run': getattr(runner, 'run_id', None), 'kept': self._kept, 'best': self._best, 'validated': self._validated}
         write_atomically(Path(runner.work_dir) / RECORD, json.dumps(content, indent=1))
+
+
+def is_updated(runner: Runner) -> bool:
+    """Whether the weights were updated in the last step, so that no gradients are kept for the next."""
+    return bool(runner.optim_wrapper.inner_count % runner.optim_wrapper._accumulative_counts == 0)
 
 
 def _counts_steps(runner: Runner) -> bool:

@@ -34,6 +34,12 @@ def test_the_old_checkpoint_stays_until_the_new_one_is_complete(root, tmp_path):
     assert torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['meta']['epoch'] == 1
 
 
+def test_a_checkpoint_between_two_updates_waits_for_the_next(root, tmp_path):
+    build(tmp_path, root, default_hooks__checkpoint__iter_interval=1, default_hooks__checkpoint__interval=9,
+          default_hooks__checkpoint__max_keep_ckpts=-1, optim_wrapper__accumulative_counts=3).train()
+    assert sorted(path.name for path in tmp_path.glob('iter_*.pth')) == ['iter_3.pth']
+
+
 def test_what_a_kill_left_half_written_is_removed(root, tmp_path):
     (tmp_path / '.epoch_1.pth.77.partial').write_bytes(b'half')
     build(tmp_path, root, train_cfg__max_iters=1).train()

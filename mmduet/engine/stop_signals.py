@@ -1,0 +1,91 @@
+"""Signals that end a training: noted, so that the step ends and a checkpoint is written first."""
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed as torch_dist
+
+# From a scheduler or a user, from Ctrl-C, from a terminal that closes.
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGINT', 'SIGHUP') if hasattr(signal, name))
+
+
+class StopSignals:
+    """Within ``with``, the first of ``SIGNALS`` is only noted; the next one acts as it would have without us.
+
+    A signal that is ignored, as ``nohup`` ignores SIGHUP, stays so.
+
+    Attributes:
+        received: number of the signal that this process received; None before.
+        agreed: number of the signal that any process had received when all were asked last; None before.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.agreed: int | None = None
+        self._before: dict[int, Any] = {}
+        self._group: Any = None
+
+    def __enter__(self) -> 'StopSignals':
+        if torch_dist.is_available() and torch_dist.is_initialized():
+            # Over CPUs: to ask on a GPU would wait for the step that it computes.
+            self._group = torch_dist.new_group(backend='gloo')
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS
+                            if signal.getsignal(number) not in (signal.SIG_IGN, None)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+        if self._group is not None:
+            torch_dist.destroy_process_group(self._group)
+            self._group = None
+
+    def ask(self) -> str | None:
+        """Name of the signal that any process has received; all must ask at the same point of their work."""
+        number = self.received or 0
+        if self._group is not None:
+            highest = torch.tensor(number)
+            torch_dist.all_reduce(highest, torch_dist.ReduceOp.MAX, group=self._group)
+            number = int(highest)
+        self.agreed = number or None
+        return signal.Signals(number).name if number else None
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the signal, as shells have it; 0 where none was received."""
+        return 128 + self.agreed if self.agreed else 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+        # Not by the logger, which may be in the middle of a line.
+        name = signal.Signals(number).name
+        os.write(2, f'{name}: the step ends and a checkpoint is written; again to stop at once\n'.encode())
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+
+def start_worker(start: Callable[[int], None] | None, worker: int) -> None:
+    """Start a data worker as its loader would, deaf to the signals that its whole group receives, but not to its parent."""
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):  # elsewhere SIGTERM ends the worker, and the training with it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey, args=(os.getppid(), ), daemon=True).start()
+    if start is not None:
+        start(worker)
+
+
+def _obey(parent: int) -> None:
+    """End this process when its parent sends SIGTERM, as multiprocessing does when it ends."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

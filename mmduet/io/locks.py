@@ -1,0 +1,52 @@
+"""A folder for one process at a time, so that two do not replace each other's files."""
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mmduet.io.errors import DataError
+from mmduet.io.files import write_atomically
+from mmduet.io.text import read_json
+
+LOCK, HOLDER = '.lock', '.lock.json'
+
+
+class LockedError(DataError):
+    """Another process works in a folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process; it is made where it is missing.
+
+    The lock is the system's own: it ends with the process that holds it, however that ends. ``.lock.json`` says who it is.
+
+    Raises:
+        LockedError: another process holds it; names its host and number.
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(folder / LOCK))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise LockedError(f'{folder} is in use by {_describe_holder(folder)}: wait for its end, or choose another folder, as '
+                          'two would delete the files of each other') from error
+    try:
+        write_atomically(folder / HOLDER, json.dumps({'host': socket.gethostname(), 'process': os.getpid()}))
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe_holder(folder: Path) -> str:
+    try:
+        holder = read_json(folder / HOLDER)
+        return f'process {int(holder["process"])} on {str(holder["host"])[:100]!r}'
+    except (DataError, KeyError, TypeError, ValueError):
+        return 'another process'
