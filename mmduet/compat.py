@@ -1,4 +1,4 @@
-"""The host mmduet runs on: which lineage of MMEngine, MMCV and MMDetection is installed, and its missing operators.
+"""The host mmduet runs on: which lineage of MMEngine, MMCV and MMDetection is installed, its missing operators, its readers.
 
 Two lineages share the import names ``mmengine``, ``mmcv`` and ``mmdet``: the maintained OneDL fork and the dormant
 OpenMMLab originals. Installed over each other they break both, so exactly one must be there.
@@ -6,6 +6,8 @@ OpenMMLab originals. Installed over each other they break both, so exactly one m
 MMDetection imports ``mmcv.ops``, which wants the compiled module ``mmcv._ext``. No part of mmduet calls a compiled
 operator, and building them needs a compiler, so where the module is missing a stand-in takes its place: MMDetection
 imports, and an operator raises only when it is called. A real ``mmcv._ext`` is used and never replaced.
+
+MMEngine reads weights and YAML in ways that run what a file says. ``mmduet.io.host_files`` puts our readers in their place.
 """
 import importlib.util
 import sys
@@ -13,6 +15,8 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
+
+from mmduet.io.host_files import guard_host_files
 
 # Distributions that provide each lineage; a lineage is complete with one of each tuple.
 LINEAGES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -75,6 +79,7 @@ def install_operator_stand_in() -> bool:
 
 
 def prepare_host() -> None:
-    """Check the host and make MMDetection importable; called when mmduet is imported."""
+    """Check the host, make MMDetection importable and its reading of files safe; called when mmduet is imported."""
     detect_host()
     install_operator_stand_in()
+    guard_host_files()

@@ -9,7 +9,7 @@ from tests.shared_data import ROOT
 
 FOLDERS = ('docs', 'configs', 'mmduet', 'projects')
 PAGES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob('*.md'))
-PAGES += [Path(name) for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')]
+PAGES += [Path(name) for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md')]
 TOOL = re.compile(r'(?<![\w/])((?:tools|projects)/[\w/]+\.(?:py|sh))((?:[ \t]+[^\s|&;>]+)*)')
 
 

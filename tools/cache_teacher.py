@@ -8,6 +8,7 @@
 Stopped, by a full disk or otherwise, the same command goes on where it was. docs/teacher_cache.md says what is cached.
 """
 import argparse
+import contextlib
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
     import shutil
 
     from mmduet import __version__
-    from mmduet.io.files import remove_partial, sha256_of
+    from mmduet.io.files import remove_partial, sha256_of, write_atomically
     from mmduet.teacher_cache import store
     content = {**content, 'index_sha256': sha256_of(index),
                'shards': [{'name': shard.name, 'parts': {name: list(shape) for name, shape in shard.parts.items()},
@@ -154,27 +155,21 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {'format': store.FORMAT, 'complete': False, 'made_by': f'mmduet {__version__}', 'config': config,
                 'command': command, **content}
-    write_json(folder / store.INDEX, index)
-    write_manifest(folder, manifest)
+    with writing(folder / store.INDEX):
+        write_atomically(folder / store.INDEX, index)
+    with writing(folder / store.MANIFEST):
+        store.write_manifest(folder, manifest)
 
 
-def write_json(path: Path, content: bytes) -> None:
-    """Write a file atomically; a full disk is the user's matter."""
-    from mmduet.io.files import write_atomically
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """While a file is written, a full disk is the user's matter."""
     from mmduet.teacher_cache.store import CacheError
     try:
-        write_atomically(path, content)
+        yield
     except OSError as error:
         raise CacheError(f'{path} cannot be written: {error.strerror or error}. Make room and run the same command '
                          'again') from error
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a section."""
-    import json
-
-    from mmduet.teacher_cache.store import MANIFEST
-    write_json(folder / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())
 
 
 def finish_section(folder: Path) -> None:
@@ -189,7 +184,8 @@ def finish_section(folder: Path) -> None:
         entry['sha256'] = store.find_checksum(folder, shard)
         if entry['sha256'] is None:
             raise store.CacheError(f'{folder / shard.name} was not written: run the same command again')
-    write_manifest(folder, {**manifest, 'complete': True})
+    with writing(folder / store.MANIFEST):
+        store.write_manifest(folder, {**manifest, 'complete': True})
 
 
 class Progress:

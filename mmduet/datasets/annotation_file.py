@@ -5,14 +5,15 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmduet.io.errors import AnnotationError
-from mmduet.io.files import sha256_of
+from mmduet.io.errors import AnnotationError, DataError
+from mmduet.io.files import checked_name, sha256_of, stays_inside
 
 Box = tuple[float, float, float, float]
 NO_BOX = (math.nan, ) * 4
@@ -48,6 +49,7 @@ _FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
 REQUIRED = ('expression_id', 'image', 'image_id', 'width', 'height', 'expression', 'box', 'split')
 # Of a side; more is no image.
 MOST_PIXELS = 2**31
+OBJECTS = 'objects'
 # Left out of a line where they are None.
 RARE = ('kind', 'boxes')
 KNOWN = tuple(field.name for field in fields(Annotation))
@@ -63,6 +65,23 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
+def _name_problem(image: str, split: str) -> tuple[str, str] | None:
+    """As ``_problem``, of the names that become those of files: both may come from anywhere."""
+    if not stays_inside(image):
+        return 'image', f'must be a file inside the folder of the images, got {image!r:.80}'
+    problem = _split_problem(split)
+    return None if problem is None else ('split', problem)
+
+
+@lru_cache(maxsize=256)
+def _split_problem(split: str) -> str | None:
+    try:
+        checked_name(split, 'it')
+    except DataError as error:
+        return str(error).removeprefix('it ')
+    return 'must be another word: annotations/objects.jsonl holds the boxes of all objects' if split == OBJECTS else None
+
+
 def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
     """The first field that is wrong, and what is wrong with it; None for a good record."""
     for name in REQUIRED:
@@ -74,6 +93,8 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
             return name, f'must be {words}, got {value!r}'
         if kinds == (str, ) and not value.strip():
             return name, 'is blank'
+    if name_problem := _name_problem(record['image'], record['split']):
+        return name_problem
     if record['box'] is not None and (problem := box_problem(record['box'])):
         return 'box', problem
     boxes = record.get('boxes')

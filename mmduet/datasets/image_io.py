@@ -1,35 +1,76 @@
-"""Image files to RGB bytes, in one way everywhere: EXIF rotation ignored, broken files named and never replaced."""
+"""Image files to RGB bytes, in one way everywhere: EXIF rotation ignored, broken files named and never replaced.
+
+A file comes from anywhere, so what it may cost is bounded before its pixels are decoded: it is a regular file of one of
+``FORMATS`` and of at most ``MOST_BYTES``, and its header says at most ``most_pixels()``.
+"""
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmduet.io.errors import ImageError
+from mmduet.io.errors import DataError, ImageError
+from mmduet.io.files import open_regular
 
 ImageArray = NDArray[np.uint8]
+# Of Pillow's formats those that data sets consist of; others run programs (EPS) or hardly anybody uses and checks.
+FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')
+MOST_BYTES = 2**28
+MOST_PIXELS = 2**26  # 8,192 x 8,192: 192 MiB of RGB in each worker that reads one
+PIXELS_VARIABLE = 'MMDUET_MAX_IMAGE_PIXELS'
 _END_OF_JPEG = b'\xff\xd9'
 _KNOWS_RGB = hasattr(cv2, 'IMREAD_COLOR_RGB')
 _AS_STORED = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def most_pixels() -> int:
+    """Pixels that an image may have: ``MOST_PIXELS``, or what the environment says by ``MMDUET_MAX_IMAGE_PIXELS``.
+
+    Raises:
+        ImageError: that is no positive whole number.
+    """
+    text = os.environ.get(PIXELS_VARIABLE, str(MOST_PIXELS))
+    if not text.isdecimal() or not 0 < len(text) < 20 or int(text) < 1:
+        raise ImageError(f'{PIXELS_VARIABLE} must be a positive whole number, got {text!r:.80}')
+    return int(text)
 
 
 def read_image(path: str | Path) -> ImageArray:
     """Decode an image file to (h, w, 3) RGB uint8, whatever its mode; boxes of COCO refer to this frame.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or no image; names it.
+        ImageError: the file is missing, empty, truncated, too large or no image; names it.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f'{path} cannot be read: {error.strerror or error}') from error
-    if not content:
-        raise ImageError(f'{path} is empty (zero bytes)')
+    with _open(Path(path)) as file:
+        content = file.read()
     return decode_image(content, str(path))
+
+
+def read_image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height that the header of an image file says, pixels; raises as ``read_image``."""
+    with _open(Path(path)) as file, open_image(file, str(path)) as image:
+        return image.size
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with open_regular(path, MOST_BYTES) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ImageError(f'{path} is empty (zero bytes)')
+            yield file
+    except ImageError:
+        raise
+    except DataError as error:
+        raise ImageError(str(error)) from error
+    except (OSError, ValueError) as error:  # the latter for a name that no file can have
+        raise ImageError(f'{path} cannot be read: {getattr(error, "strerror", None) or error}') from error
 
 
 def decode_image(content: bytes, name: str) -> ImageArray:
@@ -44,13 +85,18 @@ def decode_image(content: bytes, name: str) -> ImageArray:
 
 
 @contextmanager
-def open_image(source: Path | io.BytesIO, name: str) -> Iterator[Image.Image]:
+def open_image(source: BinaryIO, name: str) -> Iterator[Image.Image]:
     """An image whose pixels Pillow has not read yet; an ``ImageError`` names it if that or what is done with it fails."""
     try:
-        with Image.open(source) as image:
+        with Image.open(source, formats=FORMATS) as image:
+            if image.width * image.height > most_pixels():
+                raise ImageError(f'{name} has {image.width:,} x {image.height:,} pixels, more than the {most_pixels():,} that '
+                                 f'are read; {PIXELS_VARIABLE} sets another limit')
             yield image
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
-        raise ImageError(f'{name} is no image') from error
+        raise ImageError(f'{name} is no image (of {", ".join(FORMATS)})') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports a broken chunk of a PNG as a SyntaxError.
         raise ImageError(f'{name} is truncated or broken: {error}') from error
@@ -76,6 +122,7 @@ def _to_rgb(image: Image.Image) -> ImageArray:
     if image.mode == 'F':
         raise ValueError('it holds floating-point pixels, whose range is unknown')
     if image.mode.startswith('I'):
-        grey = np.clip(np.rint(np.asarray(image) / 257), 0, 255).astype(np.uint8)
+        # Rounded: 257 is odd, so that no value lies between two.
+        grey = ((np.clip(np.asarray(image), 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(image.convert('RGB'))

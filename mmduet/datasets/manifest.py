@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmduet.datasets.annotation_file import OBJECTS
 from mmduet.io.errors import DataError
+from mmduet.io.files import checked_name
 
 _REQUIRED, _OPTIONAL = ('dataset', 'images'), ('layout', 'protocol', 'collection')
 
@@ -34,7 +36,7 @@ def split_files(root: Path, splits: Sequence[str] | None = None, hint: str = '')
     Raises:
         DataError: the data root has no such split; the message ends with ``hint``.
     """
-    files = {path.stem: path for path in sorted((root / 'annotations').glob('*.jsonl')) if path.stem != 'objects'}
+    files = {path.stem: path for path in sorted((root / 'annotations').glob('*.jsonl')) if path.stem != OBJECTS}
     for split in splits or ():
         if split not in files:
             raise DataError(f'{root} has no split {split!r}, only {", ".join(files) or "none"}{hint}')
@@ -48,6 +50,11 @@ def _problem(manifest: Any) -> str | None:
         value = manifest.get(name)
         if not (isinstance(value, str) and value) if name in _REQUIRED else not isinstance(value, str | None):
             return f'{name!r} must be text, got {value!r}'
+    try:
+        for name in ('dataset', 'protocol'):  # of folders and of lines in reports
+            checked_name(manifest.get(name) or 'none', repr(name))
+    except DataError as error:
+        return str(error)
     splits = manifest.get('splits', {})
     if not isinstance(splits, dict) or not all(isinstance(counts, dict) for counts in splits.values()):
         return f"'splits' must hold the counts of each split, got {splits!r:.80}"

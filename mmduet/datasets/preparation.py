@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
-from mmduet.datasets.image_io import open_image, read_image
+from mmduet.datasets.image_io import read_image, read_image_size
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError, ImageError
@@ -117,8 +117,7 @@ def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, wor
             if decode:
                 height, width = read_image(path).shape[:2]
             else:
-                with open_image(path, str(path)) as image:
-                    width, height = image.size
+                width, height = read_image_size(path)
         except ImageError as error:
             return str(error)
         if expected not in (NO_SIZE, (width, height)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from yaml import YAMLError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATCHES = Path('configs/duet/ablation')
@@ -42,9 +43,9 @@ def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
 def load_config(path: str | Path) -> Config:
     """Read a config, relative to the working directory or else to the repository.
 
-    A config is a Python program: reading one runs it. It may import modules that lie beside it or in the working directory, so
-    that a student, a teacher, a term or a sampler is a file in a user's own folder. A ``FileNotFoundError`` names the nearest
-    configs of the repository.
+    A config is a Python program: reading one runs it, unless it is YAML or JSON, which makes plain values. It may import
+    modules that lie beside it or in the working directory, so that a student, a teacher, a term or a sampler is a file in a
+    user's own folder. A ``FileNotFoundError`` names the nearest configs of the repository.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> load_config('configs/duet/transvg_duet_refcoco.py').model.type.__name__
@@ -60,7 +61,10 @@ def load_config(path: str | Path) -> Config:
     for folder in (str(found.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
-    return Config.fromfile(str(found))
+    try:
+        return Config.fromfile(str(found))
+    except YAMLError as error:
+        raise ConfigError(f'{found} cannot be read: {error}') from error
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmduet.io.errors import DataError
 
@@ -15,6 +15,7 @@ _PARTIAL = '.partial'
 _BLOCK = 1 << 20
 # Leaves room for a suffix in the 255 bytes that file systems allow.
 _LONGEST_NAME = 200
+_SEPARATORS = re.compile(r'[/\\:\0]')
 _DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', re.IGNORECASE)
 
 
@@ -36,6 +37,8 @@ def stays_inside(name: str) -> bool:
     >>> stays_inside('train2014/1.jpg'), stays_inside('a/../../b'), stays_inside('/etc/x'), stays_inside('C:x')
     (True, False, False, False)
     """
+    if not _SEPARATORS.search(name):
+        return name != '..'
     path = PureWindowsPath(name)  # knows both separators, and drives
     return not path.anchor and '..' not in path.parts and '\0' not in name
 
@@ -57,19 +60,6 @@ def checked_name(name: Any, what: str) -> str:
     return str(name)
 
 
-def file_inside(root: Path, name: str) -> Path:
-    """The path of a file that somebody else named, inside a folder; links that lie there are followed.
-
-    Raises:
-        DataError: the name leads out of the folder, or to something that is no regular file (a device, a pipe).
-        FileNotFoundError: there is nothing of that name.
-    """
-    if not isinstance(name, str) or not stays_inside(name):
-        raise DataError(f'{name!r:.200} leads out of the folder {root}')
-    require_regular(root / name)
-    return root / name
-
-
 def require_regular(path: Path) -> None:
     """Raise a ``DataError`` unless a path is that of a regular file: a device may be endless, and a pipe waits for ever.
 
@@ -80,14 +70,15 @@ def require_regular(path: Path) -> None:
         raise DataError(f'{path} is no regular file')
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """The content of a regular file of at most so many bytes.
+@contextmanager
+def open_regular(path: Path, most: int) -> Iterator[BinaryIO]:
+    """A regular file of at most ``most`` bytes, opened for reading.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be opened.
         DataError: it is no regular file, or larger.
     """
-    # Without waiting for the other end of a pipe that somebody put there since.
+    # Without waiting for the other end of a pipe.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0))
     with os.fdopen(descriptor, 'rb') as file:
         found = os.fstat(descriptor)
@@ -95,7 +86,7 @@ def read_regular(path: Path, most: int) -> bytes:
             raise DataError(f'{path} is no regular file')
         if found.st_size > most:
             raise DataError(f'{path} has {found.st_size:,} bytes, more than the {most:,} that are read')
-        return file.read()
+        yield file
 
 
 def sha256_of(source: Path | bytes | memoryview | Iterable[bytes | memoryview]) -> str:

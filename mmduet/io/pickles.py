@@ -1,39 +1,98 @@
 """Reading pickles from the internet without running what they say."""
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
 from mmduet.io.errors import DataError
+from mmduet.io.files import open_regular
 
-# What the annotation pickles of the RefCOCO family are made of; None and bool need no class.
-ALLOWED_CLASSES: dict[str, type] = {'list': list, 'dict': dict, 'tuple': tuple, 'str': str, 'unicode': str, 'int': int,
-                                    'long': int, 'float': float}
+MOST_BYTES = 2**31
+# Containers inside containers; annotations have four.
+DEEPEST = 32
+# A value costs a byte of the file at least, unless it is told by its number, as texts are that come again.
+VALUES_PER_BYTE = 4
+_ATOMS = (str, int, float, bool, bytes, type(None))
+_WIDEST_NUMBER = 1024
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Admits plain containers, text and numbers, of Python 2 (``__builtin__``) and 3."""
+# Its attributes are not in the types of the library.
+_Unpickler: Any = vars(pickle)['_Unpickler']
+
+
+class _PlainUnpickler(_Unpickler):  # type: ignore[misc]
+    """Admits plain containers, text and numbers, which are written without any class, and keys that are text or numbers.
+
+    In Python, not in C, as a key may be a tuple of tuples whose hash takes for ever. A table lists the operations.
+    """
+
+    dispatch: dict[int, Any] = dict(_Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in ('builtins', '__builtin__') and name in ALLOWED_CLASSES:
-            return ALLOWED_CLASSES[name]
         raise pickle.UnpicklingError(f'refuses to load the class {module}.{name}; '
                                      'only list, dict, tuple, str, int and float are admitted')
 
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set_items([key, value])
+
+    def load_setitems(self) -> None:
+        self._set_items(self.pop_mark())
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._set_items(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if type(target) is not dict or not all(type(key) in _ATOMS for key in items[::2]):
+            raise pickle.UnpicklingError('keys must be text or numbers')
+        target.update(zip(items[::2], items[1::2], strict=True))
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
+    for _operation in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BUILD, pickle.EXT1, pickle.EXT2, pickle.EXT4,
+                       pickle.PERSID, pickle.BINPERSID, pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
+        dispatch.pop(_operation[0], None)
+
+
+def require_bounded(content: Any, most: int) -> None:
+    """Raise a ``DataError`` unless nested containers hold at most ``most`` values, counting each as often as it is met.
+
+    A few bytes can say lists of the same lists, which anybody who walks through or prints them would never finish.
+    """
+    waiting, count = [(content, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list | tuple):
+            count += 2 * len(value) if isinstance(value, dict) else len(value)
+            if count > most or depth > DEEPEST:
+                raise DataError(f'containers nested more than {DEEPEST} deep, or the same ones many times')
+            waiting += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)
+                        if type(inner) in (dict, list, tuple, int)]
+        elif isinstance(value, int) and value.bit_length() > _WIDEST_NUMBER:
+            raise DataError(f'a number of {value.bit_length()} bits')
+
 
 def load_plain_pickle(path: str | Path) -> Any:
-    """Load a pickle of lists, dicts, tuples, text and numbers; nothing in it is executed.
+    """Load a pickle of lists, dicts, tuples, text and numbers; nothing in it is executed, and time and memory are bounded.
 
     Raises:
-        DataError: the file is missing, empty, truncated or corrupt, or asks for any other class; names the file and the class.
+        DataError: the file is missing, empty, truncated or corrupt, or asks for any class; it has more than ``MOST_BYTES``, or
+            holds more than a few bytes of it should; names the file and the class.
     """
     path = Path(path)
     try:
-        with path.open('rb') as file:
-            return _PlainUnpickler(file, encoding='latin1').load()
+        with open_regular(path, MOST_BYTES) as file:
+            content = _PlainUnpickler(file, encoding='latin1').load()
+        require_bounded(content, VALUES_PER_BYTE * path.stat().st_size)
+        return content
     except FileNotFoundError as error:
         raise DataError(f'{path} does not exist') from error
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, DataError, OSError) as error:
         raise DataError(f'{path}: {error}') from error
-    except (EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError, ArithmeticError,
-            RecursionError) as error:
+    except (EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError, ArithmeticError, RecursionError,
+            struct.error) as error:
         raise DataError(f'{path} is empty, corrupt or no pickle ({type(error).__name__}: {error})') from error

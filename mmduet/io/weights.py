@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.pickle_cost import require_cheap_hashes
 from mmduet.io.safetensors_files import read_safetensors
 
 _SHOWN_KEYS = 4
@@ -74,6 +75,7 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
     whole = check_archive(path)
     if path.stat().st_size == 0:
         raise _truncated(path, 'empty file')
+    require_cheap_hashes(path, whole)
     try:
         with torch.serialization.safe_globals(_harmless_types()):
             return torch.load(path, map_location=map_location, weights_only=True)
@@ -93,9 +95,10 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
 def read_meta(path: Path) -> dict[str, Any]:
     """``meta`` of a checkpoint, without its tensors and unchecked; empty where there is none or the file cannot be read."""
     try:
+        require_cheap_hashes(path, zipfile.is_zipfile(path))
         with torch.serialization.safe_globals(_harmless_types()):
             content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-    except (*_CORRUPT, pickle.UnpicklingError):
+    except (*_CORRUPT, pickle.UnpicklingError):  # a ``DataError`` is a ``ValueError``
         return {}
     meta = content.get('meta') if isinstance(content, dict) else None
     return meta if isinstance(meta, dict) else {}

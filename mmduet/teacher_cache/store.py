@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.io.errors import DataError
-from mmduet.io.files import sha256_of, write_atomically
+from mmduet.io.files import checked_name, sha256_of, write_atomically
+from mmduet.io.text import read_json
 
 FORMAT = 3
 MANIFEST, INDEX = 'manifest.json', 'index.json'
+CHECKSUM = 'sha256'
 DIGEST_BYTES = 32
 FLOAT = np.dtype('<f2')
 Rows = NDArray[np.float16]
@@ -115,19 +117,54 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a section.
 
     Raises:
-        CacheError: there is none, or it is not of this format.
+        CacheError: there is none, it is not of this format, or it has changed since it was written.
     """
     path = folder / MANIFEST
+    if not path.exists():
+        raise CacheError(f'{folder} holds no cache of a teacher (there is no {MANIFEST})')
     try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise CacheError(f'{folder} holds no cache of a teacher (there is no {MANIFEST})') from error
-    except ValueError as error:
+        manifest = read_json(path)
+    except DataError as error:
         raise CacheError(f'{path} is damaged: {error}') from error
+    if not isinstance(manifest, dict):
+        raise CacheError(f'{path} is damaged: it holds a {type(manifest).__name__}')
     if manifest.get('format') != FORMAT:
         raise CacheError(f'{path} has format {manifest.get("format")!r}, this version of mmduet reads {FORMAT}. Make it anew '
                          f'with: {manifest.get("command", "python tools/cache_teacher.py CONFIG")} --redo')
+    if problem := _problem(manifest):
+        raise CacheError(f'{path} is damaged: {problem}')
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a section, with a checksum of what it says; raises as ``write_atomically``."""
+    content = {**manifest, CHECKSUM: checksum_of(manifest)}
+    write_atomically(folder / MANIFEST, json.dumps(content, indent=1) + '\n')
+
+
+def checksum_of(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's content but its checksum, hexadecimal, however its JSON is spelt."""
+    content = {key: value for key, value in manifest.items() if key != CHECKSUM}
+    return sha256_of(json.dumps(content, sort_keys=True).encode())
+
+
+def _problem(manifest: Mapping[str, Any]) -> str | None:
+    """What makes a manifest unusable, as a phrase; its names become those of files, and its shapes what is read of them."""
+    if CHECKSUM in manifest and manifest[CHECKSUM] != checksum_of(manifest):
+        return 'its checksum is that of another content'
+    for name, kind in (('complete', bool), ('index_sha256', str), ('shards', list), ('command', str)):
+        if type(manifest.get(name)) is not kind:
+            return f'{name!r} is missing or no {kind.__name__}'
+    try:
+        for entry in manifest['shards']:
+            checked_name(entry['name'], 'a shard')
+            sizes = [size for shape in entry['parts'].values() for size in shape]
+            good = isinstance(entry['sha256'], str | None) and all(type(size) is int and 0 <= size < 2**40 for size in sizes)
+            if not good:
+                return f'the entry of {entry["name"]} is not of ours'
+    except (KeyError, TypeError, AttributeError, DataError) as error:
+        return f'its shards are not of ours ({error})'
+    return None
 
 
 def list_shards(manifest: Mapping[str, Any]) -> list[Shard]:

@@ -56,6 +56,18 @@ def test_an_impossible_value_is_named_with_file_line_and_field(tmp_path, field, 
         read(tmp_path, line(**{field: value}))
 
 
+@pytest.mark.parametrize('image', ['../x.png', '/etc/passwd', '/dev/zero', 'a/../../x.png', 'C:\\x.png', 'a\0b.png'])
+def test_an_image_outside_its_folder_is_refused(tmp_path, image):
+    with pytest.raises(AnnotationError, match=r"val\.jsonl:1: field 'image' must be a file inside the folder of the images"):
+        read(tmp_path, line(image=image))
+
+
+@pytest.mark.parametrize('split', ['../../../x', '/tmp/x', 'a/b', 'a' * 300, 'a\0b', '.', 'objects'])
+def test_a_split_that_cannot_be_the_name_of_its_file_is_refused(tmp_path, split):
+    with pytest.raises(AnnotationError, match=r"val\.jsonl:1: field 'split' must be (a plain name|another word)"):
+        read(tmp_path, line(split=split))
+
+
 @pytest.mark.parametrize(('text', 'message'), [
     ('{"expression_id": "1"', 'not valid JSON'), ('[1, 2]', 'must be a JSON object')])
 def test_a_line_that_does_not_parse_is_named(tmp_path, text, message):

@@ -1,4 +1,7 @@
 import io
+import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import ImageError, decode_image, read_image
+from mmduet.datasets.image_io import read_image_size
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -113,3 +117,58 @@ def test_a_jpeg_that_was_cut_off_is_refused_wherever_it_ends(pixels):
     for end in range(2, len(content) - 2, 9):
         with pytest.raises(ImageError, match=r'x\.jpg'):
             decode_image(content[:end], 'x.jpg')
+
+
+def png_header(width, height):
+    """A PNG that says its size and ends there: to decode a pixel of it is an error."""
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0)) + chunk(b'IEND', b'')
+
+
+@pytest.mark.filterwarnings('ignore:Image size')
+@pytest.mark.parametrize('side', [8193, 13_300, 2**31 - 1])
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(tmp_path, side):
+    (tmp_path / 'bomb.png').write_bytes(png_header(side, side))
+    for read in (read_image, read_image_size):
+        with pytest.raises(ImageError, match=r'bomb\.png (has 8,193 x 8,193 pixels, more than the 67,108,864 that are read|'
+                                             r'has 13,300 x 13,300 pixels|is truncated or broken)'):
+            read(tmp_path / 'bomb.png')
+
+
+def test_the_limit_of_pixels_can_be_set_and_a_bad_one_is_named(pixels, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '1199')
+    with pytest.raises(ImageError, match=r'source\.png has 40 x 30 pixels, more than the 1,199 .*MMDUET_MAX_IMAGE_PIXELS sets'):
+        read_image(tmp_path / 'source.png')
+    monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '1200')
+    assert read_image_size(tmp_path / 'source.png') == (40, 30)
+    for text in ('0', '-1', 'many', '9' * 30, ''):
+        monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', text)
+        with pytest.raises(ImageError, match='MMDUET_MAX_IMAGE_PIXELS must be a positive whole number'):
+            read_image(tmp_path / 'source.png')
+
+
+@pytest.mark.parametrize('content', [
+    b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(%pipe%touch x) (w) file\nshowpage\n%%EOF\n',
+    b'<svg xmlns="http://www.w3.org/2000/svg"/>', b'root:x:0:0'])
+def test_formats_that_no_data_set_has_are_not_opened(tmp_path, content):
+    (tmp_path / 'a.png').write_bytes(content)
+    with pytest.raises(ImageError, match=r'a\.png is no image \(of JPEG, PNG'):
+        read_image(tmp_path / 'a.png')
+
+
+def test_what_is_no_regular_file_is_neither_read_nor_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.png')
+    for path in (tmp_path / 'pipe.png', '/dev/zero', tmp_path):
+        with pytest.raises(ImageError, match=r'(is no regular file|cannot be read)'):
+            read_image(path)
+    with pytest.raises(ImageError, match='cannot be read'):
+        read_image('/tmp/a\0b')
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    with (tmp_path / 'a.jpg').open('wb') as file:
+        file.truncate(2**28 + 1)
+    with pytest.raises(ImageError, match=r'has 268,435,457 bytes, more than the 268,435,456 that are read'):
+        read_image(tmp_path / 'a.jpg')

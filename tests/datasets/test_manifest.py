@@ -21,6 +21,7 @@ def test_a_folder_without_a_manifest_says_what_makes_one(tmp_path):
 @pytest.mark.parametrize(('change', 'message'), [
     ({'dataset': None}, "'dataset' must be text, got None"), ({'images': ''}, "'images' must be text, got ''"),
     ({'images': ['a']}, r"'images' must be text, got \['a'\]"), ({'protocol': 3}, "'protocol' must be text, got 3"),
+    ({'dataset': '../../victim'}, "'dataset' must be a plain name"), ({'protocol': 'a/b'}, "'protocol' must be a plain name"),
     ({'splits': None}, "'splits' must hold the counts of each split"), ({'splits': {'val': 7}}, "'splits' must hold")])
 def test_a_field_of_another_kind_is_named_with_the_file(tmp_path, change, message):
     (tmp_path / 'manifest.json').write_text(json.dumps({**GOOD, **change}))

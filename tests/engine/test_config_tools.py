@@ -35,6 +35,15 @@ def test_a_config_may_import_a_file_beside_it(tmp_path, monkeypatch):
     assert load_config(tmp_path / 'config.py').model.type.weight == 3
 
 
+def test_a_config_in_yaml_holds_plain_values_and_makes_no_objects(tmp_path):
+    (tmp_path / 'good.yaml').write_text('model: {type: TransVG}')
+    assert load_config(tmp_path / 'good.yaml').model.type == 'TransVG'
+    (tmp_path / 'bad.yaml').write_text(f'a: !!python/object/apply:os.mkdir ["{tmp_path / "made"}"]')
+    with pytest.raises(ConfigError, match=r'bad\.yaml cannot be read: could not determine a constructor'):
+        load_config(tmp_path / 'bad.yaml')
+    assert not (tmp_path / 'made').exists()
+
+
 def test_every_data_root_is_set_also_inside_lists(tmp_path):
     cfg = nested()
     assert set_data_root(cfg, tmp_path) == 4

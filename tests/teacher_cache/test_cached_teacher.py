@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmduet.datasets import EpochSampler, RandomFlip, RandomTargetCrop, grounding_collate
 from mmduet.models.distill import FeatureTerm
 from mmduet.registry import MODELS, RUNNERS
-from mmduet.teacher_cache.store import CacheError
+from mmduet.teacher_cache.store import CacheError, read_manifest, write_manifest
 from projects.ablation.control_teachers import ShuffledTeacher
 from tests.tiny_cache import ask, build_dataset, load_config, make_cache_root, write_cache
 from tests.tiny_clip_config import write_clip_config
@@ -240,8 +240,7 @@ def test_other_objects_are_refused_where_they_are_read(copied):
 
 def test_a_half_written_cache_is_refused(copied):
     root, cache = copied
-    path = cache / 'tiny/train/manifest.json'
-    path.write_text(json.dumps({**json.loads(path.read_text()), 'complete': False}))
+    write_manifest(cache / 'tiny/train', {**read_manifest(cache / 'tiny/train'), 'complete': False})
     expect_refusal(root, cache, r'half written \(2 of 2 shards\)')
 
 

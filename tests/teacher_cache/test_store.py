@@ -1,4 +1,4 @@
-import json
+import random
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from mmduet.teacher_cache.store import (
     find_checksum,
     list_shards,
     read_manifest,
+    write_manifest,
     write_shard,
 )
 
@@ -32,7 +33,7 @@ def make_section(folder, complete=True):
     shards = [dict(name=shard.name, parts=shard.parts, sha256=find_checksum(folder, shard)) for shard in (SHARD, second)]
     manifest = dict(format=FORMAT, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
                     index_sha256=hashlib.sha256(INDEX.encode()).hexdigest())
-    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    write_manifest(folder, manifest)
     return folder
 
 
@@ -95,13 +96,38 @@ def test_a_half_written_section_says_how_far_it_is(tmp_path):
         CacheSection(folder)
 
 
-@pytest.mark.parametrize(('content', 'message'), [(None, 'no cache of a teacher'), ('{"format": 1', 'is damaged'),
-                                                  ('{"format": 2, "command": "python x"}',
-                                                   r'has format 2, .* mmduet reads 3\. Make it anew with: python x --redo')])
+@pytest.mark.parametrize(('content', 'message'), [
+    (None, 'no cache of a teacher'), ('{"format": 1', 'is damaged'), ('[]', 'it holds a list'),
+    ('{"format": 3}', "'complete' is missing"),
+    ('{"format": 2, "command": "python x"}', r'has format 2, .* mmduet reads 3\. Make it anew with: python x --redo')])
 def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / 'manifest.json').write_text(content)
     with pytest.raises(CacheError, match=message):
+        read_manifest(tmp_path)
+
+
+def test_a_changed_bit_of_a_manifest_is_found_or_changes_nothing(tmp_path):
+    path = make_section(tmp_path) / 'manifest.json'
+    content, known, draw = path.read_bytes(), read_manifest(tmp_path), random.Random(0)
+    del known['sha256']
+    for _ in range(300):
+        flipped = bytearray(content)
+        flipped[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            read = read_manifest(tmp_path)
+        except CacheError:
+            continue
+        assert {key: read.get(key) for key in known} == known
+
+
+@pytest.mark.parametrize('shard', [
+    {'name': '../../x', 'parts': {}, 'sha256': ''}, {'name': '/etc/passwd', 'parts': {}, 'sha256': ''},
+    {'name': 'a', 'parts': {'text': [2**62, 2]}, 'sha256': ''}, {'name': 'a', 'parts': []}, 'a', None])
+def test_a_manifest_of_shards_that_are_not_ours_is_refused(tmp_path, shard):
+    write_manifest(tmp_path, dict(format=FORMAT, complete=True, command='c', index_sha256='', shards=[shard]))
+    with pytest.raises(CacheError, match=r'manifest\.json is damaged: (its shards are|the entry of a is) not of ours'):
         read_manifest(tmp_path)
 
 

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
 from mmduet.teacher_cache import plan
-from mmduet.teacher_cache.store import CacheError, CacheSection
+from mmduet.teacher_cache.store import CacheError, CacheSection, write_manifest
 from tests.load_tool import load_tool
 from tests.run_tool import run_tool_on_ranks
 from tests.shared_data import ROOT
@@ -50,7 +50,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(root, tmp_pa
     folder = tmp_path / 'cache/tiny/train'
     manifest = json.loads((folder / 'manifest.json').read_text())
     manifest.update(complete=False, shards=[{**shard, 'sha256': None} for shard in manifest['shards']])
-    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    write_manifest(folder, manifest)
     (folder / 'image-00001.f16').unlink()
     (folder / '.image-00002.f16.77.partial').write_bytes(b'torn')
     kept = (folder / 'image-00000.f16').stat().st_mtime_ns

@@ -136,6 +136,17 @@ def test_data_of_a_users_own_are_one_line_per_expression(run, tmp_path):
     assert (first.expression_id, first.image, first.width) == ('mine:1', 'mugs/a.png', 40)
 
 
+@pytest.mark.parametrize(('field', 'value'), [('split', '../../../x'), ('split', 'objects'), ('split', 'a' * 300),
+                                              ('image', '../../a.png'), ('image', '/etc/passwd')])
+def test_names_in_a_source_do_not_lead_out_of_the_data_root(run, tmp_path, field, value):
+    write_photo(tmp_path / 'images/a.png')
+    line = {'image': 'a.png', 'expression': 'red ball', 'box': [1, 2, 10, 12], 'split': 'val', field: value}
+    write_lines(tmp_path / 'own.jsonl', [line])
+    done = run('own', '--source', tmp_path / 'own.jsonl', '--out', tmp_path / 'deep/er/root')
+    assert done.returncode == 1 and f"field '{field}' must be" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['images', 'own.jsonl']
+
+
 def test_the_example_of_the_documentation_is_good_data(run, tmp_path):
     text = (ROOT / 'docs/data.md').read_text().split('```json\n')[1].split('```')[0]
     (tmp_path / 'mine.jsonl').write_text(text)

@@ -73,11 +73,8 @@ def calibrate(args: argparse.Namespace) -> None:
     weights |= {'score_head.scale': torch.from_numpy(scale).float(), 'score_head.bias': torch.tensor(bias)}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == '.safetensors':
-        from safetensors.torch import save_file
-
-        from mmduet.io.files import replacing
-        with replacing(args.out) as partial:
-            save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+        from mmduet.io.safetensors_files import write_safetensors
+        write_safetensors(args.out, {name: value.contiguous() for name, value in weights.items()})
     else:
         write_checkpoint({'meta': source['meta'], 'state_dict': weights}, args.out)
     print(f'{args.out}: the student with its score')

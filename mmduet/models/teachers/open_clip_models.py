@@ -22,6 +22,7 @@ from mmduet.io.weights import describe_misfit, read_weights
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 
 STATISTICS = ('mean', 'std', 'interpolation')
+TOKENIZER_OPTIONS = ('clean', 'strip_sep_token', 'language')
 # What OpenAI's archives hold beside weights, and what transformers no longer keeps.
 NOT_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size', 'text.transformer.embeddings.position_ids')
 
@@ -86,7 +87,7 @@ def register_model_config(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not JSON, or without one of open_clip's fields.
+        ValueError: not JSON, without one of open_clip's fields, or with options of the tokenizer that could run code.
     """
     path = find_file(path).resolve()
     try:
@@ -94,8 +95,11 @@ def register_model_config(path: str | Path) -> str:
     except json.JSONDecodeError as error:
         raise ValueError(f'{path}, line {error.lineno}: not JSON ({error.msg})') from error
     missing = [field for field in ('embed_dim', 'vision_cfg', 'text_cfg') if field not in config]
-    if missing:
-        raise ValueError(f'{path}: an open_clip model config needs {", ".join(missing)}')
+    if missing or not isinstance(config['text_cfg'], dict):
+        raise ValueError(f'{path}: an open_clip model config needs {", ".join(missing or ["a mapping as text_cfg"])}')
+    # The others go to transformers as they are, and one of them makes it run code that lies beside the tokenizer.
+    if unknown := sorted(set(config['text_cfg'].get('tokenizer_kwargs', {})) - set(TOKENIZER_OPTIONS)):
+        raise ValueError(f'{path}: text_cfg.tokenizer_kwargs may hold {", ".join(TOKENIZER_OPTIONS)}, not {", ".join(unknown)}')
     tokenizer = config['text_cfg'].get('hf_tokenizer_name')
     if tokenizer and (path.parent / tokenizer).is_dir():
         config['text_cfg']['hf_tokenizer_name'] = str(path.parent / tokenizer)

@@ -64,7 +64,7 @@ class HashedWords:
 
 def _from_folder(folder: Path, settings: dict[str, Any], name: str) -> Tokenize:
     try:
-        tokenize: Tokenize = HFTokenizer(str(folder), context_length=settings['context_length'],
+        tokenize: Tokenize = HFTokenizer(str(folder), context_length=settings['context_length'], trust_remote_code=False,
                                          tokenizer_mode=settings.get('tokenizer_mode'), **settings.get('tokenizer_kwargs', {}))
     except (OSError, ValueError) as error:
         raise ValueError(f'{folder}: no whole tokenizer of {name} ({_first_line(error)})') from error
@@ -77,7 +77,8 @@ def _from_folder(folder: Path, settings: dict[str, Any], name: str) -> Tokenize:
 
 def _from_open_clip(name: str, source: str, weights: Path | None) -> Tokenize:
     try:
-        tokenize: Tokenize = open_clip.get_tokenizer(name)
+        # Code that lies beside a tokenizer of Hugging Face is not run; open_clip's own tokenizer takes no such word.
+        tokenize: Tokenize = open_clip.get_tokenizer(name, **({'trust_remote_code': False} if source else {}))
     except (OSError, ValueError) as error:
         where = f'beside {weights}' if weights is not None else 'into a folder'
         raise RuntimeError(

@@ -71,6 +71,20 @@ def test_the_tokenizer_folder_is_relative_to_the_config(tmp_path):
     assert (built.tokenize(['the red circle']) == 3).sum() == 1
 
 
+def test_code_beside_a_tokenizer_is_not_run_whoever_asks_for_it(tmp_path):
+    tokenizer = tmp_path / 'words'
+    tokenizer.mkdir()
+    (tokenizer / 'own.py').write_text(f'import os\nos.mkdir({str(tmp_path / "made")!r})\nclass Own:\n    pass\n')
+    (tokenizer / 'tokenizer_config.json').write_text(json.dumps({'auto_map': {'AutoTokenizer': ['own.Own', None]},
+                                                                 'tokenizer_class': 'Own'}))
+    settings = dict(TEXT, vocab_size=77, hf_tokenizer_name='words', pool_type='eos', eos_id=3)
+    with pytest.raises(ValueError, match=r'text_cfg\.tokenizer_kwargs may hold clean, .*, not trust_remote_code'):
+        build(tmp_path, text_cfg={**settings, 'tokenizer_kwargs': {'trust_remote_code': True}})
+    with pytest.raises(RuntimeError, match=r'the tokenizer .*words of the teacher'):
+        build(tmp_path, text_cfg=settings)
+    assert not (tmp_path / 'made').exists()
+
+
 def test_an_unknown_model_gets_the_nearest_names():
     with pytest.raises(ValueError, match=r"no model 'ViT-B16'; nearest: ViT-B-16"):
         build_open_clip('ViT-B16')

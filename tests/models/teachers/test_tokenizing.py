@@ -27,7 +27,7 @@ def put_tokenizer(folder):
 @pytest.fixture
 def offline(monkeypatch):
     """Without a hub, and without its retries."""
-    def fail(name):
+    def fail(name, trust_remote_code):
         raise OSError('cannot reach the hub\nmore')
 
     monkeypatch.setattr(tokenizing.open_clip, 'get_tokenizer', fail)

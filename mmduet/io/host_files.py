@@ -1,0 +1,95 @@
+"""What the host reads by itself, read by our rules: weights by ``read_tensor_file``, YAML without objects, no code of a hub.
+
+MMEngine's loader falls back to unpickling where weights alone do not do, its YAML makes any Python object, and transformers
+asks on the terminal whether to run code that came with a tokenizer. Parts of ``mmdet`` with an ``init_cfg`` of the type
+``Pretrained`` reach them, among others, so they are changed where they are defined, when they are imported.
+"""
+import importlib.abc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlparse
+
+
+def _read_weights(file: Any, map_location: Any = 'cpu', **_: Any) -> Any:
+    """In the place of the host's ``torch.load``."""
+    from mmduet.io.errors import DataError
+    from mmduet.io.weights import read_tensor_file
+    if not isinstance(file, str | os.PathLike):
+        raise DataError('weights are read from local files: download them and give the local path')
+    return read_tensor_file(Path(file).expanduser(), map_location)
+
+
+def load_from_local(filename: str, map_location: Any = 'cpu') -> Any:
+    """In the place of MMEngine's loader of local paths; MMEngine's log takes its name apart."""
+    if not Path(filename).expanduser().is_file():
+        raise FileNotFoundError(f'{filename} can not be found.')
+    return _read_weights(filename, map_location)
+
+
+def _fetch_weights(url: str, model_dir: str | None = None, map_location: Any = 'cpu', progress: bool = True,
+                   **_: Any) -> Any:
+    """In the place of MMEngine's ``load_url``; a name that ends in digits of a hash, as torch's do, is compared with it."""
+    from torch.hub import HASH_REGEX, download_url_to_file, get_dir
+    folder = Path(model_dir) if model_dir is not None else Path(get_dir()) / 'checkpoints'
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / Path(urlparse(url).path).name
+    if not path.exists():
+        stated = HASH_REGEX.search(path.name)
+        download_url_to_file(url, str(path), stated.group(1) if stated else None, progress)
+    return _read_weights(path, map_location)
+
+
+def _change_checkpoints(module: ModuleType) -> None:
+    module.CheckpointLoader.register_scheme('', load_from_local, force=True)
+    setattr(module, '_safe_torch_load', _read_weights)  # noqa: B010 (of the OneDL lineage alone)
+    setattr(module, 'load_url', _fetch_weights)  # noqa: B010
+
+
+def _change_yaml(module: ModuleType) -> None:
+    import yaml
+    setattr(module, 'Loader', getattr(yaml, 'CSafeLoader', yaml.SafeLoader))  # noqa: B010
+
+
+def _change_hub_code(module: ModuleType) -> None:
+    setattr(module, 'TIME_OUT_REMOTE_CODE', 0)  # noqa: B010 (not to ask, but to refuse)
+
+
+CHANGES: dict[str, Callable[[ModuleType], None]] = {
+    'mmengine.runner.checkpoint': _change_checkpoints,
+    'mmengine.fileio.handlers.yaml_handler': _change_yaml,
+    'transformers.dynamic_module_utils': _change_hub_code,
+}
+
+
+class _ChangeWhenImported(importlib.abc.MetaPathFinder):
+    """Finds what the other finders find, and changes the modules of ``CHANGES`` once they are executed."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname not in CHANGES:
+            return None
+        others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in others if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_change(module: ModuleType) -> None:
+                execute(module)
+                CHANGES[fullname](module)
+
+            setattr(spec.loader, 'exec_module', execute_and_change)  # noqa: B010
+        return spec
+
+
+def guard_host_files() -> None:
+    """Change the host's readers, those that are imported now and the others when they are; once."""
+    if any(isinstance(finder, _ChangeWhenImported) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _ChangeWhenImported())
+    for name, change in CHANGES.items():
+        if name in sys.modules:
+            change(sys.modules[name])
