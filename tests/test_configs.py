@@ -156,3 +156,12 @@ def test_every_patch_of_the_ablation_fits_every_student_and_changes_its_model_al
     added = built.pop('iou_score').student.state_dict().keys() - plain.state_dict().keys()
     assert {key.split('.')[0] for key in added} == {'score_head'}
     assert all(model.student.state_dict().keys() == plain.state_dict().keys() for model in built.values())
+
+
+@pytest.mark.parametrize(('student', 'weight'), [('transvg', 0.4), ('vltvg', 8.0), ('qrnet', 0.4), ('clip_vg', 0.45)])
+def test_every_full_recipe_of_a_student_has_its_balance_and_the_tiny_ones_that_of_the_method(student, weight):
+    leaves = [path for path in LEAVES if path.stem.startswith(f'{student}_duet_')]
+    small = [path for path in leaves if path.stem.endswith('refshapes') or '_small_' in path.stem]
+    assert len(leaves) - len(small) >= 6
+    for path in leaves:
+        assert Config.fromfile(path).model.head.get('weight', 1.0) == (1.0 if path in small else weight), path.name

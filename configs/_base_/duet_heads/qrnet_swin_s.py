@@ -4,4 +4,4 @@ from mmengine.config import read_base
 with read_base():
     from ..duet_head import *
 
-duet_head.update(weight=1.0)
+duet_head.update(weight=0.4)
