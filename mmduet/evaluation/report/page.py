@@ -18,7 +18,8 @@ def draw_page(summary: Summary, groups: Sequence[Group], album: Album, title: st
     environment.filters.update(count='{:,}'.format, number=phrases.number)
     environment.globals.update(
         chance=phrases.chance, colours=COLOURS, differ=phrases.differ, few=phrases.FEW, interval=phrases.interval, main=MAIN,
-        miou=MIOU, outcomes=OUTCOMES, side=phrases.side, small=SMALL, titles=phrases.TITLES, version=__version__,
+        miou=MIOU, outcomes=OUTCOMES, scored=phrases.SCORED, side=phrases.side, small=SMALL,
+        titles=phrases.TITLES, version=__version__,
         weaknesses=phrases.weaknesses)
     systems = summary.figures['systems']
     return environment.get_template('page.html').render(

@@ -7,6 +7,8 @@ from mmduet.evaluation.report.summary import MAIN, METRICS, MIOU
 Figure = Mapping[str, float | None]
 Figures = Mapping[str, Any]
 TITLES = {**{name: f'Acc@{name[4:]}' for name in METRICS if name != MIOU}, MIOU: 'mIoU'}
+SCORED = {'auroc': 'AUROC of hits against misses by the score', 'surest50': 'hits among the surest 50 %',
+          'surest80': 'hits among the surest 80 %', 'ece': 'expected calibration error of the score'}
 CHANCE = 0.05
 # A slice of fewer expressions is shown in grey, and never named as a weakness.
 FEW = 30

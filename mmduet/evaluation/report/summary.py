@@ -12,6 +12,7 @@ from mmduet.evaluation.report.overlaps import Floats, clip_boxes, overlap_pairs
 from mmduet.evaluation.report.predictions import Predictions
 from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, permutation_p
 from mmduet.evaluation.report.slices import make_slices
+from mmduet.evaluation.scores import rate_scores
 
 Figures = dict[str, Any]
 THRESHOLDS = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
@@ -93,8 +94,17 @@ def _describe(system: System, cases: Cases, bootstrap: ImageBootstrap) -> Figure
         'curve': [{'threshold': threshold, **_plain(interval)} for threshold, interval in curve],
         'histogram': np.histogram(system.overlaps, bins=BINS, range=(0.0, 1.0))[0].tolist(),
         'outcomes': {name: system.outcomes.names.count(name) for name in OUTCOMES},
+        'scores': _rate(system),
         'mistaken': [dict(zip(('target', 'found', 'count'), one, strict=True)) for one in system.outcomes.mistaken(cases)],
     }
+
+
+def _rate(system: System) -> dict[str, float]:
+    """What the scores are worth, in percent; nothing where some are no probabilities or all are 1."""
+    scores = system.predictions.scores
+    if not ((scores >= 0) & (scores <= 1)).all() or (scores == 1).all():
+        return {}
+    return {name: round(value, DIGITS) for name, value in rate_scores(scores, system.hits).items()}
 
 
 def _describe_slices(systems: Sequence[System], cases: Cases, bootstrap: ImageBootstrap) -> list[Figures]:

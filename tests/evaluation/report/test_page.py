@@ -32,6 +32,11 @@ def test_nothing_is_fetched_and_nothing_runs(tmp_path):
     assert "default-src 'none'" in page
 
 
+def test_the_worth_of_scores_is_shown(tmp_path):
+    page = make_page(tmp_path, ['one'], tmp_path / 'images')
+    assert re.search(r'AUROC of hits against misses by the score, %</th>\s*<td>50\.0</td>', page)
+
+
 def test_what_comes_from_files_is_escaped(tmp_path):
     page = make_page(tmp_path, [EVIL, 'b'], None, expression=EVIL, image=EVIL, category=EVIL, kind=EVIL)
     assert '<script' not in page

@@ -43,6 +43,15 @@ def test_where_several_boxes_are_right_the_best_overlap_counts(tmp_path):
     assert cases.others(0).categories == ('cup', 'dog')
 
 
+def test_scores_are_rated_where_they_say_something(summary, tmp_path):
+    some = summary.figures['systems'][0]['scores']
+    assert (some['auroc'], some['surest50'], some['ece']) == (50, 75, 25)  # 0.5 of all answers, three of four right
+    system = summary.systems[0]
+    for value in (1.0, float('nan'), 7.0):
+        system.predictions.scores[:] = value
+        assert summarise(summary.cases, [system.predictions], draws=10).figures['systems'][0]['scores'] == {}
+
+
 def test_flips_are_named_both_ways(summary):
     compared = summary.figures['comparisons'][0]
     assert compared['gained'] == [{'split': 'val', 'expression_id': '2'}]
