@@ -13,7 +13,7 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 MODELS = _child('model', root.MODELS, 'mmduet.models', 'mmduet.models.teachers', 'mmduet.teacher_cache',
                 'mmduet.refshapes.clip_pretrainer', 'mmduet.refshapes.visual_pretrainer')
-TASK_UTILS = _child('task util', root.TASK_UTILS, 'mmduet.models', 'mmduet.evaluation')
+TASK_UTILS = _child('task util', root.TASK_UTILS, 'mmduet.models', 'mmduet.models.teachers', 'mmduet.evaluation')
 DATASETS = _child('dataset', root.DATASETS, 'mmduet.datasets', 'mmduet.refshapes.region_dataset')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'mmduet.datasets')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'mmduet.datasets')

@@ -104,7 +104,7 @@ def measure(teacher: Any, mirrored: bool) -> Any:
     import torch
 
     from mmduet.teacher_cache.plan import Geometry
-    blank = torch.zeros(1, 3, *teacher.image_size, device=next(teacher.parameters()).device)
+    blank = torch.zeros(1, 3, *teacher.resize.size, device=next(teacher.parameters()).device)
     try:
         patches = teacher.embed_images(blank, 1)[1]
         feature_size = tuple(patches.shape[2:])

@@ -8,7 +8,7 @@ from typing import Any
 import open_clip
 
 from mmduet.io.files import find_file, sha256_of
-from mmduet.registry import MODELS
+from mmduet.registry import MODELS, TASK_UTILS
 
 Identity = dict[str, Any]
 RANDOM, ABSENT = 'random', 'a file that is not here'
@@ -22,15 +22,15 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
 
     Returns:
         Plain values by argument, defaults included. ``weights`` stands for ``pretrained``: 'random', a tag, or the SHA-256 of
-        the file; ``model_config`` is the SHA-256 of the file.
+        the file; ``model_config`` and ``centre`` are the SHA-256 of theirs.
 
     Raises:
         TypeError: the teacher takes no such argument.
-        FileNotFoundError: there is no such ``model_config``.
+        FileNotFoundError: there is no such ``model_config`` or ``centre``.
     """
     arguments = {key: value for key, value in config.items() if key != 'type'}
     kind: Any = config['type']
-    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    kind = MODELS.get(kind) or TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     bound = inspect.signature(kind).bind(**arguments)
     bound.apply_defaults()
     identity: Identity = {'type': kind.__name__}
@@ -39,10 +39,10 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
             identity['weights'] = _identify_weights(value)
         elif name == 'model_config':
             identity[name] = None if value is None else _hash_json(find_file(value))
-        elif isinstance(value, Mapping) and 'type' in value:
-            identity[name] = identify_teacher(value)
+        elif name == 'centre':
+            identity[name] = None if value is None else f'SHA-256 {sha256_of(find_file(value))}'
         else:
-            identity[name] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+            identity[name] = _plain(value)
     return identity
 
 
@@ -52,9 +52,16 @@ def width_of(config: Mapping[str, Any]) -> int | None:
     return None if width is None else int(width)
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping) and 'type' in value:
+        return identify_teacher(value)
+    return [_plain(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
 def has_bias(config: Mapping[str, Any]) -> bool:
     """Whether a teacher of this config adds a bias to its logits, by the description of its model."""
-    return _describe(config).get('init_logit_bias') is not None
+    inner = config.get('teacher', config)
+    return inner.get('centre') is None and _describe(inner).get('init_logit_bias') is not None
 
 
 def _describe(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.io.errors import ImageError
-from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
 from mmduet.teacher_cache.plan import CachePlan
 from mmduet.teacher_cache.store import CacheError, Rows, Shard, find_checksum, write_shard
 
@@ -128,14 +127,12 @@ class CacheWriter:
         corners = torch.tensor(np.concatenate(boxes), dtype=torch.float32, device=self._device) / side
         teacher = self._teacher
         centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
-        corners = enlarge_within(centred, windows[owner], side, teacher.crop_scale)
-        views = crop_and_resize(canvases, windows.float(), teacher.image_size, teacher.interpolation)
-        images, patches = teacher.embed_images(views, len(views) if dense else 0)
+        whole = teacher.embed_views({'image': teacher.resize(canvases, windows.float())}, len(canvases) if dense else 0)
         crops = []
         for chosen in torch.arange(len(owner), device=self._device).split(CROP_BATCH):
-            views = crop_and_resize(canvases[owner[chosen]], corners[chosen], teacher.image_size, teacher.interpolation)
-            crops.append(teacher.embed_images(views)[0])
-        return images, torch.cat(crops), patches
+            views = teacher.show_regions(canvases[owner[chosen]], centred[chosen], windows[owner[chosen]])
+            crops.append(teacher.embed_views({'region': views})['region'])
+        return whole['image'], torch.cat(crops), whole.get('patches')
 
     def _compare(self, expressions: range, first_image: int, patches: Tensor, mirrored: bool,
                  texts: Sequence[Shard]) -> Numbers:

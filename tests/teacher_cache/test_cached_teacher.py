@@ -137,8 +137,8 @@ def test_a_runner_trains_with_it_and_refuses_a_wrong_cache_before_the_first_step
     assert run(root, cache, tmp_path / 'right').iter == 2
     with pytest.raises(CacheError, match='holds no cache of a teacher'):
         run(root, tmp_path / 'nowhere', tmp_path / 'none')
-    with pytest.raises(CacheError, match=r'crop_scale is 1\.2 in the cache and 1\.3'):
-        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.crop_scale': 1.3})
+    with pytest.raises(CacheError, match=r'views is \[.* 1\.2}\] in the cache and \[.* 1\.3}\]'):
+        run(root, cache, tmp_path / 'wrong', **{'model.teacher.teacher.views.0.scale': 1.3})
 
 
 def test_it_builds_no_teacher_and_keeps_no_state(made):
@@ -179,6 +179,19 @@ def test_it_gives_the_scale_alone_and_a_bias_where_the_teacher_has_one(made, tmp
     assert given.logit_bias.item() == pytest.approx(-9.3) and given.logit_scale.item() == pytest.approx(1 / 0.07)
 
 
+def test_views_prompts_and_size_are_cached_as_the_teacher_has_them(made, tmp_path):
+    root, _ = made
+    options = ['model.teacher.image_size=48', "model.teacher.prompts=['{}','a photo of {}.']",
+               'model.teacher.views.0.scale=1.5']
+    cache = write_cache(root, tmp_path / 'cache', '--distractors', '--cfg-options', *options)
+    changes = dict(image_size=48, prompts=['{}', 'a photo of {}.'], views=[dict(type='mmduet.CropView', scale=1.5)])
+    given, _ = ask(build(root, **changes), build_dataset(root, PLAIN), ALL)
+    found, _ = ask(build(root, cache, **changes), build_dataset(root, PLAIN), ALL)
+    assert found.similarity.shape == (12, 6, 6)
+    for name in ('text', 'region', 'image', 'others'):
+        assert F.cosine_similarity(given.get(name), found.get(name), dim=-1).min() >= 0.999
+
+
 def test_a_cache_of_before_is_refused_in_a_sentence(copied):
     root, cache = copied
     path = cache / 'tiny/train/manifest.json'
@@ -196,7 +209,8 @@ def test_another_teacher_can_wrap_it(made):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (dict(crop_scale=1.5), r'of another teacher: crop_scale is 1.2 in the cache and 1.5 in the config. Make it anew with: '
+    (dict(views=[dict(type='mmduet.CropView', scale=1.5)]), r'of another teacher: views is \[.* 1.2}\] in the cache and '
+     r'\[.* 1.5}\] in the config. Make it anew with: '
      r'python tools/cache_teacher.py .*tiny_cached_config.py .* --redo'),
     (dict(mean=(0.5, 0.5, 0.5)), r'mean is None in the cache and \[0.5, 0.5, 0.5\] in the config'),
     (dict(precision='bfloat16'), "precision is 'float32' in the cache and 'bfloat16'"),

@@ -10,9 +10,11 @@ from tests.tiny_clip_config import write_clip_config
 
 def test_defaults_are_part_of_the_identity_and_the_order_of_arguments_is_not():
     first = identify_teacher(dict(type=CLIPTeacher, model='ViT-B-16', pretrained=None))
-    second = identify_teacher(dict(pretrained=None, crop_scale=1.2, type='mmduet.CLIPTeacher', model='ViT-B-16'))
+    second = identify_teacher(dict(pretrained=None, views=[dict(type='mmduet.CropView')],
+                                   type='mmduet.CLIPTeacher', model='ViT-B-16'))
     assert first == second
-    assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None, 'crop_scale': 1.2,
+    assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None,
+                     'views': [{'type': 'CropView', 'scale': 1.2}], 'prompts': ['{}'], 'centre': None, 'image_size': None,
                      'precision': 'float32', 'mean': None, 'std': None}
 
 

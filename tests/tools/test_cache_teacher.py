@@ -39,7 +39,8 @@ def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
     manifest = CacheSection(cache / 'tiny/train').manifest
     assert manifest['config'] == CONFIG and manifest['command'] == (
         f'python tools/cache_teacher.py {CONFIG} --out {cache} --splits train --data-root {root}')
-    assert (manifest['teacher']['crop_scale'], manifest['teacher']['precision']) == (1.2, 'float32')
+    assert manifest['teacher']['views'] == [{'type': 'CropView', 'scale': 1.2}]
+    assert manifest['teacher']['precision'] == 'float32'
     assert manifest['feature_size'] == [8, 8] and manifest['logit_bias'] is None
     assert len(manifest['loaded_weights_sha256']) == 64
     assert all(len(shard['sha256']) == 64 for shard in manifest['shards'])
@@ -61,12 +62,12 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(root, tmp_pa
 def test_a_cache_of_something_else_is_not_overwritten_unasked(root, tmp_path):
     cache = write_cache(root, tmp_path / 'cache')
     before = contents(cache / 'tiny/train')
-    with pytest.raises(CacheError, match=r'is a cache of something else: teacher.crop_scale is 1.2 in it and 1.4 in this '
-                       'run. Take --redo to replace it, or another --out'):
-        write_cache(root, cache, '--cfg-options', 'model.teacher.crop_scale=1.4')
+    with pytest.raises(CacheError, match=r'is a cache of something else: teacher.views is \[.*1.2}\] in it and \[.*1.4}\] in '
+                       'this run. Take --redo to replace it, or another --out'):
+        write_cache(root, cache, '--cfg-options', 'model.teacher.views.0.scale=1.4')
     assert contents(cache / 'tiny/train') == before
-    write_cache(root, cache, '--redo', '--cfg-options', 'model.teacher.crop_scale=1.4')
-    assert CacheSection(cache / 'tiny/train').manifest['teacher']['crop_scale'] == 1.4
+    write_cache(root, cache, '--redo', '--cfg-options', 'model.teacher.views.0.scale=1.4')
+    assert CacheSection(cache / 'tiny/train').manifest['teacher']['views'][0]['scale'] == 1.4
 
 
 def test_random_weights_are_told_apart_by_what_they_are(root, tmp_path):

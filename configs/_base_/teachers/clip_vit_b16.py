@@ -2,6 +2,7 @@
 
 ``-quickgelu`` names the activation that these weights were trained with. Weights of your own: ``pretrained='FILE'``.
 """
-from mmduet.models.teachers import CLIPTeacher
+from mmduet.models.teachers import CLIPTeacher, CropView
 
-teacher = dict(type=CLIPTeacher, model='ViT-B-16-quickgelu', pretrained='openai', crop_scale=1.2, precision='bfloat16')
+teacher = dict(type=CLIPTeacher, model='ViT-B-16-quickgelu', pretrained='openai',
+               views=[dict(type=CropView, scale=1.2)], precision='bfloat16')

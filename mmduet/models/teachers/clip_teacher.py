@@ -1,20 +1,24 @@
 """Any open_clip model as a frozen teacher."""
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.models.base_teacher import BaseTeacher
-from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
+from mmduet.models.teachers.centre import Centre
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_encoder
+from mmduet.models.teachers.region_views import CropView, RegionView, Resize
 from mmduet.models.teachers.text_features import encode_texts
-from mmduet.registry import MODELS
+from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, TeacherTargets
 
 NEEDS_PATCHES = frozenset({'patches', 'similarity'})
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+CROP: tuple[Mapping[str, Any], ...] = ({'type': CropView, 'scale': 1.2}, )
 
 
 @MODELS.register_module()
@@ -29,12 +33,17 @@ class CLIPTeacher(BaseTeacher):
         pretrained: a tag of open_clip, or a ``.safetensors`` or ``.pt`` file (a relative path is looked for in the working
             directory, then beside the package). None for random weights of the same geometry.
         model_config: JSON file of a model that open_clip does not know, in its format.
-        crop_scale: the crop of a target is its box with width and height times this, as far as the image goes.
+        views: how regions are shown to the tower, a ``RegionView`` or its config each; of several the embedding is the
+            normalised mean.
+        prompts: templates of texts, each with one ``{}``; of several the embedding is the normalised mean.
+        centre: file of means to subtract from the embeddings (see ``Centre``), which ``analyse_teacher.py`` writes.
+        image_size: side of the square that the tower takes, pixels, where not that of training (see ``set_image_size``).
         precision: 'float32', 'bfloat16' or 'float16', of weights and activations.
         mean, std: RGB statistics; None takes those the weights were trained with.
 
     Raises:
-        ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip``; or an unknown precision.
+        ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip`` and ``Centre``; an unknown precision; a
+            template without exactly one ``{}``; no view.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> from mmduet.registry import MODELS
@@ -52,16 +61,19 @@ class CLIPTeacher(BaseTeacher):
     logit_bias: Tensor | None
 
     def __init__(self, model: str = 'ViT-B-16', pretrained: str | None = None, model_config: str | None = None,
-                 crop_scale: float = 1.2, precision: str = 'float32', mean: Sequence[float] | None = None,
-                 std: Sequence[float] | None = None) -> None:
+                 views: Sequence[Mapping[str, Any] | RegionView] = CROP, prompts: Sequence[str] = ('{}', ),
+                 centre: str | Path | None = None, image_size: int | None = None, precision: str = 'float32',
+                 mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-        if crop_scale <= 0:
-            raise ValueError(f'crop_scale must be positive, got {crop_scale}')
+        if not prompts or any(prompt.count('{}') != 1 for prompt in prompts):
+            raise ValueError(f'every prompt must have one {{}}, got {list(prompts)}')
+        if not views:
+            raise ValueError('views must name one RegionView at least')
         # A head that is built after it must start as it does beside a teacher that draws nothing.
         with torch.random.fork_rng(devices=[]):
-            built = build_open_clip(model, pretrained, model_config)
+            built = build_open_clip(model, pretrained, model_config, image_size=image_size)
         # Taken in float32: in bfloat16 a scale of 100 would be off by up to half a unit.
         self.register_buffer('logit_scale', built.clip.logit_scale.detach().exp().reshape(()), persistent=False)
         bias = getattr(built.clip, 'logit_bias', None)  # not every model of open_clip has the attribute
@@ -75,11 +87,26 @@ class CLIPTeacher(BaseTeacher):
         if self.logit_bias is not None:
             self.gives |= {'logit_bias'}
         self.image_size = built.image_size
-        self.interpolation = built.interpolation
-        self.crop_scale = crop_scale
+        self.views: list[RegionView] = [view if isinstance(view, RegionView) else TASK_UTILS.build(dict(view))
+                                        for view in views]
+        self.prompts = list(prompts)
+        self.resize = Resize(size=built.image_size, interpolation=built.interpolation)
+        self.weights_name = None if pretrained is None else Path(pretrained).name
+        self.model_name = model
         self.register_buffer('mean', torch.tensor(mean or built.mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std or built.std).view(3, 1, 1), persistent=False)
+        self.centre = None if centre is None else Centre(centre, self.settings)
+        if self.centre is not None:
+            # The bias belongs to cosines that were not centred.
+            self.logit_scale, self.logit_bias = self.centre.get_buffer('logit_scale'), None
+            self.gives -= {'logit_bias'}
         self.eval()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the mean of its embeddings, as plain values."""
+        return {'model': self.model_name, 'weights': self.weights_name, 'size': list(self.resize.size), 'prompts': self.prompts,
+                'views': [str(view) for view in self.views]}
 
     @torch.no_grad()
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
@@ -102,14 +129,15 @@ class CLIPTeacher(BaseTeacher):
         """(N, D) float32 unit-norm embeddings; a text that occurs twice is computed once."""
         distinct = list(dict.fromkeys(texts))
         row = {text: index for index, text in enumerate(distinct)}
-        embeddings = encode_texts(self.clip, self.tokenize(distinct), self.mean.device)
-        return F.normalize(embeddings.float(), dim=-1)[[row[text] for text in texts]]
+        filled = [prompt.replace('{}', text) for prompt in self.prompts for text in distinct]
+        embeddings = F.normalize(encode_texts(self.clip, self.tokenize(filled), self.mean.device).float(), dim=-1)
+        return self._centred('text', _average(embeddings, len(self.prompts)))[[row[text] for text in texts]]
 
     @torch.no_grad()
     def embed_images(self, images: Tensor, patches_of: int = 0) -> tuple[Tensor, Tensor | None]:
         """(N, D) embeddings of (N, 3, H, W) RGB images in [0, 1] of the tower's own size, float32, of unit norm.
 
-        Also the (n, D, h, w) patch features of the first n = ``patches_of``, likewise; None for 0.
+        Also the (n, D, h, w) patch features of the first n = ``patches_of``, likewise; None for 0. Neither is centred.
         """
         pixels = ((images - self.mean) / self.std).to(self.clip.logit_scale.dtype)
         if not patches_of:
@@ -117,26 +145,42 @@ class CLIPTeacher(BaseTeacher):
         embeddings, patches = find_patch_encoder(self.clip.visual)(self.clip.visual, pixels, patches_of)
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
+    @torch.no_grad()
+    def embed_views(self, views: Mapping[str, Tensor], patches_of: int = 0) -> dict[str, Tensor]:
+        """Unit-norm embeddings by target, in one pass through the tower.
+
+        Args:
+            views: what ``show_regions`` gives, or whole images of the tower's size under ``image``, which come first.
+            patches_of: also the ``patches`` of so many images.
+
+        Returns:
+            (N, D) by the names of ``views``, and (n, D, h, w) ``patches``.
+        """
+        embeddings, patches = self.embed_images(torch.cat(list(views.values())), patches_of)
+        parts = dict(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
+        given = {name: part if name == 'image' else _average(part, len(self.views)) for name, part in parts.items()}
+        if patches is not None:
+            given['patches'] = patches
+        return {name: self._centred(name, value) for name, value in given.items()}
+
+    def show_regions(self, images: Tensor, boxes: Tensor, content: Tensor) -> Tensor:
+        """(V * N, 3, height, width) views of N regions, view by view; see ``RegionView`` for the arguments."""
+        return torch.cat([view(images, boxes, content, self.resize) for view in self.views])
+
     def _encode_images(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
-        """Whole images and crops go through the tower together."""
+        """Whole images and regions go through the tower together."""
         views: dict[str, Tensor] = {}
         images = batch.images() if required & {'image', 'region', 'others', *NEEDS_PATCHES} else batch.pixels[:0]
         if required & {'image', *NEEDS_PATCHES}:
-            views['image'] = crop_and_resize(images, batch.content.float(), self.image_size, self.interpolation)
+            views['image'] = self.resize(images, batch.content.float())
         if 'region' in required:
-            views['region'] = self._crop(batch.expand(images), batch.target_boxes, batch.expand(batch.content))
+            views['region'] = self.show_regions(batch.expand(images), batch.target_boxes, batch.expand(batch.content))
         count = batch.other_boxes.shape[1] if 'others' in required else 0
         if count:
-            # Boxes of no area are cropped too, so that nothing waits for the device to say which they are.
-            views['others'] = self._crop(images.repeat_interleave(count, dim=0), batch.other_boxes.flatten(0, 1),
-                                         batch.content.repeat_interleave(count, dim=0))
-        given: dict[str, Tensor] = {}
-        if views:
-            embeddings, patches = self.embed_images(torch.cat(list(views.values())),
-                                                    len(images) if required & NEEDS_PATCHES else 0)
-            given.update(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
-            if patches is not None:
-                given['patches'] = patches
+            # Boxes of no area are shown too, so that nothing waits for the device to say which they are.
+            views['others'] = self.show_regions(images.repeat_interleave(count, dim=0), batch.other_boxes.flatten(0, 1),
+                                                batch.content.repeat_interleave(count, dim=0))
+        given = self.embed_views(views, len(images) if required & NEEDS_PATCHES else 0) if views else {}
         if 'image' in given:
             given['image'] = batch.expand(given['image'])
         if 'others' in required:
@@ -145,6 +189,10 @@ class CLIPTeacher(BaseTeacher):
             given['others'] = embeddings.view(*batch.other_boxes.shape[:2], self.embed_dims) * visible
         return given
 
-    def _crop(self, images: Tensor, boxes: Tensor, content: Tensor) -> Tensor:
-        corners = enlarge_within(boxes, content, images.shape[-1], self.crop_scale)
-        return crop_and_resize(images, corners, self.image_size, self.interpolation)
+    def _centred(self, name: str, embeddings: Tensor) -> Tensor:
+        return embeddings if self.centre is None else self.centre(name, embeddings)
+
+
+def _average(embeddings: Tensor, ways: int) -> Tensor:
+    """(N, D) normalised means of the (ways * N, D) embeddings of N things in as many ways."""
+    return embeddings if ways == 1 else F.normalize(embeddings.unflatten(0, (ways, -1)).mean(dim=0), dim=-1)

@@ -19,6 +19,7 @@ from torch import nn
 
 from mmduet.io.files import find_file
 from mmduet.io.weights import describe_misfit, read_weights
+from mmduet.models.teachers.image_size import set_image_size
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 
 STATISTICS = ('mean', 'std', 'interpolation')
@@ -41,7 +42,7 @@ class OpenCLIPModel:
 
 
 def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None,
-                    hash_words: bool = True) -> OpenCLIPModel:
+                    hash_words: bool = True, image_size: int | None = None) -> OpenCLIPModel:
     """Build an open_clip model.
 
     Args:
@@ -51,9 +52,12 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
             that the tags of the model share. OpenAI's own ``.pt`` files are programs, which we do not run: take their tag.
         model_config: a JSON file in open_clip's format, named like the model.
         hash_words: see ``build_tokenizer``.
+        image_size: pixels, where not those of training; see ``set_image_size``.
 
     Raises:
-        ValueError: unknown name or tag (says the nearest), or a file that is truncated or of another model.
+        ValueError: unknown name or tag (says the nearest), a file that is truncated or of another model, or a size that does
+            not suit the tower.
+        NotImplementedError: it is not known how the tower takes another size.
         FileNotFoundError: no such file.
         RuntimeError: the weights or the tokenizer cannot be fetched; says which, and how to go on.
     """
@@ -69,6 +73,8 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
                                       force_quick_gelu=tag.get('quick_gelu', False))
     if path is not None:
         load_weights(clip, path, name)
+    if image_size is not None:
+        set_image_size(clip.visual, image_size)
     size = clip.visual.image_size
     preprocessing = {'mean': OPENAI_DATASET_MEAN, 'std': OPENAI_DATASET_STD, 'interpolation': 'bicubic',
                      **clip.visual.preprocess_cfg, **_read_statistics(name, tag, pretrained)}

@@ -169,7 +169,7 @@ def test_the_widths_of_the_head_are_those_of_student_and_teacher_unless_it_says_
 def test_several_teachers_are_asked_each_for_what_is_read_of_it(tmp_path):
     first = config(tmp_path)['teacher']
     (tmp_path / 'second').mkdir()
-    second = dict(first, crop_scale=1.5)
+    second = dict(first, views=[dict(type='mmduet.CropView', scale=1.5)])
     terms = dict(text=dict(type=FeatureTerm, student='text', teacher='text', from_teacher='first'),
                  region=dict(type=FeatureTerm, student='region', teacher='region', from_teacher='second'))
     model = build(tmp_path, teacher=dict(first=first, second=second), head=dict(type=DUETHead, terms=terms))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.structures import InstanceData
 
 from mmduet.models import GroundingDataPreprocessor
-from mmduet.models.teachers import CLIPTeacher
+from mmduet.models.teachers import CLIPTeacher, CropView, DimmedView
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas, padding_mask
 from tests.tiny_clip_config import RESNET, write_clip_config
@@ -55,7 +55,7 @@ def by_hand(teacher, image, corners):
 
 
 def test_embeddings_are_those_of_open_clip_on_a_crop_made_by_hand(tmp_path):
-    teacher, batch = build(tmp_path, crop_scale=1.4), make_batch()
+    teacher, batch = build(tmp_path, views=[CropView(scale=1.4)]), make_batch()
     targets, images = teacher(batch, ALL), batch.images()
     # Boxes at half size: (14, 25, 34, 40) grows to (10, 22, 38, 43); (20, 25, 50, 64) to the image's edges and row 17.2.
     torch.testing.assert_close(targets.region[0], by_hand(teacher, images[0], (10, 22, 38, 43)), atol=1e-5, rtol=0)
@@ -75,7 +75,7 @@ def test_similarity_is_the_cosine_of_each_patch_with_the_expression(tmp_path):
 
 
 def test_other_objects_are_crops_like_the_region_and_zero_where_there_is_none(tmp_path):
-    teacher, batch = build(tmp_path, crop_scale=1.4), make_batch()
+    teacher, batch = build(tmp_path, views=[CropView(scale=1.4)]), make_batch()
     others = teacher(batch, {'others'}).others
     # (60, 10, 100, 30) at half size is (34, 25, 54, 35), which grows to row 23 to 37 and columns 30 to the edge at 54.
     torch.testing.assert_close(others[0, 1], by_hand(teacher, batch.images()[0], (30, 23, 54, 37)), atol=1e-5, rtol=0)
@@ -133,6 +133,33 @@ def test_a_text_that_occurs_twice_is_computed_once_and_answered_twice(tmp_path):
     teacher.clip.ln_final.register_forward_hook(lambda module, inputs, output: counts.append(len(output)))
     embeddings = teacher.embed_texts(['a ball', 'the box', 'a ball'])
     assert counts == [2] and torch.equal(embeddings[0], embeddings[2]) and not torch.equal(embeddings[0], embeddings[1])
+
+
+def test_several_prompts_give_the_normalised_mean_of_their_embeddings(tmp_path):
+    alone, both = build(tmp_path), build(tmp_path, prompts=('{}', 'a photo of {}.'))
+    plain, filled = alone.embed_texts(list(TEXTS)), alone.embed_texts([f'a photo of {text}.' for text in TEXTS])
+    torch.testing.assert_close(both.embed_texts(list(TEXTS)), F.normalize(plain + filled, dim=1))
+    torch.testing.assert_close(build(tmp_path, prompts=['a photo of {}.']).embed_texts(list(TEXTS)), filled)
+    # As today, what is longer than the context is cut off.
+    long = 'the cup ' * 40
+    torch.testing.assert_close(both.embed_texts([long + 'x']), both.embed_texts([long + 'y']))
+
+
+def test_several_views_give_the_normalised_mean_of_their_embeddings(tmp_path):
+    views, batch = (CropView(scale=1.4), DimmedView(brightness=0.1)), make_batch()
+    crop, dimmed = (build(tmp_path, views=[view])(batch, ALL) for view in views)
+    both = build(tmp_path, views=views)(batch, ALL)
+    torch.testing.assert_close(both.region, F.normalize(crop.region + dimmed.region, dim=1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(both.others[0, 1], F.normalize(crop.others[0, 1] + dimmed.others[0, 1], dim=0), atol=1e-5,
+                               rtol=0)
+    assert not torch.allclose(crop.region, dimmed.region, atol=1e-2)
+    for name in ('text', 'image', 'patches'):
+        torch.testing.assert_close(both.get(name), crop.get(name), atol=1e-5, rtol=0)
+
+
+def test_it_reads_at_another_resolution(tmp_path):
+    targets = build(tmp_path, image_size=56)(make_batch(), ALL)
+    assert targets.region.shape == (2, 16) and targets.patches.shape == (2, 16, 7, 7)
 
 
 def test_it_stays_in_eval_frozen_and_without_gradients(tmp_path):
@@ -197,13 +224,18 @@ def test_building_it_leaves_the_generator_as_it_was(tmp_path):
 def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match='float32, bfloat16, float16'):
         build(tmp_path, precision='int8')
-    with pytest.raises(ValueError, match='crop_scale'):
-        build(tmp_path, crop_scale=0.0)
+    with pytest.raises(ValueError, match='scale must be positive'):
+        build(tmp_path, views=[dict(type='mmduet.CropView', scale=0.0)])
+    with pytest.raises(ValueError, match='views'):
+        build(tmp_path, views=[])
+    for prompts in ([], ['a photo'], ['{} and {}']):
+        with pytest.raises(ValueError, match=r'every prompt must have one \{\}'):
+            build(tmp_path, prompts=prompts)
 
 
 def test_it_is_built_from_a_config(tmp_path):
     teacher = MODELS.build(dict(type='mmduet.CLIPTeacher', model='tiny_vit', model_config=write_clip_config(tmp_path)))
-    assert (teacher.embed_dims, teacher.image_size) == (16, (32, 32))
+    assert (teacher.embed_dims, teacher.resize.size) == (16, (32, 32))
 
 
 @pytest.mark.slow
