@@ -75,3 +75,11 @@ def _integral(x: Tensor) -> Tensor:
     first = x[..., :1].clamp(max=0) + fall[..., :1]
     last = rise[..., -1:] + x[..., -1:].clamp(min=0)
     return torch.cat([first, (rise + fall)[..., 1:-1], last], dim=-1)
+
+
+def token_boxes(size: torch.Size, like: Tensor) -> Tensor:
+    """(H * W, 4) boxes in [0, 1] of the map that each visual token of an (H, W) map covers, in rows."""
+    height, width = size
+    rows, columns = ((torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) / count for count in (height, width))
+    y, x = torch.meshgrid(rows, columns, indexing='ij')
+    return torch.stack([x, y, torch.full_like(x, 1 / width), torch.full_like(y, 1 / height)], dim=-1).reshape(-1, 4)

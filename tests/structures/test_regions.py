@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from mmduet.structures import Regions, mean_without_padding, pool_regions
-from mmduet.structures.regions import pool_parts
+from mmduet.structures.regions import pool_parts, token_boxes
 
 
 def test_a_mean_of_padding_alone_is_zero():
@@ -60,3 +60,9 @@ def test_the_parts_of_a_box_are_boxes_of_their_own_row_by_row():
     torch.testing.assert_close(parts[0, 0, 0, 0], pool_regions(feature_map, left_above[None])[0, 0])
     torch.testing.assert_close(parts[0, 0, 1, 1], pool_regions(feature_map, right_below[None])[0, 0])
     torch.testing.assert_close(parts.mean(dim=(2, 3)), pool_regions(feature_map, box[None]))
+
+
+def test_the_boxes_of_tokens_are_in_rows():
+    boxes = token_boxes(torch.Size((2, 2)), torch.zeros(1))
+    assert boxes[:, :2].tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+    assert boxes[:, 2:].unique().tolist() == [0.5]

@@ -7,8 +7,10 @@ from torch import Tensor
 # Keys of the distillation head whose weights an ``AgreementScoreHead`` takes, and their places in it.
 _TAKEN = ((r'head\.spaces\.\w+\.projectors\.text\.', 'anchors.text.'),
           (r'head\.spaces\.\w+\.projectors\.region\.', 'regions.text.'),
-          (r'head\.terms\.\w+\.anchor\.(?:projector\.)?(?=layers)', 'anchors.query.'),
-          (r'head\.terms\.\w+\.projector\.(?=layers)', 'regions.query.'))
+          (r'head\.terms\.\w+\.anchor\.projector\.', 'anchors.query.'),
+          (r'head\.terms\.\w+\.projector\.(?=layers)', 'regions.query.'),
+          (r'head\.terms\.\w+\.anchor\.(?=layers)', 'anchors.placed.'),
+          (r'head\.terms\.\w+\.regions\.', 'regions.placed.'))
 
 
 def publish_student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -24,7 +26,7 @@ def publish_student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for pattern, place in _TAKEN:
             if found := re.match(pattern, key):
                 taken.setdefault(f'score_head.{place}{key[found.end():]}', value)
-    for name in ('text', 'query'):
+    for name in ('text', 'query', 'placed'):
         halves = [f'score_head.{half}.{name}.' for half in ('anchors', 'regions')]
         if all(any(key.startswith(half) for key in taken) for half in halves):
             student |= {key: value for key, value in taken.items() if key.startswith(tuple(halves))}

@@ -1,6 +1,7 @@
 import torch
 
 from mmduet.models import AgreementScoreHead
+from mmduet.models.distill import RankedContrastTerm
 from mmduet.models.distill.publishing import publish_student
 from mmduet.structures import pool_regions
 from tests.distill_batch import CHANNELS, EMBED_DIMS, make_features, make_head
@@ -25,6 +26,17 @@ def test_the_score_of_a_published_student_reads_what_the_head_trained():
     pooled = pool_regions(features.visual, features.boxes[-1][:, None])[:, 0]
     region = head.spaces['teacher'].projectors['region'](pooled)
     torch.testing.assert_close(score.read(features)[:, 0], (text * region).sum(1))
+
+
+def test_the_score_of_a_student_with_the_ranked_contrast_reads_its_placed_regions():
+    head, state = published(contrast=dict(type=RankedContrastTerm))
+    score = AgreementScoreHead(CHANNELS, {'placed': EMBED_DIMS, 'text': EMBED_DIMS})
+    weights = {key.removeprefix('score_head.'): value for key, value in state.items()}
+    found = score.load_state_dict({name: value for name, value in weights.items() if name != 'box'}, strict=False)
+    assert found.missing_keys == ['scale', 'bias'] and found.unexpected_keys == []
+    features, term = make_features(), head.terms['contrast']
+    region = term.regions(features.answer_map, features.boxes[-1][:, None])[:, 0]
+    torch.testing.assert_close(score.read(features)[:, 0], (term.anchors(features) * region).sum(1))
 
 
 def test_a_space_of_which_one_half_is_missing_is_left_out():

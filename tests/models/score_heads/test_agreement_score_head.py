@@ -30,6 +30,19 @@ def test_readings_are_cosines_at_the_box_and_of_the_best_rival():
         assert readings[row, 1].item() == pytest.approx(max(rivals), abs=1e-6)
 
 
+def test_a_rival_of_a_placed_region_is_a_box_of_its_size_around_another_token():
+    head, features = make_head(placed=6), make_features()
+    readings, box = head.read(features), features.boxes[-1]
+    anchor, embed, side = head.anchors['placed'](features.query), head.regions['placed'], features.answer_map.shape[-1]
+    torch.testing.assert_close(readings[:, 0], (anchor * embed(features.answer_map, box[:, None])[:, 0]).sum(1))
+    for row, (x, y, width, height) in enumerate(box.tolist()):
+        centres = [((column + 0.5) / side, (line + 0.5) / side) for line in range(side) for column in range(side)]
+        boxes = torch.tensor([[u, v, width, height] for u, v in centres
+                              if abs(u - x) > width / 2 or abs(v - y) > height / 2])
+        rivals = embed(features.answer_map[row:row + 1], boxes[None])[0] @ anchor[row]
+        assert readings[row, 1].item() == pytest.approx(rivals.max().item(), abs=1e-6)
+
+
 def test_padding_is_no_rival_and_a_box_over_everything_has_none():
     head, features = make_head(), make_features()
     whole = features.boxes.new_tensor([0.5, 0.5, 1.0, 1.0]).expand_as(features.boxes)
@@ -51,7 +64,7 @@ def test_nothing_of_it_is_trained():
     assert make_head().loss(make_features(), None) == {}
 
 
-@pytest.mark.parametrize('widths', [{'query': 6, 'text': 5}, {'text': 5}, {'query': 6}])
+@pytest.mark.parametrize('widths', [{'query': 6, 'text': 5}, {'text': 5}, {'query': 6}, {'placed': 6, 'text': 5}])
 def test_its_config_is_told_from_its_weights(widths):
     state = {f'score_head.{key}': value for key, value in make_head(**widths).state_dict().items()}
     found = with_score_head({'type': 'X'}, state)
@@ -61,5 +74,5 @@ def test_its_config_is_told_from_its_weights(widths):
 
 @pytest.mark.parametrize('widths', [{}, {'image': 4}])
 def test_a_space_that_is_not_there_is_refused(widths):
-    with pytest.raises(ValueError, match='embed_dims must be by query or text'):
+    with pytest.raises(ValueError, match='embed_dims must be by placed or query or text'):
         AgreementScoreHead(4, widths)

@@ -15,6 +15,7 @@ from mmduet.models.task_modules.sla_sampler import up_to_target
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, to_content
 from mmduet.structures.boxes import cxcywh_to_xyxy
+from mmduet.structures.regions import token_boxes
 
 
 @MODELS.register_module()
@@ -71,14 +72,6 @@ class DenseContrastTerm(DistillTerm):
         candidates = to_content(boxes, batch.expand(batch.content), batch.size)
         inside = (candidates[..., :2] > 0).all(dim=-1) & (candidates[..., :2] < 1).all(dim=-1)
         return up_to_target(min_max_normalise(pool_similarity(similarity, candidates), inside))[:, 1:] * inside[:, 1:]
-
-
-def token_boxes(size: torch.Size, like: Tensor) -> Tensor:
-    """(H * W, 4) boxes in [0, 1] of the map that each visual token of an (H, W) map covers, in rows."""
-    height, width = size
-    rows, columns = ((torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) / count for count in (height, width))
-    y, x = torch.meshgrid(rows, columns, indexing='ij')
-    return torch.stack([x, y, torch.full_like(x, 1 / width), torch.full_like(y, 1 / height)], dim=-1).reshape(-1, 4)
 
 
 def token_coverage(boxes: Tensor, size: torch.Size) -> Tensor:

@@ -2,40 +2,19 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.terms.sampling import what_to_sample
-from mmduet.models.layers.projector import Projector
+from mmduet.models.layers import PlacedRegionProjector, Projector
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules import RegionSampler, SLASampler
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
-from mmduet.structures.regions import pool_parts
 
-PARTS = 3
 # What a candidate must overlap with the target for its semantics to count, and the least that they count.
 LEAST_LOCATION, LEAST_SEMANTICS = 0.3, 1e-2
-
-
-class PlacedRegionProjector(nn.Module):
-    """Embed boxes by what the map that the answer reads shows in each of 3 x 3 parts of them, and by where they lie.
-
-    A mean over the box would be alike for boxes that differ by a little: it hides their extent.
-    """
-
-    def __init__(self, channels: int, embed_dims: int) -> None:
-        super().__init__()
-        self.parts = nn.Linear(PARTS**2 * channels, channels)
-        self.place = nn.Linear(4, channels)
-        self.projector = Projector(channels, embed_dims)
-
-    def forward(self, features: GroundingFeatures, boxes: Tensor) -> Tensor:
-        """(B, K, D) embeddings of unit norm of (B, K, 4) cxcywh boxes in [0, 1] of the canvas."""
-        pooled = pool_parts(features.answer_map, boxes, PARTS).flatten(2)
-        embedded: Tensor = self.projector(self.parts(pooled) + self.place(boxes))
-        return embedded
 
 
 @MODELS.register_module()
@@ -82,7 +61,7 @@ class RankedContrastTerm(DistillTerm):
             fit = found.semantics.clamp(min=LEAST_SEMANTICS).log() * (found.location >= LEAST_LOCATION)
             label = label + self.semantics_weight * fit
         boxes = from_content(found.boxes, batch.expand(batch.content), batch.size)
-        logits = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features, boxes)) / self.temperature
+        logits = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features.answer_map, boxes)) / self.temperature
         missing = ~found.exists
         return self.weight * listwise_loss(logits.masked_fill(missing, EXCLUDED),
                                            label.masked_fill(missing, EXCLUDED).softmax(dim=1))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmduet.models.distill import DenseContrastTerm, RegionAnchor
-from mmduet.models.distill.terms.dense_contrast_term import token_boxes, token_coverage
+from mmduet.models.distill.terms.dense_contrast_term import token_coverage
 from mmduet.structures import TeacherTargets
 from tests.distill_batch import make_batch, make_features, make_space, make_targets
 
@@ -17,12 +17,6 @@ def test_the_share_of_each_token_that_a_box_covers_by_hand():
     covered = token_coverage(torch.tensor([[0.5, 0.25, 0.5, 0.25]]), torch.Size((2, 4)))
     assert covered.tolist() == [[0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]]
     assert token_coverage(torch.tensor([[0.5, 0.5, 1.0, 1.0]]), torch.Size((3, 3))).tolist() == [pytest.approx([1.0] * 9)]
-
-
-def test_the_boxes_of_tokens_are_in_rows():
-    boxes = token_boxes(torch.Size((2, 2)), torch.zeros(1))
-    assert boxes[:, :2].tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
-    assert boxes[:, 2:].unique().tolist() == [0.5]
 
 
 def test_it_is_the_cross_entropy_with_the_coverage_as_label():

@@ -1,15 +1,13 @@
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
 from mmduet.models.distill import RankedContrastTerm
-from mmduet.models.distill.terms.ranked_contrast_term import PlacedRegionProjector
 from mmduet.models.distill.terms.sampling import what_to_sample
 from mmduet.models.task_modules import LocationSampler, SLASampler
 from mmduet.structures import TeacherTargets, from_content
-from tests.distill_batch import CHANNELS, EMBED_DIMS, make_batch, make_features, make_space, make_targets
+from tests.distill_batch import make_batch, make_features, make_space, make_targets
 
 
 def build(**settings):
@@ -36,7 +34,7 @@ def test_the_anchor_ranks_all_candidates_by_location_and_semantics(kind):
             label += torch.tensor([0.7 * math.log(max(found.semantics[row, k].item(), 0.01))
                                    if found.location[row, k] >= 0.3 else 0.0 for k in kept])
         share = label.softmax(dim=0)
-        embedded = term.regions(features, boxes)[row, kept]
+        embedded = term.regions(features.answer_map, boxes)[row, kept]
         chosen = (embedded @ term.anchors(features)[row] / 0.3).log_softmax(dim=0)
         expected = expected + (share * (share.log() - chosen)).sum() / 3
     loss = term(features, targets, batch, 5)
@@ -44,15 +42,6 @@ def test_the_anchor_ranks_all_candidates_by_location_and_semantics(kind):
     loss.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in term.parameters())
     assert features.visual.grad is None and features.boxes.grad is None and features.fused.grad.abs().sum() > 0
-
-
-def test_a_box_is_embedded_by_its_parts_and_its_place():
-    torch.manual_seed(0)
-    embed, features = PlacedRegionProjector(CHANNELS, EMBED_DIMS), make_features(1)
-    flat = replace(features, fused=torch.ones_like(features.fused))
-    left, right = (embed(flat, torch.tensor([[[x, 0.5, 0.2, 0.2]]])) for x in (0.3, 0.7))
-    assert left.shape == (1, 1, EMBED_DIMS) and not torch.allclose(left, right, atol=1e-3)  # one map everywhere, two places
-    torch.testing.assert_close(left.norm(dim=-1), torch.ones(1, 1))
 
 
 def test_draws_differ_from_step_to_step_and_not_by_row():
