@@ -20,7 +20,7 @@ _WIDEST_NUMBER = 1024
 _Unpickler: Any = vars(pickle)['_Unpickler']
 
 
-class _PlainUnpickler(_Unpickler):  # type: ignore[misc]
+class _PlainUnpickler(_Unpickler):
     """Admits plain containers, text and numbers, which are written without any class, and keys that are text or numbers.
 
     In Python, not in C, as a key may be a tuple of tuples whose hash takes for ever. A table lists the operations.
