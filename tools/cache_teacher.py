@@ -240,6 +240,7 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
     """Write one split into its folder in ``out``; ``config`` is the teacher's."""
     from mmengine.dist import barrier, is_main_process
 
+    from mmduet.io.locks import locked
     from mmduet.teacher_cache import plan as planning
     from mmduet.teacher_cache.identity import identify_teacher
     mirrored = planning.mirrors(dataset)
@@ -249,17 +250,19 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
     content = planning.describe_section(plan, split, dataset, geometry, identify_teacher(config))
     content['loaded_weights_sha256'] = hash_weights(teacher)
     folder, index = out / content['data']['dataset'] / split, plan.index.encode()
-    if is_main_process():
-        counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
-        size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
-        print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)
-        start_section(folder, content, index, shards, command_of(args, out, split), args.config, args.redo)
-    barrier()
-    write_section(folder, plan, shards, teacher, args)
-    if is_main_process():
-        finish_section(folder)
-        print(f'{folder}: complete', flush=True)
-    barrier()
+    with contextlib.ExitStack() as stack:
+        if is_main_process():
+            stack.enter_context(locked(folder, folder.with_name(f'.{split}.lock')))
+            counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
+            size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
+            print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)
+            start_section(folder, content, index, shards, command_of(args, out, split), args.config, args.redo)
+        barrier()
+        write_section(folder, plan, shards, teacher, args)
+        if is_main_process():
+            finish_section(folder)
+            print(f'{folder}: complete', flush=True)
+        barrier()
 
 
 def cache(args: argparse.Namespace) -> None:

@@ -20,27 +20,29 @@ class LockedError(DataError):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder for this process; it is made where it is missing.
+def locked(folder: Path, place: Path | None = None) -> Iterator[None]:
+    """Keep a folder for this process.
 
-    The lock is the system's own: it ends with the process that holds it, however that ends. ``.lock.json`` says who it is.
+    The lock is the system's own: it ends with the process that holds it, however that ends. ``.lock.json`` says who it is. Both
+    lie in the folder, or in ``place`` where the folder may be removed meanwhile; what is missing is made.
 
     Raises:
         LockedError: another process holds it; names its host and number.
         OSError: the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(folder / LOCK))
+    place = folder if place is None else place
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(place / LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise LockedError(f'{folder} is in use by {_describe_holder(folder)}: wait for its end, or choose another folder, as '
+        raise LockedError(f'{folder} is in use by {_describe_holder(place)}: wait for its end, or choose another folder, as '
                           'two would delete the files of each other') from error
     try:
-        write_atomically(folder / HOLDER, json.dumps({'host': socket.gethostname(), 'process': os.getpid()}))
+        write_atomically(place / HOLDER, json.dumps({'host': socket.gethostname(), 'process': os.getpid()}))
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
+        (place / HOLDER).unlink(missing_ok=True)
         lock.release()
 
 

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
+from mmduet.io.locks import LockedError, locked
 from mmduet.teacher_cache import plan
 from mmduet.teacher_cache.store import CacheError, CacheSection, write_manifest
 from tests.load_tool import load_tool
@@ -68,6 +69,17 @@ def test_a_cache_of_something_else_is_not_overwritten_unasked(root, tmp_path):
     assert contents(cache / 'tiny/train') == before
     write_cache(root, cache, '--redo', '--cfg-options', 'model.teacher.views.0.scale=1.4')
     assert CacheSection(cache / 'tiny/train').manifest['teacher']['views'][0]['scale'] == 1.4
+
+
+def test_two_do_not_write_one_section(root, tmp_path):
+    cache = write_cache(root, tmp_path / 'cache')
+    before = contents(cache / 'tiny/train')
+    with locked(cache / 'tiny/train', cache / 'tiny/.train.lock'):
+        for flags in ((), ('--redo', )):
+            with pytest.raises(LockedError, match=r'tiny/train is in use by process \d+ on'):
+                write_cache(root, cache, *flags)
+    assert contents(cache / 'tiny/train') == before
+    write_cache(root, cache, '--redo')
 
 
 def test_random_weights_are_told_apart_by_what_they_are(root, tmp_path):
