@@ -82,19 +82,23 @@ def main() -> int:
     """Train; 128 and the number of the signal that ended it before its time."""
     args = parse_args()
     _common.set_threads()
-    ended_by: list[int] = []
+    code = 0
 
     def train() -> None:
+        nonlocal code
+        from mmduet.engine.stop_signals import TrainingStopped
         from mmduet.engine.type_check import naming_unknown_types
         cfg = configure(args)
         runner = _common.build_runner(cfg)
         # Data, optimizer and schedule are built when training starts.
-        with naming_unknown_types(cfg):
-            runner.train()
-        ended_by.append(runner.signals.exit_code)
+        try:
+            with naming_unknown_types(cfg):
+                runner.train()
+        except TrainingStopped:
+            code = runner.signals.exit_code  # after the processes have left each other
 
     _common.run(train)
-    return ended_by[0]
+    return code
 
 
 if __name__ == '__main__':

@@ -27,7 +27,7 @@ from mmduet.engine.distributed import join_process_group
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
 from mmduet.engine.random_state import get_random_state, set_random_state
-from mmduet.engine.stop_signals import StopSignals, start_worker
+from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from mmduet.evaluation import GroundingMetric
 from mmduet.io.locks import LockedError, locked
 from mmduet.models.cpu import optimise_for_cpu
@@ -121,6 +121,7 @@ class GroundingRunner(Runner):
 
         Raises:
             LockedError: another training works there; on every rank.
+            TrainingStopped: a signal ended it, on every rank; a checkpoint is written.
         """
         with ExitStack() as stack:
             problem = None
@@ -132,7 +133,10 @@ class GroundingRunner(Runner):
             problem = all_gather_object(problem)[0]
             if problem is not None:
                 raise LockedError(problem)
-            return super().train()
+            model = super().train()
+        if self.signals.agreed:
+            raise TrainingStopped(self.signals.exit_code)
+        return model
 
     def owes_validation(self) -> bool:
         """Whether a validation was due at the checkpoint that training resumes from, and was not finished."""

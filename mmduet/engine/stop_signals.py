@@ -13,6 +13,13 @@ import torch.distributed as torch_dist
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGINT', 'SIGHUP') if hasattr(signal, name))
 
 
+class TrainingStopped(SystemExit):
+    """A signal ended a training before its time, with a checkpoint; ``code`` is 128 and the signal, as shells have it.
+
+    Whoever trains and then does something with the model ends here too, unless they catch it.
+    """
+
+
 class StopSignals:
     """Within ``with``, the first of ``SIGNALS`` is only noted; the next one acts as it would have without us.
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmduet.engine.stop_signals import StopSignals, start_worker
+from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from tests.engine.tiny_runs import assert_equal, train, weights
 from tests.forking import Call, run_calls, run_ranks
 from tests.tiny_grounder import make_data_root
@@ -19,9 +19,20 @@ class Send(Hook):
         self.step, self.number = step, number
         setattr(self, moment, self.send)
 
+    def before_train(self, runner):
+        self.runner = runner
+
     def send(self, runner, *_, **__):
         if runner.iter + 1 == self.step:
             os.kill(os.getpid(), self.number)
+
+
+def stop(folder, root, hook, **changes):
+    """Train until the hook's signal ends it; return the runner."""
+    with pytest.raises(TrainingStopped) as caught:
+        train(folder, root, hook, **changes)
+    assert caught.value.code == hook.runner.signals.exit_code == 143
+    return hook.runner
 
 
 @pytest.fixture(scope='module')
@@ -87,8 +98,7 @@ def test_a_data_worker_ignores_the_signals_of_its_group_and_ends_when_its_parent
 
 @pytest.mark.parametrize(('step', 'written'), [(2, 'iter_2.pth'), (6, 'epoch_1.pth')])
 def test_a_training_ends_its_step_writes_a_checkpoint_and_goes_on_as_if_nothing_had_been(root, whole, tmp_path, step, written):
-    first = train(tmp_path, root, Send(step))
-    assert first.iter == step and first.signals.exit_code == 143
+    assert stop(tmp_path, root, Send(step)).iter == step
     assert [path.name for path in tmp_path.glob('[ei]*.pth')] == [written]
     assert torch.load(tmp_path / written, weights_only=True)['meta']['owes_validation'] is (step == 6)
     assert not list(tmp_path.glob('best_*'))
@@ -101,13 +111,13 @@ def test_a_training_ends_its_step_writes_a_checkpoint_and_goes_on_as_if_nothing_
 
 def test_a_training_with_mmengines_hook_writes_a_checkpoint_too(root, tmp_path):
     hook = {'_delete_': True, 'type': 'CheckpointHook', 'interval': 1}
-    assert train(tmp_path, root, Send(2), default_hooks__checkpoint=hook).iter == 2
+    assert stop(tmp_path, root, Send(2), default_hooks__checkpoint=hook).iter == 2
     assert torch.load(tmp_path / 'iter_2.pth', weights_only=True)['meta']['iter'] == 2
     assert train(tmp_path, root, resume=True, default_hooks__checkpoint=hook).iter == 12
 
 
 def test_a_training_stops_after_an_update(root, tmp_path):
-    assert train(tmp_path, root, Send(1), optim_wrapper__accumulative_counts=4).iter == 4
+    assert stop(tmp_path, root, Send(1), optim_wrapper__accumulative_counts=4).iter == 4
 
 
 def test_a_signal_during_the_last_validation_changes_nothing(root, tmp_path):
@@ -138,7 +148,7 @@ def test_a_validation_that_a_kill_prevented_comes_first_and_finds_the_best(root,
 
 def _train_on_rank(folder, root):
     rank = int(os.environ['RANK'])
-    runner = train(folder, root, *([Send(2)] if rank == 1 else []), launcher='pytorch', train_cfg__max_epochs=1)
+    runner = stop(folder, root, Send(2 if rank == 1 else -1), launcher='pytorch', train_cfg__max_epochs=1)
     print(rank, runner.iter, runner.signals.exit_code)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.load_tool import load_tool
+from tests.run_tool import run_tool
 from tests.tiny_grounder import make_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,30 @@ def test_a_training_stops_at_the_limit_and_resumes(root, tmp_path, monkeypatch):
     assert torch.load('work_dirs/tiny_config/iter_1.pth', weights_only=True)['meta']['iter'] == 1
     run(monkeypatch, CONFIG, '--data-root', root, '--resume', '--amp', 'bf16', '--ema')
     assert torch.load('work_dirs/tiny_config/epoch_2.pth', weights_only=True)['meta']['iter'] == 4
+
+
+SENDING = """
+import os
+import signal
+from mmengine.hooks import Hook
+from mmduet.registry import HOOKS
+
+@HOOKS.register_module()
+class Sends(Hook):
+    def after_train_iter(self, *_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def change(cfg):
+    cfg.custom_hooks = [{'type': 'mmduet.Sends'}]
+"""
+
+
+def test_a_signal_ends_it_with_a_checkpoint_and_the_code_of_the_signal(root, tmp_path):
+    (tmp_path / 'sending.py').write_text(SENDING)
+    done = run_tool('train', CONFIG, '--patch', tmp_path / 'sending.py', '--data-root', root, '--work-dir', tmp_path / 'work')
+    assert done.returncode == 143, done.stderr[-2000:]
+    assert 'SIGTERM: the step ends and a checkpoint is written; again to stop at once' in done.stderr
+    assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == ['iter_1.pth']
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
