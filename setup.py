@@ -26,6 +26,8 @@ setup(
         'pillow',
         'open_clip_torch>=3.0',
         'transformers>=4.48',
+        'huggingface_hub>=0.30',
+        'rich',
         'safetensors>=0.4',
         'filelock>=3.12',
         'pycocotools>=2.0.7',

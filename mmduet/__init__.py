@@ -1,8 +1,20 @@
 """Visual grounding with dual knowledge distillation, on MMEngine and MMDetection."""
+from typing import Any
+
 from mmduet.compat import prepare_host
 
 __version__ = '0.1.0'
 
 prepare_host()
 
-__all__ = ['__version__']
+_INTERFACES = ('GroundingInferencer', 'PretrainedGrounder')
+
+__all__ = ['GroundingInferencer', 'PretrainedGrounder', '__version__']
+
+
+def __getattr__(name: str) -> Any:
+    """``mmduet.GroundingInferencer`` and ``mmduet.PretrainedGrounder``, whose import takes seconds, when they are asked for."""
+    if name not in _INTERFACES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from mmduet import apis
+    return getattr(apis, name)

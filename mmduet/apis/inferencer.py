@@ -1,71 +1,181 @@
-"""From an image and an expression to a box, in two lines."""
-from collections.abc import Sequence
+"""From images and expressions to boxes, in two lines."""
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
+from mmengine.device import get_device
+from mmengine.infer import BaseInferencer
+from rich.progress import track
+from torch import nn
 
-from mmduet.datasets.image_io import ImageArray
-from mmduet.engine.checkpoint import fit_to_model, load_strictly, read_checkpoint
-from mmduet.engine.config_tools import drop_pretrained, load_config
+from mmduet.apis.image_inputs import ChannelOrder, ImageInput, list_images, pair
+from mmduet.apis.pretrained import PretrainedGrounder
+from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.models.cpu import optimise_for_cpu
-from mmduet.models.score_heads import with_score_head
-from mmduet.registry import MODELS
+from mmduet.registry import INFERENCERS
+
+Precision: TypeAlias = Literal['float32', 'bfloat16', 'float16', 'auto']
+PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
+Query: TypeAlias = tuple[ImageInput, np.ndarray[Any, Any], str]
 
 
-class GroundingInferencer:
-    """Ground expressions in images with a trained student, plain or distilled.
+@INFERENCERS.register_module()
+class GroundingInferencer(BaseInferencer):
+    """Ground expressions in images.
 
     Args:
-        config: path of a training config, or the config itself; its test pipeline prepares the images.
-        checkpoint: file written by ``tools/train.py`` or the converters; a distilled one gives its student.
-        device: where to run.
-        pretrained: False if the checkpoint was trained with ``--no-pretrained``, whose words are hashed to ids.
+        model: folder of ``save_pretrained``, name on the Hugging Face hub, checkpoint of ``tools/train.py`` or of the authors
+            of TransVG, VLTVG, QRNet or CLIP-VG; or a ``PretrainedGrounder``; or, with ``weights``, a training config.
+        weights: checkpoint of a training config. One that is distilled gives its student.
+        device: ``'auto'`` for the best that is there, or a device of PyTorch.
+        scope: of the registries.
+        show_progress: show a bar where there is more than one batch.
+        precision: ``'float32'``; ``'bfloat16'`` or ``'float16'`` where autocast deems it safe; ``'auto'`` for bfloat16 on a GPU
+            that has it and float32 elsewhere.
+        vocabulary: path of a ``vocab.txt``, for a checkpoint that holds none.
 
-    A ``CheckpointError`` says that the checkpoint is truncated, corrupt or of another model.
+    Raises:
+        FileNotFoundError, ConfigError, DataError, CheckpointError: see ``PretrainedGrounder.from_pretrained``.
+
+    >>> import numpy as np
+    >>> from mmduet import GroundingInferencer, PretrainedGrounder
+    >>> from mmduet.engine.config_tools import load_config
+    >>> from mmduet.registry import MODELS
+    >>> config = load_config('configs/transvg/transvg_refshapes.py')
+    >>> ground = GroundingInferencer(PretrainedGrounder.from_model(MODELS.build(config.model), config))
+    >>> results = ground(np.zeros((48, 64, 3), np.uint8), ['the red ball', 'a ring'], channel_order='rgb')
+    >>> [(result.expression, len(result.box)) for result in results]
+    [('the red ball', 4), ('a ring', 4)]
     """
 
-    def __init__(self, config: str | Path | Config, checkpoint: str | Path, device: str = 'cpu',
-                 pretrained: bool = True) -> None:
-        cfg = config if isinstance(config, Config) else load_config(config)
-        model = cfg.model.student if 'student' in cfg.model else cfg.model
-        if not pretrained:
-            drop_pretrained(model)
-        state = read_checkpoint(checkpoint)['state_dict']
-        self.model = MODELS.build(with_score_head(model, state)).to(device).eval()
-        weights, _ = fit_to_model(state, self.model)
-        load_strictly(self.model, weights, checkpoint)
-        if torch.device(device).type == 'cpu':
-            optimise_for_cpu(self.model)
-        self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
+    preprocess_kwargs: set[str] = {'expressions', 'channel_order'}
+    forward_kwargs: set[str] = set()
+    visualize_kwargs: set[str] = {'show'}
+    postprocess_kwargs: set[str] = {'out'}
 
-    def __call__(self, image: str | Path | ImageArray, expressions: str | Sequence[str]) -> list[DetDataSample]:
+    def __init__(self, model: str | Path | Config | PretrainedGrounder | None = None, weights: str | Path | None = None,
+                 device: str | torch.device = 'auto', scope: str = 'mmduet', show_progress: bool = True,
+                 precision: Precision = 'float32', vocabulary: str | Path | None = None) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        self.device = torch.device(get_device() if device == 'auto' else device)
+        self.grounder = _read(model, weights, vocabulary)
+        self.precision = precision
+        about = self.grounder.description
+        cfg = Config({'model': about.model, 'test_pipeline': about.test_pipeline})
+        super().__init__(cfg, device=str(self.device), scope=scope, show_progress=show_progress)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **options: Any) -> 'GroundingInferencer':
+        """The same as ``GroundingInferencer(name, **options)``."""
+        return cls(name, **options)
+
+    def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]],  # type: ignore[override]
+                 batch_size: int = 16, channel_order: ChannelOrder | None = None,
+                 return_datasamples: bool = False) -> GroundingResults | list[DetDataSample]:
         """Find what each expression refers to.
 
         Args:
-            image: path of an image, or (h, w, 3) uint8 RGB pixels.
-            expressions: one or several.
+            inputs: a path, a URL, a PIL image, bytes, an array (h, w, 3) of uint8, a tensor (3, h, w) of uint8 or of floats in
+                [0, 1], a folder, a glob pattern, or a list of these.
+            expressions: one, or a list of several, of every image; or a list of lists, one for each image.
+            batch_size: expressions at a time.
+            channel_order: of arrays, which must be said: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` reads them. A tensor is RGB
+                where it is not said.
+            return_datasamples: return MMDetection's samples, whose ``pred_instances`` have ``bboxes`` and ``scores``.
 
         Returns:
-            One sample per expression; ``pred_instances.bboxes`` (1, 4) is xyxy in pixels of the image, ``scores`` (1,) the
-            probability that it is right, for a checkpoint of ``calibrate_score.py``; otherwise 1.
+            One result per image and expression, image by image.
 
         Raises:
-            ValueError: no expression, or a blank one.
-            ImageError: the file is missing, truncated or corrupt.
+            TypeError, ValueError: no image or no expression; says what was given and what is taken.
+            ImageError: an image is missing, truncated or corrupt; names it.
         """
-        texts = [expressions] if isinstance(expressions, str) else list(expressions)
-        if not texts or not all(text.strip() for text in texts):
-            raise ValueError(f'expected expressions, got {texts}')
-        items = [self._prepare(image, text, number) for number, text in enumerate(texts)]
-        with torch.inference_mode():
-            return list(self.model.test_step(pseudo_collate(items)))
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        images = list_images(inputs, channel_order)
+        texts = pair(images, expressions)
+        batches: Iterable[list[Query]] = self._batches(images, texts, batch_size)
+        count = -(-sum(map(len, texts)) // batch_size)
+        if self.show_progress and count > 1:
+            batches = track(batches, description='Grounding', total=count)
+        results, samples = GroundingResults(), []
+        for batch in batches:
+            answers = self.forward(self.collate_fn([self._prepare(*query) for query in batch]))
+            if return_datasamples:
+                samples += answers
+            else:
+                results += map(self._result, batch, answers)
+        return samples if return_datasamples else results
 
-    def _prepare(self, image: str | Path | ImageArray, text: str, number: int) -> dict[str, Any]:
-        results: dict[str, Any] = {'text': ' '.join(text.split()), 'expression_id': str(number), 'flip': False}
-        results |= {'img': image, 'img_path': ''} if isinstance(image, np.ndarray) else {'img_path': str(image)}
-        return self.pipeline(results)
+    def _batches(self, images: Sequence[ImageInput], texts: Sequence[Sequence[str]], size: int) -> Iterator[list[Query]]:
+        """Images with their expressions, ``size`` at a time; an image is read once, and kept as long as it is needed."""
+        batch: list[Query] = []
+        for image, row in zip(images, texts, strict=True):
+            pixels = image.read()
+            for text in row:
+                batch.append((image, pixels, text))
+                if len(batch) == size:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    def _prepare(self, image: ImageInput, pixels: np.ndarray[Any, Any], text: str) -> Any:
+        return self.pipeline({'img': pixels, 'img_path': image.name, 'text': text, 'expression_id': text, 'flip': False})
+
+    def forward(self, inputs: Any, **_: Any) -> list[DetDataSample]:
+        """Samples with ``pred_instances`` of a collated batch."""
+        with torch.inference_mode(), self._autocast():
+            return list(self.model.test_step(inputs))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        name = self.precision
+        if name == 'auto':
+            fast = self.device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+            name = 'bfloat16' if fast else 'float32'
+        return nullcontext() if name == 'float32' else torch.autocast(self.device.type, dtype=getattr(torch, name))
+
+    def _result(self, query: Query, sample: DetDataSample) -> GroundingResult:
+        image, pixels, text = query
+        x1, y1, x2, y2 = sample.pred_instances.bboxes[0].tolist()
+        score = None if self.grounder.student.score_head is None else float(sample.pred_instances.scores[0])
+        return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (pixels.shape[1], pixels.shape[0]), image)
+
+    def visualize(self, inputs: list[Any], preds: Sequence[GroundingResult], show: bool = False,  # type: ignore[override]
+                  **_: Any) -> list[np.ndarray[Any, Any]]:
+        """Drawn images, (H, W, 3) uint8 RGB, of results."""
+        if show:
+            GroundingResults(preds).show()
+        return [np.asarray(result.draw()) for result in preds]
+
+    def postprocess(self, preds: Sequence[GroundingResult], visualization: list[np.ndarray[Any, Any]],  # type: ignore[override]
+                    return_datasample: bool = False, out: str | Path | None = None, **_: Any) -> dict[str, Any]:
+        """MMEngine's ``{'predictions': JSON data, 'visualization': images}`` of results; saved to ``out`` where it is given."""
+        if out is not None:
+            GroundingResults(preds).save(out)
+        return {'predictions': [result.to_dict() for result in preds], 'visualization': visualization}
+
+    def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> nn.Module:
+        model: nn.Module = self.grounder.student.to(device).eval()
+        return optimise_for_cpu(model) if self.device.type == 'cpu' else model
+
+    def _init_pipeline(self, cfg: Any) -> Callable[..., Any]:
+        return Compose(self.grounder.description.test_pipeline)
+
+
+def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None) -> PretrainedGrounder:
+    if isinstance(model, PretrainedGrounder):
+        return model
+    if weights is not None:
+        return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary)
+    if isinstance(model, Config) or model is None or str(model).endswith('.py'):
+        raise ValueError(f'{"a config" if model is not None else "no model"} without weights: give a checkpoint, a folder of '
+                         'save_pretrained or a name on the hub; or a config and weights=')
+    return PretrainedGrounder.from_pretrained(model, vocabulary=vocabulary)

@@ -81,7 +81,7 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     """
     with open_image(io.BytesIO(content), name) as image:
         pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
-        return _to_rgb(image) if pixels is None else pixels
+        return to_rgb(image) if pixels is None else pixels
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
     return pixels
 
 
-def _to_rgb(image: Image.Image) -> ImageArray:
+def to_rgb(image: Image.Image) -> ImageArray:
     """RGB bytes of any Pillow image; 16-bit greys are scaled to 8 bits, where Pillow itself would clip them."""
     if image.mode == 'F':
         raise ValueError('it holds floating-point pixels, whose range is unknown')

@@ -288,6 +288,10 @@ class GroundingRunner(Runner):
                      'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
                      'batches_per_epoch': len(loader), 'world_size': self.world_size,
                      'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})
+        # With the config and this, a checkpoint is enough to predict.
+        student = getattr(self.plain_model, 'student', self.plain_model)
+        tokenizer = getattr(getattr(student, 'data_preprocessor', None), 'tokenizer', None)
+        meta['vocabulary'] = getattr(tokenizer, 'vocabulary', None)
         if hasattr(loader.dataset, 'metainfo'):
             meta['dataset_meta'] = files.to_plain(loader.dataset.metainfo)
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),

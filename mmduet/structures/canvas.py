@@ -64,13 +64,21 @@ def padding_mask(content: Tensor, size: int, feature_size: int | None = None) ->
         content: (B, 4) from ``stack_contents``.
         size: side of the canvas, pixels.
         feature_size: h, of a map that covers the canvas; a position takes the value of the pixel that nearest-neighbour
-            resizing picks (as DETR and TransVG resize their masks). None for the mask of the pixels.
+            resizing picks (as DETR and TransVG resize their masks). None for the mask of the pixels. Content so narrow that
+            no such pixel is in it keeps the position of its middle: attention over padding alone is not a number.
     """
     side = feature_size or size
-    pixel = torch.div(torch.arange(side, device=content.device) * size, side, rounding_mode='floor')
     left, top, right, bottom = (content[:, k, None] for k in range(4))
-    inside_x, inside_y = (pixel >= left) & (pixel < right), (pixel >= top) & (pixel < bottom)
-    return ~(inside_y[:, :, None] & inside_x[:, None, :])
+    return ~(_inside(top, bottom, size, side)[:, :, None] & _inside(left, right, size, side)[:, None, :])
+
+
+def _inside(low: Tensor, high: Tensor, size: int, side: int) -> Tensor:
+    """(B, side) bool, True at the positions of one axis that show pixels from (B, 1) ``low`` to below ``high``."""
+    position = torch.arange(side, device=low.device)
+    pixel = torch.div(position * size, side, rounding_mode='floor')
+    inside = (pixel >= low) & (pixel < high)
+    middle = torch.div(torch.div(low + high - 1, 2, rounding_mode='floor') * side, size, rounding_mode='floor')
+    return inside | ((position == middle) & ~inside.any(dim=1, keepdim=True))
 
 
 def to_content(boxes: Tensor, content: Tensor, size: int) -> Tensor:

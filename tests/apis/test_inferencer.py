@@ -1,51 +1,132 @@
+import io
+import json
+import re
+
+import mmengine.registry as root
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from PIL import Image
 
-from mmduet.apis import GroundingInferencer
-from mmduet.engine import CheckpointError
+from mmduet.apis import GroundingInferencer, PretrainedGrounder
 from mmduet.io.errors import ImageError
 from mmduet.models.cpu.linear import CPULinear
-from mmduet.registry import MODELS
+from mmduet.registry import INFERENCERS
+from tests.apis.made_checkpoint import CONFIG, write_checkpoint
 from tests.shared_data import ROOT
 from tests.tiny_data import write_photo
 
-
-@pytest.fixture(scope='module')
-def config():
-    return Config.fromfile(ROOT / 'configs/transvg/transvg_refshapes.py')
+TEXTS = ['the red circle', 'the leftmost ring']
 
 
 @pytest.fixture(scope='module')
-def checkpoint(config, tmp_path_factory):
-    torch.manual_seed(3)
-    model = MODELS.build(config.model)
-    path = tmp_path_factory.mktemp('checkpoint') / 'model.pth'
-    torch.save({'state_dict': {f'student.{key}': value for key, value in model.state_dict().items()}}, path)
-    return path
+def checkpoint(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp('made') / 'best.pth')
 
 
-def test_a_file_and_its_pixels_give_the_same_boxes_in_pixels_of_the_image(config, checkpoint, tmp_path):
+@pytest.fixture(scope='module')
+def ground(checkpoint):
+    return GroundingInferencer(checkpoint, device='cpu')
+
+
+def test_answers_are_boxes_in_pixels_of_the_image(ground, tmp_path):
     pixels = write_photo(tmp_path / 'image.png', width=200, height=100)
-    infer = GroundingInferencer(config, checkpoint)
-    answers = infer(tmp_path / 'image.png', ['the red circle', 'the leftmost ring'])
-    assert type(infer.model.visual_proj) is CPULinear
-    assert [answer.text for answer in answers] == ['the red circle', 'the leftmost ring']
-    again = infer(pixels, 'the  red circle ')
-    assert torch.allclose(again[0].pred_instances.bboxes, answers[0].pred_instances.bboxes, atol=1e-3)
-    for answer in answers:
-        x1, y1, x2, y2 = answer.pred_instances.bboxes[0].tolist()
+    assert type(ground.model.visual_proj) is CPULinear
+    results = ground(tmp_path / 'image.png', TEXTS)
+    assert [result.expression for result in results] == TEXTS
+    assert results[0].box != results[1].box
+    for result in results:
+        x1, y1, x2, y2 = result.box
         assert 0 <= x1 < x2 <= 200 and 0 <= y1 < y2 <= 100
-        assert answer.ori_shape == (100, 200)
+        assert (result.size, result.score) == ((200, 100), None)
+    again = ground(pixels, 'the  red circle ', channel_order='rgb')[0]
+    assert again.box == pytest.approx(results[0].box, abs=1e-3)
+    samples = ground(pixels, TEXTS, channel_order='rgb', return_datasamples=True)
+    assert samples[1].pred_instances.bboxes[0].tolist() == pytest.approx(results[1].box, abs=1e-3)
 
 
-def test_bad_input_is_named(config, checkpoint, tmp_path):
-    infer = GroundingInferencer(config, checkpoint)
+def test_images_and_expressions_keep_their_order_whatever_the_batch(ground, tmp_path):
+    images = [write_photo(tmp_path / f'{number}.png', 40 + 8 * number, 40, seed=number) for number in range(3)]
+    rows = [TEXTS, ['a ball'], TEXTS[::-1]]
+    alone = [ground(image, row, channel_order='rgb') for image, row in zip(images, rows, strict=True)]
+    expected = [result.box for results in alone for result in results]
+    for size in (1, 2, 16):
+        results = ground(tmp_path, rows, batch_size=size)
+        assert [result.expression for result in results] == [text for row in rows for text in row]
+        assert np.allclose([result.box for result in results], expected, atol=1e-3)
+        assert [result.source for result in results][::2] == [str(tmp_path / f'{number}.png') for number in (0, 1, 2)]
+
+
+@pytest.mark.parametrize(('width', 'height'), [(1, 1), (1, 500), (500, 1), (3, 640), (2000, 20), (5000, 4000), (64, 63)])
+def test_narrow_huge_and_tiny_images_have_boxes_inside(ground, width, height):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    result = ground(image, 'the red circle', channel_order='rgb')[0]
+    x1, y1, x2, y2 = result.box
+    assert 0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height
+    assert Image.open(io.BytesIO(result._repr_png_())).width >= 320
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16', 'auto'])
+def test_half_precision_moves_a_box_by_little(ground, checkpoint, precision):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    half = GroundingInferencer(checkpoint, device='cpu', precision=precision)
+    boxes = [infer(image, TEXTS[0], channel_order='rgb')[0].box for infer in (ground, half)]
+    assert boxes[0] == pytest.approx(boxes[1], abs=1.0)
+    assert (boxes[0] == boxes[1]) == (precision == 'auto')
+
+
+def test_results_are_saved_shown_in_a_notebook_and_sent(ground, tmp_path):
+    write_photo(tmp_path / 'in' / 'image.png', width=200, height=100)
+    results = ground(tmp_path / 'in', TEXTS)
+    result = results[0]
+    assert json.loads(result.to_json()) == {'image': str(tmp_path / 'in/image.png'), 'expression': TEXTS[0],
+                                            'box': list(result.box), 'score': None, 'width': 200, 'height': 100}
+    assert [answer['expression'] for answer in json.loads(results.to_json())] == TEXTS
+    drawn = np.asarray(Image.open(result.save(tmp_path / 'new/drawn.png')))
+    assert drawn.shape[1] == 320
+    rows, columns = np.nonzero((drawn == [225, 30, 30]).all(axis=2))
+    edges = [columns.min() - 60, rows.min(), columns.max() - 60, rows.max()]
+    assert edges == pytest.approx(result.box, abs=1.6)
+    assert Image.open(io.BytesIO(result._repr_png_())).format == 'PNG'
+    assert [path.name for path in results.save(tmp_path / 'all')] == ['0000_image.png', '0001_image.png']
+    assert json.loads(results.save(tmp_path / 'all.json')[0].read_text()) == [answer.to_dict() for answer in results]
+    assert json.loads(result.save(tmp_path / 'one.json').read_text()) == result.to_dict()
+    with pytest.raises(ValueError, match=r'must end in \.json, or as an image does'):
+        result.save(tmp_path / 'drawn.mp3')
+    as_of_the_host = ground.postprocess(results, ground.visualize([], results), out=tmp_path / 'host.json')
+    assert as_of_the_host['predictions'] == [answer.to_dict() for answer in results]
+    assert as_of_the_host['visualization'][0].shape == drawn.shape
+
+
+def test_bad_input_is_named(ground, checkpoint, tmp_path):
     with pytest.raises(ValueError, match=r"expected expressions, got \['dog', ' '\]"):
-        infer(np.zeros((10, 10, 3), np.uint8), ['dog', ' '])
+        ground(np.zeros((10, 10, 3), np.uint8), ['dog', ' '], channel_order='rgb')
     with pytest.raises(ImageError, match=r'gone\.png'):
-        infer(tmp_path / 'gone.png', 'dog')
-    torch.save({'state_dict': {'other.weight': torch.ones(1)}}, tmp_path / 'other.pth')
-    with pytest.raises(CheckpointError, match=r'other\.pth is a checkpoint of another model than TransVG'):
-        GroundingInferencer(config, tmp_path / 'other.pth')
+        ground(tmp_path / 'gone.png', 'dog')
+    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+        ground(np.zeros((10, 10, 3), np.uint8), 'dog', batch_size=0, channel_order='rgb')
+    with pytest.raises(ValueError, match=r'precision must be one of .*, got 8'):
+        GroundingInferencer(checkpoint, precision=8)
+    with pytest.raises(ValueError, match='a config without weights'):
+        GroundingInferencer(CONFIG)
+
+
+def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkpoint, ground):
+    image = np.full((64, 64, 3), 90, np.uint8)
+    built = INFERENCERS.build(dict(type='GroundingInferencer', model=str(ROOT / CONFIG), weights=checkpoint, device='cpu'))
+    assert root.INFERENCERS.get('mmduet.GroundingInferencer') is GroundingInferencer
+    assert built(image, TEXTS[0], channel_order='rgb')[0].box == ground(image, TEXTS[0], channel_order='rgb')[0].box
+
+
+def test_the_first_screen_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    code = next(block for block in re.findall(r'```python\n(.*?)```', readme, re.DOTALL) if 'GroundingInferencer(' in block)
+    assert len([line for line in code.splitlines() if line]) == 5
+    assert readme.index(code) < 3000
+    monkeypatch.chdir(tmp_path)
+    PretrainedGrounder.from_pretrained(write_checkpoint(tmp_path / 'a.pth')).save_pretrained('my_model')
+    write_photo(tmp_path / 'image.jpg', width=100, height=60)
+    exec(compile(code, 'README.md', 'exec'), {})
+    assert re.fullmatch(r'\([\d., ]+\) None\n', capsys.readouterr().out.splitlines(keepends=True)[-1])
+    assert Image.open('answer.png').width == 320
+    assert torch.is_inference_mode_enabled() is False

@@ -38,3 +38,15 @@ def test_content_frame_and_canvas_frame_are_inverse():
     content = to_content(boxes, windows, 64)
     torch.testing.assert_close(content, torch.tensor([[[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0]]]))
     torch.testing.assert_close(from_content(content, windows, 64), boxes)
+
+
+@pytest.mark.parametrize('content', [(31, 0, 33, 64), (1, 0, 2, 64), (0, 63, 64, 64), (62, 62, 63, 63), (29, 29, 32, 32)])
+def test_an_image_of_few_pixels_keeps_a_position_of_the_map_and_no_other_changes(content):
+    whole = torch.tensor([[0, 16, 64, 48], content])
+    padding = padding_mask(whole, 64, 4)
+    assert padding[0].tolist() == [[True] * 4, [False] * 4, [False] * 4, [True] * 4]
+    left, top, right, bottom = content
+    shown = (~padding[1]).nonzero().tolist()
+    assert shown
+    # Each position is 16 px: what is shown is where the content lies.
+    assert all(16 * x < right and 16 * (x + 1) > left and 16 * y < bottom and 16 * (y + 1) > top for y, x in shown)

@@ -43,7 +43,7 @@ def test_a_distilled_checkpoint_becomes_a_student_whose_scores_are_probabilities
     assert len(set(scores)) > 30 and 0 < min(scores) < max(scores) < 1
     answer, = GroundingInferencer(CONFIGS['tiny_config'], out)(root / 'images/val_0.png', 'red thing 0')
     written = next(json.loads(line) for line in (tmp_path / 'p.jsonl').read_text().splitlines() if '"val0"' in line)
-    assert answer.pred_instances.scores.item() == pytest.approx(written['score'], abs=1e-5)
+    assert answer.score == pytest.approx(written['score'], abs=1e-5)
 
 
 def test_what_has_no_score_is_refused_in_a_sentence(made, tmp_path):

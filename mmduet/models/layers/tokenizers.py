@@ -20,7 +20,12 @@ class Tokenizer(metaclass=ABCMeta):
     Args:
         max_tokens: L, at least 3.
         multiple: the padded length is a multiple of it (and at most L), so that shapes repeat.
+
+    Attributes:
+        vocabulary: the content of a ``vocab.txt`` that a copy of the model needs; None where none is needed.
     """
+
+    vocabulary: str | None = None
 
     def __init__(self, max_tokens: int, multiple: int = 8) -> None:
         if max_tokens < 3:
@@ -81,6 +86,7 @@ class WordPieceTokenizer(Tokenizer):
         super().__init__(max_tokens, multiple)
         if not Path(vocab).is_file():
             raise FileNotFoundError(f'{vocab}: no such vocabulary; expected a vocab.txt of word pieces, one a line')
+        self.vocabulary = Path(vocab).read_text(encoding='utf-8')
         self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
         self.vocab_size: int = self.pieces.get_vocab_size()
 

@@ -55,7 +55,10 @@ def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:
     """Padding of the patches as CLIP-VG has it: the pixel mask resized bilinearly, half a pixel's worth rounded down to none.
 
     (B, feature_size, feature_size) bool, True where a patch is padding, for (B, 4) ``content`` in xyxy pixels of the canvas.
+    Of an image that fills half of no patch, which CLIP-VG would not see at all, the patches are those of ``padding_mask``.
     """
     pixels = padding_mask(content, size)[:, None].float()
     shares = F.interpolate(pixels, size=(feature_size, feature_size), mode='bilinear', align_corners=False, antialias=True)
-    return torch.round(shares[:, 0]).bool()
+    padding = torch.round(shares[:, 0]).bool()
+    unseen = padding.flatten(1).all(dim=1)[:, None, None]
+    return torch.where(unseen, padding_mask(content, size, feature_size), padding)

@@ -79,6 +79,10 @@ def test_padding_is_that_of_the_resized_pixel_mask_rounded_half_to_none():
     assert padding[2].int().tolist() == [[1, 1, 1, 1], [1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
     assert padding[3, 1].int().tolist() == [1, 1, 0, 0]
 
+    # Half of no patch is filled: the patch that holds the middle is shown, as an image without any patch is not seen.
+    narrow = rounded_padding(torch.tensor([[9, 0, 11, 32]]), 32, 4)
+    assert narrow[0].int().tolist() == [[1, 0, 1, 1]] * 4
+
 
 def test_the_visual_map_knows_no_words_as_the_student_declares(tiny):
     tiny.eval()

@@ -1,0 +1,113 @@
+"""Configs as plain data: types as names, and back by the registries alone. Nothing that is read here can run code."""
+import ast
+from collections.abc import Mapping
+from functools import cache
+from inspect import isclass
+from typing import Any
+
+import mmengine.registry as root
+from mmdet import registry as mmdet_registry
+
+from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.registry import MODELS, TRANSFORMS
+
+
+def parse_config_text(text: str, source: str) -> dict[str, Any]:
+    """The keys of a config as ``Config.pretty_text`` spells it: assignments of literals and of ``dict(...)``, never executed.
+
+    Raises:
+        ConfigError: it holds anything else; names ``source`` and the line.
+
+    >>> parse_config_text("model = dict(type='mmduet.TransVG', sides=[64, -1])", 'a.pth')
+    {'model': {'type': 'mmduet.TransVG', 'sides': [64, -1]}}
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f'the config in {source} is no config ({error})') from error
+    keys = {}
+    for statement in statements:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name) or len(statement.targets) > 1:
+            raise ConfigError(f'line {statement.lineno} of the config in {source} is no assignment, and is not run')
+        keys[target.id] = _value(statement.value, source)
+    return keys
+
+
+def _value(node: ast.expr, source: str) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
+        return {word.arg: _value(word.value, source) for word in node.keywords if word.arg}
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        pairs = zip(node.keys, node.values, strict=True)
+        return {_value(key, source): _value(value, source) for key, value in pairs if key is not None}
+    if isinstance(node, ast.List | ast.Tuple):
+        items = [_value(item, source) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f'line {node.lineno} of the config in {source} is no literal, and is not run') from error
+
+
+def _name_of(kind: type) -> str:
+    return f'{kind.__module__.partition(".")[0]}.{kind.__name__}'
+
+
+@cache
+def _load_registries() -> None:
+    for registry in (MODELS, TRANSFORMS, mmdet_registry.MODELS, mmdet_registry.TRANSFORMS):
+        registry.import_from_location()
+
+
+def _known() -> dict[str, type]:
+    """Every registered model and transform by the name of its package and its own."""
+    _load_registries()
+    registries = (root.MODELS, mmdet_registry.MODELS, MODELS, root.TRANSFORMS, mmdet_registry.TRANSFORMS, TRANSFORMS)
+    kinds = [kind for registry in registries for kind in registry.module_dict.values() if isclass(kind)]
+    return {_name_of(kind): kind for kind in kinds}
+
+
+def to_names(node: Any, where: str = 'config') -> Any:
+    """JSON data of a config: classes become ``'package.Name'``, tuples lists.
+
+    Raises:
+        ConfigError: a class that is in no registry, so that nobody could find it by its name, or a value that JSON has not.
+    """
+    if isinstance(node, Mapping):
+        return {str(key): to_names(value, f'{where}.{key}') for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [to_names(value, f'{where}[{number}]') for number, value in enumerate(node)]
+    if isclass(node):
+        if _known().get(_name_of(node)) is not node:
+            raise ConfigError(f'{where} is {node.__module__}.{node.__qualname__}, which is in no registry: decorate it with '
+                              '@MODELS.register_module() or @TRANSFORMS.register_module() of mmduet.registry')
+        return _name_of(node)
+    if node is None or isinstance(node, bool | int | float | str):
+        return node
+    raise ConfigError(f'{where} is a {type(node).__name__}, which JSON cannot hold')
+
+
+def to_types(node: Any, source: str) -> Any:
+    """A config whose types are classes again; a name is looked up in the registries and never imported.
+
+    Raises:
+        ConfigError: a type that no registry knows; names the nearest.
+    """
+    known = _known()
+
+    def convert(inner: Any) -> Any:
+        if isinstance(inner, Mapping):
+            return {key: find(value) if key == 'type' else convert(value) for key, value in inner.items()}
+        if isinstance(inner, list | tuple):
+            return type(inner)(convert(value) for value in inner)
+        return inner
+
+    def find(name: Any) -> Any:
+        if isclass(name) or (isinstance(name, str) and '.' not in name):
+            return name  # a layer by its short name, which can be found in a registry alone
+        if isinstance(name, str) and (kind := known.get(f'{name.partition(".")[0]}.{name.rpartition(".")[2]}')):
+            return kind
+        raise ConfigError(f'{source} names the type {name!r:.100}, which no registry knows{nearest(str(name), known)}. '
+                          'Nothing is imported because a file says so: import the module that registers it first')
+
+    return convert(node)

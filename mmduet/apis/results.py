@@ -1,0 +1,115 @@
+"""What a grounder answered: a box for an expression in an image, to be saved, shown and sent."""
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+from PIL import Image
+
+from mmduet.apis.image_inputs import ImageInput
+from mmduet.io.files import replacing, write_atomically
+from mmduet.visualization.answer_image import draw_answer
+
+_NOTEBOOK = 1024  # long side of the picture in a notebook, pixels
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingResult:
+    """The answer to one expression.
+
+    Attributes:
+        source: path or URL of the image, or ``'array 0'`` and the like.
+        expression: as it was understood, without surplus blanks.
+        box: x1, y1, x2, y2 in pixels of the image, inside it. A file's EXIF orientation does not count, as in training.
+        score: probability in [0, 1] that the box is right; None where the model has no score.
+        size: width and height of the image, pixels.
+    """
+
+    source: str
+    expression: str
+    box: tuple[float, float, float, float]
+    score: float | None
+    size: tuple[int, int]
+    _image: ImageInput = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON data."""
+        return {'image': self.source, 'expression': self.expression, 'box': list(self.box), 'score': self.score,
+                'width': self.size[0], 'height': self.size[1]}
+
+    def to_json(self) -> str:
+        """The answer as JSON on one line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def draw(self, longest: int | None = None) -> Image.Image:
+        """The image with the box on it and the expression under it, of at most ``longest`` pixels on its long side."""
+        caption = self.expression if self.score is None else f'{self.expression} ({self.score:.0%})'
+        return draw_answer(self._image.read(), self.box, caption, longest)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the drawn image, or JSON where the path ends so; folders are made.
+
+        Raises:
+            ValueError: a suffix that is of no image format.
+        """
+        path = Path(path)
+        kind = Image.registered_extensions().get(path.suffix.lower())
+        if path.suffix.lower() != '.json' and kind not in Image.SAVE:
+            raise ValueError(f'{path} must end in .json, or as an image does (.png, .jpg)')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == '.json':
+            write_atomically(path, self.to_json() + '\n')
+        else:
+            with replacing(path) as partial:
+                self.draw().save(partial, format=kind)
+        return path
+
+    def show(self) -> None:
+        """Open the drawn image in the system's viewer."""
+        self.draw().show(title=self.expression)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.draw(_NOTEBOOK).save(buffer, format='PNG')
+        return buffer.getvalue()
+
+
+class GroundingResults(list[GroundingResult]):
+    """Answers in the order of the images, and for each image in that of its expressions."""
+
+    @overload
+    def __getitem__(self, key: Any, /) -> GroundingResult: ...
+
+    @overload
+    def __getitem__(self, key: slice, /) -> 'GroundingResults': ...
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """An answer; of a slice, answers."""
+        found: Any = super().__getitem__(key)
+        return GroundingResults(found) if isinstance(key, slice) else found
+
+    def to_json(self) -> str:
+        """A JSON list of the answers."""
+        return json.dumps([result.to_dict() for result in self], ensure_ascii=False, indent=1)
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write all answers to one file where the path ends in ``.json``; otherwise drawn images, numbered, to a folder."""
+        path = Path(path)
+        if path.suffix.lower() == '.json':
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, self.to_json() + '\n')
+            return [path]
+        return [result.save(path / f'{number:04d}_{_stem(result.source)}.png') for number, result in enumerate(self)]
+
+    def show(self) -> None:
+        """Open every drawn image in the system's viewer."""
+        for result in self:
+            result.show()
+
+
+def _stem(source: str) -> str:
+    """A plain file name of at most 60 letters."""
+    name = os.path.splitext(source.rstrip('/').rpartition('/')[2].partition('?')[0])[0]  # noqa: PTH122 (a URL too)
+    return ''.join(letter if letter.isalnum() or letter in '-_' else '_' for letter in name)[:60] or 'image'
