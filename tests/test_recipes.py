@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmduet.apis import PretrainedGrounder
+from mmduet.refshapes import VOCABULARY_FILE
 from mmduet.registry import MODELS
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT
@@ -43,6 +45,11 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
     for term in ('loss_bbox', 'loss_giou', *terms):
         assert f'{term}: ' in log
     checkpoint = (tmp_path / 'last_checkpoint').read_text().strip()
+    # The file alone is enough to predict, by its student; what it was trained from is not asked for.
+    grounder = PretrainedGrounder.from_pretrained(checkpoint)
+    assert grounder.description.model['pretrained'] is None
+    assert (grounder.description.model['text_encoder']['vocab'], grounder.student.training) == ('vocab.txt', False)
+    assert grounder.student.data_preprocessor.tokenizer.vocabulary == VOCABULARY_FILE.read_text()
     # Whatever trained it, the plain config tests it: a distilled checkpoint gives its student.
     student = Path(config).name.replace('_duet', '').removesuffix('_refshapes.py')
     plain = ROOT / f'configs/{student}/{student}_refshapes.py'

@@ -76,7 +76,7 @@ class GroundingInferencer(BaseInferencer):
         """The same as ``GroundingInferencer(name, **options)``."""
         return cls(name, **options)
 
-    def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]],  # type: ignore[override]
+    def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]],
                  batch_size: int = 16, channel_order: ChannelOrder | None = None,
                  return_datasamples: bool = False) -> GroundingResults | list[DetDataSample]:
         """Find what each expression refers to.
@@ -148,14 +148,14 @@ class GroundingInferencer(BaseInferencer):
         score = None if self.grounder.student.score_head is None else float(sample.pred_instances.scores[0])
         return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (pixels.shape[1], pixels.shape[0]), image)
 
-    def visualize(self, inputs: list[Any], preds: Sequence[GroundingResult], show: bool = False,  # type: ignore[override]
+    def visualize(self, inputs: list[Any], preds: Sequence[GroundingResult], show: bool = False,
                   **_: Any) -> list[np.ndarray[Any, Any]]:
         """Drawn images, (H, W, 3) uint8 RGB, of results."""
         if show:
             GroundingResults(preds).show()
         return [np.asarray(result.draw()) for result in preds]
 
-    def postprocess(self, preds: Sequence[GroundingResult], visualization: list[np.ndarray[Any, Any]],  # type: ignore[override]
+    def postprocess(self, preds: Sequence[GroundingResult], visualization: list[np.ndarray[Any, Any]],
                     return_datasample: bool = False, out: str | Path | None = None, **_: Any) -> dict[str, Any]:
         """MMEngine's ``{'predictions': JSON data, 'visualization': images}`` of results; saved to ``out`` where it is given."""
         if out is not None:

@@ -98,8 +98,8 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
     def from_model(cls, model: nn.Module, config: str | Path | Config) -> 'PretrainedGrounder':
         """A copy of the student of a trained model, plain or distilled, and of what its config says of it."""
         cfg = config if isinstance(config, Config) else load_config(config)
-        tokenizer = getattr(model, 'student', model).data_preprocessor.tokenizer
-        words = None if tokenizer is None else tokenizer.vocabulary
+        trained: Any = getattr(model, 'student', model)
+        words = getattr(trained.data_preprocessor.tokenizer, 'vocabulary', None)
         student, about = build_student(cfg.to_dict()['model'], model.state_dict(), words, type(model).__name__)
         return cls(student, GrounderConfig(about, pipeline_of(cfg.to_dict()), cfg.get(KEY)))
 

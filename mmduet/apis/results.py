@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 from PIL import Image
 
@@ -80,7 +80,7 @@ class GroundingResults(list[GroundingResult]):
     """Answers in the order of the images, and for each image in that of its expressions."""
 
     @overload
-    def __getitem__(self, key: Any, /) -> GroundingResult: ...
+    def __getitem__(self, key: SupportsIndex, /) -> GroundingResult: ...
 
     @overload
     def __getitem__(self, key: slice, /) -> 'GroundingResults': ...
