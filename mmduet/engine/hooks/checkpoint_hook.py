@@ -2,10 +2,12 @@
 import json
 import math
 import operator
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
@@ -13,6 +15,8 @@ from mmduet.engine.checkpoint import POINTER, RECORD, read_record
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
+# The first steps are slower than the others; by so many after them the speed is told.
+FIRST_STEPS, TIMED_STEPS = 2, 8
 RULES: dict[str, Callable[[float, float], bool]] = {'greater': operator.gt, 'less': operator.lt}
 
 
@@ -29,18 +33,24 @@ class GroundingCheckpointHook(Hook):
         max_keep_ckpts: how many to keep beside the best; -1 for all.
         save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``); None for none.
         rule: ``'greater'`` or ``'less'``, whichever is better.
+        minutes: also write within an epoch, every so many minutes' worth of steps, by the speed of the first steps; None for
+            never.
     """
 
     priority = 'VERY_LOW'
 
     def __init__(self, interval: int = 1, iter_interval: int | None = None, max_keep_ckpts: int = 2,
-                 save_best: str | None = 'acc@0.5', rule: str = 'greater') -> None:
+                 save_best: str | None = 'acc@0.5', rule: str = 'greater', minutes: float | None = 15) -> None:
         if rule not in RULES or (max_keep_ckpts < 1 and max_keep_ckpts != -1):
             raise ValueError(f"rule must be 'greater' or 'less', and max_keep_ckpts positive or -1 for all, got {rule!r} and "
                              f'{max_keep_ckpts}')
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f'minutes must be positive, got {minutes}')
         if interval < 1 or (iter_interval is not None and iter_interval < 1):
             raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
         self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
+        self._minutes = minutes
+        self._steps, self._began, self._minutes_worth = 0, 0.0, 0
         self._metric, self._better = save_best, RULES[rule]
         self._folder: Path | None = None
         self._kept: list[str] = []
@@ -52,6 +62,7 @@ class GroundingCheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Read what an earlier run left, where this one resumes it; remove what a kill left half written."""
         self._folder = folder = Path(runner.work_dir)
+        self._steps, self._minutes_worth = 0, 0
         self._kept, self._best, self._validated, self._saved, self._due = [], None, None, None, False
         if runner._resume:
             if record := read_record(folder):
@@ -67,10 +78,22 @@ class GroundingCheckpointHook(Hook):
         """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
         at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
         at_end = at_end or runner.iter + 1 >= runner.max_iters
-        self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval))
+        self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval)) or self._is_time()
         # Between two updates gradients are being summed, which no checkpoint holds.
         if self._due and not at_end and is_updated(runner):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
+
+    def _is_time(self) -> bool:
+        """Whether as many steps were made as fit into the minutes; the first rank says how many that are."""
+        self._steps += 1
+        if self._minutes is not None and self._steps == FIRST_STEPS:
+            self._began = time.monotonic()
+        elif self._minutes is not None and self._steps == FIRST_STEPS + TIMED_STEPS:
+            steps = 60 * self._minutes * TIMED_STEPS / max(time.monotonic() - self._began, 1e-6)
+            self._minutes_worth = all_gather_object(max(int(steps), 1))[0]
+        elif self._minutes_worth:
+            return self._steps % self._minutes_worth == 0
+        return False
 
     def after_iteration_limit(self, runner: Runner) -> None:
         """Write where training stops inside an epoch, or after one that wrote none; the loop calls this."""

@@ -40,6 +40,14 @@ def test_a_checkpoint_between_two_updates_waits_for_the_next(root, tmp_path):
     assert sorted(path.name for path in tmp_path.glob('iter_*.pth')) == ['iter_3.pth']
 
 
+@pytest.mark.parametrize(('minutes', 'written'), [(1e-12, [11, 13, 14, 15, 16, 17]), (1e9, []), (None, [])])
+def test_checkpoints_are_written_every_so_many_minutes_worth_of_steps(tmp_path, minutes, written):
+    root = make_data_root(tmp_path / 'data', count=12)  # six steps an epoch
+    build(tmp_path / 'work', root, default_hooks__checkpoint__minutes=minutes, default_hooks__checkpoint__interval=9,
+          default_hooks__checkpoint__max_keep_ckpts=-1).train()
+    assert sorted(path.name for path in (tmp_path / 'work').glob('iter_*.pth')) == [f'iter_{step}.pth' for step in written]
+
+
 def test_what_a_kill_left_half_written_is_removed(root, tmp_path):
     (tmp_path / '.epoch_1.pth.77.partial').write_bytes(b'half')
     build(tmp_path, root, train_cfg__max_iters=1).train()
@@ -71,7 +79,8 @@ def test_a_metric_is_found_with_or_without_its_prefix_and_exactly_first():
         find_metric(metrics, 'acc@0.9')
 
 
-@pytest.mark.parametrize('arguments', [dict(rule='more'), dict(interval=0), dict(iter_interval=0), dict(max_keep_ckpts=0)])
+@pytest.mark.parametrize('arguments', [dict(rule='more'), dict(interval=0), dict(iter_interval=0), dict(minutes=0),
+                                       dict(minutes=float('nan')), dict(max_keep_ckpts=0)])
 def test_impossible_arguments_are_refused(arguments):
     with pytest.raises(ValueError, match='must be'):
         GroundingCheckpointHook(**arguments)
