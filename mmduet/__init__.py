@@ -1,4 +1,5 @@
 """Visual grounding with dual knowledge distillation, on MMEngine and MMDetection."""
+from importlib import import_module
 from typing import Any
 
 from mmduet.compat import prepare_host
@@ -16,5 +17,5 @@ def __getattr__(name: str) -> Any:
     """``mmduet.GroundingInferencer`` and ``mmduet.PretrainedGrounder``, whose import takes seconds, when they are asked for."""
     if name not in _INTERFACES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from mmduet import apis
-    return getattr(apis, name)
+    # By its name: that the package offers them does not make its parts depend on them.
+    return getattr(import_module('mmduet.apis'), name)
