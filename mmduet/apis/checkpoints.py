@@ -50,7 +50,10 @@ def read_grounder(path: Path, config: str | Path | Config | None = None, vocabul
         cfg = cfg.to_dict()
     elif isinstance(meta.get('cfg'), str):
         cfg = parse_config_text(meta['cfg'], str(path))
-        cfg = {**cfg, 'model': to_types(cfg.get('model'), str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
+        model = cfg.get('model')
+        # Of a distilled model the student alone: teachers, terms and samplers may be what only a training knows.
+        model = model.get('student', model) if isinstance(model, Mapping) else None
+        cfg = {**cfg, 'model': to_types(model, str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
         cfg.pop('test_dataloader', None)
     else:
         weights, cfg = _full_size(weights, path)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from rich.progress import track
@@ -165,6 +165,9 @@ class GroundingInferencer(BaseInferencer):
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> nn.Module:
         model: nn.Module = self.grounder.student.to(device).eval()
         return optimise_for_cpu(model) if self.device.type == 'cpu' else model
+
+    def _init_collate(self, cfg: Any) -> Callable[..., Any]:
+        return pseudo_collate
 
     def _init_pipeline(self, cfg: Any) -> Callable[..., Any]:
         return Compose(self.grounder.description.test_pipeline)
