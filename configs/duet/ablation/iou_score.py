@@ -3,5 +3,5 @@
 
 def change(cfg):
     student = cfg.model.get('student', cfg.model)
-    channels = student.get('fusion', student.get('decoder')).channels
+    channels = (student.fusion if 'fusion' in student else student.visual_encoder).channels
     student.score_head = dict(type='mmduet.IoUScoreHead', channels=channels)
