@@ -87,5 +87,5 @@ def test_an_unknown_level_is_refused_with_the_known_ones():
 
 
 def test_an_unknown_split_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="train, val, testA, testB, region, region_val, heldout, not 'test'"):
+    with pytest.raises(ValueError, match="train, val, testA, testB, region, region_val, heldout, absent, not 'test'"):
         scene_rng(0, 'test', 0)
