@@ -44,9 +44,23 @@ def _fetch_weights(url: str, model_dir: str | None = None, map_location: Any = '
     return _read_weights(path, map_location)
 
 
+class _TorchThatReadsWeights:
+    """PyTorch, but for ``load``."""
+
+    load = staticmethod(_read_weights)
+
+    def __getattr__(self, name: str) -> Any:
+        import torch
+        return getattr(torch, name)
+
+
 def _change_checkpoints(module: ModuleType) -> None:
     module.CheckpointLoader.register_scheme('', load_from_local, force=True)
-    setattr(module, '_safe_torch_load', _read_weights)  # noqa: B010 (of the OneDL lineage alone)
+    # The OneDL lineage reads by a function of its own, the original one by torch.load.
+    if hasattr(module, '_safe_torch_load'):
+        setattr(module, '_safe_torch_load', _read_weights)  # noqa: B010
+    else:
+        setattr(module, 'torch', _TorchThatReadsWeights())  # noqa: B010
     setattr(module, 'load_url', _fetch_weights)  # noqa: B010
 
 
