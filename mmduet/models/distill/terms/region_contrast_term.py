@@ -12,7 +12,7 @@ from mmduet.models.distill.terms.sampling import what_to_sample
 from mmduet.models.losses import RegionContrastiveLoss
 from mmduet.models.task_modules import RegionSampler, SLASampler
 from mmduet.registry import MODELS, TASK_UTILS
-from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 
 Config = dict[str, Any]
 
@@ -45,15 +45,7 @@ class RegionContrastTerm(DistillTerm):
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
-        regions = self.sample(targets, batch, step, features.boxes[-1].detach())
+        regions = self.sampler.sample(**what_to_sample(self.sampler, targets, batch, step, features.boxes[-1].detach()))
         embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
         return self.loss(self.anchors(features), positives, negatives, regions, batch.identity.image)
-
-    def sample(self, targets: TeacherTargets, batch: GroundingBatch, step: int, predicted: Tensor | None = None) -> Regions:
-        """Draw the regions of a step; ``predicted`` are (B, 4) boxes of the student, if jitters of them are to be among them.
-
-        Raises:
-            ValueError: the sampler needs a similarity map that the teacher did not give.
-        """
-        return self.sampler.sample(**what_to_sample(self.sampler, targets, batch, step, predicted))
