@@ -84,6 +84,7 @@ class _ChangeWhenImported(importlib.abc.MetaPathFinder):
     """Finds what the other finders find, and changes the modules of ``CHANGES`` once they are executed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """See ``importlib.abc.MetaPathFinder``; None for a module that stays as it is."""
         if fullname not in CHANGES:
             return None
         others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)

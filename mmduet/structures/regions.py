@@ -63,7 +63,7 @@ def _interpolation_weights(centre: Tensor, side: Tensor, count: int) -> Tensor:
     half = (side * count / 2).clamp(min=LEAST_HALF)
     offset = (centre * count)[..., None] - torch.arange(count, device=centre.device, dtype=centre.dtype) - 0.5
     integral = _integral(offset + half[..., None]) - _integral(offset - half[..., None])
-    return integral / (2 * half[..., None])
+    return integral / integral.sum(dim=-1, keepdim=True)
 
 
 def _integral(x: Tensor) -> Tensor:

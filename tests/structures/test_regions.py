@@ -49,7 +49,7 @@ def test_gradients_reach_the_map_and_the_box():
 
 def test_outside_the_map_its_border_is_read():
     ramp = torch.arange(4.0).expand(1, 1, 4, 4)
-    assert pool_regions(ramp, torch.tensor([[[2.0, 0.5, 0.1, 0.1]]])).item() == pytest.approx(3, abs=1e-4)
+    assert pool_regions(ramp, torch.tensor([[[2.0, 0.5, 0.1, 0.1]]])).item() == 3
 
 
 def test_the_parts_of_a_box_are_boxes_of_their_own_row_by_row():
