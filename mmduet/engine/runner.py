@@ -33,6 +33,7 @@ from mmduet.io.locks import LockedError, locked
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill import DistillHead, student_of
+from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.registry import RUNNERS
 
 
@@ -151,9 +152,8 @@ class GroundingRunner(Runner):
             self.restore_random_state()
         elif fn_name in ('before_train', 'before_val', 'before_test'):
             loop = getattr(self, f'{fn_name.removeprefix("before_")}_loop')
-            preprocessor = self.plain_model.data_preprocessor
-            if isinstance(preprocessor, GroundingDataPreprocessor) and preprocessor.tokenizer is not None:
-                tell(loop.dataloader.dataset, 'set_tokenizer', preprocessor.tokenizer.encode)
+            if self.tokenizer is not None:
+                tell(loop.dataloader.dataset, 'set_tokenizer', self.tokenizer.encode)
             head = getattr(self.plain_model, 'head', None)
             if fn_name == 'before_train' and isinstance(head, DistillHead):
                 calls = self.optim_wrapper._accumulative_counts
@@ -162,6 +162,12 @@ class GroundingRunner(Runner):
                 if isinstance(metric, GroundingMetric):
                     metric.pretrain_excludes = self.pretrain_excludes
         super().call_hook(fn_name, **kwargs)
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The student's; None for a model that takes texts."""
+        preprocessor = self.plain_model.data_preprocessor
+        return preprocessor.tokenizer if isinstance(preprocessor, GroundingDataPreprocessor) else None
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""
@@ -289,9 +295,7 @@ class GroundingRunner(Runner):
                      'batches_per_epoch': len(loader), 'world_size': self.world_size,
                      'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})
         # With the config and this, a checkpoint is enough to predict.
-        student = getattr(self.plain_model, 'student', self.plain_model)
-        tokenizer = getattr(getattr(student, 'data_preprocessor', None), 'tokenizer', None)
-        meta['vocabulary'] = getattr(tokenizer, 'vocabulary', None)
+        meta['vocabulary'] = None if self.tokenizer is None else self.tokenizer.vocabulary
         if hasattr(loader.dataset, 'metainfo'):
             meta['dataset_meta'] = files.to_plain(loader.dataset.metainfo)
         checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
