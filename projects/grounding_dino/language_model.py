@@ -26,6 +26,7 @@ class PromptTokenizer(Tokenizer):
     def __init__(self, words: Tokenizer) -> None:
         super().__init__(words.max_tokens)
         self.words = words
+        self.vocabulary = words.vocabulary
         if isinstance(words, WordPieceTokenizer):
             ids = [words.pieces.token_to_id(piece) for piece in ('[CLS]', '[SEP]', '.', '?')]
             if None in ids[:3]:
