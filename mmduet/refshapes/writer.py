@@ -28,6 +28,7 @@ ABSENT, ABSENT_FILE = 'absent', 'absent.jsonl'
 # What the standard set has; smaller requests are its first scenes.
 STANDARD_COUNTS = {'train': 32000, 'val': 5000, 'testA': 5000, 'testB': 5000, 'heldout': 5000}
 CHUNK = 100
+Written = tuple[Scene, tuple[Expression, ...], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,26 +65,14 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
     Raises:
         ValueError: an unknown split or level, or a value out of its range.
     """
-    find_level(recipe.level)
-    if not set(counts) <= set(SPLITS):
-        raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
-    if not 1 <= recipe.expressions <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
-        raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
-                         f'{dict(counts)} and {recipe.expressions}')
+    _check_request(counts, recipe)
     images = out / IMAGE_DIR
     images.mkdir(parents=True, exist_ok=True)
     for name in (*ANNOTATION_FILES, ABSENT_FILE, MANIFEST):
         (out / name).unlink(missing_ok=True)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
-    work = partial(_write_scene, images=images, recipe=recipe)
     layout, hashes, lines = OfficialLayout(recipe.size), {}, []
-    if workers > 1:
-        # spawn: safe whatever threads the caller has running
-        with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
-            written = list(pool.map(work, jobs, chunksize=CHUNK))
-    else:
-        written = [work(job) for job in jobs]
-    for (split, index), (scene, said, digest) in zip(jobs, written, strict=True):
+    for (split, index), (scene, said, digest) in zip(jobs, _write_scenes(jobs, images, recipe, workers), strict=True):
         if split == ABSENT:
             lines.append(json.dumps({'image': image_name(split, index), 'expression': said[0].text, 'kind': said[0].kind,
                                      'width': recipe.size, 'height': recipe.size, 'sha256': digest}) + '\n')
@@ -107,13 +96,31 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
     return manifest
 
 
+def _check_request(counts: Mapping[str, int], recipe: Recipe) -> None:
+    find_level(recipe.level)
+    if not set(counts) <= set(SPLITS):
+        raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
+    if not 1 <= recipe.expressions <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
+        raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
+                         f'{dict(counts)} and {recipe.expressions}')
+
+
 def hash_of_list(hashes: Mapping[str, str]) -> str:
     """SHA-256 of what ``sha256sum`` prints of files, given by name, in the order of their names' bytes."""
     lines = (f'{hashes[name]}  {name}\n' for name in sorted(hashes, key=str.encode))
     return sha256_of(line.encode() for line in lines)
 
 
-def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Scene, tuple[Expression, ...], str]:
+def _write_scenes(jobs: list[tuple[str, int]], images: Path, recipe: Recipe, workers: int) -> list[Written]:
+    work = partial(_write_scene, images=images, recipe=recipe)
+    if workers == 1:
+        return [work(job) for job in jobs]
+    # spawn: safe whatever threads the caller has running
+    with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+        return list(pool.map(work, jobs, chunksize=CHUNK))
+
+
+def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> Written:
     """Write an image; returns its scene, expressions and SHA-256."""
     split, index = job
     example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)

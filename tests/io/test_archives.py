@@ -9,6 +9,7 @@ import torch
 from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.weights import read_tensor_file
+from tests.flipping import flip_bits
 
 CHECKPOINT = {'state_dict': OrderedDict(a=torch.arange(40.0), b=torch.ones(3, 3, dtype=torch.float16)), 'meta': {'iter': 7}}
 
@@ -52,10 +53,8 @@ def test_each_of_a_thousand_bits_that_changed_in_the_content_is_found(archive, t
 
 
 def test_a_bit_that_changed_anywhere_is_found_or_changes_nothing(archive, tmp_path):
-    content, draw, changed = archive.read_bytes(), random.Random(1), tmp_path / 'epoch_1.pth'
-    for _ in range(300):
-        flipped = bytearray(content)
-        flipped[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    changed = tmp_path / 'epoch_1.pth'
+    for flipped in flip_bits(archive.read_bytes(), 300, seed=1):
         changed.write_bytes(flipped)
         try:
             read = read_tensor_file(changed)

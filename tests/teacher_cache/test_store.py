@@ -1,5 +1,3 @@
-import random
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from mmduet.teacher_cache.store import (
     write_manifest,
     write_shard,
 )
+from tests.flipping import flip_bits
 
 SHARD = Shard(name='image-00000.f16', parts={'image': (2, 1, 3), 'crop': (1, 1, 3)})
 IMAGE = np.arange(6).reshape(2, 1, 3) / 8
@@ -109,11 +108,9 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
 
 def test_a_changed_bit_of_a_manifest_is_found_or_changes_nothing(tmp_path):
     path = make_section(tmp_path) / 'manifest.json'
-    content, known, draw = path.read_bytes(), read_manifest(tmp_path), random.Random(0)
+    known = read_manifest(tmp_path)
     del known['sha256']
-    for _ in range(300):
-        flipped = bytearray(content)
-        flipped[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    for flipped in flip_bits(path.read_bytes(), 300):
         path.write_bytes(flipped)
         try:
             read = read_manifest(tmp_path)
