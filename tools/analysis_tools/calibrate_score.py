@@ -11,6 +11,7 @@ inferencer take it with the config of the plain or of the distilled student.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _common
@@ -31,14 +32,12 @@ def calibrate(args: argparse.Namespace) -> None:
     """Fit, print, write."""
     import numpy as np
     import torch
-    from mmengine.runner import Runner
 
     from mmduet.engine.checkpoint import CheckpointError, load_strictly, read_checkpoint, write_checkpoint
-    from mmduet.evaluation import GroundingMetric
     from mmduet.evaluation.scores import fit_calibration, rate_scores
     from mmduet.models.distill.publishing import publish_student
     from mmduet.models.score_heads import with_score_head
-    from mmduet.registry import METRICS, MODELS
+    from mmduet.registry import MODELS
 
     source = read_checkpoint(args.checkpoint)
     weights = publish_student(source['state_dict'])
@@ -51,17 +50,7 @@ def calibrate(args: argparse.Namespace) -> None:
     # A head that distillation trained has no calibration yet.
     weights = {f'score_head.{name}': buffer for name, buffer in model.score_head.named_buffers()} | weights
     load_strictly(model, weights, args.checkpoint)
-    evaluator = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
-    metric: GroundingMetric = METRICS.build({**evaluator, 'out_file': None})
-    readings = []
-    with torch.inference_mode():
-        for data in Runner.build_dataloader(cfg.test_dataloader):
-            batch = model.data_preprocessor(data)['batch']
-            features = model.extract(batch)
-            readings.append(model.score_head.read(features.float()))
-            metric.process(None, model.predict(features, batch))
-    values = torch.cat(readings).double().numpy()
-    hits = np.array([answer['right'] for answer in metric.results])
+    values, hits = read_answers(model, cfg)
     scale, bias = fit_calibration(values[::2], hits[::2])
     before = torch.from_numpy(values[1::2]).float() @ model.score_head.scale + model.score_head.bias
     scores = {'before': before.sigmoid().double().numpy(), 'after': 1 / (1 + np.exp(-(values[1::2] @ scale + bias)))}
@@ -78,6 +67,26 @@ def calibrate(args: argparse.Namespace) -> None:
     else:
         write_checkpoint({'meta': source['meta'], 'state_dict': weights}, args.out)
     print(f'{args.out}: the student with its score')
+
+
+def read_answers(model: Any, cfg: Any) -> tuple[Any, Any]:
+    """(N, K) readings of the score head for the expressions of val, and (N,) whether the answer is right."""
+    import numpy as np
+    import torch
+    from mmengine.runner import Runner
+
+    from mmduet.evaluation import GroundingMetric
+    from mmduet.registry import METRICS
+    evaluator = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
+    metric: GroundingMetric = METRICS.build({**evaluator, 'out_file': None})
+    readings = []
+    with torch.inference_mode():
+        for data in Runner.build_dataloader(cfg.test_dataloader):
+            batch = model.data_preprocessor(data)['batch']
+            features = model.extract(batch)
+            readings.append(model.score_head.read(features.float()))
+            metric.process(None, model.predict(features, batch))
+    return torch.cat(readings).double().numpy(), np.array([answer['right'] for answer in metric.results])
 
 
 def main() -> None:
