@@ -9,9 +9,10 @@ imports, and an operator raises only when it is called. A real ``mmcv._ext`` is 
 
 MMEngine reads weights and YAML in ways that run what a file says. ``mmduet.io.host_files`` puts our readers in their place.
 """
-import importlib.util
 import sys
-from importlib import metadata
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -23,6 +24,9 @@ LINEAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     'onedl': (('onedl-mmengine', ), ('onedl-mmcv', ), ('onedl-mmdetection', )),
     'openmmlab': (('mmengine', 'mmengine-lite'), ('mmcv', 'mmcv-lite'), ('mmdet', )),
 }
+
+PARTS = ('mmengine', 'mmcv', 'mmdet')
+OPERATORS = 'mmcv._ext'
 
 
 class HostError(ImportError):
@@ -66,20 +70,50 @@ class MissingOperators(ModuleType):
 
 
 def install_operator_stand_in() -> bool:
-    """Put ``MissingOperators`` in the place of ``mmcv._ext`` if there is none; return whether that was needed."""
-    if 'mmcv._ext' in sys.modules:
-        return isinstance(sys.modules['mmcv._ext'], MissingOperators)
-    if importlib.util.find_spec('mmcv._ext') is not None:
-        return False
-    stand_in = MissingOperators('mmcv._ext')
-    # MMEngine's runner asks importlib for the spec, which raises for a loaded module that has none.
-    stand_in.__spec__ = ModuleSpec('mmcv._ext', loader=None)
-    sys.modules['mmcv._ext'] = stand_in
-    return True
+    """Whether ``MissingOperators`` stands for ``mmcv._ext``, because there is none."""
+    return isinstance(import_module(OPERATORS), MissingOperators)
+
+
+class _OperatorLoader(Loader):
+    """Makes the stand-in; MMEngine's runner asks for the spec of it, which the import system sets."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """See ``importlib.abc.Loader``."""
+        return MissingOperators(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run nothing."""
+
+
+class _HostFinder(MetaPathFinder):
+    """Checks the host when its first part is imported, and finds the stand-in where there are no operators.
+
+    So ``import mmduet`` imports nothing of it, and what needs no host, such as an exported model, is run without one.
+    """
+
+    def __init__(self) -> None:
+        self._checked = False
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """See ``importlib.abc.MetaPathFinder``; None for what the other finders find.
+
+        Raises:
+            HostError: see ``detect_host``.
+        """
+        if not self._checked and fullname in PARTS:
+            detect_host()
+            self._checked = True
+        if fullname != OPERATORS:
+            return None
+        others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        return next((spec for spec in others if spec is not None), ModuleSpec(fullname, _OperatorLoader()))
 
 
 def prepare_host() -> None:
-    """Check the host, make MMDetection importable and its reading of files safe; called when mmduet is imported."""
-    detect_host()
-    install_operator_stand_in()
+    """Check the host, make MMDetection importable and its reading of files safe, when it is imported; called by mmduet."""
     guard_host_files()
+    if any(isinstance(finder, _HostFinder) for finder in sys.meta_path):
+        return
+    if any(name in sys.modules for name in PARTS):
+        detect_host()
+    sys.meta_path.insert(0, _HostFinder())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmduet import compat
+from tests.forking import Call, run_calls
 
 
 def _pretend(monkeypatch, *names):
@@ -48,6 +49,35 @@ def test_a_real_operator_module_is_never_replaced(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmcv._ext', real)
     assert compat.install_operator_stand_in() is False
     assert sys.modules['mmcv._ext'] is real
+
+
+def test_the_stand_in_is_known_and_has_a_spec():
+    from importlib.util import find_spec
+    assert compat.install_operator_stand_in() is isinstance(sys.modules['mmcv._ext'], compat.MissingOperators)
+    assert find_spec('mmcv._ext') is sys.modules['mmcv._ext'].__spec__
+
+
+def _import_without_host():
+    for name in [name for name in sys.modules if name.partition('.')[0] in (*compat.PARTS, 'mmduet')]:
+        del sys.modules[name]
+    ours = ('_HostFinder', '_ChangeWhenImported')
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ not in ours]
+    metadata.distributions = lambda name: []
+    import mmduet
+    assert not any(name in sys.modules for name in compat.PARTS)
+    for name in ('GroundingInferencer', 'PretrainedGrounder', 'GroundingInferencer'):
+        try:
+            getattr(mmduet, name)
+        except ImportError as error:
+            print(type(error).__name__, error)
+
+
+def test_mmduet_imports_nothing_of_the_host_and_says_what_to_install_when_it_is_needed():
+    finished, = run_calls([Call(_import_without_host)])
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith('HostError mmduet needs MMEngine, MMCV and MMDetection') for line in lines)
 
 
 def test_mmdetection_imports_and_runs_after_mmduet():

@@ -1,5 +1,6 @@
 """What can be taken for an image, and its pixels; everything else is refused by name."""
 import glob
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -7,15 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from mmduet.datasets.image_io import ImageArray, decode_image, read_image, to_rgb
 from mmduet.io.errors import ImageError
+from mmduet.io.images import ImageArray, decode_image, read_image, to_rgb
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ChannelOrder: TypeAlias = Literal['rgb', 'bgr']
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
@@ -65,11 +68,17 @@ def _list_one(item: Any, number: int, order: ChannelOrder | None) -> list[ImageI
         return [ImageInput(name, partial(_from_pil, item, name))]
     if isinstance(item, np.ndarray):
         name, pixels = f'array {number}', _from_array(item, order)
-    elif isinstance(item, Tensor):
+    elif _is_tensor(item):
         name, pixels = f'tensor {number}', _from_tensor(item, order)
     else:
         raise TypeError(f'cannot take a {type(item).__name__} for an image: expected {TAKEN}')
     return [ImageInput(name, lambda: pixels)]
+
+
+def _is_tensor(item: Any) -> bool:
+    """Whether it is a tensor, without importing torch for the answer: an exported model is run without it."""
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(item, torch.Tensor)
 
 
 def _list_paths(text: str) -> list[ImageInput]:
@@ -146,7 +155,7 @@ def _from_array(array: np.ndarray[Any, Any], order: ChannelOrder | None) -> Imag
     return np.ascontiguousarray(array[..., ::-1] if order == 'bgr' else array)
 
 
-def _from_tensor(tensor: Tensor, order: ChannelOrder | None) -> ImageArray:
+def _from_tensor(tensor: 'Tensor', order: ChannelOrder | None) -> ImageArray:
     if tensor.ndim != 3 or tensor.shape[0] != 3 or not tensor.numel():
         raise ValueError(f'a tensor must be (3, h, w), got {tuple(tensor.shape)}')
     values = tensor.detach().cpu()

@@ -2,7 +2,6 @@
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
 from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.grounding_dataset import GroundingDataset
-from mmduet.datasets.image_io import decode_image, read_image
 from mmduet.datasets.joint_dataset import JointDataset
 from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
 from mmduet.datasets.transforms.color import ColorJitter, RandomBlur
@@ -10,6 +9,7 @@ from mmduet.datasets.transforms.geometry import QuickResizeLongSide, RandomFlip,
 from mmduet.datasets.transforms.load_image import LoadImage
 from mmduet.datasets.transforms.packing import PackGroundingInputs, PlaceOnCanvas
 from mmduet.io.errors import AnnotationError, DataError, ImageError
+from mmduet.io.images import decode_image, read_image
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from mmduet import __version__
 from mmduet.datasets.annotation_file import Annotation, write_annotations
-from mmduet.datasets.image_io import read_image, read_image_size
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import replacing, sha256_of, stays_inside
+from mmduet.io.images import read_image, read_image_size
 
 COUNT_NAMES = ('images', 'references', 'expressions')
 Counts = tuple[int, int, int]

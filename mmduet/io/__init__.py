@@ -1,4 +1,4 @@
-"""Files: finding and hashing them, writing them in one step, reading weights and pickles without running what they say.
+"""Files: finding, hashing, writing in one step; reading images, weights and pickles without running what they say.
 
 Imports nothing of mmduet.
 """

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.io.errors import ImageError
+from mmduet.io.images import ImageArray, read_image
 from mmduet.teacher_cache.plan import CachePlan
 from mmduet.teacher_cache.store import CacheError, Rows, Shard, find_checksum, write_shard
 

@@ -4,8 +4,9 @@ import textwrap
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmduet.datasets.image_io import ImageArray
-from mmduet.visualization.answer_sheet import FONT, INK, PAPER, PREDICTION, Box
+from mmduet.io.images import ImageArray
+from mmduet.visualization.answer_sheet import FONT_SIZE, INK, PAPER, PREDICTION, Box
+from mmduet.visualization.letters import find_letters
 
 # An image below the first is enlarged by a whole number, so that its pixels stay visible as blocks.
 LEAST, MOST_TIMES, MARGIN = 320, 16, 8
@@ -46,4 +47,4 @@ def draw_answer(image: ImageArray, box: Box, caption: str, longest: int | None =
 
 def _font_for(size: tuple[int, int]) -> ImageFont.FreeTypeFont:
     """Letters that can be read when the whole image is looked at."""
-    return FONT.font_variant(size=max(FONT.size, size[0] // 50))
+    return find_letters(max(FONT_SIZE, size[0] // 50))

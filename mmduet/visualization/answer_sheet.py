@@ -4,22 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from mmduet.datasets.image_io import ImageArray, read_image
-from mmduet.structures.boxes import iou_xyxy
+from mmduet.io.images import ImageArray, read_image
+from mmduet.visualization.letters import find_letters
 
 Box = tuple[float, float, float, float]
 
 TARGET, PREDICTION, PAPER, INK = (0, 170, 60), (225, 30, 30), (255, 255, 255), (20, 20, 20)
 TILE, GAP, LINE = 320, 12, 3
 FONT_SIZE, TEXT_LINES, STEP = 15, 3, 20
-# All letters are of one width, so that text is broken by their number.
-FONT = ImageFont.truetype(f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSansMono.ttf', FONT_SIZE)
+FONT = find_letters(FONT_SIZE)
 COLUMNS = int(TILE / FONT.getlength('x'))
 
 
@@ -37,6 +34,9 @@ class Answer:
         """IoU of prediction and target in [0, 1]; None without a target."""
         if self.target is None:
             return None
+        import torch  # not where there is nothing but an answer to draw: an exported model is run without it
+
+        from mmduet.structures.boxes import iou_xyxy
         return float(iou_xyxy(*torch.tensor([self.prediction, self.target], dtype=torch.float64)))
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmduet.datasets import ImageError
-from mmduet.datasets.image_io import read_image
+from mmduet.io.images import read_image
 from mmduet.registry import MODELS
 from mmduet.teacher_cache import store
 from mmduet.teacher_cache.plan import Geometry, lay_out, plan_section

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmduet.datasets.image_io import ImageArray
+from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 
 _LUMA = np.array([0.299, 0.587, 0.114])

@@ -13,8 +13,8 @@ from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmduet.datasets.image_io import ImageArray
 from mmduet.datasets.transforms.direction_words import can_mirror, names_a_position, swap_sides
+from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 
 Boxes = NDArray[np.float64]

@@ -3,8 +3,8 @@ from typing import Any
 
 from mmcv.transforms import BaseTransform
 
-from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.io.errors import ImageError
+from mmduet.io.images import ImageArray, read_image
 from mmduet.registry import TRANSFORMS
 
 

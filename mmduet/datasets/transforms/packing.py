@@ -9,7 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmduet.datasets.image_io import ImageArray
+from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
 

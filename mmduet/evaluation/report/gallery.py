@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmduet.datasets.image_io import ImageArray, read_image
 from mmduet.evaluation.report.outcomes import FOUND, NO_BOX, SAME
 from mmduet.evaluation.report.overlaps import clip_boxes
 from mmduet.evaluation.report.summary import Summary
 from mmduet.io.errors import ImageError
+from mmduet.io.images import ImageArray, read_image
 
 # Longer side of an embedded image, pixels; a smaller one is kept as it is.
 SIDE, QUALITY = 360, 72

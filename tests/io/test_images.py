@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.datasets.image_io import read_image_size
+from mmduet.io.images import read_image_size
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 

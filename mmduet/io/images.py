@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -25,8 +24,6 @@ MOST_BYTES = 2**28
 MOST_PIXELS = 2**26  # 8,192 x 8,192: 192 MiB of RGB in each worker that reads one
 PIXELS_VARIABLE = 'MMDUET_MAX_IMAGE_PIXELS'
 _END_OF_JPEG = b'\xff\xd9'
-_KNOWS_RGB = hasattr(cv2, 'IMREAD_COLOR_RGB')
-_AS_STORED = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def most_pixels() -> int:
@@ -76,8 +73,8 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 def decode_image(content: bytes, name: str) -> ImageArray:
     """``read_image`` of bytes that are already in memory; ``name`` stands in the error.
 
-    A whole JPEG is decoded by OpenCV: the same pixels by the same library, straight to an array, in three quarters of the
-    time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
+    A whole JPEG is decoded by OpenCV where that is installed: the same pixels by the same library, straight to an array, in
+    three quarters of the time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
     """
     with open_image(io.BytesIO(content), name) as image:
         pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
@@ -103,18 +100,22 @@ def open_image(source: BinaryIO, name: str) -> Iterator[Image.Image]:
 
 
 def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
-    """(h, w, 3) RGB bytes of a JPEG whose last bytes are there; None where OpenCV cannot read it."""
+    """(h, w, 3) RGB bytes of a JPEG whose last bytes are there; None where OpenCV cannot read it or is not there."""
     if not content.endswith(_END_OF_JPEG) and not content.rstrip(b'\0').endswith(_END_OF_JPEG):
         return None
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
+        import cv2  # not before it is needed: an exported model is run without it
+    except ImportError:
+        return None
+    knows_rgb = hasattr(cv2, 'IMREAD_COLOR_RGB')
+    as_stored = (cv2.IMREAD_COLOR_RGB if knows_rgb else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), as_stored)
     except cv2.error:
         return None
     if pixels is None or pixels.shape != (image.height, image.width, 3):
         return None
-    if not _KNOWS_RGB:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return pixels
+    return np.asarray(pixels if knows_rgb else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def to_rgb(image: Image.Image) -> ImageArray:
