@@ -13,12 +13,12 @@ from tests.shared_data import ROOT
 from tests.unset_weights import unset_weights
 
 BUILT: dict[str, bool] = {}  # models that were built, and whether they are distilled
-PATCHES = sorted((ROOT / 'configs/duet/ablation').glob('*.py'))
-LEAVES = sorted(path for path in (ROOT / 'configs').rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
+PATCHES = sorted((ROOT / 'mmduet/configs/duet/ablation').glob('*.py'))
+LEAVES = sorted(path for path in (ROOT / 'mmduet/configs').rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
 
 
 def _name(path):
-    return str(path.relative_to(ROOT / 'configs'))
+    return str(path.relative_to(ROOT / 'mmduet/configs'))
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_leaf_parses_dumps_and_reloads_to_the_same(path, tmp_path):
 
 def test_a_leaf_reloads_from_what_the_formatter_makes_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', FormatCode)
-    config = Config.fromfile(ROOT / 'configs/duet/transvg_duet_refshapes.py')
+    config = Config.fromfile(ROOT / 'mmduet/configs/duet/transvg_duet_refshapes.py')
     config.dump(tmp_path / 'dumped.py')
     assert max(map(len, (tmp_path / 'dumped.py').read_text().splitlines())) < 160
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
@@ -92,8 +92,8 @@ def test_leaf_builds_its_model_with_random_weights(path):
     ('clip_vg', 'referit', 77, 110, None, 'clip_vit_b16', 'unknown'),
     ('clip_vg', 'flickr30k', 77, 110, None, 'clip_vit_b16', 'unknown')])
 def test_every_data_set_has_its_length_of_query_schedule_and_weights(student, name, tokens, epochs, drop, weights, said):
-    plain = Config.fromfile(ROOT / f'configs/{student}/{student}_{name}.py')
-    distilled = Config.fromfile(ROOT / f'configs/duet/{student}_duet_{name}.py')
+    plain = Config.fromfile(ROOT / f'mmduet/configs/{student}/{student}_{name}.py')
+    distilled = Config.fromfile(ROOT / f'mmduet/configs/duet/{student}_duet_{name}.py')
     assert distilled.model.student.to_dict() == plain.model.to_dict()
     assert distilled.train_dataloader.to_dict() == plain.train_dataloader.to_dict()
     assert plain.model.text_encoder.max_tokens == tokens
@@ -110,18 +110,18 @@ def test_every_data_set_has_its_length_of_query_schedule_and_weights(student, na
 
 @pytest.mark.parametrize('name', ['refcoco', 'refcocoplus', 'refcocog_umd', 'refcocog_google', 'referit', 'flickr30k'])
 def test_clip_vg_reads_every_data_set_at_224_pixels_without_mirroring_and_vltvg_keeps_its_rule(name):
-    clip_vg = Config.fromfile(ROOT / f'configs/clip_vg/clip_vg_{name}.py')
+    clip_vg = Config.fromfile(ROOT / f'mmduet/configs/clip_vg/clip_vg_{name}.py')
     for loader in (clip_vg.train_dataloader, clip_vg.val_dataloader, clip_vg.test_dataloader):
         steps = {step.type.__name__.removeprefix('Quick'): step for step in loader.dataset.pipeline}
         assert steps['PlaceOnCanvas'].size == steps['ResizeLongSide'].sides[0] == 224
         assert 'RandomFlip' not in steps
     assert clip_vg.train_dataloader.batch_size == 64
-    vltvg = Config.fromfile(ROOT / f'configs/vltvg/vltvg_{name}.py')
+    vltvg = Config.fromfile(ROOT / f'mmduet/configs/vltvg/vltvg_{name}.py')
     assert [e.rule.type.__name__ for e in (vltvg.val_evaluator, vltvg.test_evaluator)] == ['VLTVGRule'] * 2
 
 
 def test_joint_training_excludes_what_any_of_its_data_sets_is_tested_on():
-    joint = Config.fromfile(ROOT / 'configs/transvg/transvg_joint.py').train_dataloader.dataset
+    joint = Config.fromfile(ROOT / 'mmduet/configs/transvg/transvg_joint.py').train_dataloader.dataset
     roots = {'data/refcoco_unc', 'data/refcocoplus_unc', 'data/refcocog_umd', 'data/referit', 'data/flickr30k'}
     assert {part.data_root for part in joint.datasets} == {part.data_root for part in joint.exclude} == roots
     assert all(part.splits == ['train'] for part in joint.datasets)

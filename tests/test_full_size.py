@@ -14,11 +14,11 @@ from tests.shared_data import ROOT
 from tests.tiny_transvg import make_sample
 
 LEAVES = sorted(path for folder in ('transvg', 'vltvg', 'qrnet', 'clip_vg', 'duet')
-                for path in (ROOT / 'configs' / folder).rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
+                for path in (ROOT / 'mmduet/configs' / folder).rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
 
 
 def _name(path):
-    return str(path.relative_to(ROOT / 'configs'))
+    return str(path.relative_to(ROOT / 'mmduet/configs'))
 
 
 def canvas_size(config):

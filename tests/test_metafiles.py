@@ -18,18 +18,18 @@ GPUS = {'transvg': 8, 'vltvg': 8, 'qrnet': 8, 'clip_vg': 5}
 
 
 def read(student):
-    return yaml.safe_load((ROOT / f'configs/{student}/metafile.yml').read_text())
+    return yaml.safe_load((ROOT / f'mmduet/configs/{student}/metafile.yml').read_text())
 
 
 def table_rows(student):
     """The lines of the README's table by the name of their config."""
-    text = (ROOT / f'configs/{student}/README.md').read_text()
+    text = (ROOT / f'mmduet/configs/{student}/README.md').read_text()
     return {name: row for row, name in re.findall(r'^(\| `(\w+)\.py` \|.*)$', text, flags=re.MULTILINE)}
 
 
 @pytest.mark.parametrize('student', STUDENTS)
 def test_every_leaf_has_an_entry_and_a_row_and_every_entry_and_row_a_leaf(student):
-    leaves = sorted(path.stem for path in (ROOT / f'configs/{student}').glob('*.py'))
+    leaves = sorted(path.stem for path in (ROOT / f'mmduet/configs/{student}').glob('*.py'))
     models = read(student)['Models']
     assert sorted(model['Name'] for model in models) == leaves
     assert all(model['Config'] == f'configs/{student}/{model["Name"]}.py' for model in models)
@@ -73,7 +73,7 @@ def test_the_table_and_the_metafile_publish_the_same_numbers_and_claim_none_of_o
 
 @pytest.mark.parametrize('student', STUDENTS)
 def test_the_readme_says_how_the_authors_file_becomes_a_score(student):
-    text = (ROOT / f'configs/{student}/README.md').read_text()
+    text = (ROOT / f'mmduet/configs/{student}/README.md').read_text()
     commands = [line.split() for line in text.splitlines() if line.startswith('    python tools/')]
     assert [command[1] for command in commands] == [
         'tools/prepare_dataset.py', 'tools/model_converters/convert_checkpoint.py', 'tools/test.py']

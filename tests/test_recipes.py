@@ -40,7 +40,7 @@ def data_root(tmp_path_factory):
                                                slow('duet/vltvg_duet_refshapes.py'), slow('duet/clip_vg_duet_refshapes.py'),
                                                slow('duet/qrnet_duet_refshapes.py')])
 def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_root, tmp_path, config, terms):
-    log = _run('train', ROOT / 'configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
+    log = _run('train', ROOT / 'mmduet/configs' / config, '--data-root', data_root, '--work-dir', tmp_path,
                '--max-iters', 2, '--cfg-options', 'default_hooks.logger.interval=1', 'train_dataloader.dataset.first=70')
     for term in ('loss_bbox', 'loss_giou', *terms):
         assert f'{term}: ' in log
@@ -52,7 +52,7 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
     assert grounder.student.data_preprocessor.tokenizer.vocabulary == VOCABULARY_FILE.read_text()
     # Whatever trained it, the plain config tests it: a distilled checkpoint gives its student.
     student = Path(config).name.replace('_duet', '').removesuffix('_refshapes.py')
-    plain = ROOT / f'configs/{student}/{student}_refshapes.py'
+    plain = ROOT / f'mmduet/configs/{student}/{student}_refshapes.py'
     table = _run('test', plain, checkpoint, '--data-root', data_root, '--work-dir', tmp_path / 'test',
                  '--show-dir', tmp_path / 'pictures')
     assert 'acc@0.5' in table and 'miou' in table
@@ -61,7 +61,7 @@ def test_two_steps_and_an_evaluation_of_the_recipes_on_the_embedded_data(data_ro
 
 @pytest.mark.parametrize('student', ['clip_vg', 'qrnet'])
 def test_the_distilled_recipe_has_all_its_terms_and_they_reach_the_student(student):
-    config = Config.fromfile(ROOT / f'configs/duet/{student}_duet_refshapes.py').model
+    config = Config.fromfile(ROOT / f'mmduet/configs/duet/{student}_duet_refshapes.py').model
     model = MODELS.build(config)
     losses = model(**model.data_preprocessor(make_batch(), True), mode='loss')
     assert {'loss_bbox', 'loss_giou', *DUET_TERMS} <= losses.keys()

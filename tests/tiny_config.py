@@ -20,7 +20,7 @@ from mmduet.evaluation import GroundingMetric
 from tests.tiny_grounder import TinyGrounder
 
 with read_base():
-    from ..configs._base_.default_runtime import *
+    from mmduet.configs._base_.default_runtime import *
 
 model = dict(type=TinyGrounder)
 test_pipeline = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),

@@ -8,7 +8,8 @@ from typing import Any
 import mmengine.registry as root
 from mmdet import registry as mmdet_registry
 
-from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.config_files import nearest
 from mmduet.registry import MODELS, TRANSFORMS
 
 

@@ -18,8 +18,9 @@ from mmduet.apis.checkpoints import pipeline_of, read_grounder
 from mmduet.apis.plain_config import to_names, to_types
 from mmduet.apis.students import VOCABULARY, build_student
 from mmduet.compat import detect_host
-from mmduet.engine.config_tools import ConfigError, load_config, nearest
+from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
+from mmduet.io.config_files import nearest
 from mmduet.io.files import write_atomically
 from mmduet.io.safetensors_files import read_safetensors, write_safetensors
 from mmduet.models.base_grounder import BaseGrounder

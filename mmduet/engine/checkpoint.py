@@ -10,7 +10,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from mmduet.engine.config_tools import nearest
+from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.files import replacing
 from mmduet.io.text import read_json

@@ -1,17 +1,19 @@
 """Reading a config, and the changes that the command line makes to it."""
 import ast
+import contextlib
 import runpy
 import sys
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from yaml import YAMLError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATCHES = Path('configs/duet/ablation')
+from mmduet.io.config_files import find_config, nearest
+from mmduet.io.files import CONFIGS, PACKAGE_PARENT, find_file
+
+PATCHES = CONFIGS / 'duet/ablation'
 # Keys of the runner that few configs set.
 OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom_hooks', 'custom_imports', 'data_preprocessor',
                  'efficient_conv_bn_eval', 'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
@@ -21,12 +23,6 @@ OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom
 
 class ConfigError(ValueError):
     """A config, or a change to it on the command line, that makes no sense; the message says why."""
-
-
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The end of a sentence that names up to three known words like ``word``; empty where none is."""
-    near = get_close_matches(word, list(known), n=3, cutoff=cutoff)
-    return f'; the nearest are {", ".join(near)}' if near else ''
 
 
 def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
@@ -41,23 +37,17 @@ def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a config, relative to the working directory or else to the repository.
+    """Read a config, which ``mmduet.io.config_files.find_config`` finds by its path or its name.
 
     A config is a Python program: reading one runs it, unless it is YAML or JSON, which makes plain values. It may import
     modules that lie beside it or in the working directory, so that a student, a teacher, a term or a sampler is a file in a
-    user's own folder. A ``FileNotFoundError`` names the nearest configs of the repository.
+    user's own folder. A ``FileNotFoundError`` names the nearest configs of the package.
 
     >>> from mmduet.engine.config_tools import load_config
-    >>> load_config('configs/duet/transvg_duet_refcoco.py').model.type.__name__
+    >>> load_config('transvg_duet_refcoco').model.type.__name__
     'DistilledGrounder'
     """
-    given = Path(path)
-    found = next((p for p in (given, REPOSITORY / given) if p.is_file()), None)
-    if found is None:
-        files = sorted((REPOSITORY / 'configs').glob('**/*.py'))
-        known = [str(file.relative_to(REPOSITORY)) for file in files if not {'_base_', PATCHES.name} & set(file.parts)]
-        near = nearest(str(path), known, 0.5) or nearest(given.name, [Path(name).name for name in known], 0.5)
-        raise FileNotFoundError(f'there is no config {path}{near}')
+    found = find_config(path)
     for folder in (str(found.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
@@ -99,14 +89,17 @@ def apply_options(cfg: Config, options: Sequence[str]) -> None:
 
 
 def find_patch(name: str | Path) -> Path:
-    """The file of a patch: a path, from the working directory or the repository, or a name in ``configs/duet/ablation``."""
-    given = Path(name)
-    for path in (given, REPOSITORY / given, REPOSITORY / PATCHES / f'{name}.py'):
+    """The file of a patch: a path, as ``find_file`` takes it, or a name in ``configs/duet/ablation``."""
+    with contextlib.suppress(FileNotFoundError):
+        path = find_file(name)
         if path.is_file():
             return path
-    known = sorted(path.stem for path in (REPOSITORY / PATCHES).glob('*.py'))
-    near = nearest(given.stem, known, 0.4) or f'; there are {", ".join(known)}'
-    raise FileNotFoundError(f'there is no patch {name} in {PATCHES}{near}')
+    own = PATCHES / f'{name}.py'
+    if own.is_file():
+        return own
+    known = sorted(path.stem for path in PATCHES.glob('*.py'))
+    near = nearest(Path(name).stem, known, 0.4) or f'; there are {", ".join(known)}'
+    raise FileNotFoundError(f'there is no patch {name} in configs/duet/ablation{near}')
 
 
 def apply_patch(cfg: Config, name: str | Path) -> None:
@@ -142,11 +135,11 @@ def set_data_root(cfg: Config, root: str | Path) -> int:
 
 
 def anchor_data_roots(cfg: Config) -> None:
-    """Make relative data roots work from any folder: those that are not there are taken from the repository."""
+    """Make relative data roots work from any folder: those that are not there are taken from the checkout."""
     for node in walk(cfg._cfg_dict):
         root = node.get('data_root')
-        if isinstance(root, str) and not Path(root).exists() and (REPOSITORY / root).exists():
-            node['data_root'] = str(REPOSITORY / root)
+        if isinstance(root, str) and not Path(root).exists() and (PACKAGE_PARENT / root).exists():
+            node['data_root'] = str(PACKAGE_PARENT / root)
 
 
 def drop_pretrained(cfg: Config) -> int:

@@ -13,8 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from mmduet.compat import install_operator_stand_in
-from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.optim import DTYPES, MixedPrecisionOptimWrapper
+from mmduet.io.config_files import nearest
 
 
 def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:

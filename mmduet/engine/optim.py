@@ -12,7 +12,8 @@ from mmengine.optim import AmpOptimWrapper, DefaultOptimWrapperConstructor, Opti
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
-from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.config_files import nearest
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 PARAMWISE_KEYS = ['custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',

@@ -10,7 +10,9 @@ from typing import Any, BinaryIO
 
 from mmduet.io.errors import DataError
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE_PARENT = PACKAGE.parent
+CONFIGS = PACKAGE / 'configs'
 _PARTIAL = '.partial'
 _BLOCK = 1 << 20
 # Leaves room for a suffix in the 255 bytes that file systems allow.
@@ -20,12 +22,16 @@ _DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', re.IGNORECASE)
 
 
 def find_file(name: str | Path) -> Path:
-    """Return the path itself if it exists, else the same path beside the package (``mmduet/...`` works from anywhere).
+    """Return the path itself if it exists, else the same path of the package: ``mmduet/...``, ``configs/...``, from any folder.
 
     Raises:
-        FileNotFoundError: neither exists; names both.
+        FileNotFoundError: neither exists; names both places.
     """
-    for path in (Path(name), PACKAGE_PARENT / name):
+    given = Path(name)
+    places = [given, PACKAGE_PARENT / given]
+    if given.parts[:1] == ('configs', ):
+        places.insert(1, PACKAGE / given)  # a checkout has a link beside the package, where its system can make links
+    for path in places:
         if path.exists():
             return path
     raise FileNotFoundError(f'{name}: not found from {Path.cwd()} nor in {PACKAGE_PARENT}')

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmduet.engine.config_tools import PATCHES, REPOSITORY, ConfigError, find_patch
+from mmduet.engine.config_tools import PATCHES, ConfigError, find_patch
+from mmduet.io.files import PACKAGE_PARENT
 from projects.ablation.records import Record, latest, record_key
 from projects.ablation.run import Run, identify, resolve
 
@@ -49,7 +50,7 @@ def find_experiments(names: Sequence[str] | None = None) -> dict[str, tuple[str,
     Raises:
         FileNotFoundError: a patch is not there; names the nearest.
     """
-    wanted = names or [FULL, *(path.stem for path in sorted((REPOSITORY / PATCHES).glob('*.py')))]
+    wanted = names or [FULL, *(path.stem for path in sorted(PATCHES.glob('*.py')))]
     return {Path(name).stem: () if name == FULL else (str(_find(name)), ) for name in wanted}
 
 
@@ -130,11 +131,11 @@ def describe_commit() -> str:
     """The commit of the checkout, with a plus where its code or configs were changed since; ``'unknown'`` without git."""
     try:
         commit = _git('rev-parse', '--short=10', 'HEAD')
-        return commit + ('+' if _git('status', '--porcelain', '--', 'mmduet', 'projects', 'configs') else '')
+        return commit + ('+' if _git('status', '--porcelain', '--', 'mmduet', 'projects') else '')
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(['git', *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(['git', *arguments], cwd=PACKAGE_PARENT, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -104,7 +104,7 @@ def test_what_is_no_model_is_named(folder, checkpoint, tmp_path):
     with pytest.raises(ConfigError, match=r'other\.pth holds no config, and is not of the authors'):
         PretrainedGrounder.from_pretrained(tmp_path / 'other.pth')
     with pytest.raises(CheckpointError, match=r'other\.pth is a checkpoint of another model than TransVG'):
-        PretrainedGrounder.from_pretrained(tmp_path / 'other.pth', config=ROOT / 'configs/transvg/transvg_refshapes.py')
+        PretrainedGrounder.from_pretrained(tmp_path / 'other.pth', config=ROOT / 'mmduet/configs/transvg/transvg_refshapes.py')
 
 
 @pytest.mark.parametrize(('change', 'message'), [

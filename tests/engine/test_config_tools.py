@@ -4,7 +4,6 @@ import pytest
 from mmengine.config import Config
 
 from mmduet.engine.config_tools import (
-    REPOSITORY,
     ConfigError,
     anchor_data_roots,
     apply_options,
@@ -19,6 +18,7 @@ from mmduet.engine.config_tools import (
     set_splits,
     walk,
 )
+from tests.shared_data import ROOT
 
 
 def nested():
@@ -109,9 +109,9 @@ def test_a_config_of_the_repository_is_found_from_anywhere(monkeypatch, tmp_path
 def test_relative_data_roots_are_found_from_anywhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tests').mkdir()
-    cfg = Config(dict(a=dict(data_root='tests'), b=dict(data_root='configs'), c=dict(data_root='nowhere')))
+    cfg = Config(dict(a=dict(data_root='tests'), b=dict(data_root='docs'), c=dict(data_root='nowhere')))
     anchor_data_roots(cfg)
-    assert (cfg.a.data_root, cfg.b.data_root, cfg.c.data_root) == ('tests', str(REPOSITORY / 'configs'), 'nowhere')
+    assert (cfg.a.data_root, cfg.b.data_root, cfg.c.data_root) == ('tests', str(ROOT / 'docs'), 'nowhere')
 
 
 def test_a_walk_gives_outer_mappings_before_inner_ones():
@@ -161,7 +161,7 @@ def test_a_patch_changes_a_config_and_is_found_by_its_name_or_its_file(tmp_path,
     cfg = nested()
     apply_patch(cfg, 'mine.py')
     assert (cfg.model.student.encoders[1].depth, cfg.new.a) == (18, 1)
-    assert find_patch('text') == find_patch('configs/duet/ablation/text.py') == REPOSITORY / 'configs/duet/ablation/text.py'
+    assert find_patch('text') == find_patch('configs/duet/ablation/text.py') == ROOT / 'mmduet/configs/duet/ablation/text.py'
 
 
 def test_a_patch_that_is_not_there_is_none_or_does_not_fit_is_refused(tmp_path):

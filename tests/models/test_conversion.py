@@ -80,7 +80,7 @@ def _names_and_shapes(kit):
 @pytest.mark.parametrize(('kit', 'model', 'layout'), [('qrnet_swins_640_L20', 'qrnet_swin_s', QRNET),
                                                       ('clipvg_vitb16_224_L77', 'clip_vg_vit_b16', CLIP_VG)])
 def test_every_name_and_shape_of_the_authors_finds_its_place(kit, model, layout):
-    config = Config.fromfile(ROOT / f'configs/_base_/models/{model}.py')
+    config = Config.fromfile(ROOT / f'mmduet/configs/_base_/models/{model}.py')
     drop_pretrained(config)
     with torch.device('meta'):
         student = MODELS.build(config.model)

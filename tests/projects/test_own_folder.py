@@ -73,7 +73,7 @@ from mmengine.config import read_base
 from parts_of_a_user import BoxTeacher, CentreGrounder, NearSampler, QueryTerm
 
 with read_base():
-    from ...configs.duet.transvg_duet_refshapes import *
+    from mmduet.configs.duet.transvg_duet_refshapes import *
 
 model['student'].update(type=CentreGrounder)
 model['teacher'] = dict(type=BoxTeacher)

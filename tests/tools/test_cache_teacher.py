@@ -14,7 +14,7 @@ from tests.shared_data import ROOT
 from tests.tiny_cache import CONFIG, make_cache_root, write_cache
 
 tool = load_tool('cache_teacher')
-CACHED = str(ROOT / 'configs/duet/transvg_duet_cached_refshapes.py')
+CACHED = str(ROOT / 'mmduet/configs/duet/transvg_duet_cached_refshapes.py')
 
 
 @pytest.fixture(scope='module')

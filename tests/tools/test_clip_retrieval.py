@@ -4,7 +4,7 @@ from pathlib import Path
 from tests.load_tool import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = str(ROOT / 'configs/clip/clip_tiny_refshapes.py')
+CONFIG = str(ROOT / 'mmduet/configs/clip/clip_tiny_refshapes.py')
 
 
 def run(monkeypatch, *arguments):

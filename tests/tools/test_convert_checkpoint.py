@@ -46,7 +46,7 @@ def test_an_authors_checkpoint_becomes_a_file_that_gives_the_same_model(tmp_path
 
 def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_written(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
-    full_size = ROOT / 'configs/_base_/models/transvg_r50.py'
+    full_size = ROOT / 'mmduet/configs/_base_/models/transvg_r50.py'
     run = run_tool(TOOL, tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', full_size)
     assert run.returncode == 1
     assert 'does not fit TransVG' in run.stderr
@@ -55,7 +55,7 @@ def test_a_checkpoint_of_another_size_is_refused_by_the_config_and_nothing_is_wr
 
 def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
     _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
-    other = ROOT / 'configs/vltvg/vltvg_refshapes.py'
+    other = ROOT / 'mmduet/configs/vltvg/vltvg_refshapes.py'
     run = run_tool(TOOL, tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', other)
     assert run.returncode == 1
     assert 'does not fit VLTVG' in run.stderr and re.search(r'\d+ unexpected \(\w', run.stderr)

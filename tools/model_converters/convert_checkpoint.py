@@ -48,8 +48,8 @@ def check_against(config_file: str | Path, weights: dict, source: Path) -> None:
 
 def fitting_configs(layout: str, weights: dict, source: Path) -> str:
     """The sentence that says which configs of a layout's folder fit the weights."""
-    repository = Path(__file__).resolve().parents[2]
-    folder = repository / 'configs' / layout
+    from mmduet.io.files import CONFIGS
+    folder = CONFIGS / layout
     if not folder.is_dir():  # of weights that only start a student
         return f'It is a {layout} checkpoint.'
     fitting = []
@@ -58,7 +58,7 @@ def fitting_configs(layout: str, weights: dict, source: Path) -> str:
             check_against(file, weights, source)
         except ValueError:
             continue
-        fitting.append(str(file.relative_to(repository)))
+        fitting.append(str(file.relative_to(CONFIGS.parent)))
     fits = f'{", ".join(fitting)} would fit it' if fitting else f'no config of configs/{layout} fits it'
     return f'It is a {layout} checkpoint; {fits}.'
 

@@ -19,7 +19,7 @@ def study(tmp_path_factory):
 
 def test_experiments_are_patches_by_name_and_the_config_as_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    patches = ROOT / 'configs/duet/ablation'
+    patches = ROOT / 'mmduet/configs/duet/ablation'
     experiments = find_experiments()
     assert next(iter(experiments)) == 'full' and experiments['full'] == ()
     assert set(experiments) == {'full', *(path.stem for path in patches.glob('*.py'))}

@@ -6,10 +6,10 @@ from mmduet.models.losses import BoxLoss
 from projects.example_student.film_grounder import FiLMGrounder
 
 with read_base():
-    from ....configs._base_.datasets.refshapes import *
-    from ....configs._base_.default_runtime import *
-    from ....configs._base_.models.transvg_tiny import pretrain_excludes, visual_encoder  # noqa: F401
-    from ....configs._base_.schedules.refshapes import *
+    from mmduet.configs._base_.datasets.refshapes import *
+    from mmduet.configs._base_.default_runtime import *
+    from mmduet.configs._base_.models.transvg_tiny import pretrain_excludes, visual_encoder  # noqa: F401
+    from mmduet.configs._base_.schedules.refshapes import *
 
 max_epochs = 2
 train_cfg.update(max_epochs=max_epochs, val_interval=1)

@@ -4,6 +4,6 @@ from mmengine.config import read_base
 from projects.example_term.patch_cosine_term import PatchCosineTerm
 
 with read_base():
-    from ....configs.duet.transvg_duet_refshapes import *
+    from mmduet.configs.duet.transvg_duet_refshapes import *
 
 model['head']['terms'].update(patch=dict(type=PatchCosineTerm, weight=0.5))

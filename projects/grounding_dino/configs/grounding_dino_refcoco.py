@@ -8,9 +8,9 @@ from projects.grounding_dino.grounding_dino import GroundingDINOStudent
 from projects.grounding_dino.language_model import GroundingBert
 
 with read_base():
-    from ....configs._base_.datasets.refcoco_unc import *
-    from ....configs._base_.default_runtime import *
-    from ....configs._base_.schedules.transvg_90e import *
+    from mmduet.configs._base_.datasets.refcoco_unc import *
+    from mmduet.configs._base_.default_runtime import *
+    from mmduet.configs._base_.schedules.transvg_90e import *
 
 model = dict(
     type=GroundingDINOStudent,

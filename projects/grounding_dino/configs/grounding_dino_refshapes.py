@@ -6,9 +6,9 @@ from projects.grounding_dino.grounding_dino import GroundingDINOStudent
 from projects.grounding_dino.language_model import GroundingBert
 
 with read_base():
-    from ....configs._base_.datasets.refshapes import *
-    from ....configs._base_.default_runtime import *
-    from ....configs._base_.schedules.refshapes import *
+    from mmduet.configs._base_.datasets.refshapes import *
+    from mmduet.configs._base_.default_runtime import *
+    from mmduet.configs._base_.schedules.refshapes import *
 
 pretrain_excludes = ['refshapes']  # random weights have seen nothing
 # MMDetection's text layers have 256 channels whatever a config says, so the tiny one is slim elsewhere.

@@ -17,7 +17,7 @@ from tests.unset_weights import unset_weights
 
 @pytest.fixture(scope='module')
 def full_size():
-    config = Config.fromfile(ROOT / 'configs/_base_/models/clip_vg_vit_b16.py').model
+    config = Config.fromfile(ROOT / 'mmduet/configs/_base_/models/clip_vg_vit_b16.py').model
     config.pretrained = None
     with unset_weights():
         return MODELS.build(config).eval()
@@ -134,7 +134,7 @@ def test_it_starts_from_a_clip_as_open_clip_stores_it_in_full_or_half_precision(
 
 
 def test_the_tiny_recipe_starts_from_the_clip_that_ships_with_the_package():
-    config = Config.fromfile(ROOT / 'configs/_base_/models/clip_vg_tiny.py').model
+    config = Config.fromfile(ROOT / 'mmduet/configs/_base_/models/clip_vg_tiny.py').model
     student = MODELS.build(config)
     features = student(**student.data_preprocessor(make_batch()), mode='tensor')
     assert features.visual.shape == (2, 64, 8, 8)
@@ -179,7 +179,7 @@ def test_bfloat16_trains_and_answers_as_float32_does(tiny):
 
 
 def test_the_recipe_anneals_one_rate_by_a_cosine_at_224_pixels_and_never_mirrors():
-    config = Config.fromfile(ROOT / 'configs/clip_vg/clip_vg_refcoco.py')
+    config = Config.fromfile(ROOT / 'mmduet/configs/clip_vg/clip_vg_refcoco.py')
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.optim_wrapper.optimizer.lr)
     scheduler = config.param_scheduler[0]
     cosine = CosineAnnealingLR(optimizer, T_max=scheduler.T_max, eta_min=scheduler.eta_min)

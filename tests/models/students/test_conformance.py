@@ -19,7 +19,7 @@ from tests.shared_data import ROOT
 from tests.tiny_transvg import make_sample
 
 # The smallest recipe of each student: its base config for the embedded data set.
-CONFIGS = sorted((ROOT / 'configs/_base_/models').glob('*_tiny.py'))
+CONFIGS = sorted((ROOT / 'mmduet/configs/_base_/models').glob('*_tiny.py'))
 
 
 @cache

@@ -18,7 +18,7 @@ from tests.unset_weights import unset_weights
 
 @pytest.fixture(scope='module')
 def full_size():
-    config = Config.fromfile(ROOT / 'configs/_base_/models/qrnet_swin_s.py').model
+    config = Config.fromfile(ROOT / 'mmduet/configs/_base_/models/qrnet_swin_s.py').model
     config.pretrained = config.text_encoder.pretrained = None
     with unset_weights():
         return MODELS.build(config).eval()
@@ -175,7 +175,7 @@ def test_it_can_be_built_without_memory_for_its_weights():
 
 
 def test_the_recipe_trains_gates_at_the_full_rate_and_what_is_pretrained_at_a_tenth():
-    config = Config.fromfile(ROOT / 'configs/qrnet/qrnet_refcoco.py')
+    config = Config.fromfile(ROOT / 'mmduet/configs/qrnet/qrnet_refcoco.py')
     drop_pretrained(config)
     with torch.device('meta'):
         model = MODELS.build(config.model)

@@ -14,7 +14,7 @@ from tests.unset_weights import unset_weights
 
 @pytest.fixture(scope='module')
 def full_size():
-    config = Config.fromfile(ROOT / 'configs/_base_/models/transvg_r50.py').model
+    config = Config.fromfile(ROOT / 'mmduet/configs/_base_/models/transvg_r50.py').model
     config.pretrained = config.text_encoder.pretrained = None
     with unset_weights():
         return MODELS.build(config).eval()

@@ -11,7 +11,7 @@ from tests.shared_data import ROOT
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 from tests.unset_weights import repeated_weights
 
-BASE = ROOT / 'configs/_base_'
+BASE = ROOT / 'mmduet/configs/_base_'
 # Width, input size, feature size, text length, mean and std of red, and kernel of the resize.
 FAMILIES = {
     'siglip2_vit_b16': (768, (224, 224), (14, 14), 64, 0.5, 0.5, 'bicubic'),
