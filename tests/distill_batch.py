@@ -65,7 +65,7 @@ def make_batch(batch: int = 2, others: bool = False, box: tuple[float, float, fl
     if others:
         for count, sample in enumerate(samples):
             sample.distractors = InstanceData(bboxes=torch.tensor([[24.0, 5.0, 36.0, 15.0]]).repeat(count, 1))
-    images = [torch.zeros(3, CANVAS.height, CANVAS.width, dtype=torch.uint8)] * batch
+    images = [torch.zeros(3, CANVAS.height, CANVAS.width, dtype=torch.uint8) for _ in samples]
     made: GroundingBatch = GroundingDataPreprocessor()({'inputs': images, 'data_samples': samples}, True)['batch']
     return made
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from mmduet.datasets import GroundingDataset, grounding_collate
+from mmduet.datasets import GroundingDataset, ImageGroupSampler, grounding_collate
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.structures import GroundingBatch, TeacherTargets
@@ -71,6 +71,9 @@ def build_dataset(root: Path, *transforms: dict[str, Any], **changes: Any) -> Gr
 def ask(teacher: BaseTeacher, dataset: GroundingDataset, required: Set[str],
         share: bool = False) -> tuple[TeacherTargets, GroundingBatch]:
     """What a teacher gives about all of a data set, as one batch; and that batch, whose expressions may share images."""
-    data = grounding_collate([dataset[index] for index in range(len(dataset))])
-    batch = GroundingDataPreprocessor()(data, training=not share)['batch']
+    if share:
+        items = dataset.__getitems__(sorted(ImageGroupSampler(dataset, expressions_per_image=99, shuffle=False, seed=0)))
+    else:
+        items = [dataset[index] for index in range(len(dataset))]
+    batch = GroundingDataPreprocessor()(grounding_collate(items))['batch']
     return teacher(batch, required), batch

@@ -1,6 +1,7 @@
 """From images and expressions to boxes, in two lines."""
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from rich.progress import track
@@ -17,6 +18,8 @@ from torch import nn
 from mmduet.apis.image_inputs import ChannelOrder, ImageInput, list_images, pair
 from mmduet.apis.pretrained import PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
+from mmduet.datasets import grounding_collate
+from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.registry import INFERENCERS
 
@@ -107,7 +110,7 @@ class GroundingInferencer(BaseInferencer):
             batches = track(batches, description='Grounding', total=count)
         results, samples = GroundingResults(), []
         for batch in batches:
-            answers = self.forward(self.collate_fn([self._prepare(*query) for query in batch]))
+            answers = self.forward(self.collate_fn(self._prepare(batch)))
             if return_datasamples:
                 samples += answers
             else:
@@ -127,8 +130,16 @@ class GroundingInferencer(BaseInferencer):
         if batch:
             yield batch
 
-    def _prepare(self, image: ImageInput, pixels: np.ndarray[Any, Any], text: str) -> Any:
-        return self.pipeline({'img': pixels, 'img_path': image.name, 'text': text, 'expression_id': text, 'flip': False})
+    def _prepare(self, batch: Sequence[Query]) -> list[dict[str, Any]]:
+        """Items of a batch; expressions about an image share the view of it."""
+        items = []
+        for _, queries in groupby(batch, key=lambda query: id(query[1])):
+            (image, pixels, text), *others = queries
+            results = {'img': pixels, 'img_path': image.name, 'text': text, 'expression_id': text, 'flip': False}
+            if others:
+                results['companions'] = [{'text': other, 'expression_id': other} for _, _, other in others]
+            items += run_pipeline(results, self.pipeline.transforms)
+        return items
 
     def forward(self, inputs: Any, **_: Any) -> list[DetDataSample]:
         """Samples with ``pred_instances`` of a collated batch."""
@@ -167,7 +178,7 @@ class GroundingInferencer(BaseInferencer):
         return optimise_for_cpu(model) if self.device.type == 'cpu' else model
 
     def _init_collate(self, cfg: Any) -> Callable[..., Any]:
-        return pseudo_collate
+        return grounding_collate
 
     def _init_pipeline(self, cfg: Any) -> Callable[..., Any]:
         return Compose(self.grounder.description.test_pipeline)

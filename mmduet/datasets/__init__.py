@@ -3,7 +3,7 @@ from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_an
 from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.joint_dataset import JointDataset
-from mmduet.datasets.samplers import EpochSampler, ImageOrderSampler
+from mmduet.datasets.samplers import EpochSampler, ImageGroupSampler, ImageOrderSampler
 from mmduet.datasets.transforms.color import ColorJitter, RandomBlur
 from mmduet.datasets.transforms.geometry import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
 from mmduet.datasets.transforms.load_image import LoadImage
@@ -13,7 +13,7 @@ from mmduet.io.images import decode_image, read_image
 
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
-    'ImageError', 'ImageOrderSampler', 'JointDataset', 'LoadImage', 'PackGroundingInputs', 'PlaceOnCanvas',
+    'ImageError', 'ImageGroupSampler', 'ImageOrderSampler', 'JointDataset', 'LoadImage', 'PackGroundingInputs', 'PlaceOnCanvas',
     'QuickResizeLongSide', 'RandomBlur', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_image',
     'grounding_collate', 'read_annotations', 'read_image', 'write_annotations',
 ]

@@ -1,12 +1,13 @@
-"""Items to a batch that travels from a worker process in two pieces of shared memory instead of hundreds."""
+"""Items to a batch, made in a worker process, that travels in two pieces of shared memory instead of hundreds."""
 import io
 import pickle
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.dataset import pseudo_collate
 from torch import Tensor
+
+from mmduet.structures import draw_canvases
 
 Batch = dict[str, Any]
 
@@ -59,5 +60,29 @@ def _unpack(content: bytes, flat: dict[torch.dtype, Tensor], forms: Sequence[tup
 
 
 def grounding_collate(items: Sequence[Batch]) -> PackedBatch:
-    """Make a batch of lists, as MMEngine's ``pseudo_collate`` does: ``inputs`` of images, ``data_samples`` of samples."""
-    return PackedBatch(pseudo_collate(items))
+    """Make a batch of B expressions about U images; items whose ``inputs`` are one tensor share it.
+
+    Returns:
+        ``inputs``, (U, 3, S, S) uint8 canvases with the images on them; ``image_index``, the image of each expression;
+        ``data_samples``, of the B expressions.
+
+    Raises:
+        ValueError: an image does not fit its sample's canvas; names it.
+
+    >>> import torch
+    >>> from mmdet.structures import DetDataSample
+    >>> from mmduet.datasets import grounding_collate
+    >>> from mmduet.structures import Canvas
+    >>> canvas, image = Canvas(size=8, left=0, top=2, width=8, height=4, scale_x=1, scale_y=1), torch.ones(3, 4, 8).byte()
+    >>> samples = [DetDataSample(metainfo=dict(text=text, img_path='a.jpg', canvas=canvas)) for text in ('a cup', 'a plate')]
+    >>> batch = grounding_collate([dict(inputs=image, data_samples=sample) for sample in samples])
+    >>> tuple(batch['inputs'].shape), batch['image_index']
+    ((1, 3, 8, 8), [0, 0])
+    """
+    known: dict[int, int] = {}
+    index = [known.setdefault(id(item['inputs']), len(known)) for item in items]
+    shown = [items[index.index(number)] for number in range(len(known))]
+    samples = [item['data_samples'] for item in items]
+    canvases = draw_canvases([item['inputs'] for item in shown], [item['data_samples'].canvas for item in shown],
+                             [item['data_samples'].get('img_path', 'image') for item in shown])
+    return PackedBatch(inputs=canvases, image_index=index, data_samples=samples)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import NO_BOX, AnnotationStore, Box, annotation_lines, box_problem
+from mmduet.datasets.grouped_index import group_of
 from mmduet.datasets.manifest import read_manifest, split_files
+from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
 from mmduet.registry import DATASETS, TRANSFORMS
@@ -29,8 +31,9 @@ class GroundingDataset(Dataset[Item]):
     Nothing is replaced or dropped: an image that cannot be read raises. In training a box is clipped to its image, to no less
     than a pixel, and the boxes this changed are counted in one message; in evaluation the official box is kept.
 
-    An item is drawn from (seed, epoch, index) alone, so it does not depend on workers, ranks or a resume. Seed and epoch lie
-    in shared memory, where persistent workers see them change.
+    An item is drawn from (seed, epoch, index) alone, so it does not depend on workers, ranks or a resume; items of a group
+    (``ImageGroupSampler``) from that of the group's first. Seed and epoch lie in shared memory, where persistent workers see
+    them change.
 
     Args:
         data_root: folder with ``manifest.json`` and ``annotations/<split>.jsonl``.
@@ -87,32 +90,67 @@ class GroundingDataset(Dataset[Item]):
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Item:
-        results = self.describe(index)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, group in zip(indices, self._groups(indices), strict=True):
+            groups.setdefault(group, []).append(index)
+        items = {(group, member): item for group, wanted in groups.items()
+                 for member, item in zip(group, self._draw(group), strict=True) if member in wanted}
+        return [items[group, index] for index, group in zip(indices, self._groups(indices), strict=True)]
+
+    def _groups(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """The expressions that share a view with each of ``indices``, itself among them."""
+        if not self.test_mode:
+            return [group_of(index) for index in indices]
+        by_image: dict[str, list[int]] = {}
+        for index in dict.fromkeys(indices):
+            by_image.setdefault(self.annotations[index].image, []).append(index)
+        return [tuple(by_image[self.annotations[index].image]) for index in indices]
+
+    def _draw(self, group: Sequence[int]) -> list[Item]:
+        """Items of the expressions of a group, drawn from (seed, epoch, the first of them)."""
+        first, *others = group
+        results, sizes = self.describe(first), self.annotations.sizes
+        if others:
+            results['companions'] = [self._describe_expression(index) for index in others]
         try:
-            for transform in self.pipeline:
-                results = transform(results)
+            if odd := [index for index in others if tuple(sizes[index]) != tuple(sizes[first])]:
+                raise ImageError(f'{results["img_path"]} has {sizes[first][0]} x {sizes[first][1]} pixels by one annotation '
+                                 f'and {sizes[odd[0]][0]} x {sizes[odd[0]][1]} by that of '
+                                 f'{self.annotations[odd[0]].expression_id}')
+            items = run_pipeline(results, self.pipeline)
         except ImageError as error:
-            annotation = self.annotations[index]
+            annotation = self.annotations[first]
             raise ImageError(f'{error} (expression {annotation.expression_id} of split {annotation.split})') from error
         if self._encode is not None:
-            sample = results['data_samples']
-            sample.set_metainfo({'token_ids': self._encode(sample.text)})
-        return results
+            for item in items:
+                item['data_samples'].set_metainfo({'token_ids': self._encode(item['data_samples'].text)})
+        return items
+
+    def image_of(self, index: int) -> str:
+        """The image that an expression is about, by a name that is equal for equal images."""
+        return self.annotations[index].image
 
     def describe(self, index: int) -> Item:
         """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
         annotation = self.annotations[index]
         seed, epoch = self._state.tolist()
+        return {'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
+                'height': annotation.height, 'width': annotation.width, 'flip': False,
+                'dataset_name': self.metainfo['dataset_name'], 'rng': np.random.default_rng([seed, epoch, index]),
+                **self._describe_expression(index)}
+
+    def _describe_expression(self, index: int) -> Item:
+        """What is an expression's own."""
+        annotation = self.annotations[index]
         target = annotation.box or NO_BOX
         box = np.array(target if self.test_mode else clip_box(target, annotation.width, annotation.height))
-        results: Item = {
-            'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
-            'height': annotation.height, 'width': annotation.width, 'text': annotation.expression,
-            'expression_id': annotation.expression_id, 'box': box if annotation.box else None, 'flip': False,
-            'split': annotation.split, 'dataset_name': self.metainfo['dataset_name'],
-            'data_hash': self.annotations.hashes[annotation.split],
-            'rng': np.random.default_rng([seed, epoch, index]),
-        }
+        results: Item = {'text': annotation.expression, 'expression_id': annotation.expression_id,
+                         'box': box if annotation.box else None, 'split': annotation.split,
+                         'data_hash': self.annotations.hashes[annotation.split]}
         if self.test_mode and annotation.boxes is not None:
             results['accepted_boxes'] = np.array(annotation.boxes)
         if self._objects is not None:

@@ -1,5 +1,6 @@
 """Training on several data sets at once, without the images that any of them is tested on."""
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from mmengine.logging import print_log
 from torch.utils.data import ConcatDataset, Subset
 
 from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item
+from mmduet.datasets.grouped_index import GroupedIndex, group_of
 from mmduet.datasets.leakage import ImageKey, collection_of, evaluation_images, image_key
 from mmduet.io.errors import DataError
 from mmduet.registry import DATASETS
@@ -33,12 +35,38 @@ class JointDataset(ConcatDataset[Item]):
             raise DataError('a joint data set needs at least one data set')
         self.parts: list[GroundingDataset] = [DATASETS.build(dataset) for dataset in datasets]
         excluded = evaluation_images(exclude)
-        super().__init__([Subset(part, _kept(part, excluded)) for part in self.parts])
+        self._kept = [_kept(part, excluded) for part in self.parts]
+        super().__init__([Subset(part, kept) for part, kept in zip(self.parts, self._kept, strict=True)])
         if not len(self):
             raise DataError('nothing is left to train on: every image of the joint data set is excluded')
         self.metainfo: dict[str, Any] = {
             'dataset_name': '+'.join(part.metainfo['dataset_name'] for part in self.parts),
             'splits': [split for part in self.parts for split in part.metainfo['splits']]}
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        """See ``GroundingDataset.__getitems__``; a group lies in one data set."""
+        wanted: dict[int, list[tuple[int, GroupedIndex]]] = {}
+        for position, index in enumerate(indices):
+            number, inner = self._locate(index)
+            group = tuple(self._locate(member)[1] for member in group_of(index))
+            wanted.setdefault(number, []).append((position, GroupedIndex(inner, group)))
+        items: list[Item] = [{}] * len(indices)
+        for number, members in wanted.items():
+            drawn = self.parts[number].__getitems__([index for _, index in members])
+            for (position, _), item in zip(members, drawn, strict=True):
+                items[position] = item
+        return items
+
+    def image_of(self, index: int) -> str:
+        """See ``GroundingDataset.image_of``; equal for images of one data set alone, which bring expressions of one kind."""
+        number, inner = self._locate(index)
+        return f'{number}/{self.parts[number].image_of(inner)}'
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """The data set of an expression, and its index there."""
+        number = bisect_right(self.cumulative_sizes, index)
+        before = self.cumulative_sizes[number - 1] if number else 0
+        return number, self._kept[number][index - before]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the augmentations of another epoch from now on, in every worker."""

@@ -9,44 +9,35 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmduet.structures import Canvas, Source, View
+from mmduet.structures import Source, View, draw_canvases
 from mmduet.structures.boxes import xyxy_to_cxcywh
 
 
-def find_images(images: Sequence[Tensor], samples: Sequence[Any], share: bool) -> tuple[list[int], list[int]]:
-    """Which expression brings each of U images, and which image each of B expressions is about, in order of first use.
+def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index: Sequence[int] | None
+                ) -> tuple[Tensor, list[int], list[int]]:
+    """(U, 3, S, S) uint8 canvases, which image each of B expressions is about, and which expression is the first of each image.
 
     Args:
-        images: B of (3, h, w) uint8.
-        share: expressions about the same view of the same file share one image, if its bytes are equal too.
-    """
-    first: list[int] = []
-    owner: list[int] = []
-    known: dict[tuple[Any, ...], int] = {}
-    for number, (image, sample) in enumerate(zip(images, samples, strict=True)):
-        key = (sample.img_path, sample.canvas, sample.get('flip'), sample.get('crop_window')) if share else (number, )
-        if key not in known or not torch.equal(images[first[known[key]]], image):
-            known[key] = len(first)
-            first.append(number)
-        owner.append(known[key])
-    return first, owner
-
-
-def draw_canvases(images: Sequence[Tensor], samples: Sequence[Any]) -> Tensor:
-    """(U, 3, S, S) uint8 canvases with (3, h, w) uint8 images on them, 0 at padding.
+        images: (U, 3, S, S) canvases, as ``grounding_collate`` draws them, or (3, h, w) images: U with an ``index``, B without;
+            where some of B are one tensor, it is one image.
+        samples: of the B expressions.
+        index: image of each expression; None where each brings its own.
 
     Raises:
-        ValueError: an image whose size is not that of its sample's canvas content, or canvases of several sizes.
+        ValueError: numbers of images and expressions do not fit.
     """
-    size = samples[0].canvas.size
-    pixels = torch.zeros(len(images), 3, size, size, dtype=torch.uint8)
-    for square, image, sample in zip(pixels, images, samples, strict=True):
-        canvas: Canvas = sample.canvas
-        if tuple(image.shape) != (3, canvas.height, canvas.width) or canvas.size != size:
-            raise ValueError(f'{sample.img_path}: image {tuple(image.shape)} does not fit its {canvas} on a canvas of '
-                             f'{size} px')
-        square[:, canvas.top:canvas.top + canvas.height, canvas.left:canvas.left + canvas.width] = image
-    return pixels
+    if index is None:
+        known: dict[int, int] = {}
+        index = [known.setdefault(id(image), len(known)) for image in images] if isinstance(images, Sequence) else \
+            list(range(len(images)))
+        images = [images[index.index(number)] for number in range(len(known))] if known else images
+    first = [index.index(number) if number in index else -1 for number in range(len(images))]
+    if len(index) != len(samples) or -1 in first or max(index) >= len(images):
+        raise ValueError(f'{len(images)} images and the index {list(index)} do not fit {len(samples)} expressions')
+    if not isinstance(images, Tensor):
+        images = draw_canvases(images, [samples[number].canvas for number in first],
+                               [samples[number].img_path for number in first])
+    return images, list(index), first
 
 
 def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], list[Tensor]]:

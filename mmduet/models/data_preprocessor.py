@@ -18,8 +18,9 @@ BOOLEANS = ('text_padding', 'has_box', 'has_other', 'whole')
 class GroundingDataPreprocessor(BaseDataPreprocessor):
     """Make the batch: images on normalised zero canvases, token ids, targets, by three copies to the device.
 
-    Images travel as bytes. In evaluation, expressions about the same image share it; in training each has its own, so that
-    batch norm counts it once for each.
+    Images travel as bytes. Expressions whose image is one tensor, or by ``image_index`` the same, share it: in evaluation all
+    about an image, in training those of a group (``ImageGroupSampler``), so that it is encoded once for all of them. Batch norm
+    then counts it once.
 
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
@@ -48,16 +49,22 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         self.tokenizer: Tokenizer | None = None
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Turn ``inputs``, a list of (3, h, w) uint8 RGB images, and ``data_samples`` into ``{'batch': GroundingBatch}``.
+        """Turn what ``grounding_collate`` made into ``{'batch': GroundingBatch}``.
+
+        Args:
+            data: ``inputs``, (U, 3, S, S) uint8 RGB canvases, or a list of (3, h, w) uint8 RGB images; ``data_samples``, of
+                the B expressions; ``image_index``, the image of each, left out where U = B or where images of the list are
+                one tensor.
+            training: whether every expression must have a target.
 
         Raises:
             ValueError: an image does not fit its canvas, or, in training, an expression has no target; names it.
         """
         samples = data['data_samples']
-        first, owner = batching.find_images(data['inputs'], samples, share=not training)
+        canvases, owner, first = batching.find_images(data['inputs'], samples, data.get('image_index'))
         shown = [samples[number] for number in first]
         targets, others = batching.place_boxes(samples, required=training)
-        per_image, has_other, listed = batching.group_others(others, samples, owner, len(first))
+        per_image, has_other, listed = batching.group_others(others, samples, owner, len(canvases))
         boxes, has_box = batching.stack_rows(targets)
         identity, text = batching.identify(samples), self._tokenize(samples)
         content, index = stack_contents([sample.canvas for sample in shown]), torch.tensor(owner)
@@ -67,7 +74,6 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
                                            'has_other': has_other, 'image': identity['image'], 'whole': identity['whole']},
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
-        canvases = batching.draw_canvases([data['inputs'][number] for number in first], shown)
         size = canvases.shape[-1]
         return {'batch': GroundingBatch(
             pixels=self._normalise(canvases.to(self.device, non_blocking=True), integers['content']),

@@ -52,6 +52,24 @@ class Canvas:
         return (cxcywh_to_xyxy(boxes) * self.size - offset) / scale
 
 
+def draw_canvases(images: Sequence[Tensor], canvases: Sequence[Canvas], names: Sequence[str]) -> Tensor:
+    """(U, 3, S, S) uint8 canvases with (3, h, w) uint8 images on them, 0 at padding.
+
+    Args:
+        names: of the images, for the error.
+
+    Raises:
+        ValueError: an image whose size is not that of its canvas' content, or canvases of several sizes.
+    """
+    size = canvases[0].size
+    pixels = torch.zeros(len(images), 3, size, size, dtype=torch.uint8)
+    for square, image, canvas, name in zip(pixels, images, canvases, names, strict=True):
+        if tuple(image.shape) != (3, canvas.height, canvas.width) or canvas.size != size:
+            raise ValueError(f'{name}: image {tuple(image.shape)} does not fit its {canvas} on a canvas of {size} px')
+        square[:, canvas.top:canvas.top + canvas.height, canvas.left:canvas.left + canvas.width] = image
+    return pixels
+
+
 def stack_contents(canvases: Sequence[Canvas]) -> Tensor:
     """(B, 4) pixel corners (left, top, right, bottom) of the content of each canvas, int64."""
     return torch.tensor([[c.left, c.top, c.left + c.width, c.top + c.height] for c in canvases], dtype=torch.int64)

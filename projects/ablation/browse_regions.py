@@ -89,7 +89,7 @@ def browse(args: argparse.Namespace) -> None:
             count_batch(samplers, facts, batch, targets, step)
             if args.out is not None and len(tiles) < args.count:
                 regions = sample(samplers[args.samplers[0]], targets, batch, step)
-                tiles += draw_batch(regions, data['inputs'], batch)
+                tiles += draw_batch(regions, batch)
     print(format_table(facts))
     if args.out is not None:
         save_sheet(tiles[:args.count], args.out)
@@ -114,14 +114,16 @@ def count_batch(samplers: dict[str, Any], facts: dict[str, 'RegionFacts'], batch
         facts[name].add(sample(sampler, targets, batch, step), batch.target_boxes, batch.other_boxes, similarity)
 
 
-def draw_batch(regions: Any, images: Sequence[Any], batch: Any) -> list[Any]:
+def draw_batch(regions: Any, batch: Any) -> list[Any]:
     """A tile for each expression of a batch, with the regions that were drawn."""
     from PIL import Image, ImageDraw, ImageFont
 
     from mmduet.structures.boxes import cxcywh_to_xyxy
     tiles = []
-    for k, (image, view, text) in enumerate(zip(images, batch.views, batch.texts, strict=True)):
-        canvas = view.canvas
+    images = (batch.images() * 255).round().byte()
+    for k, (owner, text) in enumerate(zip(batch.image_index.tolist(), batch.texts, strict=True)):
+        canvas = batch.views[owner].canvas
+        image = images[owner, :, canvas.top:canvas.top + canvas.height, canvas.left:canvas.left + canvas.width]
         side, scale = max(canvas.width, canvas.height), TILE / max(canvas.width, canvas.height)
         tile = Image.new('RGB', (TILE, TILE + CAPTION), PAPER)
         content = Image.fromarray(image.permute(1, 2, 0).numpy())

@@ -1,5 +1,6 @@
 import pickle
 
+import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
@@ -26,15 +27,17 @@ class Items(Dataset):
 
 
 def check(batch):
-    assert [tuple(image.shape) for image in batch['inputs']] == [(3, 1, 4), (3, 2, 4), (3, 3, 4)]
-    assert [int(image.max()) for image in batch['inputs']] == [0, 1, 2]
+    assert batch['inputs'].shape == (3, 3, 8, 8) and batch['inputs'].dtype == torch.uint8 and batch['image_index'] == [0, 1, 2]
+    # Item k is k everywhere on k + 1 rows of 4 pixels, the rest is padding.
+    assert batch['inputs'].sum(dim=(1, 2, 3)).tolist() == [0, 3 * 2 * 4, 2 * 3 * 3 * 4]
+    assert batch['inputs'][2, :, :3, :4].unique().tolist() == [2]
     assert [sample.text for sample in batch['data_samples']] == ['cup 0', 'cup 1', 'cup 2']
     assert [sample.gt_instances.bboxes[0, 0].item() for sample in batch['data_samples']] == [0, 1, 2]
     assert [len(sample.distractors) for sample in batch['data_samples']] == [0, 1, 2]
     assert batch['data_samples'][2].canvas.height == 3
 
 
-def test_a_batch_holds_lists_of_images_and_samples():
+def test_a_batch_holds_canvases_and_samples():
     check(grounding_collate([Items()[k] for k in range(3)]))
 
 
@@ -44,7 +47,24 @@ def test_a_batch_that_travelled_is_the_same_and_a_plain_dict():
     check(batch)
 
 
-def test_all_images_of_a_batch_arrive_in_one_piece_of_memory():
+def test_a_batch_arrives_from_a_worker_in_one_piece_of_memory_for_each_type():
     (batch, ) = DataLoader(Items(), batch_size=3, num_workers=1, collate_fn=grounding_collate)
     check(batch)
-    assert len({image.untyped_storage().data_ptr() for image in batch['inputs']}) == 1
+    samples = batch['data_samples']
+    floats = [part.bboxes for sample in samples for part in (sample.gt_instances, sample.distractors)]
+    assert len({tensor.untyped_storage().data_ptr() for tensor in floats}) == 1
+
+
+def test_items_with_one_image_bring_it_once():
+    items = [item(k) for k in range(4)]
+    items[2]['inputs'] = items[0]['inputs']
+    items[3]['inputs'] = items[1]['inputs'].clone()
+    batch = grounding_collate(items)
+    assert batch['inputs'].shape == (3, 3, 8, 8) and batch['image_index'] == [0, 1, 0, 2]
+
+
+def test_an_image_that_does_not_fit_is_named():
+    wrong = item(1)
+    wrong['inputs'] = wrong['inputs'][:, :2]
+    with pytest.raises(ValueError, match=r'image: image \(3, 2, 4\) does not fit'):
+        grounding_collate([item(0), wrong])

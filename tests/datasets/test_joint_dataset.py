@@ -9,6 +9,7 @@ from mmduet.datasets import (
     PlaceOnCanvas,
     ResizeLongSide,
 )
+from mmduet.datasets.grouped_index import GroupedIndex
 from mmduet.io.errors import DataError
 from tests.tiny_data import line, make_data_root, write_photo
 
@@ -53,6 +54,21 @@ def test_the_tokenizer_reaches_every_part(roots):
     joint = JointDataset([{**part, 'pipeline': pack} for part in parts(*roots[:2])])
     joint.set_tokenizer(lambda expression: [len(expression)])
     assert [joint[k]['data_samples'].token_ids for k in range(2)] == [[8], [8]]
+
+
+def test_groups_of_every_part_are_drawn_in_the_order_of_the_batch(tmp_path):
+    pack = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
+            dict(type=PackGroundingInputs)]
+    records = [line(expression_id=str(k), expression=f'cup {k}') for k in range(3)]
+    joint = JointDataset([{**part, 'pipeline': pack} for part in parts(
+        make_data_root(tmp_path / 'a', records), make_data_root(tmp_path / 'b', records))])
+    assert [joint.image_of(index) for index in range(6)] == ['0/a.png'] * 3 + ['1/a.png'] * 3
+    one, other = (5, 3), (0, 2)
+    indices = [GroupedIndex(5, one), GroupedIndex(0, other), GroupedIndex(3, one), 1]
+    items = joint.__getitems__(indices)
+    assert [item['data_samples'].text for item in items] == ['cup 2', 'cup 0', 'cup 0', 'cup 1']
+    assert [item['data_samples'].img_path.split('/')[-3] for item in items] == ['b', 'a', 'b', 'a']
+    assert items[0]['inputs'] is items[2]['inputs'] and len({id(item['inputs']) for item in items}) == 3
 
 
 def test_nothing_to_train_on_is_refused(roots):

@@ -9,7 +9,7 @@ from mmduet.datasets import JointDataset
 from mmduet.models import batching
 from mmduet.structures import Canvas, TargetIdentity
 from tests.tiny_grounder import make_data_root
-from tests.tiny_transvg import make_batch, make_sample
+from tests.tiny_transvg import make_sample
 
 # An image of 100 x 50 px.
 WHOLE = Canvas(size=64, left=0, top=4, width=50, height=25, scale_x=0.5, scale_y=0.5)
@@ -37,22 +37,33 @@ def same(*samples):
     return TargetIdentity(**batching.identify(samples)).same(0.5)
 
 
-def test_expressions_about_the_same_view_of_a_file_share_its_image():
-    samples = [make_sample(name, WHOLE, BOX, key=name) for name in 'abaa']
-    assert batching.find_images(images_of(1, 2, 1, 1), samples, share=True) == ([0, 1], [0, 1, 0, 0])
-    assert batching.find_images(images_of(1, 2, 1, 1), samples, share=False) == ([0, 1, 2, 3], [0, 1, 2, 3])
+def named(*names):
+    return [make_sample(name, WHOLE, BOX, key=name) for name in names]
 
 
-@pytest.mark.parametrize('change', [dict(canvas=LARGER), dict(flip=True), dict(crop_window=(0, 0, 5, 5)), dict(img_path='x')])
-def test_another_view_or_file_is_another_image(change):
-    samples = [make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX)]
-    samples[1].set_metainfo(change)
-    assert batching.find_images(images_of(1, 1), samples, share=True)[1] == [0, 1]
+def test_expressions_whose_image_is_one_tensor_share_it():
+    first, second = images_of(1, 2)
+    canvases, index, owners = batching.find_images([first, second, first, first], named(*'abaa'), None)
+    assert (index, owners) == ([0, 1, 0, 0], [0, 1]) and canvases.shape == (2, 3, 64, 64)
+    assert canvases[:, 0, 4, 0].tolist() == [1, 2] and canvases[0].float().sum() == 3 * 25 * 50
 
 
-def test_samples_that_say_the_same_of_other_bytes_do_not_share():
-    samples = [make_sample('a', WHOLE, BOX), make_sample('b', WHOLE, BOX)]
-    assert batching.find_images(images_of(1, 2), samples, share=True)[1] == [0, 1]
+def test_equal_images_that_nobody_declared_one_are_not_compared():
+    assert batching.find_images(images_of(1, 1), named('a', 'a'), None)[1:] == ([0, 1], [0, 1])
+
+
+def test_a_declared_index_says_which_image_an_expression_is_about():
+    assert batching.find_images(images_of(1, 2), named(*'abb'), [0, 1, 1])[1:] == ([0, 1, 1], [0, 1])
+    drawn = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    canvases, index, owners = batching.find_images(drawn, named(*'bab'), [1, 0, 1])
+    assert canvases is drawn and (index, owners) == ([1, 0, 1], [1, 0])
+    assert batching.find_images(drawn, named('a', 'b'), None)[1:] == ([0, 1], [0, 1])
+
+
+@pytest.mark.parametrize('index', [[0, 1], [0, 0, 0], [0, 2, 1], None])
+def test_an_index_that_does_not_fit_is_refused(index):
+    with pytest.raises(ValueError, match=r'2 images and the index .* do not fit 3 expressions'):
+        batching.find_images(images_of(1, 2), named(*'abc'), index)
 
 
 def test_targets_and_other_boxes_land_on_the_canvas_by_one_conversion_each(monkeypatch):
@@ -167,16 +178,6 @@ def test_a_source_tells_a_cache_what_to_look_for():
     assert (source.dataset, source.split, source.expression_id, source.data_hash, source.objects_hash, source.others) == (
         'tiny', 'val', '7', 'abc', 'def', ((0, 3), ))
     assert batching.source_of(make_sample('a', WHOLE, BOX), ()).dataset is None
-
-
-def test_an_image_that_does_not_fit_its_canvas_is_named():
-    batch = make_batch()
-    batch['inputs'][1] = batch['inputs'][1][:, :10]
-    with pytest.raises(ValueError, match=r'b\.jpg: image \(3, 10, 32\) does not fit'):
-        batching.draw_canvases(batch['inputs'], batch['data_samples'])
-    with pytest.raises(ValueError, match='on a canvas of 64 px'):
-        batching.draw_canvases(batch['inputs'][:1] * 2, [batch['data_samples'][0], make_sample('c', Canvas(
-            size=128, left=0, top=8, width=64, height=48, scale_x=0.5, scale_y=0.5), BOX)])
 
 
 def test_tensors_that_move_together_keep_their_values_and_shapes():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmduet.datasets import grounding_collate
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import HashingTokenizer
 from mmduet.registry import MODELS
@@ -31,11 +32,16 @@ def test_statistics_are_no_part_of_a_checkpoint():
     assert GroundingDataPreprocessor().state_dict() == {}
 
 
-@pytest.mark.parametrize(('training', 'images'), [(False, 1), (True, 2)])
-def test_expressions_share_an_image_in_evaluation_alone(training, images):
-    data = make_batch()
-    twice = {'inputs': data['inputs'][:1] * 2, 'data_samples': [make_batch()['data_samples'][0] for _ in range(2)]}
-    assert len(GroundingDataPreprocessor()(twice, training)['batch'].pixels) == images
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('collated', [False, True])
+def test_expressions_share_the_image_that_is_one_tensor(training, collated):
+    image, samples = make_batch()['inputs'][0], [make_batch()['data_samples'][0] for _ in range(3)]
+    images = [image, image.clone(), image]
+    data = {'inputs': images, 'data_samples': samples} if not collated else grounding_collate(
+        [{'inputs': image, 'data_samples': sample} for image, sample in zip(images, samples, strict=True)])
+    batch = GroundingDataPreprocessor()(data, training)['batch']
+    assert batch.pixels.shape == (2, 3, 64, 64) and batch.image_index.tolist() == [0, 1, 0]
+    assert torch.equal(batch.pixels[0], batch.pixels[1])
 
 
 def test_token_ids_are_the_tokenizers_unless_the_worker_made_them():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmduet.structures import Canvas, from_content, padding_mask, stack_contents, to_content
+from mmduet.structures import Canvas, draw_canvases, from_content, padding_mask, stack_contents, to_content
 
 # An image of 100 x 50 px at half size on a canvas of 64 px.
 CANVAS = Canvas(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5)
@@ -19,6 +19,21 @@ def test_content_off_the_canvas_is_refused(change):
     fields = dict(size=64, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5)
     with pytest.raises(ValueError, match='content'):
         Canvas(**{**fields, **change})
+
+
+def test_images_are_drawn_where_they_lie():
+    drawn = draw_canvases([torch.full((3, 25, 50), 7, dtype=torch.uint8)], [CANVAS], ['a.jpg'])
+    assert drawn.shape == (1, 3, 64, 64) and drawn.dtype == torch.uint8
+    assert torch.equal(drawn[0, 0] == 7, ~padding_mask(stack_contents([CANVAS]), 64)[0]) and drawn.float().mean() < 7
+
+
+def test_an_image_that_does_not_fit_its_canvas_is_named():
+    good = torch.zeros(3, 25, 50, dtype=torch.uint8)
+    larger = Canvas(size=128, left=4, top=20, width=50, height=25, scale_x=0.5, scale_y=0.5)
+    with pytest.raises(ValueError, match=r'b\.jpg: image \(3, 10, 50\) does not fit'):
+        draw_canvases([good, good[:, :10]], [CANVAS, CANVAS], ['a.jpg', 'b.jpg'])
+    with pytest.raises(ValueError, match=r'b\.jpg: .* on a canvas of 64 px'):
+        draw_canvases([good, good], [CANVAS, larger], ['a.jpg', 'b.jpg'])
 
 
 def test_contents_are_corners_in_pixels():

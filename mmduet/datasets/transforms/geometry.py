@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmduet.datasets.transforms.direction_words import can_mirror, names_a_position, swap_sides
+from mmduet.datasets.transforms.shared_view import expressions_of
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 
@@ -45,7 +46,8 @@ class RandomTargetCrop(BaseTransform):
     are uniform between ``crop_range[0]`` and ``crop_range[1]``. The pixels are cut from the image itself, so that the later
     resize is the only resampling. The family's own test lets 1.65 % of its crops lose the target (it compares x with the row
     offset); here the cropped box must keep ``min_kept`` of its area, which is its IoU with the whole box. Expressions that
-    name a position (left, right, top, bottom, middle, as whole words) are never cropped.
+    name a position (left, right, top, bottom, middle, as whole words) are never cropped. Of expressions that share a view, none
+    may name a position, and the crop keeps every target.
 
     Args:
         prob: chance of trying, in [0, 1].
@@ -66,35 +68,37 @@ class RandomTargetCrop(BaseTransform):
         self.tries = tries
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Crop image, box and distractors, or leave them."""
+        """Crop image, boxes and distractors, or leave them."""
         rng: np.random.Generator = results['rng']
-        if rng.random() >= self.prob or names_a_position(results['text']):
+        expressions = expressions_of(results)
+        if rng.random() >= self.prob or any(names_a_position(expression['text']) for expression in expressions):
             return results
-        window = self._draw(rng, results['image_shape'], results['box'])
+        window = self._draw(rng, results['image_shape'], np.stack([expression['box'] for expression in expressions]))
         if window is None:
             return results
         left, top, width, height = window
         results['crop_window'] = _crop_window(results, left, top, width, height)
         results['img'] = results['img'][top:top + height, left:left + width]
         results['image_shape'] = (height, width)
-        results['box'] = crop_boxes(results['box'], left, top, width, height)
-        if results.get('distractors') is not None:
-            kept = crop_boxes(results['distractors'], left, top, width, height)
-            visible = _areas(kept) >= 1
-            results['distractors'] = kept[visible]
-            if 'distractor_index' in results:
-                results['distractor_index'] = results['distractor_index'][visible]
+        for expression in expressions:
+            expression['box'] = crop_boxes(expression['box'], left, top, width, height)
+            if expression.get('distractors') is not None:
+                kept = crop_boxes(expression['distractors'], left, top, width, height)
+                visible = _areas(kept) >= 1
+                expression['distractors'] = kept[visible]
+                if 'distractor_index' in expression:
+                    expression['distractor_index'] = expression['distractor_index'][visible]
         return results
 
-    def _draw(self, rng: np.random.Generator, shape: tuple[int, int], box: Boxes) -> tuple[int, int, int, int] | None:
-        """(left, top, width, height) of a crop that keeps the target; None where no try succeeded."""
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, int], boxes: Boxes) -> tuple[int, int, int, int] | None:
+        """(left, top, width, height) of a crop that keeps all (k, 4) targets; None where no try succeeded."""
         scale = rng.choice(self.short_sides) / min(shape)
         height, width = (self._draw_sides(rng, side, scale) for side in shape)
         left = (rng.random(self.tries) * (shape[1] - width + 1)).astype(np.int64)
         top = (rng.random(self.tries) * (shape[0] - height + 1)).astype(np.int64)
         low, high = np.stack([left, top], axis=1), np.stack([left + width, top + height], axis=1)
-        inside = np.concatenate([np.maximum(box[:2], low), np.minimum(box[2:], high)], axis=1)
-        good = np.flatnonzero(_areas(inside) >= self.min_kept * max(float(_areas(box)), 1e-9))
+        inside = np.concatenate([np.maximum(boxes[:, None, :2], low), np.minimum(boxes[:, None, 2:], high)], axis=2)
+        good = np.flatnonzero((_areas(inside) >= self.min_kept * np.maximum(_areas(boxes), 1e-9)[:, None]).all(axis=0))
         if not len(good):
             return None
         first = good[0]
@@ -172,7 +176,7 @@ class RandomFlip(BaseTransform):
     """Mirror the image left to right, its boxes with it, and exchange left and right in the words.
 
     An expression that speaks of figures or quoted writing, or that cannot be exchanged safely, is never mirrored (see
-    ``can_mirror``). Adds ``flip`` and ``swapped_words``, how many words were exchanged.
+    ``can_mirror``), nor what shares its view. Adds ``flip`` and ``swapped_words``, how many words were exchanged.
 
     Args:
         prob: chance of mirroring, in [0, 1].
@@ -185,13 +189,15 @@ class RandomFlip(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Mirror image, boxes and words, or leave them."""
-        if results['rng'].random() >= self.prob or not can_mirror(results['text']):
+        expressions = expressions_of(results)
+        if results['rng'].random() >= self.prob or not all(can_mirror(expression['text']) for expression in expressions):
             return results
         width = results['image_shape'][1]
         results['img'] = cv2.flip(np.ascontiguousarray(results['img']), 1)
-        results['box'] = mirror_boxes(results['box'], width)
-        if results.get('distractors') is not None:
-            results['distractors'] = mirror_boxes(results['distractors'], width)
-        results['text'], results['swapped_words'] = swap_sides(results['text'])
         results['flip'] = not results.get('flip', False)
+        for expression in expressions:
+            expression['box'] = mirror_boxes(expression['box'], width)
+            if expression.get('distractors') is not None:
+                expression['distractors'] = mirror_boxes(expression['distractors'], width)
+            expression['text'], expression['swapped_words'] = swap_sides(expression['text'])
         return results

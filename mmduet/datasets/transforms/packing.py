@@ -9,6 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmduet.datasets.transforms.shared_view import whole_results
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
@@ -64,11 +65,17 @@ class PackGroundingInputs(BaseTransform):
 
     ``gt_instances.bboxes`` (1, 4) and ``distractors.bboxes`` (n, 4), where the data set has them, are float32 xyxy in pixels
     of the image as augmented; ``distractors.index`` (n,) are their rows in the data set's list, of which a crop leaves some
-    out. Without a box (inference) there is no ``gt_instances``.
+    out. Without a box (inference) there is no ``gt_instances``. ``companions``, where there are any, are packed likewise, with
+    the same ``inputs``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pack one sample."""
+        """Pack one sample, or those of a view."""
+        inputs = to_planes(results['img'])
+        packed, *companions = ({'inputs': inputs, 'data_samples': self._sample(each)} for each in whole_results(results))
+        return {**packed, 'companions': companions} if companions else packed
+
+    def _sample(self, results: dict[str, Any]) -> DetDataSample:
         sample = DetDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
         if results.get('box') is not None:
             sample.gt_instances = InstanceData(bboxes=torch.tensor(results['box'][None], dtype=torch.float32))
@@ -76,4 +83,4 @@ class PackGroundingInputs(BaseTransform):
             sample.distractors = InstanceData(bboxes=torch.tensor(results['distractors'], dtype=torch.float32))
             if 'distractor_index' in results:
                 sample.distractors.index = torch.from_numpy(results['distractor_index'])
-        return {'inputs': to_planes(results['img']), 'data_samples': sample}
+        return sample

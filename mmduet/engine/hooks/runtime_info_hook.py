@@ -6,9 +6,10 @@ import torch
 from mmengine.dist import all_gather_object
 from mmengine.hooks import LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmduet.models.distill import DistillTerm
+from mmduet.datasets import ImageGroupSampler
+from mmduet.models.distill import DistillTerm, student_of
 from mmduet.registry import HOOKS
 
 HISTORY = 2000  # steps of each scalar that are kept; MMEngine keeps a million and copies them all at every step
@@ -40,9 +41,12 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         self._told = False
 
     def before_train(self, runner: Runner) -> None:
-        """Take over the logger's interval."""
+        """Take over the logger's interval; say what expressions that share an image save."""
         super().before_train(runner)
         self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
+        sampler = runner.train_dataloader.sampler
+        if isinstance(sampler, ImageGroupSampler) and sampler.expressions_per_image > 1:
+            runner.logger.info(describe_sharing(sampler, student_of(runner.plain_model)))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Tensor] | None = None) -> None:
@@ -89,6 +93,17 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
 def _refuse(*messages: str | None) -> None:
     if any(messages):
         raise NonFiniteLossError(next(filter(None, messages)))
+
+
+def describe_sharing(sampler: ImageGroupSampler, student: nn.Module) -> str:
+    """The sentence that says how often an image is encoded where expressions come in groups."""
+    k, count, views = sampler.expressions_per_image, len(sampler.dataset), sampler.views_per_epoch
+    if student.visual_reads_text:
+        return (f'expressions_per_image={k}: {type(student).__name__} reads the words while it encodes an image, so that each '
+                f'expression has its own encoding; decoding and augmentation are shared, {views:,} views for {count:,} '
+                'expressions')
+    return (f'expressions_per_image={k}: an image is encoded once for up to {k} expressions, {views:,} times an epoch instead '
+            f'of {count:,} ({count / views:.2f} expressions each)')
 
 
 def describe_failure(names: Sequence[str], values: Sequence[float], step: int, ids: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
+from argparse import Namespace
+
 import pytest
 import torch
 
-from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, describe_failure, expression_ids
+from mmduet.datasets import ImageGroupSampler
+from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, describe_failure, describe_sharing, expression_ids
 from mmduet.models.distill import RelationTerm
 from mmduet.registry import RUNNERS
 from tests.distill_batch import make_space
@@ -48,6 +51,32 @@ def test_what_a_term_keeps_of_its_first_call_is_logged_once_with_the_losses(runn
         hook.before_collect_checkpoint(runner)
     del runner.model.relation
     assert said == ['relation: target over 64 regions, nats from uniform 2.35']
+
+
+class Lettered:
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def image_of(self, index):
+        return self.images[index]
+
+    def set_epoch(self, epoch):
+        pass
+
+    set_seed = set_epoch
+
+
+@pytest.mark.parametrize(('reads', 'told'), [
+    (False, 'expressions_per_image=2: an image is encoded once for up to 2 expressions, 3 times an epoch instead of 5 '
+            '(1.67 expressions each)'),
+    (True, 'expressions_per_image=2: Namespace reads the words while it encodes an image, so that each expression has its own '
+           'encoding; decoding and augmentation are shared, 3 views for 5 expressions')])
+def test_what_shared_images_save_is_told_by_what_the_student_reads(reads, told):
+    sampler = ImageGroupSampler(Lettered('aabbb'), expressions_per_image=2, seed=0)
+    assert describe_sharing(sampler, Namespace(visual_reads_text=reads)) == told
 
 
 def test_the_history_is_bounded(runner):

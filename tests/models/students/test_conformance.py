@@ -166,6 +166,22 @@ def test_expressions_of_an_image_are_answered_together_as_alone_and_share_what_n
     assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
 
 
+def test_expressions_that_share_an_image_in_training_have_the_losses_and_gradients_of_those_apart(student, size):
+    student.eval()
+    data = make_data(size, ('the red square on the left', 'big ball', 'a blue star', 'small ring'), (0, 1, 0, 0))
+    results = []
+    for inputs in (data['inputs'], [image.clone() for image in data['inputs']]):
+        student.zero_grad()
+        batch = prepare(student, {**data, 'inputs': inputs}, training=True)
+        losses = student(batch, mode='loss')
+        sum(losses.values()).backward()
+        results.append((len(batch.pixels), losses, [p.grad for p in student.parameters() if p.grad is not None]))
+    (shared, losses, gradients), (apart, expected, expected_gradients) = results
+    assert (shared, apart) == (2, 4)
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(gradients, expected_gradients, atol=1e-4, rtol=1e-3)
+
+
 def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_it(student, size):
     student.eval()
     with torch.no_grad():

@@ -34,8 +34,8 @@ def make_batch(rows=(0, 1), share=False):
     for row, sample in zip(rows, samples, strict=True):
         if row == 0:
             sample.distractors = InstanceData(bboxes=OTHERS.clone())
-    data = {'inputs': [images[row] for row in rows], 'data_samples': samples}
-    return GroundingDataPreprocessor()(data, training=not share)['batch']
+    data = {'inputs': [images[row] if share else images[row].clone() for row in rows], 'data_samples': samples}
+    return GroundingDataPreprocessor()(data)['batch']
 
 
 def build(folder, vision=None, **settings):

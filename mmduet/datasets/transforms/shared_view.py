@@ -1,0 +1,57 @@
+"""Several expressions about one image that are drawn together: one view of the image for all of them.
+
+``results`` of a pipeline describe an image and one expression about it. Where more are drawn with it, ``results['companions']``
+holds a dict of each: its ``text``, ``box`` and what else is its own. A transform that moves boxes or changes words does so to
+all ``expressions_of(results)``, and only in a way that leaves each of them true.
+"""
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mmduet.io.errors import DataError
+
+COMPARED = ('text', 'box', 'distractors')
+# What is an expression's own; all else is the image's.
+OWN = frozenset({*COMPARED, 'expression_id', 'distractor_index', 'swapped_words', 'accepted_boxes', 'split', 'data_hash',
+                 'objects_hash', 'companions'})
+
+
+def expressions_of(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first expression, which is ``results``, and its companions: dicts that a transform changes in place.
+
+    >>> from mmduet.datasets.transforms import expressions_of
+    >>> results = {'img': None, 'text': 'left cup', 'companions': [{'text': 'the plate'}]}
+    >>> [expression['text'] for expression in expressions_of(results)]
+    ['left cup', 'the plate']
+    """
+    return [results, *results.get('companions', ())]
+
+
+def whole_results(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each of ``expressions_of(results)`` with what it shares with the others, as if it were alone."""
+    shared = {key: value for key, value in results.items() if key not in OWN}
+    return [results, *({**shared, **companion} for companion in results.get('companions', ()))]
+
+
+def run_pipeline(results: dict[str, Any], pipeline: Iterable[Callable[[dict[str, Any]], dict[str, Any]]]
+                 ) -> list[dict[str, Any]]:
+    """Packed items of all expressions of ``results``, in their order; with companions their ``inputs`` are one tensor.
+
+    Raises:
+        DataError: a transform changes box or words of the first expression and leaves its companions as they are; names it.
+    """
+    companions: Sequence[dict[str, Any]] = results.get('companions', ())
+    for transform in pipeline:
+        before = [[expression.get(key) for key in COMPARED] for expression in expressions_of(results)]
+        results = transform(results)
+        if companions and 'inputs' not in results:
+            changed = [any(old is not expression.get(key) for key, old in zip(COMPARED, values, strict=True))
+                       for values, expression in zip(before, expressions_of(results), strict=True)]
+            if changed[0] and not any(changed[1:]):
+                raise DataError(f'{type(transform).__name__} changes words or box of one expression alone, so it cannot '
+                                f'be used where {len(changed)} expressions share a view of their image: let it go over '
+                                'mmduet.datasets.transforms.expressions_of(results), or train with expressions_per_image=1')
+    others = results.pop('companions', ())
+    if len(others) != len(companions):
+        raise DataError(f'the pipeline packed {len(others) + 1} of {len(companions) + 1} expressions that share an image: it '
+                        'must end in PackGroundingInputs, or pack results["companions"] likewise')
+    return [results, *others]
