@@ -12,29 +12,38 @@ GPU = torch.device('cuda', 0)
 
 
 class _OnGPU(FakeTensorMode):
-    """What has to do with the GPU is computed without values, all else as ever."""
+    """What has to do with the GPU is computed without values, and counted; all else as ever."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self.launched: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         leaves = tree_leaves((args, kwargs or {}))
         if any(isinstance(leaf, FakeTensor) or (isinstance(leaf, torch.device) and leaf.type == GPU.type) for leaf in leaves):
+            self.launched.append(str(func))
             return super().__torch_dispatch__(func, types, args, kwargs)
         return func(*args, **(kwargs or {}))
 
 
 @contextmanager
-def fake_gpu(*models: nn.Module) -> Iterator[None]:
+def fake_gpu(*models: nn.Module) -> Iterator[list[str]]:
     """Move models to a GPU that computes nothing. Within, an operation on tensors of two devices fails, as on a real one.
 
     So does one whose result decides what comes next (``item``, ``nonzero``, a mask as index): on a real GPU the processor
     would wait for it. Weights have no values afterwards.
+
+    Yields:
+        Names of the operations on the GPU, which grow as they are called; views among them.
     """
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
-        with _OnGPU(allow_non_fake_inputs=True):
+        with _OnGPU() as mode:
             for model in models:
                 model.to(GPU)
-            yield
+            mode.launched.clear()
+            yield mode.launched
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
 

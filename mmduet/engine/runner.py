@@ -69,7 +69,12 @@ class GroundingRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None,
                          diff_rank_seed: bool = False) -> DataLoader[Any]:
-        """Build a loader with a generator of its own, so that a validation or resume leaves the training's random numbers."""
+        """Build a loader with a generator of its own, so that a validation or resume leaves the training's random numbers.
+
+        Where there is a GPU, batches come in pinned memory unless the config says ``pin_memory=False``.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = {'pin_memory': torch.cuda.is_available(), **dataloader}
         loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
         if loader.generator is None:
             loader.generator = torch.Generator().manual_seed(seed if seed is not None else random.getrandbits(31))

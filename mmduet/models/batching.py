@@ -141,7 +141,11 @@ def stack_rows(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def move_together(tensors: Mapping[str, Tensor], kind: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-    """Tensors of one type on the device, moved by one copy."""
-    flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors.values()]).to(device, non_blocking=True)
+    """Tensors of one type on the device, moved by one copy, which the processor does not wait for."""
+    flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors.values()])
+    if device.type == 'cuda' and torch.cuda.is_available():
+        # From pageable memory a copy returns when it is done. PyTorch keeps the page until the device has read it.
+        flat = flat.pin_memory()
+    flat = flat.to(device, non_blocking=True)
     parts = flat.split([tensor.numel() for tensor in tensors.values()])
     return {name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}

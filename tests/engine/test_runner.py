@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmduet.engine import CheckpointError, CheckpointMismatchError, NonFiniteLossError
+from mmduet.engine import CheckpointError, CheckpointMismatchError, GroundingRunner, NonFiniteLossError
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
@@ -232,3 +232,12 @@ def test_a_model_is_optimised_for_a_cpu_where_it_runs_on_one_unless_told_otherwi
     monkeypatch.setattr('mmduet.engine.runner.get_device', lambda: device)
     runner = RUNNERS.build(load_tiny_config(tmp_path, root, **changes))
     assert type(runner.model.box_head) is kind
+
+
+@pytest.mark.parametrize('gpu', [False, True])
+def test_batches_are_pinned_for_a_gpu_unless_the_config_says_otherwise(gpu, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    cfg = load_tiny_config(tmp_path, root)
+    assert GroundingRunner.build_dataloader(cfg.train_dataloader).pin_memory is gpu
+    for wanted in (False, True):
+        assert GroundingRunner.build_dataloader({**cfg.train_dataloader, 'pin_memory': wanted}).pin_memory is wanted

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import torch
 
@@ -63,6 +65,27 @@ def test_training_wants_a_target_and_prediction_none():
     assert batch.has_box.tolist() == [[True], [False]]
     with pytest.raises(ValueError, match="expression 'b'"):
         GroundingDataPreprocessor()(data, True)
+
+
+def launches(size, shared):
+    """Operations on the GPU to make a batch, counted by name."""
+    data, model = make_batch(), MODELS.build(tiny_transvg_config())
+    images = [image if shared else image.clone() for image in data['inputs'] * (size // 2)]
+    samples = [sample for _ in range(size // 2) for sample in make_batch()['data_samples']]
+    items = [{'inputs': image, 'data_samples': sample} for image, sample in zip(images, samples, strict=True)]
+    with fake_gpu(model) as launched:
+        batch = model.data_preprocessor(grounding_collate(items), True)['batch']
+        counted = Counter(launched)
+    assert len(batch.pixels) == (2 if shared else size)
+    return counted
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_copies_and_launches_of_a_batch_do_not_grow_with_it(shared):
+    launches(2, shared)  # the first call decomposes some operations
+    few, many = launches(2, shared), launches(24, shared)
+    assert few == many
+    assert few['prims.device_put.default'] == 3  # copies from the host
 
 
 def test_a_batch_reaches_the_device_by_three_copies_and_a_step_converts_a_box_once(monkeypatch):
