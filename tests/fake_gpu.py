@@ -17,12 +17,20 @@ class _OnGPU(FakeTensorMode):
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self.launched: list[str] = []
+        self._inside = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         leaves = tree_leaves((args, kwargs or {}))
         if any(isinstance(leaf, FakeTensor) or (isinstance(leaf, torch.device) and leaf.type == GPU.type) for leaf in leaves):
+            # Of which operations one is made is not told each time; to ask for a device is none.
+            if self._inside or str(func) == 'prim.device.default':
+                return super().__torch_dispatch__(func, types, args, kwargs)
             self.launched.append(str(func))
-            return super().__torch_dispatch__(func, types, args, kwargs)
+            self._inside = True
+            try:
+                return super().__torch_dispatch__(func, types, args, kwargs)
+            finally:
+                self._inside = False
         return func(*args, **(kwargs or {}))
 
 
