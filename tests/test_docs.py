@@ -34,7 +34,9 @@ def sources(tool):
     own = (ROOT / tool).read_text()
     if tool.endswith('.sh'):
         return own + ''.join(sources(other) for other in set(re.findall(r'tools/[\w/]+\.py', own)))
-    return own + (ROOT / 'tools/_common.py').read_text()
+    command = re.search(r'from mmduet\.cli\.(\w+) import main', own)
+    own += (ROOT / f'mmduet/cli/{command.group(1)}.py').read_text() if command else ''
+    return own + (ROOT / 'mmduet/cli/common.py').read_text()
 
 
 def anchors(page):
@@ -79,7 +81,8 @@ def test_every_import_can_be_made(page):
 def test_a_page_with_mistakes_fails(tmp_path, monkeypatch):
     monkeypatch.setattr('tests.test_docs.ROOT', tmp_path)
     (tmp_path / 'tools').mkdir()
-    (tmp_path / 'tools/_common.py').touch()
+    (tmp_path / 'mmduet/cli').mkdir(parents=True)
+    (tmp_path / 'mmduet/cli/common.py').touch()
     (tmp_path / 'tools/run.py').write_text("parser.add_argument('--good')")
     for text, check in ((' `tools/gone.py`', test_every_command_names_a_tool_and_flags_that_it_has),
                         ('    python tools/run.py --good --bad', test_every_command_names_a_tool_and_flags_that_it_has),

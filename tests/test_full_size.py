@@ -6,10 +6,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from mmduet.cli import benchmark
 from mmduet.engine.config_tools import drop_pretrained
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas
-from tests.load_tool import load_tool
 from tests.shared_data import ROOT
 from tests.tiny_transvg import make_sample
 
@@ -75,7 +75,6 @@ def test_the_student_of_a_leaf_goes_forward_and_backward_at_its_size_without_mem
 @pytest.mark.slow
 @pytest.mark.parametrize('path', LEAVES, ids=_name)
 def test_a_leaf_goes_forward_and_backward_on_photos_of_its_size_with_random_weights(path, tmp_path):
-    benchmark = load_tool('analysis_tools/benchmark')
     arguments = benchmark.parse_args([str(path), '--no-pretrained', '--batch-size', '2', '--threads', '1'])
     config = benchmark.prepare(arguments, tmp_path)
     if seen_before('photos', config.model, canvas_size(config)):

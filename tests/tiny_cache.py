@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from mmduet.cli import cache_teacher as tool
 from mmduet.datasets import GroundingDataset, ImageGroupSampler, grounding_collate
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.structures import GroundingBatch, TeacherTargets
-from tests.load_tool import load_tool
 from tests.tiny_data import write_lines, write_photo
 
 CONFIG = str(Path(__file__).parent / 'tiny_cached_config.py')
@@ -43,7 +43,6 @@ def make_cache_root(root: Path, images: int = 6, seed: int = 0, splits: tuple[st
 
 def write_cache(root: Path, out: Path, *flags: str) -> Path:
     """Run the tool in this process and return the folder of the cache."""
-    tool = load_tool('cache_teacher')
     tool.cache(tool.parse_args([CONFIG, '--data-root', str(root), '--out', str(out), *flags]))
     return out
 

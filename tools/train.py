@@ -1,105 +1,11 @@
 #!/usr/bin/env python
-"""Train a grounder, plain or distilled.
-
-    python tools/train.py configs/duet/transvg_duet_refcoco.py
-    python tools/train.py CONFIG --resume                      # go on from the last complete checkpoint
-    python tools/train.py CONFIG --amp bf16 --accumulate 4 --ema --seed 1
-
-SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the step and write a checkpoint; the exit code is 128 and the signal, 143 for SIGTERM.
-A config is a Python program: training runs it. MMDUET_TRACEBACK=1 shows where an error came from.
-"""
-import argparse
+"""``mmduet train`` as a script."""
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import _common
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-if TYPE_CHECKING:
-    from mmengine.config import Config
-
-
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _common.add_data_flags(parser)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='continue a training: from CHECKPOINT, or from the last complete one in the work folder')
-    parser.add_argument('--load-from', metavar='CHECKPOINT', help='start from the weights of a checkpoint')
-    parser.add_argument('--train-split', metavar='A+B', help='splits to train on')
-    parser.add_argument('--val-split', metavar='A+B', help='splits to validate on')
-    parser.add_argument('--test-split', metavar='A+B', help='splits to test on, for the config kept in the work folder')
-    parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision; fp16 needs a GPU')
-    parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
-    parser.add_argument('--accumulate', type=_common.positive, metavar='N',
-                        help='sum the gradients of N steps before an update')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate by the expressions of an update over base_batch_size of the config')
-    parser.add_argument('--seed', type=int, help='of weights, order and augmentation')
-    parser.add_argument('--max-iters', type=_common.positive, metavar='N',
-                        help='stop after N steps in total and write a checkpoint')
-    parser.add_argument('--max-epochs', type=_common.positive, metavar='N', help='epochs in total')
-    args = parser.parse_args(arguments)
-    if args.resume is not None and args.load_from is not None:
-        parser.error('--resume continues a training, --load-from starts one: give one of them')
-    return args
-
-
-def configure(args: argparse.Namespace) -> 'Config':
-    """The config with all changes of the command line."""
-    from mmduet.engine import config_tools
-    cfg = _common.load(args)
-    for loader, text in (('train', args.train_split), ('val', args.val_split), ('test', args.test_split)):
-        if text is not None:
-            config_tools.set_splits(cfg, f'{loader}_dataloader', config_tools.parse_splits(text))
-    if args.resume is not None:
-        cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
-    if args.load_from is not None:
-        cfg.load_from = args.load_from
-    if args.seed is not None:
-        cfg.randomness = {'seed': args.seed}
-    for key in ('max_iters', 'max_epochs'):
-        if getattr(args, key) is not None:
-            cfg.train_cfg[key] = getattr(args, key)
-    _configure_optimization(cfg, args)
-    return cfg
-
-
-def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
-    if args.amp is not None:
-        cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
-    if args.accumulate is not None:
-        cfg.optim_wrapper.accumulative_counts = args.accumulate
-    if args.auto_scale_lr:
-        from mmduet.engine.config_tools import enable_auto_scale_lr
-        enable_auto_scale_lr(cfg)
-    if args.ema:
-        # The average follows the weights closely at first and over the last 5,000 steps in the end.
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
-
-
-def main() -> int:
-    """Train; 128 and the number of the signal that ended it before its time."""
-    args = parse_args()
-    _common.set_threads()
-    code = 0
-
-    def train() -> None:
-        nonlocal code
-        from mmduet.engine.stop_signals import TrainingStopped
-        from mmduet.engine.type_check import naming_unknown_types
-        cfg = configure(args)
-        runner = _common.build_runner(cfg)
-        # Data, optimizer and schedule are built when training starts.
-        try:
-            with naming_unknown_types(cfg):
-                runner.train()
-        except TrainingStopped:
-            code = runner.signals.exit_code  # after the processes have left each other
-
-    _common.run(train)
-    return code
-
+from mmduet.cli.train import main
 
 if __name__ == '__main__':
     sys.exit(main())

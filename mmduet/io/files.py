@@ -21,6 +21,11 @@ _SEPARATORS = re.compile(r'[/\\:\0]')
 _DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', re.IGNORECASE)
 
 
+def data_folder() -> Path:
+    """Where data roots lie: ``data`` of the checkout, or of the working directory where the package was installed."""
+    return (PACKAGE_PARENT if (PACKAGE_PARENT / 'pyproject.toml').is_file() else Path()) / 'data'
+
+
 def find_file(name: str | Path) -> Path:
     """Return the path itself if it exists, else the same path of the package: ``mmduet/...``, ``configs/...``, from any folder.
 

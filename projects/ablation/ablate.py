@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-import _common
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from mmduet.cli import common, running
 
 if TYPE_CHECKING:
     from projects.ablation.plan import Plan
@@ -41,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=CONFIG, help='the config that the patches change (default: %(default)s)')
-    parser.add_argument('--patches', type=_common.names, metavar='A,B',
+    parser.add_argument('--patches', type=common.names, metavar='A,B',
                         help='the experiments: full, names in configs/duet/ablation or here in patches, or files '
                              '(default: full and all of configs/duet/ablation)')
     parser.add_argument('--setting', default=str(SETTING),
@@ -51,27 +51,27 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=RECORDS,
                         help='records of the runs (default: %(default)s)')
     parser.add_argument('--work-dir', type=Path, help='checkpoints and logs (default: work_dirs/ablation/NAME OF --out)')
-    parser.add_argument('--jobs', type=_common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
-    parser.add_argument('--steps', type=_common.positive, metavar='N', help="budget of every run, instead of the configs'")
+    parser.add_argument('--jobs', type=common.positive, default=1, metavar='N', help='runs side by side (default: 1)')
+    parser.add_argument('--steps', type=common.positive, metavar='N', help="budget of every run, instead of the configs'")
     parser.add_argument('--train-sizes', type=_sizes, default=[None], metavar='N,M',
                         help='train each experiment on the first so many expressions')
     parser.add_argument('--sweep', action='append', default=[], metavar='KEY=A,B',
                         help='train each experiment with each value of a config key; may be given several times')
     parser.add_argument('--data-root', help='data root for every data set')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to all configs')
-    parser.add_argument('--against', type=_common.names, default=[PLAIN], metavar='A,B',
+    parser.add_argument('--against', type=common.names, default=[PLAIN], metavar='A,B',
                         help='experiments that the others are compared with (default: plain)')
     parser.add_argument('--figure', type=Path, help='SVG of the differences (default: beside --out)')
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument('--table', action='store_true', help='train nothing: print the table of the records and draw it')
     mode.add_argument('--test', action='store_true', help='train nothing: score the kept students on the test splits')
-    parser.add_argument('--test-splits', type=_common.names, metavar='A,B',
+    parser.add_argument('--test-splits', type=common.names, metavar='A,B',
                         help='default: testA and testB, alone and together, and heldout, those that exist')
     return parser.parse_args(arguments)
 
 
 def _sizes(text: str) -> list[int]:
-    return [_common.positive(part) for part in text.split(',')]
+    return [common.positive(part) for part in text.split(',')]
 
 
 def _seeds(text: str) -> list[int]:
@@ -93,12 +93,12 @@ def _seeds(text: str) -> list[int]:
 def main() -> None:
     """Train, test or tabulate."""
     args = parse_args()
-    for name in _common.THREAD_VARIABLES:
+    for name in running.THREAD_VARIABLES:
         os.environ[name] = '1'
     # A killed command ends its runs too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     jobs = {'table': tabulate_records, 'test': test_runs, 'train': train_runs}
-    _common.run(lambda: jobs['table' if args.table else 'test' if args.test else 'train'](args))
+    running.run(lambda: jobs['table' if args.table else 'test' if args.test else 'train'](args))
 
 
 def make_plan(args: argparse.Namespace) -> 'Plan':

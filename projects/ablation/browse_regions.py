@@ -14,8 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-import _common
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from mmduet.cli import common, running
 
 if TYPE_CHECKING:
     from projects.ablation.region_facts import RegionFacts
@@ -33,12 +33,12 @@ COLUMNS_OF_TABLE = {
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _common.add_data_flags(parser)
-    parser.add_argument('--samplers', type=_common.names, default=SAMPLERS, metavar='A,B',
+    common.add_data_flags(parser)
+    parser.add_argument('--samplers', type=common.names, default=SAMPLERS, metavar='A,B',
                         help=f"samplers to compare, with the settings of the config's (default: {','.join(SAMPLERS)})")
-    parser.add_argument('--batches', type=_common.positive, default=50, metavar='N', help='batches to draw for (default: 50)')
+    parser.add_argument('--batches', type=common.positive, default=50, metavar='N', help='batches to draw for (default: 50)')
     parser.add_argument('--out', type=Path, help='draw the regions of the first sampler for the first expressions there')
-    parser.add_argument('--count', type=_common.positive, default=8, metavar='N', help='expressions to draw (default: 8)')
+    parser.add_argument('--count', type=common.positive, default=8, metavar='N', help='expressions to draw (default: 8)')
     args = parser.parse_args(arguments)
     if args.out is not None and args.out.suffix.lower() not in ('.jpg', '.jpeg', '.png'):
         parser.error(f'--out must end in .jpg or .png, got {args.out}')
@@ -67,7 +67,7 @@ def browse(args: argparse.Namespace) -> None:
     from mmduet.engine.config_tools import ConfigError
     from mmduet.registry import TASK_UTILS
     from projects.ablation.region_facts import RegionFacts
-    cfg = _common.load(args)
+    cfg = common.load(args)
     terms = (cfg.model.get('head') or {}).get('terms') or {}
     name = next((name for name, term in terms.items() if term is not None and 'sampler' in term), None)
     if name is None:
@@ -75,7 +75,7 @@ def browse(args: argparse.Namespace) -> None:
     # Whichever sampler draws, the targets required of the teacher are those of one by semantics: its facts need them all.
     configured = dict(terms[name].sampler)
     terms[name].sampler = swap_sampler(configured, SAMPLERS[0])
-    with _common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+    with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
         model = MODELS.build(cfg.model).to(get_device())
         samplers = {sampler: TASK_UTILS.build(swap_sampler(configured, sampler)) for sampler in args.samplers}
     teacher = model.head.teacher_of[name]
@@ -166,8 +166,8 @@ def format_table(facts: dict[str, 'RegionFacts']) -> str:
 def main() -> None:
     """Browse."""
     args = parse_args()
-    _common.set_threads()
-    _common.run(lambda: browse(args))
+    running.set_threads()
+    running.run(lambda: browse(args))
 
 
 if __name__ == '__main__':

@@ -1,41 +1,11 @@
 #!/usr/bin/env python
-"""Make a Hugging Face tokenizer of whole words from a vocabulary file.
-
-python tools/model_converters/make_tiny_tokenizer.py mmduet/refshapes/vocab.txt OUT_DIR
-"""
-import argparse
-import json
+"""``mmduet make-tiny-tokenizer`` as a script."""
+import sys
 from pathlib import Path
 
-SPECIAL = {'pad_token': '[PAD]', 'unk_token': '[UNK]', 'cls_token': '[CLS]', 'sep_token': '[SEP]'}
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('vocabulary', type=Path, help='one token per line in the order of ids')
-    parser.add_argument('out', type=Path, help='folder to write to')
-    parser.add_argument('--length', type=int, default=16, help='tokens of a text, with [CLS] and [SEP]')
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Write ``tokenizer.json`` and ``tokenizer_config.json``."""
-    arguments = parse_arguments()
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    ids = {word: number for number, word in enumerate(arguments.vocabulary.read_text(encoding='utf-8').split())}
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL['unk_token']))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single='[CLS] $A [SEP]', special_tokens=[(name, ids[name]) for name in ('[CLS]', '[SEP]')])
-    tokenizer.add_special_tokens(list(SPECIAL.values()))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(arguments.out / 'tokenizer.json'))
-    config = {'tokenizer_class': 'PreTrainedTokenizerFast', 'model_max_length': arguments.length, **SPECIAL}
-    (arguments.out / 'tokenizer_config.json').write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
-    print(f'{arguments.out}: {len(ids)} words')
-
+from mmduet.cli.make_tiny_tokenizer import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

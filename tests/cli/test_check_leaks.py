@@ -1,9 +1,7 @@
 import pytest
 
-from tests.load_tool import load_tool
+from mmduet.cli import check_leaks as tool
 from tests.tiny_data import line, make_data_root
-
-tool = load_tool('analysis_tools/check_leaks')
 
 
 @pytest.fixture

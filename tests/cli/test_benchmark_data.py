@@ -4,10 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mmduet.cli import benchmark_data as tool
 from mmduet.datasets import GroundingDataset
-from tests.load_tool import load_tool
-
-tool = load_tool('analysis_tools/benchmark_data')
 
 
 def test_loading_is_timed_and_weighed(capsys):

@@ -1,10 +1,21 @@
 """Seconds by name, beside a unit that is timed in the same minutes."""
 import contextlib
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 
 U_THREADS = 2
+
+
+def peak_memory() -> float | None:
+    """The most memory that this process has had, bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == 'darwin' else most * 1024
 
 
 class Clock:

@@ -4,12 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmduet.cli import analyse_teacher as tool
 from mmduet.models.teachers.centre import Centre
 from mmduet.registry import MODELS
-from tests.load_tool import load_tool
 from tests.tiny_cache import CONFIG, load_config, make_cache_root
-
-tool = load_tool('analysis_tools/analyse_teacher')
 
 
 @pytest.fixture(scope='module')

@@ -1,18 +1,19 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from mmduet.cli import common
+from mmduet.cli import test as tool
 from mmduet.registry import RUNNERS
-from tests.load_tool import load_tool
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'tests/tiny_config.py')
 
-tool = load_tool('test')
 
 
 @pytest.fixture(scope='module')
@@ -61,16 +62,16 @@ def test_a_distilled_config_builds_its_student_alone(made):
     _, root = made
     model = dict(type='DistilledGrounder', student=dict(type='S'), teacher=dict(type='T'), _delete_=True)
     args = tool.parse_args([CONFIG, 'a.pth', '--data-root', str(root), '--cfg-options', f'model={model}'])
-    cfg = __import__('_common').load_for_test(args)
+    cfg = common.load_for_test(args)
     assert cfg.model == {'type': 'S'}
     assert cfg.train_dataloader is None
     assert cfg.optim_wrapper is None
 
 
-def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch):
+def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=r'error: there is no checkpoint .*plan\.pth; the nearest are plain\.pth'):
-        run(monkeypatch, CONFIG, made[0] / 'plan.pth', '--data-root', made[1])
+    assert tool.main([CONFIG, str(made[0] / 'plan.pth'), '--data-root', str(made[1])]) == 1
+    assert re.match(r'error: there is no checkpoint .*plan\.pth; the nearest are plain\.pth', capsys.readouterr().err)
 
 
 def test_the_table_has_a_column_for_each_split():

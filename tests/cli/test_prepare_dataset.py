@@ -2,14 +2,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from mmduet.cli import prepare as tool
 from mmduet.datasets import GroundingDataset, read_annotations
-from tests.load_tool import load_tool
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT, shared
 from tests.tiny_data import reference, write_lines, write_official, write_photo
 from tests.tiny_sources import write_entities, write_index, write_shikra
-
-tool = load_tool('prepare_dataset')
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.load_tool import load_tool
+from mmduet.cli import running, train
 from tests.run_tool import run_tool
 from tests.tiny_grounder import make_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'tests/tiny_config.py')
 
-train = load_tool('train')
-common = sys.modules['_common']
 
 
 def configure(*arguments):
@@ -26,7 +23,7 @@ def root(tmp_path_factory):
 
 def run(monkeypatch, *arguments):
     monkeypatch.setattr('sys.argv', ['train.py', *map(str, arguments)])
-    train.main()
+    return train.main()
 
 
 def test_flags_change_the_config(root):
@@ -109,23 +106,22 @@ def test_a_signal_ends_it_with_a_checkpoint_and_the_code_of_the_signal(root, tmp
     ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])
-def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, arguments, sentence):
+def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, capsys, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     if '--data-root' not in arguments:
         arguments = [*arguments, '--data-root', root]
-    with pytest.raises(SystemExit) as caught:
-        run(monkeypatch, *arguments)
-    assert sentence in str(caught.value.code)
-    assert '\n' not in str(caught.value.code)
+    assert run(monkeypatch, *arguments) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith('error: ') and sentence in said
 
 
 def test_the_cores_are_divided_among_the_processes():
     environ = {'LOCAL_WORLD_SIZE': '1000'}
-    common.set_threads(environ)
+    running.set_threads(environ)
     assert environ == {'LOCAL_WORLD_SIZE': '1000', 'MKL_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
 
 
 def test_a_number_of_threads_that_is_set_holds_for_both_pools():
     environ = {'MKL_NUM_THREADS': '3'}
-    common.set_threads(environ)
+    running.set_threads(environ)
     assert environ == {'MKL_NUM_THREADS': '3', 'OMP_NUM_THREADS': '3'}

@@ -3,17 +3,16 @@ import json
 import pytest
 from mmengine.config import Config
 
+from mmduet.cli import cache_teacher as tool
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
 from mmduet.io.locks import LockedError, locked
 from mmduet.teacher_cache import plan
 from mmduet.teacher_cache.store import CacheError, CacheSection, write_manifest
-from tests.load_tool import load_tool
 from tests.run_tool import run_tool_on_ranks
 from tests.shared_data import ROOT
 from tests.tiny_cache import CONFIG, make_cache_root, write_cache
 
-tool = load_tool('cache_teacher')
 CACHED = str(ROOT / 'mmduet/configs/duet/transvg_duet_cached_refshapes.py')
 
 
@@ -109,9 +108,9 @@ def test_the_folder_and_the_teacher_come_from_a_config_with_a_cache(root):
 
 def test_configs_without_a_teacher_or_a_folder_are_refused(root):
     with pytest.raises(ConfigError, match='has no teacher'):
-        tool.cache(tool.parse_args([str(ROOT / 'tests/tiny_config.py'), '--out', 'x']))
+        tool.run(tool.parse_args([str(ROOT / 'tests/tiny_config.py'), '--out', 'x']))
     with pytest.raises(ConfigError, match='--out'):
-        tool.cache(tool.parse_args([CONFIG]))
+        tool.run(tool.parse_args([CONFIG]))
     with pytest.raises(DataError, match='no split'):
         write_cache(root, root / 'x', '--splits', 'nonsense')
     with pytest.raises(SystemExit):

@@ -7,21 +7,20 @@ import pytest
 import torch
 from torch import nn
 
+from mmduet.cli import benchmark
 from mmduet.engine.config_tools import ConfigError
 from mmduet.models import DistilledGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.distill import DistillHead
+from mmduet.models.distill import balance as balancing
 from mmduet.models.distill.base_head import Requirement
 from mmduet.registry import DATASETS
 from mmduet.structures import TeacherTargets
-from tests.load_tool import load_tool
 from tests.tiny_grounder import CHANNELS, TinyGrounder, make_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'tests/tiny_config.py')
 
-benchmark = load_tool('analysis_tools/benchmark')
-balancing = load_tool('_balance')
 
 
 class FixedTeacher(BaseTeacher):
@@ -56,7 +55,7 @@ def time(monkeypatch):
         passed.seconds += 1
         return passed.seconds
 
-    monkeypatch.setattr('_clock.time', SimpleNamespace(perf_counter=add))
+    monkeypatch.setattr('mmduet.cli.clock.time', SimpleNamespace(perf_counter=add))
     hook = torch.nn.modules.module.register_module_forward_pre_hook(lambda *_: add() and None)
     yield passed
     hook.remove()
@@ -66,7 +65,7 @@ def time(monkeypatch):
 def quick_u(monkeypatch):
     """A reference network of one layer: what is tested is the bookkeeping."""
     monkeypatch.setattr('torchvision.models.resnet50', lambda weights: nn.Conv2d(3, 1, 1))
-    monkeypatch.setattr('_clock.U_THREADS', 1)
+    monkeypatch.setattr('mmduet.cli.clock.U_THREADS', 1)
 
 
 def run(tmp_path, model, *flags):
@@ -93,7 +92,7 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
     out = tmp_path / 'b.json'
     flags = ['--steps', '2', '--threads', '1', '--teacher-cache', '--json', str(out), '--cfg-options']
     monkeypatch.setattr('sys.argv', ['benchmark.py', config, *flags, 'default_scope=mmduet'])
-    monkeypatch.setattr('_made_up_data.IMAGES', 6)
+    monkeypatch.setattr('mmduet.cli.made_up_data.IMAGES', 6)
     benchmark.main()
     report = json.loads(out.read_text())
     phases = {f'{way}{name}' for way in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}

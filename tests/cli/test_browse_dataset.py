@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.load_tool import load_tool
+from mmduet.cli import browse as tool
 from tests.tiny_data import line, make_data_root
-
-tool = load_tool('analysis_tools/browse_dataset')
 
 
 def test_samples_are_drawn_before_and_after_with_the_words_of_the_mirror(tmp_path, capsys):

@@ -1,33 +1,16 @@
-"""What the tools share: threads, flags, and the config that flags make of a config. Imports nothing heavy before it must."""
+"""What commands share: flags, and the config that flags make of a config. Imports nothing heavy before it must."""
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
 PICTURES = 24
-
-
-def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
-    """Divide the cores among the processes of this machine, before torch is imported; values that are set are kept."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    processes = int(environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1')))
-    # One number for both pools: two that disagree run as the larger, and wait for each other on a full machine.
-    threads = next((environ[name] for name in THREAD_VARIABLES if name in environ), str(max(cores // processes, 1)))
-    for name in THREAD_VARIABLES:
-        environ.setdefault(name, threads)
 
 
 def positive(text: str) -> int:
@@ -48,7 +31,7 @@ def names(text: str) -> list[str]:
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Flags about data and weights that training and testing share."""
-    parser.add_argument('config', help='path of a config, from here or from the repository')
+    parser.add_argument('config', help='path of a config, or the name of one of mmduet, such as transvg_duet_refcoco')
     parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG '
                                            'and of its patches)')
     parser.add_argument('--data-root', help='data root for every data set of the config')
@@ -124,7 +107,7 @@ def _set_out_file(cfg: Config, path: str) -> None:
 
 @contextlib.contextmanager
 def building(cfg: Config) -> Iterator[None]:
-    """While parts are built from a config, take what they refuse for the user's mistake; ``run`` shows its sentence alone."""
+    """While parts are built from a config, take what they refuse for the user's mistake: the sentence is shown alone."""
     from mmduet.engine.config_tools import ConfigError
     from mmduet.engine.type_check import naming_unknown_types
     try:
@@ -140,25 +123,3 @@ def build_runner(cfg: Config) -> Any:
     from mmduet.registry import RUNNERS
     with building(cfg):
         return RUNNERS.build(cfg) if 'runner_type' in cfg else GroundingRunner.from_cfg(cfg)
-
-
-def run(job: Callable[[], None]) -> None:
-    """Run a job; an error of the user's input ends it with its sentence, any other with its traceback."""
-    try:
-        import mmduet  # noqa: F401 (checks the host)
-    except ImportError as error:  # by its name, as the package that defines HostError did not import
-        if type(error).__name__ != 'HostError':
-            raise
-        sys.exit(f'error: {error}')
-    from mmduet.engine import CheckpointError, NonFiniteLossError
-    from mmduet.engine.config_tools import ConfigError
-    from mmduet.engine.distributed import leave
-    from mmduet.engine.type_check import UnknownTypeError
-    from mmduet.io.errors import DataError
-    try:
-        job()
-        leave()
-    except (CheckpointError, ConfigError, DataError, NonFiniteLossError, UnknownTypeError, FileNotFoundError) as error:
-        if os.environ.get('MMDUET_TRACEBACK'):
-            raise
-        sys.exit(f'error: {error}')

@@ -1,0 +1,1 @@
+"""The command ``mmduet``: a module for each subcommand, which imports what is heavy when it runs."""

@@ -1,0 +1,283 @@
+"""Time a training step by its phases, and a prediction, in seconds and in u.
+
+    mmduet benchmark transvg_duet_refcoco --no-pretrained
+
+u is a forward pass of torchvision's ResNet-50 on 1 x 3 x 640 x 640 in float32 with two threads, measured between the steps of
+the same run, so that figures compare across machines and noisy hours. Every figure is a median over the steps; a figure in u is
+the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
+with --teacher-cache, and for a config with a CachedTeacher, also with the teacher's outputs cached before the first step.
+--balance times nothing: it prints the losses of the untrained model, student against head, and what each pulls at.
+Without --data-root, images of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
+"""
+import argparse
+import contextlib
+import copy
+import itertools
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmduet.cli import cache_teacher, common, running
+from mmduet.cli.clock import Clock, peak_memory
+from mmduet.cli.made_up_data import WORDS, make_data_root
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
+ONE_BY_ONE, TOGETHER = 'expressions one by one', 'expressions together'
+PHASES = ('data', 'preprocess', 'student forward', 'teacher', 'head', 'backward', 'optimizer')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    common.add_data_flags(parser)
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument('--steps', type=int, default=5, help='timed steps, after one that is not')
+    parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision of the training steps')
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
+    parser.add_argument('--expressions', type=int, default=0, metavar='N',
+                        help='also time the answers to N expressions about an image, one by one and together')
+    parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
+    parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
+    parser.add_argument('--json', type=Path, help='also write the figures there')
+    parser.set_defaults(validate=_validate)
+
+
+def _validate(args: argparse.Namespace) -> None:
+    if min(args.batch_size, args.steps, args.threads) < 1 or args.expressions < 0:
+        raise argparse.ArgumentTypeError('--batch-size, --steps and --threads must be at least 1, and --expressions not '
+                                         'negative')
+
+
+def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterator[dict[str, Any]]:
+    """Batches of the data set without end, decoded in this process."""
+    from mmengine.dataset import pseudo_collate
+    indices = itertools.cycle(range(len(dataset)))
+    while True:
+        with clock.phase('data') if clock is not None else contextlib.nullcontext():
+            batch = pseudo_collate([dataset[next(indices)] for _ in range(size)])
+        yield batch
+
+
+def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, prefix: str) -> None:
+    """One training step, phase by phase, whose names begin with ``prefix``; ``PLAIN`` leaves teacher and head out."""
+    from mmduet.models.distill import student_of
+    student: Any = student_of(model)
+    with clock.phase(f'{prefix}step'):
+        with clock.phase(f'{prefix}preprocess'):
+            made = model.data_preprocessor(batch, True)['batch']
+        with optim.optim_context(model):
+            with clock.phase(f'{prefix}student forward'):
+                features = student.extract(made)
+                losses = student.loss(features, made)
+            if prefix != PLAIN:
+                with clock.phase(f'{prefix}teacher'):
+                    targets = model.teach(made)
+                with clock.phase(f'{prefix}head'):
+                    losses = {**losses, **model.head(features, targets, made)}
+        with clock.phase(f'{prefix}backward'):
+            optim.backward(optim.scale_loss(sum(losses.values())))
+        with clock.phase(f'{prefix}optimizer'):
+            optim.step()
+            optim.zero_grad()
+
+
+def predict(model: Any, batch: dict[str, Any], clock: Clock, name: str) -> None:
+    """Answer one expression."""
+    import torch
+    with torch.no_grad(), clock.phase(name):
+        model.test_step(batch)
+
+
+def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Clock) -> float:
+    """Answer expressions about an image one by one, then together; how far apart a box was at most, in canvases."""
+    import torch
+    samples = [copy.deepcopy(batch['data_samples'][0]) for _ in range(count)]
+    for sample, words in zip(samples, itertools.cycle(itertools.product(*WORDS)), strict=False):
+        sample.set_metainfo({'text': ' '.join(words)})
+    with torch.no_grad():
+        with clock.phase(ONE_BY_ONE):
+            answers = [model.test_step({'inputs': batch['inputs'], 'data_samples': [sample]})[0] for sample in samples]
+        alone = [answer.pred_instances.canvas_boxes for answer in answers]
+        with clock.phase(TOGETHER):
+            answers = model.test_step({'inputs': batch['inputs'] * count, 'data_samples': samples})
+    together = [answer.pred_instances.canvas_boxes for answer in answers]
+    return float((torch.cat(alone) - torch.cat(together)).abs().max())
+
+
+@contextlib.contextmanager
+def taught_by(model: Any, teacher: Any) -> Iterator[None]:
+    """Let another teacher teach a distilled model for a while; None for its own."""
+    own = dict(model.teachers) if teacher is not None else {}
+    try:
+        for name in own:
+            model.teachers[name] = teacher
+        yield
+    finally:
+        for name, given in own.items():
+            model.teachers[name] = given
+
+
+def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) -> Any:
+    """Encode all training data with the model's teacher, and return a teacher that answers from what was written."""
+    from mmduet.teacher_cache import CachedTeacher
+    teacher = cfg.model.teacher
+    flags = cache_teacher.parse_args([args.config, '--out', str(out)])
+    for dataset, split in cache_teacher.build_datasets(cfg, None):
+        cache_teacher.cache_split(model.teachers['teacher'], teacher, dataset, split, out, flags)
+    return CachedTeacher(out, teacher)
+
+
+def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock, cached: Any = None) -> float:
+    """Take the timed steps after one that is not; a ``cached`` teacher in turn with the model's own; see the function above."""
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import DATASETS, DefaultScope
+
+    from mmduet.models.distill import student_of
+    with DefaultScope.overwrite_default_scope('mmduet'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        optim = None if args.predict_only else build_optim_wrapper(model, cfg.optim_wrapper)
+    distilled = student_of(model) is not model
+    batches, singles = load_batches(dataset, args.batch_size, clock), load_batches(dataset, 1)
+    difference = 0.0
+    for number in range(args.steps + 1):
+        if number == 1:
+            clock.forget()
+        if optim is not None:
+            model.train()
+            for way in ((ONLINE, *([CACHED] if cached is not None else []), PLAIN) if distilled else (PLAIN, )):
+                clock.measure_u()
+                with taught_by(model, cached if way == CACHED else None):
+                    train_step(model, next(batches), optim, clock, way)
+        model.eval()
+        clock.measure_u()
+        batch = next(singles)
+        predict(model, batch, clock, 'prediction')
+        if distilled:
+            predict(model.student, batch, clock, 'prediction, student alone')
+        if args.expressions:
+            difference = max(difference, predict_expressions(model, batch, args.expressions, clock))
+        clock.measure_u()
+    return difference
+
+
+def summarise(args: argparse.Namespace, clock: Clock, device: str, difference: float) -> dict[str, Any]:
+    """Medians of all phases, and what follows from them; ``difference`` is that of ``run_rounds``."""
+    import torch
+    medians = {name: {'seconds': statistics.median(values), 'u': statistics.median(clock.units[name])}
+               for name, values in clock.seconds.items() if name != 'u'}
+    step = 'step' if 'step' in medians else 'plain step'
+    peak = torch.cuda.max_memory_allocated() if device == 'cuda' else peak_memory()
+    report: dict[str, Any] = {'config': args.config, 'device': device, 'batch_size': args.batch_size, 'steps': args.steps,
+                              'threads': args.threads, 'precision': args.amp or 'fp32', 'torch': torch.__version__,
+                              'u_seconds': statistics.median(clock.seconds['u']), 'phases': medians,
+                              'peak_memory_gb': None if peak is None else peak / 1e9}
+    if step in medians:
+        report['samples_per_second'] = args.batch_size / medians[step]['seconds']
+    for way, name in ((ONLINE, 'overhead_of_distillation'), (CACHED, 'overhead_with_cached_teacher')):
+        if f'{way}step' in medians:
+            ratios = [whole / plain for whole, plain in zip(clock.units[f'{way}step'], clock.units['plain step'], strict=True)]
+            report[name] = statistics.median(ratios) - 1
+    if TOGETHER in medians:
+        ratios = [alone / shared for alone, shared in zip(clock.units[ONE_BY_ONE], clock.units[TOGETHER], strict=True)]
+        report['throughput_of_sharing'] = statistics.median(ratios)
+        report['difference_by_sharing'] = difference
+    return report
+
+
+def format_report(report: Mapping[str, Any]) -> str:
+    """The table that is printed."""
+    medians = report['phases']
+    distilled = 'step' in medians
+    rows = [(name, f'plain {name}' if f'plain {name}' in medians and not distilled else name) for name in PHASES]
+    rows += [('step, without data', 'step'), ('plain step, without data', 'plain step'),
+             *((f'{name}, cached teacher', f'cached {name}') for name in ('teacher', 'head', 'backward', 'step')),
+             ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone'),
+             (ONE_BY_ONE, ONE_BY_ONE), (TOGETHER, TOGETHER)]
+    lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, {report["threads"]} threads, '
+             f'{report["device"]}, medians of {report["steps"]} steps', f'{"phase":28}{"seconds":>10}{"u":>9}']
+    lines += [f'{title:28}{medians[name]["seconds"]:10.3f}{medians[name]["u"]:9.2f}' for title, name in rows if name in medians]
+    if 'overhead_of_distillation' in report:
+        lines.append(f'teacher and head add {100 * report["overhead_of_distillation"]:.0f} % to the plain step')
+    if 'overhead_with_cached_teacher' in report:
+        lines.append(f'with a cached teacher they add {100 * report["overhead_with_cached_teacher"]:.0f} % to the plain step')
+    if 'throughput_of_sharing' in report:
+        lines.append(f'expressions about one image are answered {report["throughput_of_sharing"]:.1f} times as fast together; '
+                     f'boxes differ by at most {report["difference_by_sharing"]:.1e}')
+    if 'samples_per_second' in report:
+        lines.append(f'{report["samples_per_second"]:.2f} expressions per second')
+    peak = report['peak_memory_gb']
+    said = 'unknown' if peak is None else f'{peak:.2f} GB'
+    lines.append(f'peak memory {said}; u = {report["u_seconds"]:.3f} s')
+    return '\n'.join(lines)
+
+
+def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
+    """The config with its data and precision."""
+    from mmduet.engine import config_tools
+    made = args.data_root is None
+    if made:
+        args.data_root = str(make_data_root(folder / 'data'))
+    cfg = common.load(args)
+    if made:
+        config_tools.set_splits(cfg, 'train_dataloader', ['train'])
+        for node in config_tools.walk(cfg.train_dataloader):
+            node.pop('first', None)  # a recipe on a part of a large set: there are no more than a few images here
+    # The data are made up, or the cache is of others: the teacher itself encodes, and is cached anew where nothing wraps it.
+    cached = [node for node in config_tools.walk(cfg.model) if 'cache' in node.get('teacher', {})]
+    for node in cached:
+        node['teacher'] = node['teacher']['teacher']
+    args.teacher_cache |= cfg.model in cached
+    if (args.teacher_cache or args.balance) and 'teacher' not in cfg.model:
+        raise config_tools.ConfigError('--teacher-cache and --balance need a distilled config: this model has no teacher')
+    if args.balance:
+        cfg.model.head.pop('warmup_steps', None)
+    if args.amp is not None:
+        cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
+    return cfg
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    import torch
+    from mmengine.device import get_device
+    from mmengine.logging import MMLogger
+    from mmengine.registry import DATASETS, MODELS, DefaultScope
+
+    from mmduet.models.cpu import optimise_for_cpu
+    from mmduet.models.distill import student_of
+    from mmduet.models.distill.balance import format_balance, measure_balance
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = prepare(args, Path(folder))
+        with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+            model = MODELS.build(cfg.model)
+        # MMEngine would print every parameter.
+        MMLogger.get_current_instance().setLevel('WARNING')
+        model.init_weights()
+        device = get_device()
+        if device == 'cpu':
+            optimise_for_cpu(student_of(model))
+        model.to(device)
+        if args.balance:
+            report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),
+                                     args.steps)
+        else:
+            cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
+            clock = Clock(device, args.threads)
+            report = summarise(args, clock, device, run_rounds(model, cfg, args, clock, cached))
+    print(format_balance(report) if args.balance else format_report(report))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=1) + '\n')
+    return 0
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -1,0 +1,88 @@
+"""Publish a student whose answers carry a score: the probability, in [0, 1], that the box is right.
+
+    mmduet calibrate-score CONFIG CHECKPOINT OUT
+
+A distilled checkpoint brings what it was distilled by: how well expression and predicted region agree is its score, and
+nothing is trained for it. A student with a score head of its own has that one. The calibration is fitted on every second
+expression of val; what is printed is of the others. OUT (.pth or .safetensors) is the student alone; tools/test.py and the
+inferencer take it with the config of the plain or of the distilled student.
+"""
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmduet.cli import common, running
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    common.add_data_flags(parser)
+    parser.add_argument('checkpoint', help='written by tools/train.py')
+    parser.add_argument('out', type=Path, help='file to write (.pth or .safetensors)')
+    parser.set_defaults(test_split=['val'], show_dir=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, print, write."""
+    import numpy as np
+    import torch
+
+    from mmduet.engine.checkpoint import CheckpointError, load_strictly, read_checkpoint, write_checkpoint
+    from mmduet.evaluation.scores import fit_calibration, rate_scores
+    from mmduet.models.distill.publishing import publish_student
+    from mmduet.models.score_heads import with_score_head
+    from mmduet.registry import MODELS
+
+    source = read_checkpoint(args.checkpoint)
+    weights = publish_student(source['state_dict'])
+    cfg = common.load_for_test(args)
+    with common.building(cfg):
+        model = MODELS.build(with_score_head(cfg.model, weights)).eval()
+    if model.score_head is None:
+        raise CheckpointError(f'{args.checkpoint} has nothing to tell right from wrong by: neither a distillation head with '
+                              'projections of expression and region nor a score head')
+    # A head that distillation trained has no calibration yet.
+    weights = {f'score_head.{name}': buffer for name, buffer in model.score_head.named_buffers()} | weights
+    load_strictly(model, weights, args.checkpoint)
+    values, hits = read_answers(model, cfg)
+    scale, bias = fit_calibration(values[::2], hits[::2])
+    before = torch.from_numpy(values[1::2]).float() @ model.score_head.scale + model.score_head.bias
+    scores = {'before': before.sigmoid().double().numpy(), 'after': 1 / (1 + np.exp(-(values[1::2] @ scale + bias)))}
+    print(f'{type(model.score_head).__name__}, {len(values[1::2])} expressions of val that the calibration did not see, '
+          f'{100 * hits[1::2].mean():.2f} % right')
+    for name, score in scores.items():
+        figures = ', '.join(f'{key} {value:.2f}' for key, value in rate_scores(score, hits[1::2]).items())
+        print(f'{name} calibration: {figures}')
+    weights |= {'score_head.scale': torch.from_numpy(scale).float(), 'score_head.bias': torch.tensor(bias)}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out.suffix == '.safetensors':
+        from mmduet.io.safetensors_files import write_safetensors
+        write_safetensors(args.out, {name: value.contiguous() for name, value in weights.items()})
+    else:
+        write_checkpoint({'meta': source['meta'], 'state_dict': weights}, args.out)
+    print(f'{args.out}: the student with its score')
+    return 0
+
+
+def read_answers(model: Any, cfg: Any) -> tuple[Any, Any]:
+    """(N, K) readings of the score head for the expressions of val, and (N,) whether the answer is right."""
+    import numpy as np
+    import torch
+    from mmengine.runner import Runner
+
+    from mmduet.evaluation import GroundingMetric
+    from mmduet.registry import METRICS
+    evaluator = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
+    metric: GroundingMetric = METRICS.build({**evaluator, 'out_file': None})
+    readings = []
+    with torch.inference_mode():
+        for data in Runner.build_dataloader(cfg.test_dataloader):
+            batch = model.data_preprocessor(data)['batch']
+            features = model.extract(batch)
+            readings.append(model.score_head.read(features.float()))
+            metric.process(None, model.predict(features, batch))
+    return torch.cat(readings).double().numpy(), np.array([answer['right'] for answer in metric.results])
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -1,0 +1,66 @@
+"""Count the images that a training set, or a backbone before, shares with val and test of the five data sets.
+
+    mmduet check-leaks --train data/refcoco_unc data/refcocog_umd:train
+    mmduet check-leaks --config transvg_joint
+    mmduet check-leaks --seen-ids ids_of_visual_genome.txt
+
+Ends with 1 where something is shared. Images of COCO are the same under their names of 2014 and 2017, in every data set. A list
+of seen ids holds COCO numbers or file names, one per line, as a JSON list, or is a COCO file with images.
+"""
+import argparse
+from functools import partial
+from pathlib import Path
+
+from mmduet.cli import running
+from mmduet.io.files import PACKAGE_PARENT, data_folder
+
+FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument('--train', nargs='+', default=[], metavar='ROOT[:SPLIT+SPLIT]', help='data roots trained on (train)')
+    parser.add_argument('--config', help='a config, for what it trains on')
+    parser.add_argument('--seen-ids', nargs='+', default=[], type=Path, metavar='FILE', help='lists of images a backbone saw')
+    parser.add_argument('--seen-collection', default='coco', help='where bare numbers of these lists count (%(default)s)')
+    parser.add_argument('--test', nargs='+', type=Path, metavar='ROOT',
+                        help=f'data roots tested on (default: those of {", ".join(FIVE)} that are in data/)')
+    parser.set_defaults(validate=_validate)
+
+
+def _validate(args: argparse.Namespace) -> None:
+    if not (args.train or args.config or args.seen_ids):
+        raise argparse.ArgumentTypeError('--train, --config or --seen-ids is needed')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; returns the exit code."""
+    from mmduet.datasets.leakage import find_overlaps, images_of, read_seen_ids, training_images
+    from mmduet.io.errors import DataError
+    seen = {str(path): read_seen_ids(path, args.seen_collection) for path in args.seen_ids}
+    for text in args.train:
+        root, _, splits = text.partition(':')
+        uses = images_of(Path(root), splits.split('+') if splits else ['train'])
+        seen[text] = {key for split in uses.values() for key in split}
+    if args.config is not None:
+        from mmduet.engine.config_tools import load_config
+        seen.update(training_images(load_config(args.config).train_dataloader.dataset, PACKAGE_PARENT))
+    # The google split of RefCOCOg too, where somebody has it; nobody is told to get it.
+    roots = args.test or [data_folder() / name for name in (*FIVE, 'refcocog_google')
+                          if (data_folder() / name / 'manifest.json').is_file()]
+    absent = [name for name in FIVE if name not in {root.name for root in roots}] if args.test is None else []
+    if not roots:
+        raise DataError(f'none of {", ".join(FIVE)} is in {data_folder()}: prepare them, or name data roots with --test')
+    overlaps = find_overlaps(seen, roots)
+    for overlap in overlaps:
+        print(f'{overlap.seen_in} and {overlap.dataset} {overlap.split}: {overlap.images:,} of {overlap.all_images:,} images, '
+              f'{overlap.expressions:,} of {overlap.all_expressions:,} expressions'
+              + (f', such as {"; ".join(overlap.examples)}' if overlap.images else ''))
+    if absent:
+        print(f'not checked, because not prepared: {", ".join(absent)}')
+    shared = sum(overlap.images > 0 for overlap in overlaps)
+    print(f'{shared} of {len(overlaps)} pairs share images' if shared else f'no image is shared ({len(overlaps)} pairs)')
+    return 1 if shared else 0
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

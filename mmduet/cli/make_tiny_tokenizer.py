@@ -1,0 +1,40 @@
+"""Make a Hugging Face tokenizer of whole words from a vocabulary file.
+
+    mmduet make-tiny-tokenizer mmduet/refshapes/vocab.txt OUT_DIR
+"""
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from mmduet.cli import running
+
+SPECIAL = {'pad_token': '[PAD]', 'unk_token': '[UNK]', 'cls_token': '[CLS]', 'sep_token': '[SEP]'}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument('vocabulary', type=Path, help='one token per line in the order of ids')
+    parser.add_argument('out', type=Path, help='folder to write to')
+    parser.add_argument('--length', type=int, default=16, help='tokens of a text, with [CLS] and [SEP]')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write ``tokenizer.json`` and ``tokenizer_config.json``."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    ids = {word: number for number, word in enumerate(arguments.vocabulary.read_text(encoding='utf-8').split())}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL['unk_token']))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single='[CLS] $A [SEP]', special_tokens=[(name, ids[name]) for name in ('[CLS]', '[SEP]')])
+    tokenizer.add_special_tokens(list(SPECIAL.values()))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(arguments.out / 'tokenizer.json'))
+    config = {'tokenizer_class': 'PreTrainedTokenizerFast', 'model_max_length': arguments.length, **SPECIAL}
+    (arguments.out / 'tokenizer_config.json').write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
+    print(f'{arguments.out}: {len(ids)} words')
+    return 0
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

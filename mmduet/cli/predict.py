@@ -1,0 +1,107 @@
+"""Find what expressions refer to in images: a box each, as text, as JSON, drawn.
+
+    mmduet predict photo.jpg "the man on the left" --model work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
+    mmduet predict photos/ "left dog" "right dog" --model folder_of_save_pretrained --out drawn --json boxes.json
+    mmduet predict "photos/*.png" https://example.org/a.jpg "the umbrella" --model TransVG_unc_R50.pth --device cpu
+
+An image is a path, a folder, a pattern or a URL. What is none of these, and no file by its name, is an expression; --expression
+says it where that is not clear. The model is a folder, a name on the Hugging Face hub, or a checkpoint, also of the authors of
+TransVG, VLTVG, QRNet and CLIP-VG.
+"""
+import argparse
+import glob
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmduet.cli import common, running
+
+_IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
+PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument('inputs', nargs='+', metavar='IMAGE|EXPRESSION', help='images, then expressions about each of them')
+    parser.add_argument('-e', '--expression', action='append', default=[], metavar='TEXT',
+                        help='an expression; may be given several times')
+    parser.add_argument('--model', required=True, metavar='FILE|FOLDER|NAME',
+                        help='checkpoint, folder of save_pretrained, or name on the Hugging Face hub')
+    parser.add_argument('--config', help='training config of a checkpoint that holds none')
+    parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
+    parser.add_argument('--precision', choices=PRECISIONS, default='float32', help='of the arithmetic (default: %(default)s)')
+    parser.add_argument('--batch-size', type=common.positive, default=16, metavar='N',
+                        help='expressions at a time (default: %(default)s)')
+    parser.add_argument('--out', metavar='FILE|FOLDER', help='write the drawn images there: a folder, or for one answer a file')
+    parser.add_argument('--json', metavar='FILE', help='write the answers there; - for standard output')
+    parser.add_argument('--show', action='store_true', help="open the drawn images in the system's viewer")
+    parser.set_defaults(validate=_validate)
+
+
+def is_image(text: str) -> bool:
+    """Whether an argument can name images: a URL, what is there, a pattern, or the name of an image file."""
+    return '://' in text or Path(text).exists() or (glob.has_magic(text) and Path(text).suffix.lower() in _IMAGES) \
+        or Path(text).suffix.lower() in _IMAGES
+
+
+def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Images and expressions; where expressions were named, all the others are images."""
+    if expressions:
+        return list(inputs), list(expressions)
+    images = [text for text in inputs if is_image(text)]
+    return images, [text for text in inputs if not is_image(text)]
+
+
+def _validate(args: argparse.Namespace) -> None:
+    args.images, args.expressions = split_inputs(args.inputs, args.expression)
+    if not args.images:
+        raise argparse.ArgumentTypeError(f'no image among {", ".join(map(repr, args.inputs))}: give a path, a folder, a '
+                                         'pattern or a URL')
+    if not args.expressions:
+        raise argparse.ArgumentTypeError('no expression: give one after the images, such as "the dog on the left"')
+    if any(not text.strip() for text in args.expressions):
+        raise argparse.ArgumentTypeError('an expression is blank')
+
+
+def write(results: Any, args: argparse.Namespace) -> None:
+    """Print the answers, write and show them."""
+    if args.json == '-':
+        print(results.to_json())
+    else:
+        for result in results:
+            score = '' if result.score is None else f'  {result.score:.0%}'
+            print(f'{result.source}: {result.expression}: {" ".join(f"{value:.1f}" for value in result.box)}{score}')
+    if args.json not in (None, '-'):
+        path = Path(args.json)
+        results.save(path if path.suffix.lower() == '.json' else path.with_name(f'{path.name}.json'))
+    if args.out is not None:
+        single = Path(args.out).suffix.lower() in _IMAGES
+        written = [results[0].save(args.out)] if single else results.save(args.out)
+        if args.json != '-':
+            print(f'drawn: {written[0]}' if len(written) == 1 else f'{len(written)} drawn images in {args.out}')
+    if args.show:
+        results.show()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
+    from mmduet.apis import GroundingInferencer
+    from mmduet.engine.config_tools import ConfigError
+    if args.out is not None and Path(args.out).suffix.lower() in (*_IMAGES, '.json') \
+            and (len(args.images) > 1 or len(args.expressions) > 1):
+        raise ConfigError(f'--out {args.out} holds one answer: name a folder')
+    try:
+        model, weights = (args.model, None) if args.config is None else (args.config, args.model)
+        ground = GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary)
+        results = ground(args.images, args.expressions, batch_size=args.batch_size)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if type(error) in (TypeError, ValueError, RuntimeError):
+            raise ConfigError(str(error)) from error
+        raise
+    write(results, args)
+    return 0
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -1,0 +1,94 @@
+"""How a command is parsed, run and ended: its threads, its output, its errors. Imports nothing heavy."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar('T')
+
+THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
+# By their names, as what defines them takes seconds to import, and HostError says that it cannot be.
+_USERS_MATTER = frozenset({'HostError', 'CheckpointError', 'ConfigError', 'DataError', 'NonFiniteLossError', 'UnknownTypeError',
+                           'FileNotFoundError'})
+
+
+def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
+    """Divide the cores among the processes of this machine, before torch is imported; values that are set are kept."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    processes = int(environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1')))
+    # One number for both pools: two that disagree run as the larger, and wait for each other on a full machine.
+    threads = next((environ[name] for name in THREAD_VARIABLES if name in environ), str(max(cores // processes, 1)))
+    for name in THREAD_VARIABLES:
+        environ.setdefault(name, threads)
+
+
+def print_anything() -> None:
+    """Let standard output and error spell out what their encoding lacks, as cp1252 on Windows does, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+
+
+def fill_parser(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """Add the arguments of the command that a module is.
+
+    A module has ``add_arguments(parser)`` and ``run(args)``, which returns the exit code. What an argument alone cannot tell is
+    checked by ``validate(args)``, set by ``parser.set_defaults``, with an ``argparse.ArgumentTypeError``.
+    """
+    parser.formatter_class, parser.description = argparse.RawDescriptionHelpFormatter, module.__doc__
+    parser.set_defaults(run=module.run, parser=parser, validate=None)
+    module.add_arguments(parser)
+
+
+def check_arguments(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments, if they go together; ends the process with usage and reason otherwise."""
+    if args.validate is not None:
+        try:
+            args.validate(args)
+        except argparse.ArgumentTypeError as error:
+            args.parser.error(str(error))
+    return args
+
+
+def parse_args(name: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line of a script that runs the command of the module ``name``."""
+    parser = argparse.ArgumentParser()
+    fill_parser(parser, sys.modules[name])
+    return check_arguments(parser.parse_args(arguments))
+
+
+def main(name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the command of the module ``name`` as a script; returns the exit code."""
+    print_anything()
+    return execute(parse_args(name, arguments))
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run what was parsed; returns the exit code, which is 1 after the sentence that says what the user's mistake was."""
+    set_threads()
+    command: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(lambda: command(args))
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            raise
+        print(end.code, file=sys.stderr)
+        return 1
+
+
+def run(job: Callable[[], T]) -> T:
+    """Run a job; an error of the user's input ends the process with its sentence, any other with its traceback."""
+    try:
+        result = job()
+        if 'mmduet.engine.distributed' in sys.modules:
+            from mmduet.engine.distributed import leave
+            leave()
+        return result
+    except Exception as error:
+        if os.environ.get('MMDUET_TRACEBACK') or not _USERS_MATTER & {kind.__name__ for kind in type(error).__mro__}:
+            raise
+        sys.exit(f'error: {error}')
