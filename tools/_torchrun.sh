@@ -25,7 +25,7 @@ run_distributed() {
     esac
     # torchrun would give every process one thread.
     local cores
-    cores=$(nproc)
+    cores=$(nproc 2> /dev/null || getconf _NPROCESSORS_ONLN)
     local share=$((cores / processes > 0 ? cores / processes : 1))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$share} MKL_NUM_THREADS=${MKL_NUM_THREADS:-$share}
     if [ "${NNODES:-1}" -gt 1 ]; then

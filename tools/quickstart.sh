@@ -16,7 +16,7 @@ if [ ! -f "$data/manifest.json" ]; then
 fi
 
 # Two trainings share the machine: half of the cores for each.
-cores="$(nproc)"
+cores="$(nproc 2> /dev/null || getconf _NPROCESSORS_ONLN)"
 export OMP_NUM_THREADS="$((cores > 1 ? cores / 2 : 1))"
 export MKL_NUM_THREADS="$OMP_NUM_THREADS"
 mkdir -p "$out"

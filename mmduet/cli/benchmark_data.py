@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,11 @@ def time_loading(count: int) -> str:
 def weigh_workers(dataset: Any) -> float:
     """What a worker that has read the annotations adds to the memory of all processes together, megabytes.
 
-    That is what it has for itself alone: the pages that it made, or copied from its parent by writing to them (Private_Dirty).
+    It is nan where processes cannot be forked. That is what it has for itself alone: the pages that it made, or copied from its parent by writing to them (Private_Dirty).
     What is shared would not do: of a library, each process is charged the less the more processes of the machine use it.
     """
+    if 'fork' not in get_all_start_methods():
+        return float('nan')
     context = get_context('fork')
     pipes = [context.Pipe() for _ in range(WORKERS)]
     workers = [context.Process(target=read_phrases, args=(dataset, end), daemon=True) for _, end in pipes]

@@ -17,6 +17,7 @@ COMMANDS = {
     'report': 'make a page of how good predictions are and where they fail',
     'browse': 'draw training samples before and after augmentation',
     'benchmark': 'time a training step by its phases, and a prediction',
+    'doctor': 'say what is installed, which data and weights are here, and what to do next',
     'cache-teacher': 'encode training data once with a teacher',
     'convert': "turn another project's checkpoint into one of ours",
     'calibrate-score': 'publish a student whose answers carry a probability',

@@ -3,12 +3,13 @@
 A record keeps the name of its experiment in the key ``arm``, and whether the images of val and test were excluded from
 pre-training in ``pretrain_kept_out``: the keys of the files that are there.
 """
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from mmduet.io.errors import DataError
 
@@ -24,8 +25,7 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Add one line, whole or not at all, beside other processes that do the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(record, allow_nan=False) + '\n'
-    with path.open('ab+') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path.with_name(f'.{path.name}.lock')), path.open('ab+') as file:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)

@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmduet.apis import PretrainedGrounder
+from mmduet.cli import predict
+from mmduet.engine.config_tools import load_config
+from mmduet.registry import MODELS
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    config = load_config('transvg_refshapes')
+    folder = tmp_path_factory.mktemp('model') / 'student'
+    PretrainedGrounder.from_model(MODELS.build(config.model), config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'photos').mkdir()
+    for name, width in (('a', 64), ('b', 48)):
+        Image.fromarray(np.full((40, width, 3), 128, np.uint8)).save(tmp_path / f'photos/{name}.png')
+    return tmp_path / 'photos'
+
+
+def test_images_and_expressions_are_told_apart(photos):
+    def split(*words, named=()):
+        return predict.split_inputs(words, named)
+
+    assert split('photos', 'the red ball') == (['photos'], ['the red ball'])
+    assert split('photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png', 'a', 'b?') == (
+        ['photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png'], ['a', 'b?'])
+    assert split('photos/a.png', 'odd name', named=['photos']) == (['photos/a.png', 'odd name'], ['photos'])
+
+
+def test_answers_are_printed_written_drawn_and_shown(photos, model, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Image.Image, 'show', lambda image, title: shown.append(title))
+    code = predict.main(['photos', 'the red ball', 'a ring', '--model', model, '--device', 'cpu', '--precision', 'bfloat16',
+                         '--batch-size', '3', '--json', 'out/boxes.json', '--out', 'drawn', '--show'])
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    answers = json.loads((photos.parent / 'out/boxes.json').read_text())
+    assert [(answer['image'][-5:], answer['expression']) for answer in answers] == [
+        ('a.png', 'the red ball'), ('a.png', 'a ring'), ('b.png', 'the red ball'), ('b.png', 'a ring')]
+    assert sum(': the red ball: ' in line or ': a ring: ' in line for line in lines) == 4
+    assert lines[-1] == '4 drawn images in drawn' and len(list((photos.parent / 'drawn').iterdir())) == 4
+    assert shown == ['the red ball', 'a ring'] * 2
+
+
+def test_one_answer_may_be_one_file_and_json_may_be_the_only_output(photos, model, capsys):
+    assert predict.main(['photos/b.png', '-e', 'a ring', '--model', model, '--json', '-', '--out', 'one.jpg']) == 0
+    answer, = json.loads(capsys.readouterr().out)
+    assert answer['width'] == 48 and Image.open('one.jpg').size[0] >= 48
+
+
+@pytest.mark.parametrize(('words', 'code', 'said'), [
+    (['the red ball'], 2, "no image among 'the red ball'"), (['photos'], 2, 'no expression: give one after the images'),
+    (['photos', ' '], 2, 'an expression is blank'), (['gone.jpg', 'a ring'], 1, 'error: .*gone.jpg'),
+    (['ftp://example.org/a.jpg', 'a ring'], 1, 'error: .*only http and https are fetched'),
+    (['photos', 'a ring', '--out', 'one.jpg'], 1, 'error: --out one.jpg holds one answer: name a folder'),
+    (['photos', 'a ring', '--batch-size', '0'], 2, 'must be at least 1'),
+    (['photos', 'a ring', '--device', 'abacus'], 1, 'error: '),
+    (['photos', 'a ring', '--model', 'gone.pth'], 1, 'error: .*gone.pth')])
+def test_what_cannot_be_predicted_is_a_sentence(photos, model, capsys, words, code, said):
+    import re
+    try:
+        found = predict.main(['--model', model, *words])
+    except SystemExit as end:
+        found = end.code
+    err = capsys.readouterr().err
+    assert found == code and re.search(said, err) and 'Traceback' not in err
+    assert not (photos.parent / 'one.jpg').exists()
