@@ -88,7 +88,8 @@ def time_loading(count: int) -> str:
 def weigh_workers(dataset: Any) -> float:
     """What a worker that has read the annotations adds to the memory of all processes together, megabytes.
 
-    It is nan where processes cannot be forked. That is what it has for itself alone: the pages that it made, or copied from its parent by writing to them (Private_Dirty).
+    It is nan where processes cannot be forked. That is what it has for itself alone: the pages that it made, or copied from its
+    parent by writing to them (Private_Dirty).
     What is shared would not do: of a library, each process is charged the less the more processes of the machine use it.
     """
     if 'fork' not in get_all_start_methods():
