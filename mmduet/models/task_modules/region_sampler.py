@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.models.task_modules.candidate_boxes import CandidateBoxes
@@ -131,10 +132,13 @@ class RegionSampler(ABC):
         return boxes.unflatten(1, (count, 4)), -torch.log(-torch.log(drawn.clamp(1e-6, 1 - 1e-6)))
 
     def _draw(self, score: Tensor, eligible: Tensor, gumbel: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Indices (B, n) of drawn candidates and whether each is eligible; n < count where there are fewer candidates."""
+        """Indices (B, count) of drawn candidates and whether each is eligible, which none is where candidates have run out."""
         key = (score / self.temperature + gumbel).masked_fill(~eligible, -torch.inf)
-        index = key.topk(min(count, key.shape[1]), dim=1).indices
-        return index, eligible.gather(1, index)
+        last = key.shape[1] - 1
+        # As many columns on every rank, so that they can be gathered.
+        missing = max(count - key.shape[1], 0)
+        index = F.pad(key, (0, missing), value=-torch.inf).topk(count, dim=1).indices
+        return index.clamp(max=last), F.pad(eligible, (0, missing)).gather(1, index)
 
 
 def lies_beside(boxes: Tensor, targets: Tensor) -> Tensor:

@@ -90,9 +90,11 @@ def test_a_target_without_area_has_no_positive_and_no_nan():
     assert all(torch.isfinite(value).all() for value in (regions.positives, regions.negatives))
 
 
-def test_fewer_candidates_than_asked_for_give_fewer_slots():
-    regions = draw(SLASampler(candidates=CandidateBoxes(jitters=1, near_misses=0, beside=0, predicted=0)))
-    assert regions.positives.shape == (2, 2, 4) and regions.negatives.shape == (2, 2, 4)
+def test_fewer_candidates_than_asked_for_leave_slots_that_hold_none():
+    few = draw(SLASampler(candidates=CandidateBoxes(jitters=1, near_misses=0, beside=0, predicted=0)))
+    assert few.positives.shape == (2, 4, 4) and few.negatives.shape == (2, 8, 4)
+    assert (few.positive_weight > 0).sum(dim=1).max() <= 2 and not few.negative_valid.any()
+    torch.testing.assert_close(few.positive_weight.sum(dim=1), torch.ones(2))
 
 
 def test_other_objects_are_candidates_cut_at_the_image_and_filling_is_not():
