@@ -43,7 +43,7 @@ def make_cache_root(root: Path, images: int = 6, seed: int = 0, splits: tuple[st
 
 def write_cache(root: Path, out: Path, *flags: str) -> Path:
     """Run the tool in this process and return the folder of the cache."""
-    tool.cache(tool.parse_args([CONFIG, '--data-root', str(root), '--out', str(out), *flags]))
+    tool.run(tool.parse_args([CONFIG, '--data-root', str(root), '--out', str(out), *flags]))
     return out
 
 

@@ -184,8 +184,15 @@ def family_batch(items: Sequence[tuple[Any, Any]]) -> Any:
 
 def our_batch(items: Sequence[Any]) -> Any:
     """A batch as our loader makes it and packs it for its way to the trainer."""
+    from mmdet.structures import DetDataSample
+
     from mmduet.datasets import grounding_collate
-    return grounding_collate([{'inputs': item} for item in items]).__reduce__()
+    from mmduet.structures import Canvas
+    canvases = [Canvas(size=CANVAS, left=0, top=0, width=item.shape[2], height=item.shape[1], scale_x=1, scale_y=1)
+                for item in items]
+    return grounding_collate([
+        {'inputs': item, 'data_samples': DetDataSample(metainfo={'text': '', 'img_path': '', 'canvas': canvas})}
+        for item, canvas in zip(items, canvases, strict=True)]).__reduce__()
 
 
 def spend(make: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:

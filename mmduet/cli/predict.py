@@ -88,11 +88,12 @@ def write(results: Any, args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
     from mmduet.apis import GroundingInferencer
+    from mmduet.apis.image_inputs import list_images
     from mmduet.engine.config_tools import ConfigError
-    if args.out is not None and Path(args.out).suffix.lower() in (*_IMAGES, '.json') \
-            and (len(args.images) > 1 or len(args.expressions) > 1):
-        raise ConfigError(f'--out {args.out} holds one answer: name a folder')
     try:
+        answers = len(list_images(args.images)) * len(args.expressions)
+        if args.out is not None and Path(args.out).suffix.lower() in _IMAGES and answers > 1:
+            raise ConfigError(f'--out {args.out} holds one answer and there are {answers}: name a folder')
         model, weights = (args.model, None) if args.config is None else (args.config, args.model)
         ground = GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary)
         results = ground(args.images, args.expressions, batch_size=args.batch_size)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mmduet.cli.convert import LAYOUT_NAMES
 from mmduet.models.conversion import CLIP_VG, LAYOUTS, TRANSVG, VLTVG
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from tests.load_tool import load_tool
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT
 from tests.tiny_clip_vg import tiny_clip_vg_config
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
 
 
 def test_every_layout_can_be_named_on_the_command_line():
-    assert tuple(LAYOUTS) == load_tool(TOOL).LAYOUT_NAMES
+    assert tuple(LAYOUTS) == LAYOUT_NAMES
 
 
 def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):

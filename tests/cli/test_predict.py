@@ -62,7 +62,7 @@ def test_one_answer_may_be_one_file_and_json_may_be_the_only_output(photos, mode
     (['the red ball'], 2, "no image among 'the red ball'"), (['photos'], 2, 'no expression: give one after the images'),
     (['photos', ' '], 2, 'an expression is blank'), (['gone.jpg', 'a ring'], 1, 'error: .*gone.jpg'),
     (['ftp://example.org/a.jpg', 'a ring'], 1, 'error: .*only http and https are fetched'),
-    (['photos', 'a ring', '--out', 'one.jpg'], 1, 'error: --out one.jpg holds one answer: name a folder'),
+    (['photos', 'a ring', '--out', 'one.jpg'], 1, 'error: --out one.jpg holds one answer and there are 2: name a folder'),
     (['photos', 'a ring', '--batch-size', '0'], 2, 'must be at least 1'),
     (['photos', 'a ring', '--device', 'abacus'], 1, 'error: '),
     (['photos', 'a ring', '--model', 'gone.pth'], 1, 'error: .*gone.pth')])

@@ -57,7 +57,7 @@ def test_help_is_shown_before_anything_heavy_is_imported():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert '--train-sizes N,M' in done.stdout
     imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
-    assert 'argparse' in imported and not imported & {'torch', 'mmengine', 'mmduet', 'numpy'}
+    assert 'argparse' in imported and not imported & {'torch', 'mmengine', 'mmdet', 'numpy'}
 
 
 def test_experiments_are_trained_once_tabulated_and_tested(run, tmp_path):
