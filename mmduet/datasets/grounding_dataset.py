@@ -17,6 +17,7 @@ from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
+from mmduet.io.locks import reading
 from mmduet.registry import DATASETS, TRANSFORMS
 
 Item = dict[str, Any]
@@ -54,19 +55,20 @@ class GroundingDataset(Dataset[Item]):
                  first: int | None = None) -> None:
         self.data_root = Path(data_root)
         self.test_mode = test_mode
-        manifest = read_manifest(self.data_root)
+        if isinstance(splits, str) or not splits:
+            raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
+        with reading(self.data_root / 'annotations'):
+            manifest = read_manifest(self.data_root)
+            files = split_files(self.data_root, splits, ': choose with --train-split, --val-split or --test-split (several '
+                                'joined by +)')
+            self.annotations = AnnotationStore([files[split] for split in splits], first)
+            objects = self.data_root / 'annotations' / 'objects.jsonl'
+            self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
         self.image_dir = self.data_root / (image_dir or manifest['images'])
         protocol = manifest.get('protocol')
         self.metainfo: dict[str, Any] = {
             'dataset_name': f'{manifest["dataset"]} ({protocol})' if protocol else manifest['dataset'], 'splits': list(splits)}
-        if isinstance(splits, str) or not splits:
-            raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
-        files = split_files(self.data_root, splits, ': choose with --train-split, --val-split or --test-split (several joined '
-                            'by +)')
-        self.annotations = AnnotationStore([files[split] for split in splits], first)
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
-        objects = self.data_root / 'annotations' / 'objects.jsonl'
-        self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
         self._encode: Encode | None = None
         self._state = torch.tensor([seed, 0], dtype=torch.int64).share_memory_()
         if not test_mode:

@@ -16,6 +16,7 @@ from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import replacing, sha256_of, stays_inside
 from mmduet.io.images import read_image, read_image_size
+from mmduet.io.locks import LockedError, locked
 
 COUNT_NAMES = ('images', 'references', 'expressions')
 Counts = tuple[int, int, int]
@@ -157,6 +158,7 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
 
     Raises:
         DataError: nothing to write, or ``out`` holds annotations that this function did not make.
+        LockedError: another process writes or reads there.
     """
     if not prepared.annotations:
         raise DataError(f'none of the images of {name} is in {images}')
@@ -166,17 +168,23 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
     made = next((path for path in (out, folder) if not path.exists()), None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            for split in prepared.counts:
-                write_annotations(stack.enter_context(replacing(folder / f'{split}.jsonl')),
-                                  (a for a in prepared.annotations if a.split == split))
-            _write_objects(stack.enter_context(replacing(folder / 'objects.jsonl')), prepared.annotations, source)
-            stack.enter_context(replacing(manifest)).write_text(
-                json.dumps(_manifest(out, name, prepared, source, images), indent=2) + '\n', encoding='utf-8')
-    except BaseException:
-        if made is not None:
+        with locked(folder):
+            _write_files(out, prepared, source, json.dumps(_manifest(out, name, prepared, source, images), indent=2))
+    except BaseException as error:
+        # Not where another process had just begun to write.
+        if made is not None and not isinstance(error, LockedError):
             shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _write_files(out: Path, prepared: PreparedData, source: SourceData, manifest: str) -> None:
+    folder = out / 'annotations'
+    with ExitStack() as stack:
+        for split in prepared.counts:
+            write_annotations(stack.enter_context(replacing(folder / f'{split}.jsonl')),
+                              (a for a in prepared.annotations if a.split == split))
+        _write_objects(stack.enter_context(replacing(folder / 'objects.jsonl')), prepared.annotations, source)
+        stack.enter_context(replacing(out / 'manifest.json')).write_text(manifest + '\n', encoding='utf-8')
     for path in folder.glob('*.jsonl'):
         if path.stem not in (*prepared.counts, 'objects'):
             path.unlink()

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as torch_dist
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
+TIMEOUT = 1800.0  # seconds that a collective may take, where a config does not say so by env_cfg.dist_cfg.timeout
 
 
 def choose_backend() -> str:
@@ -41,7 +42,7 @@ def _first_slurm_host() -> str:
     return subprocess.check_output(['scontrol', 'show', 'hostnames', nodes], text=True).split()[0]
 
 
-def join_process_group(launcher: str, backend: str | None = None, timeout: float = 1800) -> None:
+def join_process_group(launcher: str, backend: str | None = None, timeout: float = TIMEOUT) -> None:
     """Join the process group that ``launcher`` describes in the environment, once.
 
     Args:

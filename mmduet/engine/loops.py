@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
-from mmduet.engine.hooks.checkpoint_hook import is_updated
+from mmduet.engine.gradients import count_updates_to, is_updated
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
 
@@ -28,8 +28,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     SIGTERM, SIGINT or SIGHUP on any rank ends the step and writes a checkpoint. A validation that a kill prevented comes first
     when training goes on.
 
-    A run that was stopped and resumed gives the same weights, bit for bit, as one that was not. With accumulated gradients
-    this holds where the checkpoint was written after an update.
+    A run that was stopped and resumed gives the same weights, bit for bit, as one that was not, also between two updates.
 
     Args:
         runner, dataloader, max_epochs, val_begin, val_interval, dynamic_intervals: see ``EpochBasedTrainLoop``; the last epoch
@@ -65,7 +64,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
             self.runner.logger.info(f'The validation after step {self._iter} was not finished: it comes first.')
             self._validate()
         while self._epoch < self._max_epochs and self._iter < self._max_iters and not self.stop_training:
-            if self.runner.signals.ask():
+            if self._ask():
                 self._save_and_stop()
                 return
             if not self.run_epoch(skipped):
@@ -73,9 +72,9 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
                 return
             skipped = 0
             self._decide_current_val_interval()
-            if self.owes_validation and not self.runner.signals.ask():
+            if self.owes_validation and not self._ask():
                 self._validate()
-        if self.owes_validation:
+        if self.owes_validation or self.stop_training:
             self._save_and_stop()
 
     def _validate(self) -> None:
@@ -115,8 +114,15 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         return True
 
     def _asked_to_stop(self) -> bool:
-        """Whether a signal came, told after an update of the weights: a checkpoint holds no gradients."""
-        return is_updated(self.runner) and self.runner.signals.ask() is not None
+        """Whether a signal came; asked after updates, where a checkpoint needs no gradients."""
+        return is_updated(self.runner.optim_wrapper) and self._ask() is not None
+
+    def _ask(self) -> str | None:
+        """The signal that any rank received; raises on every rank where a checkpoint could not be written."""
+        signal = self.runner.signals.ask(self.runner.writer.failed)
+        if self.runner.signals.failed:
+            self.runner.writer.settle()
+        return signal
 
     def _is_validation_due(self, epoch: int) -> bool:
         """Whether a validation follows after so many epochs."""
@@ -133,10 +139,12 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         if 0 <= seen < total and before in (None, total):
             if seen:
                 self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')
+            self.runner.restore_gradients()
+            count_updates_to(self.runner.optim_wrapper, self._max_epochs * total)
             return seen
         self.runner.logger.warning(f'The checkpoint was written at step {self._iter} with another number of batches per epoch '
                                    f'than {total} (other data, batch size or processes): epoch {self._epoch + 1} starts at its '
                                    'beginning.')
         self._iter = self._epoch * total
-        self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_iters)
+        self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_epochs * total)
         return 0

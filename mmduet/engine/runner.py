@@ -1,13 +1,11 @@
 """The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
 import random
-import time
 import uuid
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import mmengine
 import torch
 import torch.utils.deterministic as torch_deterministic
 from mmengine.device import get_device
@@ -15,18 +13,22 @@ from mmengine.dist import all_gather_object
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
-from mmengine.runner.checkpoint import weights_to_cpu
-from mmengine.utils import apply_to
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine import checkpoint as files
+from mmduet.engine.background_writer import BackgroundWriter
 from mmduet.engine.checkpoint import CheckpointError
-from mmduet.engine.distributed import join_process_group
+from mmduet.engine.distributed import TIMEOUT, join_process_group
+from mmduet.engine.gradients import Gradients, of_rank, restore_gradients, tells_no_loss
+from mmduet.engine.hook_states import depends_on_validation, set_hook_states
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
-from mmduet.engine.pretraining import KEY, loaded_excludes, stated_excludes
-from mmduet.engine.random_state import get_random_state, set_random_state
+from mmduet.engine.loading import read_on_all_ranks, resume_last
+from mmduet.engine.pretraining import loaded_excludes, stated_excludes
+from mmduet.engine.random_state import set_random_state
+from mmduet.engine.rank_watch import RankWatch
+from mmduet.engine.saving import collect_checkpoint
 from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from mmduet.evaluation import GroundingMetric
 from mmduet.io.locks import LockedError, locked
@@ -48,17 +50,22 @@ class GroundingRunner(Runner):
 
     resumed_batches_per_epoch: int | None = None
     signals: StopSignals  # those that end a training
+    writer: BackgroundWriter  # of checkpoints
+    watch: RankWatch  # over the other processes
     run_id: str  # of a training from its beginning on, over all that resumed it
     _random_states: list[dict[str, Any]] | None = None
+    _gradients: Gradients | None = None
     _loaded_meta: dict[str, Any] | None = None
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
-        self.run_id, self.signals = uuid.uuid4().hex, StopSignals()
+        self.run_id, self.watch, self.writer = uuid.uuid4().hex, RankWatch(), BackgroundWriter()
+        dist_cfg = env_cfg.get('dist_cfg', {})
+        timeout = dist_cfg.get('timeout', TIMEOUT)
+        self.signals = StopSignals(timeout)
         if self.distributed:
-            dist_cfg = env_cfg.get('dist_cfg', {})
-            join_process_group(self.launcher, dist_cfg.get('backend'), dist_cfg.get('timeout', 1800))
+            join_process_group(self.launcher, dist_cfg.get('backend'), timeout)
         super().setup_env(env_cfg)
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
@@ -128,6 +135,8 @@ class GroundingRunner(Runner):
         Raises:
             LockedError: another training works there; on every rank.
             TrainingStopped: a signal ended it, on every rank; a checkpoint is written.
+            CheckpointError: a checkpoint could not be written; on every rank.
+            RankLostError: another process ended.
         """
         with ExitStack() as stack:
             problem = None
@@ -139,20 +148,37 @@ class GroundingRunner(Runner):
             problem = all_gather_object(problem)[0]
             if problem is not None:
                 raise LockedError(problem)
-            model = super().train()
+            stack.callback(self.writer.close)  # before another training may have the folder
+            with self.watch.watching():
+                model = super().train()
+                self.writer.settle()
         if self.signals.agreed:
             raise TrainingStopped(self.signals.exit_code)
         return model
 
+    def test(self) -> dict[str, float]:
+        """Test; ``RankLostError`` where another process ended."""
+        with self.watch.watching():
+            metrics: dict[str, float] = super().test()
+        return metrics
+
     def owes_validation(self) -> bool:
-        """Whether a validation was due at the checkpoint that training resumes from, and was not finished."""
+        """Whether a validation was due at the checkpoint that training resumes from, and was not finished.
+
+        One that was finished is made again where training depends on it, as with early stopping, which is as it was before it.
+        """
         if not self._resume or self._loaded_meta is None or not self._loaded_meta.get('owes_validation'):
             return False
         record = files.read_record(Path(self.work_dir)) or {}
-        return bool(all_gather_object(record.get('validated') != self.iter)[0])
+        again = depends_on_validation(self.hooks, self.param_schedulers)
+        return bool(all_gather_object(again or record.get('validated') != self.iter)[0])
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call the hooks; before that, give a loop's workers the tokenizer, its metrics what they report, a step its state."""
+        if fn_name.endswith('iter'):
+            what = fn_name.split('_')[1]
+            number = self.iter if what == 'train' else kwargs['batch_idx']
+            self.watch.move(f'step {number + 1} of {"training" if what == "train" else what}')
         if fn_name == 'before_train_iter':
             self.restore_random_state()
         elif fn_name in ('before_train', 'before_val', 'before_test'):
@@ -198,27 +224,14 @@ class GroundingRunner(Runner):
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return
-        folder = Path(self.work_dir)
-        # Those that the first rank sees, so that no two ranks resume from different steps.
-        record = files.read_record(folder) or {}
-        candidates = all_gather_object(files.resume_candidates(folder, record.get('run')))[0]
-        for path in candidates:
-            try:
-                self.resume(str(path))
-                return
-            except (files.UnreadableCheckpointError, FileNotFoundError) as error:
-                self.logger.warning(f'{error}. Trying the one before.')
-        if candidates:
-            raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
-                                  f'{", ".join(path.name for path in candidates)}): remove them to start anew')
-        self.logger.info(f'No checkpoint in {self.work_dir} yet: training starts from the beginning.')
+        resume_last(self)
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
                         revise_keys: list[tuple[str, str]] | None = None) -> dict[str, Any]:
         """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse."""
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
-        checkpoint = self._read_on_all_ranks(filename, map_location)
+        checkpoint = read_on_all_ranks(filename, map_location)
         if self._resume:
             self.run_id = checkpoint['meta'].get('run', self.run_id)
             files.check_resumable(checkpoint, filename)
@@ -233,25 +246,21 @@ class GroundingRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = files.restore_history(checkpoint['message_hub'])
         self._random_states = checkpoint.get('random_states')
+        if self._resume:
+            self._gradients = of_rank(checkpoint.pop('gradients', None), self.rank, self.world_size)
+            set_hook_states(self.hooks, checkpoint.get('hooks', {}))
+            if self._gradients is not None:
+                self.logger.addFilter(tells_no_loss)
         self._loaded_meta = checkpoint['meta']
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
 
-    def _read_on_all_ranks(self, filename: str, map_location: Any) -> dict[str, Any]:
-        """Read a checkpoint, if every rank can: one that fails alone would leave the others waiting for it."""
-        checkpoint: dict[str, Any] = {}
-        failure: CheckpointError | FileNotFoundError | None = None
-        try:
-            checkpoint = files.read_checkpoint(filename, map_location)
-        except (CheckpointError, FileNotFoundError) as error:
-            failure = error
-        failures = [text for text in all_gather_object(failure and str(failure)) if text is not None]
-        if failure is not None:
-            raise failure
-        if failures:
-            raise files.UnreadableCheckpointError(f'another process cannot read {filename}: {failures[0]}')
-        return checkpoint
+    def restore_gradients(self) -> None:
+        """Go on from the gradients of the checkpoint that training was resumed from, if it was written between two updates."""
+        gradients, self._gradients = self._gradients, None
+        if gradients is not None:
+            restore_gradients(self.plain_model, gradients)
 
     def restore_random_state(self) -> None:
         """Put the generators into the state of the checkpoint that training was resumed from, if any; once."""
@@ -275,38 +284,7 @@ class GroundingRunner(Runner):
         """
         if file_client_args is not None or backend_args is not None:
             raise ValueError('checkpoints go to local folders only: file_client_args and backend_args are not supported')
-        self.call_hook('before_collect_checkpoint')
-        states = all_gather_object(get_random_state())
-        bad = files.first_non_finite(self.plain_model)
-        if bad is not None:
-            raise CheckpointError(f'{bad} holds NaN or infinite values, so {filename} was not written; the checkpoints before '
-                                  'it are kept. Resume from them with a smaller learning rate, gradient clipping or fp32')
-        if (save_optimizer or save_param_scheduler) and not isinstance(self.optim_wrapper, OptimWrapper):
-            raise CheckpointError(f'{filename} was not written: optimizer and schedulers are built when training begins. '
-                                  'Before, write the weights alone, by save_optimizer=False and save_param_scheduler=False')
-        if self.rank != 0:
-            return
         position = {'epoch': self.epoch + by_epoch, 'iter': self.iter + (not by_epoch)}
-        checkpoint = self._collect_checkpoint({**position, **(meta or {})}, save_optimizer, save_param_scheduler)
-        checkpoint['random_states'] = states
-        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        files.write_checkpoint(checkpoint, Path(out_dir) / filename)
-
-    def _collect_checkpoint(self, meta: dict[str, Any], save_optimizer: bool, save_param_scheduler: bool) -> dict[str, Any]:
-        loader = self.train_dataloader
-        meta.update({'run': self.run_id, 'owes_validation': getattr(self._train_loop, 'owes_validation', False),
-                     'seed': self.seed, 'experiment_name': self.experiment_name,
-                     'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
-                     'batches_per_epoch': len(loader), 'world_size': self.world_size,
-                     'cfg': self.message_hub.get_info('cfg') or self.cfg.pretty_text, KEY: self.pretrain_excludes})
-        # With the config and this, a checkpoint is enough to predict.
-        meta['vocabulary'] = None if self.tokenizer is None else self.tokenizer.vocabulary
-        if hasattr(loader.dataset, 'metainfo'):
-            meta['dataset_meta'] = files.to_plain(loader.dataset.metainfo)
-        checkpoint: dict[str, Any] = {'meta': meta, 'state_dict': weights_to_cpu(self.plain_model.state_dict()),
-                                      'message_hub': files.to_plain(self.message_hub.state_dict())}
-        if save_optimizer:
-            checkpoint['optimizer'] = apply_to(self.optim_wrapper.state_dict(), lambda x: isinstance(x, Tensor), Tensor.cpu)
-        if save_param_scheduler and self.param_schedulers:
-            checkpoint['param_schedulers'] = [files.to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
-        return checkpoint
+        checkpoint = collect_checkpoint(self, filename, {**position, **(meta or {})}, save_optimizer, save_param_scheduler)
+        if checkpoint is not None:
+            files.write_checkpoint(checkpoint, Path(out_dir) / filename)

@@ -1,4 +1,5 @@
 """Signals that end a training: noted, so that the step ends and a checkpoint is written first."""
+import datetime
 import os
 import signal
 import threading
@@ -8,6 +9,8 @@ from typing import Any
 
 import torch
 import torch.distributed as torch_dist
+
+from mmduet.engine.distributed import TIMEOUT
 
 # From a scheduler or a user, from Ctrl-C, from a terminal that closes.
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGINT', 'SIGHUP') if hasattr(signal, name))
@@ -25,21 +28,28 @@ class StopSignals:
 
     A signal that is ignored, as ``nohup`` ignores SIGHUP, stays so.
 
+    Args:
+        timeout: seconds that processes may wait for each other.
+
     Attributes:
         received: number of the signal that this process received; None before.
         agreed: number of the signal that any process had received when all were asked last; None before.
+        failed: whether any process had failed when all were asked last.
+        group: the process group of CPUs over which they are asked; None outside ``with``, and for a process alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = datetime.timedelta(seconds=timeout)
         self.received: int | None = None
         self.agreed: int | None = None
+        self.failed = False
         self._before: dict[int, Any] = {}
-        self._group: Any = None
+        self.group: Any = None
 
     def __enter__(self) -> 'StopSignals':
         if torch_dist.is_available() and torch_dist.is_initialized():
             # Over CPUs: to ask on a GPU would wait for the step that it computes.
-            self._group = torch_dist.new_group(backend='gloo')
+            self.group = torch_dist.new_group(backend='gloo', timeout=self._timeout)
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS
                             if signal.getsignal(number) not in (signal.SIG_IGN, None)}
@@ -47,17 +57,20 @@ class StopSignals:
 
     def __exit__(self, *_: object) -> None:
         self._restore()
-        if self._group is not None:
-            torch_dist.destroy_process_group(self._group)
-            self._group = None
+        if self.group is not None:
+            torch_dist.destroy_process_group(self.group)
+            self.group = None
 
-    def ask(self) -> str | None:
-        """Name of the signal that any process has received; all must ask at the same point of their work."""
-        number = self.received or 0
-        if self._group is not None:
-            highest = torch.tensor(number)
-            torch_dist.all_reduce(highest, torch_dist.ReduceOp.MAX, group=self._group)
-            number = int(highest)
+    def ask(self, failed: bool = False) -> str | None:
+        """Name of the signal that any process has received; all must ask at the same point of their work.
+
+        Args:
+            failed: whether this process cannot go on, which all learn by the attribute.
+        """
+        highest = torch.tensor([self.received or 0, failed])
+        if self.group is not None:
+            torch_dist.all_reduce(highest, torch_dist.ReduceOp.MAX, group=self.group)
+        number, self.failed = int(highest[0]), bool(highest[1])
         self.agreed = number or None
         return signal.Signals(number).name if number else None
 

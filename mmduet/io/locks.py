@@ -3,7 +3,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,6 +11,11 @@ from filelock import FileLock, Timeout
 from mmduet.io.errors import DataError
 from mmduet.io.files import write_atomically
 from mmduet.io.text import read_json
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LOCK, HOLDER = '.lock', '.lock.json'
 
@@ -44,6 +49,40 @@ def locked(folder: Path, place: Path | None = None) -> Iterator[None]:
     finally:
         (place / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Keep a folder from being written by others while it is read; as many as want may read at a time.
+
+    Does nothing where the folder is not there, or cannot be locked: where nothing can be written, nothing is, and Windows has
+    no such lock.
+
+    Raises:
+        LockedError: another process writes there; names its host and number.
+    """
+    descriptor = _open_lock(folder / LOCK) if fcntl is not None else None
+    if descriptor is None:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LockedError(f'{folder} is being written by {_describe_holder(folder)}: wait for its end') from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # and with it the lock
+
+
+def _open_lock(path: Path) -> int | None:
+    for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+        with suppress(OSError):
+            return os.open(path, flags, 0o644)
+    return None
 
 
 def _describe_holder(folder: Path) -> str:

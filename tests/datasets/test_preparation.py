@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from mmduet.datasets.preparation import (
 )
 from mmduet.datasets.readers import find_dataset
 from mmduet.io.errors import DataError
+from mmduet.io.locks import LockedError, locked, reading
 from tests.tiny_data import reference, write_official, write_photo
 
 PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
@@ -120,7 +122,7 @@ def test_preparing_again_replaces_annotations_and_leaves_the_rest(tmp_path, sour
     (images / 'COCO_train2014_000000000006.jpg').unlink()
     write_data_root(root, 'second', match_images(source, images), source, images)
     assert sorted(p.name for p in root.iterdir()) == ['annotations', 'manifest.json', 'notes.txt']
-    assert sorted(p.name for p in (root / 'annotations').iterdir()) == ['objects.jsonl', 'train.jsonl']
+    assert sorted(p.name for p in (root / 'annotations').iterdir()) == ['.lock', 'objects.jsonl', 'train.jsonl']
     assert json.loads((root / 'manifest.json').read_text())['dataset'] == 'second'
 
 
@@ -161,3 +163,18 @@ def test_a_source_is_read_and_matched_in_one_go(tmp_path, images):
     write_official(tmp_path / 'downloads' / 'refcoco')
     data, prepared = prepare(find_dataset('refcoco_unc'), tmp_path / 'downloads', images)
     assert len(data.annotations) == len(prepared.annotations) == 4
+
+
+def test_data_are_not_prepared_while_others_prepare_or_read_them_nor_read_while_they_are_prepared(tmp_path, source, images):
+    root = tmp_path / 'root'
+    write_data_root(root, 'first', match_images(source, images), source, images)
+    before = (root / 'manifest.json').read_bytes()
+    with locked(root / 'annotations'):
+        with pytest.raises(LockedError, match=rf'is being written by process {os.getpid()} on'):
+            GroundingDataset(root, ['train'], PIPELINE)
+        with pytest.raises(LockedError, match=rf'is in use by process {os.getpid()} on'):
+            write_data_root(root, 'second', match_images(source, images), source, images)
+    with reading(root / 'annotations'), pytest.raises(LockedError):
+        write_data_root(root, 'second', match_images(source, images), source, images)
+    assert (root / 'manifest.json').read_bytes() == before
+    assert len(GroundingDataset(root, ['train'], PIPELINE)) == 3

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from mmduet.io.locks import LockedError, locked
+from mmduet.io.locks import LockedError, locked, reading
 
 
 def take(folder, answer):
@@ -55,3 +55,48 @@ def test_after_an_error_the_folder_is_free(tmp_path):
         raise KeyError
     with locked(tmp_path):
         pass
+
+
+def test_many_read_at_once_and_nobody_writes_meanwhile(tmp_path):
+    with reading(tmp_path), reading(tmp_path), \
+            pytest.raises(LockedError, match='is in use by another process'), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_what_is_being_written_is_not_read_and_the_writer_is_named(tmp_path):
+    with locked(tmp_path), pytest.raises(LockedError, match=f'is being written by process {os.getpid()} on'), \
+            reading(tmp_path):
+        pass
+    with reading(tmp_path):
+        pass
+
+
+def test_what_is_not_there_is_not_locked_for_reading(tmp_path):
+    with reading(tmp_path / 'gone'):
+        pass
+    assert not (tmp_path / 'gone').exists()
+
+
+def test_a_writer_that_was_killed_lets_others_read_while_a_process_that_it_forked_lives(tmp_path):
+    reading_end, writing_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with locked(tmp_path):
+            if (worker := os.fork()) == 0:
+                signal.pause()
+            os.write(writing_end, str(worker).encode())
+            signal.pause()
+    worker = int(os.read(reading_end, 20))
+    try:
+        with pytest.raises(LockedError), reading(tmp_path):
+            pass
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with reading(tmp_path):
+            pass
+        with locked(tmp_path):
+            pass
+    finally:
+        os.kill(worker, signal.SIGKILL)

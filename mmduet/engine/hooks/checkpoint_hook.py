@@ -3,7 +3,7 @@ import json
 import math
 import operator
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmduet.engine.checkpoint import POINTER, RECORD, read_record
+from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
+from mmduet.engine.gradients import is_updated
+from mmduet.engine.saving import collect_checkpoint
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
@@ -35,12 +37,16 @@ class GroundingCheckpointHook(Hook):
         rule: ``'greater'`` or ``'less'``, whichever is better.
         minutes: also write within an epoch, every so many minutes' worth of steps, by the speed of the first steps; None for
             never.
+        background: write while training goes on, from a copy in the memory of the host: as much more memory as the file has
+            bytes. Training waits for the copy only, and for a file that is still being written when the next one is due. A
+            failure ends training at the next update. Otherwise each step waits until its file is complete.
     """
 
     priority = 'VERY_LOW'
 
     def __init__(self, interval: int = 1, iter_interval: int | None = None, max_keep_ckpts: int = 2,
-                 save_best: str | None = 'acc@0.5', rule: str = 'greater', minutes: float | None = 15) -> None:
+                 save_best: str | None = 'acc@0.5', rule: str = 'greater', minutes: float | None = 5,
+                 background: bool = True) -> None:
         if rule not in RULES or (max_keep_ckpts < 1 and max_keep_ckpts != -1):
             raise ValueError(f"rule must be 'greater' or 'less', and max_keep_ckpts positive or -1 for all, got {rule!r} and "
                              f'{max_keep_ckpts}')
@@ -49,7 +55,7 @@ class GroundingCheckpointHook(Hook):
         if interval < 1 or (iter_interval is not None and iter_interval < 1):
             raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
         self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
-        self._minutes = minutes
+        self._minutes, self._background = minutes, background
         self._steps, self._began, self._minutes_worth = 0, 0.0, 0
         self._metric, self._better = save_best, RULES[rule]
         self._folder: Path | None = None
@@ -72,15 +78,15 @@ class GroundingCheckpointHook(Hook):
                 runner.logger.warning(f'{folder / RECORD} cannot be read: old checkpoints are kept, the best is found anew.')
         if runner.rank == 0:
             remove_partial(folder)
-            self._record(runner)
+            write_atomically(folder / RECORD, self._record(runner))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
         at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
         at_end = at_end or runner.iter + 1 >= runner.max_iters
         self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval)) or self._is_time()
-        # Between two updates gradients are being summed, which no checkpoint holds.
-        if self._due and not at_end and is_updated(runner):
+        # Between two updates the checkpoint would be larger, by the gradients that are being summed.
+        if self._due and not at_end and is_updated(runner.optim_wrapper):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
 
     def _is_time(self) -> bool:
@@ -112,49 +118,59 @@ class GroundingCheckpointHook(Hook):
         """Write the weights when the metric is better than ever; the best before is deleted afterwards."""
         if self._folder is None:
             return
-        old, better = self._best, False
+        self._validated = runner.iter
         if self._metric is not None and metrics:
             score = float(find_metric(metrics, self._metric))
-            better = not math.isnan(score) and (old is None or self._better(score, old['score']))
-            if better:
+            if not math.isnan(score) and (self._best is None or self._better(score, self._best['score'])):
                 self._save_best(runner, self._metric, score)
-        self._validated = runner.iter
-        if runner.rank == 0:
-            self._record(runner)
-            if better and old is not None and self._best is not None and old['file'] != self._best['file']:
-                (self._folder / old['file']).unlink(missing_ok=True)
+                return
+        self._write(runner)
 
     def _save_best(self, runner: Runner, metric: str, score: float) -> None:
         when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
         name = f'best_{metric.replace("/", "_")}_{when}.pth'
-        runner.save_checkpoint(str(runner.work_dir), name, save_optimizer=False, save_param_scheduler=False,
-                               meta={'epoch': runner.epoch, 'iter': runner.iter, 'best': {metric: score}})
+        checkpoint = collect_checkpoint(runner, name, {'epoch': runner.epoch, 'iter': runner.iter, 'best': {metric: score}},
+                                        training=False, schedulers=False)
+        surplus = [self._best['file']] if self._best is not None and self._best['file'] != name else []
         self._best = {'file': name, 'metric': metric, 'score': score, 'epoch': runner.epoch}
+        self._write(runner, name, checkpoint, surplus)
         runner.logger.info(f'Best {metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
 
     def _save(self, runner: Runner, name: str, epoch: int, iteration: int) -> None:
         self._due = False
-        folder = Path(runner.work_dir)
         runner.logger.info(f'Saving {name}')
-        runner.save_checkpoint(str(folder), name, meta={'epoch': epoch, 'iter': iteration})
+        checkpoint = collect_checkpoint(runner, name, {'epoch': epoch, 'iter': iteration})
         self._saved = iteration
         self._kept = [kept for kept in self._kept if kept != name] + [name]
         surplus = self._kept[:-self._max_keep] if self._max_keep > 0 else []
         self._kept = self._kept[len(surplus):]
+        self._write(runner, name, checkpoint, surplus, last=True)
+
+    def _write(self, runner: Runner, name: str = '', checkpoint: dict[str, Any] | None = None, surplus: Sequence[str] = (),
+               last: bool = False) -> None:
+        """Write a checkpoint, then what the folder says of it, then delete what is surplus; on the first rank."""
+        folder, record = Path(runner.work_dir), self._record(runner)
+
+        def write() -> None:
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, folder / name)
+            try:
+                if last:
+                    write_atomically(folder / POINTER, str(folder / name))
+                write_atomically(folder / RECORD, record)
+                for old in surplus:
+                    (folder / old).unlink(missing_ok=True)
+            except OSError as error:
+                raise CheckpointError(f'{folder} could not be written to ({error}); its checkpoints are intact') from error
+
         if runner.rank == 0:
-            write_atomically(folder / POINTER, str(folder / name))
-            self._record(runner)
-            for old in surplus:
-                (folder / old).unlink(missing_ok=True)
+            runner.writer.submit(write)
+        if not self._background:
+            runner.writer.settle()
 
-    def _record(self, runner: Runner) -> None:
-        content = {'run': getattr(runner, 'run_id', None), 'kept': self._kept, 'best': self._best, 'validated': self._validated}
-        write_atomically(Path(runner.work_dir) / RECORD, json.dumps(content, indent=1))
-
-
-def is_updated(runner: Runner) -> bool:
-    """Whether the weights were updated in the last step, so that no gradients are kept for the next."""
-    return bool(runner.optim_wrapper.inner_count % runner.optim_wrapper._accumulative_counts == 0)
+    def _record(self, runner: Runner) -> str:
+        content = {'run': runner.run_id, 'kept': self._kept, 'best': self._best, 'validated': self._validated}
+        return json.dumps(content, indent=1)
 
 
 def _counts_steps(runner: Runner) -> bool:

@@ -1,0 +1,52 @@
+"""Reading a checkpoint on all ranks, and finding the one that training goes on from."""
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.dist import all_gather_object
+
+from mmduet.engine.checkpoint import CheckpointError, UnreadableCheckpointError, read_checkpoint, read_record, resume_candidates
+
+if TYPE_CHECKING:
+    from mmduet.engine.runner import GroundingRunner
+
+
+def resume_last(runner: 'GroundingRunner') -> None:
+    """Resume from the last complete checkpoint of the work folder, if there is one; one that cannot be read is named.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none can be read.
+    """
+    folder = Path(runner.work_dir)
+    # Those that the first rank sees, so that no two ranks resume from different steps.
+    record = read_record(folder) or {}
+    candidates = all_gather_object(resume_candidates(folder, record.get('run')))[0]
+    for path in candidates:
+        try:
+            runner.resume(str(path))
+            return
+        except (UnreadableCheckpointError, FileNotFoundError) as error:
+            runner.logger.warning(f'{error}. Trying the one before.')
+    if candidates:
+        raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
+                              f'{", ".join(path.name for path in candidates)}): remove them to start anew')
+    runner.logger.info(f'No checkpoint in {runner.work_dir} yet: training starts from the beginning.')
+
+
+def read_on_all_ranks(filename: str, map_location: Any) -> dict[str, Any]:
+    """Read a checkpoint, if every rank can: one that fails alone would leave the others waiting for it.
+
+    Raises:
+        CheckpointError, FileNotFoundError: as ``read_checkpoint``, on every rank.
+    """
+    checkpoint: dict[str, Any] = {}
+    failure: CheckpointError | FileNotFoundError | None = None
+    try:
+        checkpoint = read_checkpoint(filename, map_location)
+    except (CheckpointError, FileNotFoundError) as error:
+        failure = error
+    failures = [text for text in all_gather_object(failure and str(failure)) if text is not None]
+    if failure is not None:
+        raise failure
+    if failures:
+        raise UnreadableCheckpointError(f'another process cannot read {filename}: {failures[0]}')
+    return checkpoint

@@ -1,0 +1,101 @@
+import json
+import random
+
+import pytest
+import torch
+
+from projects.reliability.comparison import differences
+from projects.reliability.damage import DAMAGES, flip_last, last_intact, truncate_last
+from projects.reliability.ledger import Ledger
+from projects.reliability.storm import Storm
+from projects.reliability.trial import Accident, Training, Trial
+from tests.forking import Call, run_calls
+from tests.run_tool import run_tool
+from tests.shared_data import ROOT
+from tests.tiny_grounder import make_data_root
+
+
+def train_config(**options):
+    return Training(config=str(ROOT / 'tests/tiny_config.py'), **options)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return make_data_root(tmp_path_factory.mktemp('tiny') / 'data', count=6)
+
+
+def _storm(folder, root, kills, options):
+    report = Storm(train_config(data_root=str(root), epochs=2, **options), folder, faults=True).run(kills)
+    print(report)
+    assert report.losses == [] and report.kills.total() >= kills and report.runs >= 1
+
+
+@pytest.mark.parametrize('options', [dict(ema=True, accumulate=2, patience=1), dict(ranks=2)], ids=str)
+def test_ten_kills_lose_nothing(root, tmp_path, options):
+    done, = run_calls([Call(_storm, (tmp_path, root, 10 if 'ema' in options else 3, options))])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def _lose(folder, root):
+    """A training whose record forgets validations, and whose checkpoints forget the optimizer's steps."""
+    from mmduet.engine.hooks import checkpoint_hook
+    collect = checkpoint_hook.collect_checkpoint
+
+    def forget(*arguments, **options):
+        checkpoint = collect(*arguments, **options)
+        if 'optimizer' in checkpoint:
+            checkpoint['optimizer']['state'][0]['exp_avg'].zero_()
+        return checkpoint
+
+    storm = Storm(train_config(data_root=str(root), epochs=2), folder)
+    checkpoint_hook.collect_checkpoint = forget
+    report = storm.run(5)
+    assert any('values differ' in sentence for sentence in report.losses), report
+
+
+def test_what_a_checkpoint_forgets_is_found(root, tmp_path):
+    done, = run_calls([Call(_lose, (tmp_path, root))])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def _die_and_damage(folder, root):
+    training, ledger = train_config(data_root=str(root), epochs=2), Ledger(folder / 'ledger')
+    assert Trial(training, folder / 'work', ledger).wait() == [0]
+    operations = ledger.steps('finished')[0]
+    assert Trial(training, folder / 'other', ledger, Accident(operations)).wait() == [-9]
+    assert Trial(training, folder / 'third', ledger, Accident(operations // 2, 'ENOSPC')).wait() == [3]
+    assert 'No space left on device' in (folder / 'log').read_text()
+    for name, damage in DAMAGES.items():
+        before = last_intact(folder / 'work')
+        damage(folder / 'work', random.Random(0))
+        assert (last_intact(folder / 'work') < before) == (damage in (truncate_last, flip_last)), name
+        assert Trial(training, folder / 'work', ledger).wait() == [0]
+
+
+def test_trials_die_fail_and_go_on_after_damages(root, tmp_path):
+    done, = run_calls([Call(_die_and_damage, (tmp_path, root))])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_differences_are_named():
+    first = {'a': [torch.tensor([1.0, 2.0]), (1, 'x')], 'b': 1, 'c': None}
+    assert list(differences(first, {'a': [torch.tensor([1.0, 2.0]), (1, 'x')], 'b': 1, 'c': None})) == []
+    second = {'a': [torch.tensor([1.0, 3.0]), (1, 'y')], 'b': 1, 'd': None}
+    assert list(differences(first, second)) == ['.a.0', '.a.1.1', '.c', '.d']
+    assert list(differences([torch.tensor(1)], [torch.tensor(1.0)])) == ['.0']
+
+
+def test_the_tool_prints_and_writes_the_figures(root, tmp_path):
+    done = run_tool('analysis_tools/storm', ROOT / 'tests/tiny_config.py', '--data-root', root, '--kills', 1, '--epochs', 1,
+                    '--work', tmp_path / 'storm', '--out', tmp_path / 'storm.json')
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = json.loads((tmp_path / 'storm.json').read_text())
+    assert sum(figures['kills'].values()) == 1 and figures['runs'] >= 1 and figures['unequal'] == []
+    assert 'lost: unresumable 0, lost steps 0, lost validations 0, unequal 0' in done.stdout
+
+
+def test_the_tool_measures_how_long_a_step_waits(root, tmp_path):
+    done = run_tool('analysis_tools/storm', ROOT / 'tests/tiny_config.py', '--data-root', root, '--waiting', '--work',
+                    tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'in the background' in done.stdout and 'times less (medians)' in done.stdout
