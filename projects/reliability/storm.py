@@ -54,8 +54,8 @@ class Report:
         faults = ', '.join(f'{name} {count}' for name, count in sorted(self.faults.items()))
         lost = ', '.join(f'{name.replace("_", " ")} {len(getattr(self, name))}' for name in LOSSES)
         return (f'{self.kills.total()} kills ({where})\n{self.stops} stops by SIGTERM\n{self.faults.total()} faults'
-                f'{f" ({faults})" if faults else ""}\n{self.runs} trainings came to their end, after {self.steps} steps of which '
-                f'{self.redone} were made again\nlost: {lost}')
+                f'{f" ({faults})" if faults else ""}\n{self.runs} trainings came to their end, after {self.steps} steps of '
+                f'which {self.redone} were made again\nlost: {lost}')
 
 
 class Storm:
