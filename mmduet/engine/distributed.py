@@ -8,10 +8,15 @@ import gc
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import torch
 import torch.distributed as torch_dist
+from mmengine.dist import all_gather_object, get_rank
+
+from mmduet.io.locks import LockedError, locked
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 TIMEOUT = 1800.0  # seconds that a collective may take, where a config does not say so by env_cfg.dist_cfg.timeout
@@ -61,6 +66,25 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))
+
+
+@contextmanager
+def locked_for_all_ranks(folder: Path, place: Path | None = None) -> Iterator[None]:
+    """``locked`` by the first rank for all of them, which must all call it.
+
+    Raises:
+        LockedError: another process holds it, or nothing can be written there; on every rank.
+    """
+    with ExitStack() as stack:
+        problem = None
+        if get_rank() == 0:
+            try:
+                stack.enter_context(locked(folder, place))
+            except (LockedError, OSError) as error:
+                problem = str(error)
+        if problem := all_gather_object(problem)[0]:
+            raise LockedError(problem)
+        yield
 
 
 def leave() -> None:

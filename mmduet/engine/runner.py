@@ -1,7 +1,7 @@
 """The runner: MMEngine's, with checkpoints that are safe to read and to write, and process groups on CPUs."""
 import random
 import uuid
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine import checkpoint as files
 from mmduet.engine.background_writer import BackgroundWriter
 from mmduet.engine.checkpoint import CheckpointError
-from mmduet.engine.distributed import TIMEOUT, join_process_group
+from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
 from mmduet.engine.gradients import Gradients, of_rank, restore_gradients, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
@@ -31,7 +31,6 @@ from mmduet.engine.rank_watch import RankWatch
 from mmduet.engine.saving import collect_checkpoint
 from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from mmduet.evaluation import GroundingMetric
-from mmduet.io.locks import LockedError, locked
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill import DistillHead, student_of
@@ -138,20 +137,9 @@ class GroundingRunner(Runner):
             CheckpointError: a checkpoint could not be written; on every rank.
             RankLostError: another process ended.
         """
-        with ExitStack() as stack:
-            problem = None
-            if self.rank == 0:
-                try:
-                    stack.enter_context(locked(Path(self.work_dir)))
-                except (LockedError, OSError) as error:  # the latter where nothing can be written
-                    problem = str(error)
-            problem = all_gather_object(problem)[0]
-            if problem is not None:
-                raise LockedError(problem)
-            stack.callback(self.writer.close)  # before another training may have the folder
-            with self.watch.watching():
-                model = super().train()
-                self.writer.settle()
+        with locked_for_all_ranks(Path(self.work_dir)), closing(self.writer), self.watch.watching():
+            model = super().train()
+            self.writer.settle()
         if self.signals.agreed:
             raise TrainingStopped(self.signals.exit_code)
         return model

@@ -52,16 +52,17 @@ def locked(folder: Path, place: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def reading(folder: Path, place: Path | None = None) -> Iterator[None]:
     """Keep a folder from being written by others while it is read; as many as want may read at a time.
 
-    Does nothing where the folder is not there, or cannot be locked: where nothing can be written, nothing is, and Windows has
-    no such lock.
+    The lock is that of ``locked``. Does nothing where its place is not there, or cannot be locked: where nothing can be
+    written, nothing is, and Windows has no such lock.
 
     Raises:
         LockedError: another process writes there; names its host and number.
     """
-    descriptor = _open_lock(folder / LOCK) if fcntl is not None else None
+    place = folder if place is None else place
+    descriptor = _open_lock(place / LOCK) if fcntl is not None else None
     if descriptor is None:
         yield
         return
@@ -69,7 +70,7 @@ def reading(folder: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise LockedError(f'{folder} is being written by {_describe_holder(folder)}: wait for its end') from None
+        raise LockedError(f'{folder} is being written by {_describe_holder(place)}: wait for its end') from None
     except OSError:  # a file system without locks
         pass
     try:

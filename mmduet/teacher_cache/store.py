@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mmduet.io.errors import DataError
 from mmduet.io.files import checked_name, sha256_of, write_atomically
+from mmduet.io.locks import reading
 from mmduet.io.text import read_json
 
 FORMAT = 3
@@ -198,6 +199,11 @@ class _Table:
         return self._blocks[block][row - self._starts[block]]
 
 
+def lock_place(folder: Path) -> Path:
+    """Where the lock of a section lies: beside it, as the section is removed where it is made anew."""
+    return folder.with_name(f'.{folder.name}.lock')
+
+
 class CacheSection:
     """A whole section, opened for reading; every file is compared with its checksum once, here.
 
@@ -213,21 +219,23 @@ class CacheSection:
 
     Raises:
         CacheError: half written, a file is missing, or a bit of it has changed.
+        LockedError: it is being written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = read_manifest(folder)
-        if not self.manifest['complete']:
-            shards = list_shards(self.manifest)
-            done = sum((folder / shard.name).exists() for shard in shards)
-            raise CacheError(f'the cache {folder} is half written ({done} of {len(shards)} shards); go on with: '
-                             f'{self.manifest["command"]}')
-        self.index = self._read_index()
-        blocks: dict[str, list[Rows]] = {}
-        for shard in list_shards(self.manifest):
-            for name, rows in self._open(shard).items():
-                blocks.setdefault(name, []).append(rows)
+        with reading(folder, lock_place(folder)):
+            self.manifest = read_manifest(folder)
+            if not self.manifest['complete']:
+                shards = list_shards(self.manifest)
+                done = sum((folder / shard.name).exists() for shard in shards)
+                raise CacheError(f'the cache {folder} is half written ({done} of {len(shards)} shards); go on with: '
+                                 f'{self.manifest["command"]}')
+            self.index = self._read_index()
+            blocks: dict[str, list[Rows]] = {}
+            for shard in list_shards(self.manifest):
+                for name, rows in self._open(shard).items():
+                    blocks.setdefault(name, []).append(rows)
         self.tables = {name: _Table(rows) for name, rows in blocks.items()}
         self.text_row = {text: row for row, text in enumerate(self.index.texts)}
         self.position = {key: position for position, key in enumerate(self.index.ids)}

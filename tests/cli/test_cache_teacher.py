@@ -6,9 +6,9 @@ from mmengine.config import Config
 from mmduet.cli import cache_teacher as tool
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
-from mmduet.io.locks import LockedError, locked
+from mmduet.io.locks import LockedError, locked, reading
 from mmduet.teacher_cache import plan
-from mmduet.teacher_cache.store import CacheError, CacheSection, write_manifest
+from mmduet.teacher_cache.store import CacheError, CacheSection, lock_place, write_manifest
 from tests.run_tool import run_tool_on_ranks
 from tests.shared_data import ROOT
 from tests.tiny_cache import CONFIG, make_cache_root, write_cache
@@ -77,6 +77,10 @@ def test_two_do_not_write_one_section(root, tmp_path):
         for flags in ((), ('--redo', )):
             with pytest.raises(LockedError, match=r'tiny/train is in use by process \d+ on'):
                 write_cache(root, cache, *flags)
+        with pytest.raises(LockedError, match=r'tiny/train is being written by process \d+ on'):
+            CacheSection(cache / 'tiny/train')
+    with reading(cache / 'tiny/train', lock_place(cache / 'tiny/train')), pytest.raises(LockedError):
+        write_cache(root, cache)
     assert contents(cache / 'tiny/train') == before
     write_cache(root, cache, '--redo')
 
