@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
+from mmduet.engine.checkpoint import write_checkpoint
 from mmduet.engine.hooks import checkpoint_hook
 
 Entry = list[str]
@@ -88,19 +89,19 @@ class FileOperations:
         """Watch from now on; for the life of the process."""
         for owner, attribute in ((os, 'fsync'), (Path, 'replace'), (Path, 'unlink')):
             setattr(owner, attribute, self._around(getattr(owner, attribute), attribute))
-        save, write = torch.save, checkpoint_hook.write_checkpoint
+        save = torch.save
 
         def watched_save(content: Any, file: Any, **options: Any) -> None:
             save(content, _Pieces(file, self.point), **options)
 
-        def watched_write(checkpoint: Any, path: Path) -> None:
-            write(checkpoint, path)
+        def watched_write_checkpoint(checkpoint: Any, path: Path) -> None:
+            write_checkpoint(checkpoint, path)
             self.point('after a checkpoint')
             if 'optimizer' in checkpoint:
                 self.ledger.add('saved', checkpoint['meta']['iter'], path.name)
 
-        torch.save = watched_save
-        checkpoint_hook.write_checkpoint = watched_write
+        for module, function in ((torch, watched_save), (checkpoint_hook, watched_write_checkpoint)):
+            setattr(module, function.__name__.removeprefix('watched_'), function)
 
     def _around(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         def watched(*arguments: Any, **options: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from mmengine.config import Config
 from mmengine.runner import runner as host_runner
-from torch.distributed import TCPStore
+from torch._C._distributed_c10d import TCPStore
 
 from mmduet.engine import GroundingRunner
 from mmduet.engine.checkpoint import CheckpointError

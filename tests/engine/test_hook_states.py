@@ -86,6 +86,7 @@ def test_early_stopping_stops_where_it_would_have_without_a_kill(root, tmp_path,
     assert_equal(weights(resumed), weights(whole))
     again = train(work, root, resume=True, **STOPPING)
     assert (again.iter, again.epoch) == (resumed.iter, 4)
+    assert sorted(path.name for path in work.glob('[ei]*.pth')) == ['epoch_3.pth', 'epoch_4.pth']
 
 
 def test_where_early_stopping_ends_a_training_a_checkpoint_is_written(root, tmp_path):

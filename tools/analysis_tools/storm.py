@@ -14,7 +14,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for sentence in report.losses:
         print(sentence)
     if args.out is not None:
-        args.out.write_text(json.dumps(asdict(report), indent=1) + '\n', encoding='utf-8')
+        args.out.write_text(json.dumps(vars(report), indent=1) + '\n', encoding='utf-8')
     return 1 if report.losses else 0
 
 

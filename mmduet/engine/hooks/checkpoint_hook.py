@@ -71,6 +71,9 @@ class GroundingCheckpointHook(Hook):
         self._steps, self._minutes_worth = 0, 0
         self._kept, self._best, self._validated, self._saved, self._due = [], None, None, None, False
         if runner._resume:
+            # Where a signal or early stopping ends training at once, its checkpoint lies in this folder already.
+            meta = runner._loaded_meta or {}
+            self._saved = runner.iter if runner._load_from is None and meta.get('iter') == runner.iter else None
             if record := read_record(folder):
                 self._kept, self._best = [name for name in record['kept'] if (folder / name).is_file()], record['best']
                 self._validated = record['validated']
