@@ -80,8 +80,10 @@ def locked_for_all_ranks(folder: Path, place: Path | None = None) -> Iterator[No
         if get_rank() == 0:
             try:
                 stack.enter_context(locked(folder, place))
-            except (LockedError, OSError) as error:
+            except LockedError as error:
                 problem = str(error)
+            except OSError as error:
+                problem = f'{folder} cannot be written to: {error}'
         if problem := all_gather_object(problem)[0]:
             raise LockedError(problem)
         yield

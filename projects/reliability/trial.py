@@ -18,7 +18,9 @@ from torch._C._distributed_c10d import TCPStore
 from mmduet.engine import GroundingRunner
 from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.config_tools import set_data_root
+from mmduet.engine.rank_watch import RankLostError
 from mmduet.engine.stop_signals import TrainingStopped
+from mmduet.io.errors import DataError
 from mmduet.registry import RUNNERS
 from projects.reliability.ledger import FileOperations, Ledger, Witness, fail_here, kill_here
 
@@ -52,7 +54,7 @@ class Training:
 
     def configure(self, work: Path) -> Config:
         """The config of a training that goes on in ``work``."""
-        cfg = Config.fromfile(self.config)
+        cfg = Config.fromfile(self.config, format_python_code=False)
         set_data_root(cfg, self.data_root)
         cfg.work_dir, cfg.resume, cfg.experiment_name = str(work), True, uuid.uuid4().hex
         cfg.launcher = 'pytorch' if self.ranks > 1 else 'none'
@@ -148,7 +150,7 @@ class Trial:
 
 
 def _train(training: Training, work: Path, ledger: Ledger, accident: Accident | None) -> int:
-    host_runner.collect_env = dict  # looks for compilers, for a second
+    host_runner.collect_env = dict  # looks for compilers, which costs more than a training
     operations = FileOperations(ledger)
     if accident is not None:
         act = kill_here(ledger) if accident.error is None else fail_here(ledger, getattr(errno, accident.error))
@@ -160,7 +162,7 @@ def _train(training: Training, work: Path, ledger: Ledger, accident: Accident | 
         runner.train()
     except TrainingStopped as stopped:
         return int(str(stopped.code))
-    except CheckpointError as error:
+    except (CheckpointError, DataError, RankLostError) as error:
         print(f'error: {error}')
         return REFUSED
     ledger.add('finished', operations.count)

@@ -79,9 +79,7 @@ class GroundingCheckpointHook(Hook):
                 self._validated = record['validated']
             elif (folder / RECORD).exists():
                 runner.logger.warning(f'{folder / RECORD} cannot be read: old checkpoints are kept, the best is found anew.')
-        if runner.rank == 0:
-            remove_partial(folder)
-            write_atomically(folder / RECORD, self._record(runner))
+        self._write(runner)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
@@ -151,13 +149,17 @@ class GroundingCheckpointHook(Hook):
 
     def _write(self, runner: Runner, name: str = '', checkpoint: dict[str, Any] | None = None, surplus: Sequence[str] = (),
                last: bool = False) -> None:
-        """Write a checkpoint, then what the folder says of it, then delete what is surplus; on the first rank."""
+        """Write a checkpoint, then what the folder says of it, then delete what is surplus; on the first rank.
+
+        What a kill left half written goes too: nothing else is being written there then.
+        """
         folder, record = Path(runner.work_dir), self._record(runner)
 
         def write() -> None:
             if checkpoint is not None:
                 write_checkpoint(checkpoint, folder / name)
             try:
+                remove_partial(folder)
                 if last:
                     write_atomically(folder / POINTER, str(folder / name))
                 write_atomically(folder / RECORD, record)
