@@ -139,12 +139,11 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         if 0 <= seen < total and before in (None, total):
             if seen:
                 self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')
-            self.runner.restore_gradients()
             count_updates_to(self.runner.optim_wrapper, self._max_epochs * total)
             return seen
         self.runner.logger.warning(f'The checkpoint was written at step {self._iter} with another number of batches per epoch '
                                    f'than {total} (other data, batch size or processes): epoch {self._epoch + 1} starts at its '
                                    'beginning.')
-        self._iter = self._epoch * total
+        self._iter, self.runner.resumed_gradients = self._epoch * total, None
         self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_epochs * total)
         return 0

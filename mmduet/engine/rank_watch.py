@@ -85,8 +85,11 @@ class RankWatch:
         if not (torch_dist.is_available() and torch_dist.is_initialized()) or torch_dist.get_world_size() == 1:
             yield
             return
-        self._own = Sign(torch_dist.get_rank())
-        self._store = torch_dist.distributed_c10d._get_default_store().clone()
+        store = torch_dist.distributed_c10d._get_default_store()
+        if not hasattr(store, 'clone'):  # an older PyTorch; the connection itself is not for two threads
+            yield
+            return
+        self._own, self._store = Sign(torch_dist.get_rank()), store.clone()
         self._stop.clear()
         self._publish()  # so that all know of each other whatever comes first
         self._thread = threading.Thread(target=self._watch, name='ranks', daemon=True)

@@ -53,7 +53,7 @@ class GroundingRunner(Runner):
     watch: RankWatch  # over the other processes
     run_id: str  # of a training from its beginning on, over all that resumed it
     _random_states: list[dict[str, Any]] | None = None
-    _gradients: Gradients | None = None
+    resumed_gradients: Gradients | None = None  # of a checkpoint between two updates
     _loaded_meta: dict[str, Any] | None = None
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
@@ -173,6 +173,9 @@ class GroundingRunner(Runner):
             loop = getattr(self, f'{fn_name.removeprefix("before_")}_loop')
             if self.tokenizer is not None:
                 tell(loop.dataloader.dataset, 'set_tokenizer', self.tokenizer.encode)
+            if fn_name == 'before_train' and self.resumed_gradients is not None:
+                restore_gradients(self.plain_model, self.resumed_gradients)
+                self.resumed_gradients = None
             head = getattr(self.plain_model, 'head', None)
             if fn_name == 'before_train' and isinstance(head, DistillHead):
                 calls = self.optim_wrapper._accumulative_counts
@@ -235,20 +238,14 @@ class GroundingRunner(Runner):
             checkpoint['message_hub'] = files.restore_history(checkpoint['message_hub'])
         self._random_states = checkpoint.get('random_states')
         if self._resume:
-            self._gradients = of_rank(checkpoint.pop('gradients', None), self.rank, self.world_size)
+            self.resumed_gradients = of_rank(checkpoint.pop('gradients', None), self.rank, self.world_size)
             set_hook_states(self.hooks, checkpoint.get('hooks', {}))
-            if self._gradients is not None:
+            if self.resumed_gradients is not None:
                 self.logger.addFilter(tells_no_loss)
         self._loaded_meta = checkpoint['meta']
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
-
-    def restore_gradients(self) -> None:
-        """Go on from the gradients of the checkpoint that training was resumed from, if it was written between two updates."""
-        gradients, self._gradients = self._gradients, None
-        if gradients is not None:
-            restore_gradients(self.plain_model, gradients)
 
     def restore_random_state(self) -> None:
         """Put the generators into the state of the checkpoint that training was resumed from, if any; once."""

@@ -123,17 +123,15 @@ class Storm:
             accident = Accident(self._draw.randrange(1, self._operations + 1), error)
         steps = len(ledger.read('step'))
         trial = Trial(self.training, work, ledger, accident)
-        if way in ('moment', 'signal'):
-            # From the start, or from the first step on.
-            from_start = self._draw.random() < 0.2
-            until = time.monotonic() + self._draw.uniform(0, self._seconds)
-            while not trial.ended() and not from_start and len(ledger.read('step')) == steps:
-                time.sleep(0.005)
-                until = time.monotonic() + self._draw.uniform(0, 0.5 * self._seconds)
-            while not trial.ended() and time.monotonic() < until:
-                time.sleep(0.002)
-            trial.kill(signal.SIGKILL if way == 'moment' else signal.SIGTERM)
-        codes = trial.wait()
+        try:
+            if way in ('moment', 'signal'):
+                self._wait_for_a_moment(trial, ledger, steps)
+                trial.kill(signal.SIGKILL if way == 'moment' else signal.SIGTERM)
+            codes = trial.wait()
+        except KeyboardInterrupt:
+            trial.kill()
+            trial.wait()
+            raise
         if way == 'moment' and -signal.SIGKILL in codes:
             self.report.kills['at a random moment'] += 1
         elif way == 'signal' and any(codes):
@@ -142,6 +140,17 @@ class Storm:
         elif accident is not None and accident.error is not None and ledger.read('failed'):
             self.report.faults[accident.error] += REFUSED in codes
         return codes
+
+    def _wait_for_a_moment(self, trial: Trial, ledger: Ledger, steps: int) -> None:
+        """Until a random moment, from the start or from the first new step on, or until the trial has ended."""
+        if self._draw.random() < 0.2:
+            until = time.monotonic() + self._draw.uniform(0, self._seconds)
+        else:
+            while not trial.ended() and len(ledger.read('step')) == steps:
+                time.sleep(0.005)
+            until = time.monotonic() + self._draw.uniform(0, 0.5 * self._seconds)
+        while not trial.ended() and time.monotonic() < until:
+            time.sleep(0.002)
 
     def _judge(self, name: str, codes: list[int], entries: list[list[str]], intact: int) -> None:
         self.report.kills.update(' '.join(entry[1:]) for entry in entries if entry[0] == 'killed')

@@ -11,6 +11,8 @@ from mmduet.engine import GroundingRunner
 from mmduet.registry import RUNNERS
 from projects.reliability.trial import Training
 
+CHECKPOINTS = 8
+
 
 class _Clock(Hook):
     """Takes the time of each step, from the end of the one before to the end of its own, checkpoints with it."""
@@ -40,6 +42,7 @@ def measure_waiting(training: Training, folder: Path) -> str:
         cfg = replace(training, ranks=1).configure(folder / f'background_{background}')
         cfg.resume, cfg.val_dataloader, cfg.val_cfg, cfg.val_evaluator = False, None, None, None
         cfg.default_hooks.checkpoint.update(background=background, save_best=None)
+        cfg.train_cfg.max_iters = CHECKPOINTS * training.interval + 1
         clock = _Clock()
         runner: GroundingRunner = RUNNERS.build(cfg)
         runner.register_hook(clock)

@@ -176,3 +176,22 @@ def test_gradients_of_another_number_of_ranks_are_left_out_and_mmengine_says_so(
     train(tmp_path, root, resume=True, train_cfg__max_iters=6, **PLAIN)
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
     assert log.count('gradient of some iterations is lost') == 1
+
+
+class SaveAndKill(Kill):
+    """Ends a training after a step, with a checkpoint of that moment."""
+
+    def after_train_iter(self, runner, *_, **__):
+        if runner.iter + 1 == self.step:
+            runner.save_checkpoint(runner.work_dir, f'iter_{self.step}.pth', by_epoch=False)
+        super().after_train_iter(runner)
+
+
+def test_a_loop_of_steps_goes_on_from_gradients_too(root, tmp_path):
+    changes = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8, val_interval=9),
+               'train_dataloader__sampler': dict(_delete_=True, type='InfiniteSampler', shuffle=False),
+               'param_scheduler': [], **PLAIN}
+    whole = tiny_runs.weights(train(tmp_path / 'whole', root, **changes))
+    with pytest.raises(KilledError):
+        train(tmp_path / 'parts', root, SaveAndKill(4), **changes)
+    assert_equal(tiny_runs.weights(train(tmp_path / 'parts', root, resume=True, **changes)), whole)

@@ -8,7 +8,8 @@
 
 Kills hit at random moments and at file operations; some trainings are stopped by SIGTERM. With --faults, file operations fail
 as on a full or broken disk, and checkpoints are cut, flipped and copied between two trainings. Ends with 1 where anything was
-lost: what is left in --work shows it. With --waiting, prints how long a step waits for a checkpoint instead.
+lost: what is left in --work shows it. Ctrl-C ends it with the figures so far. With --waiting, prints how long a step waits for
+a checkpoint instead.
 """
 import argparse
 import json
@@ -55,7 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.waiting:
         print(measure_waiting(training, work))
         return 0
-    report = Storm(training, work, args.seed, args.faults).run(args.kills)
+    storm = Storm(training, work, args.seed, args.faults)
+    report = storm.report
+    try:
+        storm.run(args.kills)
+    except KeyboardInterrupt:
+        print('interrupted; until then:')
     print(report)
     for sentence in report.losses:
         print(sentence)
