@@ -188,10 +188,14 @@ class SaveAndKill(Kill):
 
 
 def test_a_loop_of_steps_goes_on_from_gradients_too(root, tmp_path):
-    changes = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8, val_interval=9),
-               'train_dataloader__sampler': dict(_delete_=True, type='InfiniteSampler', shuffle=False),
-               'param_scheduler': [], **PLAIN}
-    whole = tiny_runs.weights(train(tmp_path / 'whole', root, **changes))
+    def by_steps(work, *hooks, **changes):
+        # Anew each time, as MMEngine takes the mark out of the dict that it merges.
+        loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8, val_interval=9)
+        sampler = dict(_delete_=True, type='InfiniteSampler', shuffle=False)
+        return train(work, root, *hooks, train_cfg=loop, train_dataloader__sampler=sampler, param_scheduler=[], **PLAIN,
+                     **changes)
+
+    whole = tiny_runs.weights(by_steps(tmp_path / 'whole'))
     with pytest.raises(KilledError):
-        train(tmp_path / 'parts', root, SaveAndKill(4), **changes)
-    assert_equal(tiny_runs.weights(train(tmp_path / 'parts', root, resume=True, **changes)), whole)
+        by_steps(tmp_path / 'parts', SaveAndKill(4))
+    assert_equal(tiny_runs.weights(by_steps(tmp_path / 'parts', resume=True)), whole)
