@@ -2,6 +2,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,11 @@ class Witness(Hook):
     priority = 'LOWEST'
 
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+        self.ledger, self.began = ledger, 0.0
 
     def before_train(self, runner: Any) -> None:
         """Write down where it goes on."""
+        self.began = time.monotonic()
         if runner.rank == 0:
             self.ledger.add('resumed', runner.iter)
 

@@ -76,7 +76,8 @@ class Storm:
         if any(trial.wait()):
             raise RuntimeError(f'the training does not even end without kills; see {trial.log}')
         self._seconds = time.monotonic() - begin
-        self._operations = ledger.steps('finished')[0]
+        _, operations, seconds = ledger.read('finished')[0]
+        self._operations, self._training_seconds = int(operations), float(seconds)
         self._validations = {entry[1]: entry for entry in ledger.read('validated')}
         self._end = end_of(folder / 'reference/work')
 
@@ -148,7 +149,7 @@ class Storm:
         else:
             while not trial.ended() and len(ledger.read('step')) == steps:
                 time.sleep(0.005)
-            until = time.monotonic() + self._draw.uniform(0, 0.5 * self._seconds)
+            until = time.monotonic() + self._draw.uniform(0, self._training_seconds)
         while not trial.ended() and time.monotonic() < until:
             time.sleep(0.002)
 

@@ -157,7 +157,8 @@ def _train(training: Training, work: Path, ledger: Ledger, accident: Accident | 
         operations = FileOperations(ledger, accident.at, act)
     operations.install()
     runner: GroundingRunner = RUNNERS.build(training.configure(work))
-    runner.register_hook(Witness(ledger))
+    witness = Witness(ledger)
+    runner.register_hook(witness)
     try:
         runner.train()
     except TrainingStopped as stopped:
@@ -165,7 +166,7 @@ def _train(training: Training, work: Path, ledger: Ledger, accident: Accident | 
     except (CheckpointError, DataError, RankLostError) as error:
         print(f'error: {error}')
         return REFUSED
-    ledger.add('finished', operations.count)
+    ledger.add('finished', operations.count, time.monotonic() - witness.began)
     return 0
 
 
