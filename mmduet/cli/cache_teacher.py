@@ -242,9 +242,10 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
     """Write one split into its folder in ``out``; ``config`` is the teacher's."""
     from mmengine.dist import barrier, is_main_process
 
-    from mmduet.io.locks import locked
+    from mmduet.engine.distributed import locked_for_all_ranks
     from mmduet.teacher_cache import plan as planning
     from mmduet.teacher_cache.identity import identify_teacher
+    from mmduet.teacher_cache.store import lock_place
     mirrored = planning.mirrors(dataset)
     geometry = measure(teacher, mirrored)
     plan = planning.plan_section(dataset, split, mirrored, args.distractors)
@@ -252,9 +253,8 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
     content = planning.describe_section(plan, split, dataset, geometry, identify_teacher(config))
     content['loaded_weights_sha256'] = hash_weights(teacher)
     folder, index = out / content['data']['dataset'] / split, plan.index.encode()
-    with contextlib.ExitStack() as stack:
+    with locked_for_all_ranks(folder, lock_place(folder)):
         if is_main_process():
-            stack.enter_context(locked(folder, folder.with_name(f'.{split}.lock')))
             counts = ', '.join(f'{count:,} {name}' for name, count in content['counts'].items())
             size = (sum(shard.size for shard in shards) + len(index)) / MEGABYTE
             print(f'{folder}: {counts}; {size:.1f} MB in {len(shards)} shards', flush=True)

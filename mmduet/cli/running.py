@@ -13,7 +13,7 @@ T = TypeVar('T')
 THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
 # By their names, as what defines them takes seconds to import, and HostError says that it cannot be.
 _USERS_MATTER = frozenset({'HostError', 'CheckpointError', 'ConfigError', 'DataError', 'NonFiniteLossError', 'UnknownTypeError',
-                           'FileNotFoundError'})
+                           'FileNotFoundError', 'RankLostError'})
 
 
 def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
