@@ -25,6 +25,7 @@ COMMANDS = {
     'analyse-teacher': 'measure what a teacher tells apart',
     'benchmark-data': 'time what feeds a model',
     'clip-retrieval': 'measure CLIP weights on regions of RefShapes',
+    'storm': 'kill a training again and again, and compare its end',
     'make-refshapes': 'write the embedded data set RefShapes',
     'export-weights': 'publish one part of a checkpoint',
     'export-clip': 'take the CLIP out of a pre-training checkpoint',

@@ -137,7 +137,7 @@ class GroundingRunner(Runner):
             CheckpointError: a checkpoint could not be written; on every rank.
             RankLostError: another process ended.
         """
-        with locked_for_all_ranks(Path(self.work_dir)), closing(self.writer), self.watch.watching():
+        with self.watch.watching(), locked_for_all_ranks(Path(self.work_dir)), closing(self.writer):
             model = super().train()
             self.writer.settle()
         if self.signals.agreed:

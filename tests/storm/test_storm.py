@@ -4,11 +4,11 @@ import random
 import pytest
 import torch
 
-from projects.reliability.comparison import differences
-from projects.reliability.damage import DAMAGES, flip_last, last_intact, truncate_last
-from projects.reliability.ledger import Ledger
-from projects.reliability.storm import Storm
-from projects.reliability.trial import Accident, Training, Trial
+from mmduet.storm.comparison import differences
+from mmduet.storm.damage import DAMAGES, flip_last, last_intact, truncate_last
+from mmduet.storm.ledger import Ledger
+from mmduet.storm.storm import Storm
+from mmduet.storm.trial import Accident, Training, Trial
 from tests.forking import Call, run_calls
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT

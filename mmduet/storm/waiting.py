@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 
 from mmduet.engine import GroundingRunner
 from mmduet.registry import RUNNERS
-from projects.reliability.trial import Training
+from mmduet.storm.trial import Training
 
 CHECKPOINTS = 8
 

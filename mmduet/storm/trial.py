@@ -20,9 +20,10 @@ from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.config_tools import set_data_root
 from mmduet.engine.rank_watch import RankLostError
 from mmduet.engine.stop_signals import TrainingStopped
+from mmduet.io.config_files import find_config
 from mmduet.io.errors import DataError
 from mmduet.registry import RUNNERS
-from projects.reliability.ledger import FileOperations, Ledger, Witness, fail_here, kill_here
+from mmduet.storm.ledger import FileOperations, Ledger, Witness, fail_here, kill_here
 
 REFUSED = 3  # exit code of a training that ended with a sentence
 
@@ -32,7 +33,7 @@ class Training:
     """What is trained in a storm.
 
     Args:
-        config, data_root: as for ``tools/train.py``.
+        config, data_root: as for ``mmduet train``.
         epochs: how many.
         interval: steps between two checkpoints within an epoch.
         workers: of the training's data.
@@ -54,7 +55,7 @@ class Training:
 
     def configure(self, work: Path) -> Config:
         """The config of a training that goes on in ``work``."""
-        cfg = Config.fromfile(self.config, format_python_code=False)
+        cfg = Config.fromfile(str(find_config(self.config)), format_python_code=False)
         set_data_root(cfg, self.data_root)
         cfg.work_dir, cfg.resume, cfg.experiment_name = str(work), True, uuid.uuid4().hex
         cfg.launcher = 'pytorch' if self.ranks > 1 else 'none'

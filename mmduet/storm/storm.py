@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from projects.reliability.comparison import differences, end_of
-from projects.reliability.damage import DAMAGES, last_intact
-from projects.reliability.ledger import Ledger
-from projects.reliability.trial import REFUSED, Accident, Training, Trial
+from mmduet.storm.comparison import differences, end_of
+from mmduet.storm.damage import DAMAGES, last_intact
+from mmduet.storm.ledger import Ledger
+from mmduet.storm.trial import REFUSED, Accident, Training, Trial
 
 KILLS_PER_RUN = 12
 ERRORS = ('ENOSPC', 'EIO', 'EDQUOT', 'EROFS')
@@ -156,7 +156,8 @@ class Storm:
     def _judge(self, name: str, codes: list[int], entries: list[list[str]], intact: int) -> None:
         self.report.kills.update(' '.join(entry[1:]) for entry in entries if entry[0] == 'killed')
         expected = {0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, REFUSED}
-        if set(codes) - expected or (REFUSED in codes and not any(entry[0] == 'failed' for entry in entries)):
+        killed = -signal.SIGKILL in codes  # then other ranks may end in any way
+        if (set(codes) - expected and not killed) or (REFUSED in codes and not any(entry[0] == 'failed' for entry in entries)):
             self.report.unresumable.append(f'{name}: exit codes {codes}; see {self.folder / name / "log"}')
         for entry in entries:
             if entry[0] == 'resumed' and int(entry[1]) < intact:

@@ -1,0 +1,67 @@
+"""Kill, stop and damage a training again and again, and compare its end with that of one that was left alone.
+
+    mmduet storm tests/tiny_config.py --data-root DATA --kills 200
+    mmduet storm tests/tiny_config.py --data-root DATA --kills 200 --ema --workers 2 --accumulate 3
+    mmduet storm tests/tiny_config.py --data-root DATA --kills 200 --ranks 2 --faults
+    mmduet storm CONFIG --data-root DATA --waiting
+
+Kills hit at random moments and at file operations; some trainings are stopped by SIGTERM. With --faults, file operations fail
+as on a full or broken disk, and checkpoints are cut, flipped and copied between two trainings. Ends with 1 where anything was
+lost: what is left in --work shows it. Ctrl-C ends it with the figures so far. With --waiting, prints how long a step waits for
+a checkpoint instead.
+"""
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from mmduet.cli import running
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument('config', help='what to train: a small model, as every kill costs its start')
+    parser.add_argument('--data-root', required=True, help='small data, so that a training takes seconds')
+    parser.add_argument('--kills', type=int, default=200, help='how many (default: %(default)s)')
+    parser.add_argument('--work', type=Path, default=Path('work_dirs/storm'), help='folder to work in (default: %(default)s)')
+    parser.add_argument('--out', type=Path, help='write the figures there, as JSON')
+    parser.add_argument('--seed', type=int, default=0, help='of what happens (default: %(default)s)')
+    parser.add_argument('--epochs', type=int, default=3, help='of a training (default: %(default)s)')
+    parser.add_argument('--interval', type=int, default=2, help='steps between two checkpoints (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=0, help='of the training data (default: %(default)s)')
+    parser.add_argument('--ranks', type=int, default=1, help='processes, on CPUs (default: %(default)s)')
+    parser.add_argument('--accumulate', type=int, default=1, help='steps of an update (default: %(default)s)')
+    parser.add_argument('--ema', action='store_true', help='keep a moving average of the weights')
+    parser.add_argument('--early-stopping', type=int, metavar='N',
+                        help='stop after N validations without progress, which none makes')
+    parser.add_argument('--faults', action='store_true', help='let file operations fail and damage folders too')
+    parser.add_argument('--waiting', action='store_true', help='measure how long a step waits for a checkpoint, and end')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Let it storm; 1 where anything was lost."""
+    from mmduet.storm.storm import Storm
+    from mmduet.storm.trial import Training
+    from mmduet.storm.waiting import measure_waiting
+    training = Training(config=args.config, data_root=args.data_root, epochs=args.epochs, interval=args.interval,
+                        workers=args.workers, ranks=args.ranks, accumulate=args.accumulate, ema=args.ema,
+                        patience=args.early_stopping)
+    work = args.work.resolve()
+    if args.waiting:
+        print(measure_waiting(training, work))
+        return 0
+    storm = Storm(training, work, args.seed, args.faults)
+    report = storm.report
+    try:
+        storm.run(args.kills)
+    except KeyboardInterrupt:
+        print('interrupted; until then:')
+    print(report)
+    for sentence in report.losses:
+        print(sentence)
+    if args.out is not None:
+        args.out.write_text(json.dumps(vars(report), indent=1) + '\n', encoding='utf-8')
+    return 1 if report.losses else 0
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)
