@@ -96,19 +96,20 @@ class Storm:
 
     def _run_one(self, name: str, kills: int) -> None:
         ledger, work, most = self._prepare(name), self.folder / name / 'work', self.report.kills.total() + KILLS_PER_RUN
-        damaged = False
+        damage = 0  # entries before the last one
         while True:
-            intact = last_intact(work)
-            if not damaged and intact < max(ledger.steps('saved'), default=0):
-                self.report.lost_steps.append(f'{name}: the complete checkpoint of step {max(ledger.steps("saved"))} is gone')
-            before = len(ledger.read())
+            intact, before = last_intact(work), len(ledger.read())
+            saved = max((int(entry[1]) for entry in ledger.read()[damage:] if entry[0] == 'saved'), default=0)
+            if intact < saved:
+                self.report.lost_steps.append(f'{name}: the complete checkpoint of step {saved} is gone')
             calm = self.report.kills.total() >= min(kills, most)
             codes = self._trial(work, ledger, calm)
             entries = ledger.read()[before:]
             self._judge(name, codes, entries, intact)
             if self.report.losses or not any(codes):
                 break
-            damaged = self._damage(work)
+            if self._damage(work):
+                damage = len(ledger.read())
         if not self.report.losses:
             self._judge_end(name, ledger, work)
             self.report.runs += 1
