@@ -38,7 +38,7 @@ def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
     assert '2 of 2 shards' in printed and 's to go' in printed and f'{cache}/tiny/val: complete' in printed
     manifest = CacheSection(cache / 'tiny/train').manifest
     assert manifest['config'] == CONFIG and manifest['command'] == (
-        f'python tools/cache_teacher.py {CONFIG} --out {cache} --splits train --data-root {root}')
+        f'mmduet cache-teacher {CONFIG} --out {cache} --splits train --data-root {root}')
     assert manifest['teacher']['views'] == [{'type': 'CropView', 'scale': 1.2}]
     assert manifest['teacher']['precision'] == 'float32'
     assert manifest['feature_size'] == [8, 8] and manifest['logit_bias'] is None
