@@ -157,8 +157,9 @@ class Storm:
     def _judge(self, name: str, codes: list[int], entries: list[list[str]], intact: int) -> None:
         self.report.kills.update(' '.join(entry[1:]) for entry in entries if entry[0] == 'killed')
         expected = {0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, REFUSED}
-        killed = -signal.SIGKILL in codes  # then other ranks may end in any way
-        if (set(codes) - expected and not killed) or (REFUSED in codes and not any(entry[0] == 'failed' for entry in entries)):
+        killed = min(codes) < 0  # then other ranks may end in any way
+        refused = REFUSED in codes and not any(entry[0] == 'failed' for entry in entries)
+        if (set(codes) - expected or refused) and not killed:
             self.report.unresumable.append(f'{name}: exit codes {codes}; see {self.folder / name / "log"}')
         for entry in entries:
             if entry[0] == 'resumed' and int(entry[1]) < intact:
