@@ -6,14 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmduet.apis.attention import Explanation, explain
+    from mmduet.apis.description import GrounderConfig
     from mmduet.apis.inferencer import GroundingInferencer
-    from mmduet.apis.pretrained import GrounderConfig, PretrainedGrounder
+    from mmduet.apis.pretrained import PretrainedGrounder
     from mmduet.apis.results import GroundingResult, GroundingResults
 
-_PLACES = {'GroundingInferencer': 'inferencer', 'GrounderConfig': 'pretrained', 'PretrainedGrounder': 'pretrained',
-           'GroundingResult': 'results', 'GroundingResults': 'results'}
+_PLACES = {'Explanation': 'attention', 'GroundingInferencer': 'inferencer', 'GrounderConfig': 'description',
+           'PretrainedGrounder': 'pretrained', 'GroundingResult': 'results', 'GroundingResults': 'results',
+           'explain': 'attention'}
 
-__all__ = ['GrounderConfig', 'GroundingInferencer', 'GroundingResult', 'GroundingResults', 'PretrainedGrounder']
+__all__ = ['Explanation', 'GrounderConfig', 'GroundingInferencer', 'GroundingResult', 'GroundingResults', 'PretrainedGrounder',
+           'explain']
 
 
 def __getattr__(name: str) -> Any:

@@ -1,16 +1,20 @@
 """What a checkpoint file says of itself: config, vocabulary, data overlap; and of the authors' files, what their names tell."""
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from torch import Tensor
 
+from mmduet.apis.description import CONFIG_KEY, VOCABULARY_KEY, GrounderConfig
 from mmduet.apis.plain_config import parse_config_text, to_types
 from mmduet.apis.students import build_student
+from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
 from mmduet.io.files import find_file
+from mmduet.io.safetensors_files import read_metadata
 from mmduet.io.weights import read_meta, read_weights
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.conversion import convert, recognise
@@ -21,46 +25,53 @@ FULL_SIZE = {('transvg', 50): 'configs/transvg/transvg_refcoco.py', ('transvg', 
              ('qrnet', None): 'configs/qrnet/qrnet_refcoco.py', ('clip_vg', None): 'configs/clip_vg/clip_vg_refcoco.py'}
 _DEEP = 'visual_encoder.backbone.layer3.22.'  # a block that ResNet-101 has and ResNet-50 has not
 
-Parts = tuple[BaseGrounder, dict[str, Any], list[Any], list[str] | None]
 
-
-def read_grounder(path: Path, config: str | Path | Config | None = None, vocabulary: str | Path | None = None) -> Parts:
+def read_grounder(path: Path, config: str | Path | Config | None = None,
+                  vocabulary: str | Path | None = None) -> tuple[BaseGrounder, GrounderConfig]:
     """A student from a checkpoint of ours or of the authors of TransVG, VLTVG, QRNet or CLIP-VG.
 
     Args:
-        path: file of ``tools/train.py``, which holds its config; another needs ``config``. Authors' files need none.
+        path: file of ``tools/train.py``, or a ``.safetensors`` of ours, which hold their config; another needs ``config``.
+            Authors' files need none.
         config: training config, which is a Python program and is run; None for that in the file, which is not.
         vocabulary: path of a ``vocab.txt``; None for that in the file, or else for what the config names.
 
     Returns:
-        The student; the config that builds it; its test pipeline; the data sets whose val and test images its pre-training has
-        not seen, None where nobody says.
+        The student, and what its file or ``config`` says of it.
 
     Raises:
         DataError: the file is truncated, corrupt or not safe to read.
         CheckpointError: it is of another model than the config's.
         ConfigError: it holds no config and is of no layout that is known.
     """
-    weights, meta = read_weights(path), {} if path.suffix == '.safetensors' else read_meta(path)
-    words = find_file(vocabulary).read_text(encoding='utf-8') if vocabulary is not None else meta.get('vocabulary')
-    excludes = meta.get(KEY)
+    plain = path.suffix == '.safetensors'
+    weights, meta = read_weights(path), read_metadata(path) if plain else read_meta(path)
+    words = find_file(vocabulary).read_text(encoding='utf-8') if vocabulary is not None else meta.get(VOCABULARY_KEY)
+    if plain and config is None and CONFIG_KEY in meta:
+        about = GrounderConfig.from_json(meta[CONFIG_KEY], f'the config in {path}')
+        student, model = build_student(about.model, weights, words, path)
+        return student, replace(about, model=model)
+    excludes = None if plain else meta.get(KEY)
     if config is not None:
         cfg: Any = config if isinstance(config, Config) else load_config(config)
         excludes = cfg.get(KEY) if excludes is None else excludes
         cfg = cfg.to_dict()
+        teacher = portable_teacher(cfg['model']) if isinstance(cfg.get('model'), Mapping) else None
     elif isinstance(meta.get('cfg'), str):
         cfg = parse_config_text(meta['cfg'], str(path))
         model = cfg.get('model')
+        teacher = portable_teacher(model) if isinstance(model, Mapping) else None
         # Of a distilled model the student alone: teachers, terms and samplers may be what only a training knows.
         model = model.get('student', model) if isinstance(model, Mapping) else None
         cfg = {**cfg, 'model': to_types(model, str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
         cfg.pop('test_dataloader', None)
     else:
-        weights, cfg = _full_size(weights, path)
+        (weights, cfg), teacher = _full_size(weights, path), None
     if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError(f'the config of {path} has no model')
     student, model = build_student(cfg['model'], weights, words, path)
-    return student, model, pipeline_of(cfg), list(excludes) if isinstance(excludes, list | tuple) else None
+    known = list(excludes) if isinstance(excludes, list | tuple) else None
+    return student, GrounderConfig(model, pipeline_of(cfg), known, teacher=teacher)
 
 
 def pipeline_of(cfg: Mapping[str, Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from rich.progress import track
 from torch import nn
 
 from mmduet.apis.image_inputs import ChannelOrder, ImageInput, list_images, pair
-from mmduet.apis.pretrained import PretrainedGrounder
+from mmduet.apis.pretrained import TOY, PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
@@ -34,7 +34,8 @@ class GroundingInferencer(BaseInferencer):
 
     Args:
         model: folder of ``save_pretrained``, name on the Hugging Face hub, checkpoint of ``tools/train.py`` or of the authors
-            of TransVG, VLTVG, QRNet or CLIP-VG; or a ``PretrainedGrounder``; or, with ``weights``, a training config.
+            of TransVG, VLTVG, QRNet or CLIP-VG; or a ``PretrainedGrounder``; or, with ``weights``, a training config. None for
+            the toy that ships with the package, which knows coloured shapes only, and says so.
         weights: checkpoint of a training config. One that is distilled gives its student.
         device: ``'auto'`` for the best that is there, or a device of PyTorch.
         scope: of the registries.
@@ -189,7 +190,9 @@ def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None)
         return model
     if weights is not None:
         return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary)
-    if isinstance(model, Config) or model is None or str(model).endswith('.py'):
-        raise ValueError(f'{"a config" if model is not None else "no model"} without weights: give a checkpoint, a folder of '
-                         'save_pretrained or a name on the hub; or a config and weights=')
+    if isinstance(model, Config) or str(model).endswith('.py'):
+        raise ValueError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
+                         'config and weights=')
+    if model is None:
+        model = TOY
     return PretrainedGrounder.from_pretrained(model, vocabulary=vocabulary)

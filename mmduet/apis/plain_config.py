@@ -10,7 +10,7 @@ from mmdet import registry as mmdet_registry
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.config_files import nearest
-from mmduet.registry import MODELS, TRANSFORMS
+from mmduet.registry import MODELS, TASK_UTILS, TRANSFORMS
 
 
 def parse_config_text(text: str, source: str) -> dict[str, Any]:
@@ -56,14 +56,15 @@ def _name_of(kind: type) -> str:
 
 @cache
 def _load_registries() -> None:
-    for registry in (MODELS, TRANSFORMS, mmdet_registry.MODELS, mmdet_registry.TRANSFORMS):
+    for registry in (MODELS, TRANSFORMS, TASK_UTILS, mmdet_registry.MODELS, mmdet_registry.TRANSFORMS):
         registry.import_from_location()
 
 
 def _known() -> dict[str, type]:
-    """Every registered model and transform by the name of its package and its own."""
+    """Every registered model, transform and part of a task by the name of its package and its own."""
     _load_registries()
-    registries = (root.MODELS, mmdet_registry.MODELS, MODELS, root.TRANSFORMS, mmdet_registry.TRANSFORMS, TRANSFORMS)
+    registries = (root.MODELS, mmdet_registry.MODELS, MODELS, root.TRANSFORMS, mmdet_registry.TRANSFORMS, TRANSFORMS,
+                  TASK_UTILS)
     kinds = [kind for registry in registries for kind in registry.module_dict.values() if isclass(kind)]
     return {_name_of(kind): kind for kind in kinds}
 

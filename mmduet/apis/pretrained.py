@@ -1,48 +1,33 @@
 """A model that travels: to a folder and back, to the Hugging Face hub and back, from a checkpoint."""
-import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import mmengine
-import torch
 from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
-import mmduet
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
-from mmduet.apis.plain_config import to_names, to_types
+from mmduet.apis.description import GrounderConfig, current_versions, to_metadata
 from mmduet.apis.students import VOCABULARY, build_student
-from mmduet.compat import detect_host
+from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
 from mmduet.io.config_files import nearest
 from mmduet.io.files import write_atomically
 from mmduet.io.safetensors_files import read_safetensors, write_safetensors
 from mmduet.models.base_grounder import BaseGrounder
+from mmduet.refshapes import STUDENT_FOLDER
 
 CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
-FORMAT = 1
+# The name of the student that ships with the package.
+TOY = 'toy'
 _HUB_NAME = re.compile(r'[\w.-]+(/[\w.-]+)?')
 _FILES = ('.pth', '.pt', '.safetensors', '.ckpt', '.bin', '.py', '.json')
-
-
-@dataclass(frozen=True, slots=True)
-class GrounderConfig:
-    """What stands in ``config.json`` beside the versions, with classes in the place of names."""
-
-    model: dict[str, Any]
-    test_pipeline: list[Any]
-    pretrain_excludes: list[str] | None = None
-    versions: dict[str, str] = field(default_factory=dict)  # that the weights were saved with; empty before they were
-
-
-def _versions() -> dict[str, str]:
-    return {'mmduet': mmduet.__version__, 'torch': torch.__version__, 'mmengine': mmengine.__version__, 'host': detect_host()}
 
 
 class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-grounding', 'referring-expression-comprehension']):
@@ -50,11 +35,16 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
 
     ``save_pretrained(folder)`` writes ``config.json``, ``model.safetensors``, the vocabulary and a model card;
     ``push_to_hub(name)`` puts them on the Hugging Face hub; ``from_pretrained`` reads a folder, a name on the hub, a checkpoint
-    of ``tools/train.py``, or one of the authors of TransVG, VLTVG, QRNet and CLIP-VG.
+    of ``tools/train.py``, or one of the authors of TransVG, VLTVG, QRNet and CLIP-VG. The name ``'toy'`` is that of the student
+    that ships with the package, which knows coloured shapes only.
 
     Args:
         student: in eval mode.
         description: that builds it from its weights and its vocabulary alone.
+
+    >>> from mmduet import PretrainedGrounder
+    >>> type(PretrainedGrounder.from_pretrained('toy').student).__name__
+    'TransVG'
     """
 
     def __init__(self, student: BaseGrounder, description: GrounderConfig) -> None:
@@ -67,7 +57,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         """Read a model; nothing in it is run, and no file that it was trained from is asked for.
 
         Args:
-            pretrained_model_name_or_path: folder of ``save_pretrained``, name on the hub, or checkpoint.
+            pretrained_model_name_or_path: folder of ``save_pretrained``, name on the hub, checkpoint, or ``'toy'``.
             config: of a checkpoint that holds none, the config that it was trained with. A config is a Python program.
             vocabulary: of a checkpoint that holds none, the path of the ``vocab.txt`` of its BERT. None to take that of
                 ``bert-base-uncased`` from the hub or its cache, which is said.
@@ -80,11 +70,12 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         """
         name = str(pretrained_model_name_or_path)
         path = Path(name)
+        if name == TOY and not path.exists():
+            path, name = STUDENT_FOLDER, str(STUDENT_FOLDER)
         if path.is_file():
             if path.name in (CONFIG, WEIGHTS) and (path.parent / CONFIG).is_file() and config is None:
                 return cls.from_pretrained(path.parent, vocabulary=vocabulary)
-            student, model, pipeline, excludes = read_grounder(path, config, vocabulary)
-            return cls(student, GrounderConfig(model, pipeline, excludes))
+            return cls(*read_grounder(path, config, vocabulary))
         if config is not None or vocabulary is not None:
             raise ConfigError(f'config and vocabulary are for checkpoints, and {name} is none')
         if path.is_dir():
@@ -101,34 +92,44 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         cfg = config if isinstance(config, Config) else load_config(config)
         trained: Any = getattr(model, 'student', model)
         words = getattr(trained.data_preprocessor.tokenizer, 'vocabulary', None)
-        student, about = build_student(cfg.to_dict()['model'], model.state_dict(), words, type(model).__name__)
-        return cls(student, GrounderConfig(about, pipeline_of(cfg.to_dict()), cfg.get(KEY)))
+        plain = cfg.to_dict()
+        student, about = build_student(plain['model'], model.state_dict(), words, type(model).__name__)
+        return cls(student, GrounderConfig(about, pipeline_of(plain), cfg.get(KEY), teacher=portable_teacher(plain['model'])))
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> 'PretrainedGrounder':
         folder = Path(model_id)
         fetch = partial(_fetch, model_id, {key: value for key, value in options.items() if key in _HUB_OPTIONS})
         find = folder.__truediv__ if folder.is_dir() else fetch
-        model, pipeline, excludes, versions = _read_config(find(CONFIG), model_id)
-        text = model.get('text_encoder')
-        needs_words = isinstance(text, dict) and text.get('vocab') is not None
-        words = find(VOCABULARY).read_text(encoding='utf-8') if needs_words else None
-        student, model = build_student(model, read_safetensors(find(WEIGHTS)), words, model_id)
-        return cls(student, GrounderConfig(model, pipeline, excludes, versions))
+        path = find(CONFIG)
+        try:
+            about = GrounderConfig.from_json(path.read_text(encoding='utf-8'), str(path))
+        except UnicodeDecodeError as error:
+            raise ConfigError(f'{path} is no JSON ({error})') from error
+        words = find(VOCABULARY).read_text(encoding='utf-8') if about.needs_vocabulary else None
+        student, model = build_student(about.model, read_safetensors(find(WEIGHTS)), words, model_id)
+        if about.notice:
+            print_log(about.notice, logger='current')
+        return cls(student, replace(about, model=model))
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        about = self.description
-        content = {'format': FORMAT, 'library_name': 'mmduet', 'model': to_names(about.model, 'model'),
-                   'test_pipeline': to_names(about.test_pipeline, 'test_pipeline'), KEY: about.pretrain_excludes,
-                   'versions': _versions()}
-        weights = {key: value.detach().cpu().clone().contiguous() for key, value in self.student.state_dict().items()}
-        write_safetensors(save_directory / WEIGHTS, weights, {
-            'format': 'pt', KEY: json.dumps(about.pretrain_excludes), **{f'{key}_version': value for key, value in
-                                                                         _versions().items() if key != 'host'},
-            'host': detect_host(), 'score_head': type(self.student.score_head).__name__ if self.student.score_head else ''})
+        self.save_weights(save_directory / WEIGHTS)
         if words := self._vocabulary():
             write_atomically(save_directory / VOCABULARY, words)
-        write_atomically(save_directory / CONFIG, json.dumps(content, indent=2, sort_keys=True) + '\n')
+        write_atomically(save_directory / CONFIG, self.description.to_json())
+
+    def save_weights(self, path: Path, half: bool = False) -> None:
+        """Write one ``.safetensors`` file that is enough to predict: config and vocabulary are in its metadata.
+
+        Args:
+            path: of the file; its folder is there.
+            half: store floats as float16, in half the room; whoever reads it computes in float32.
+        """
+        head = self.student.score_head
+        weights = {key: value.detach().cpu().clone().contiguous() for key, value in self.student.state_dict().items()}
+        if half:
+            weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
+        write_safetensors(path, weights, to_metadata(self.description, self._vocabulary(), type(head).__name__ if head else ''))
 
     def _vocabulary(self) -> str | None:
         tokenizer = self.student.data_preprocessor.tokenizer
@@ -153,7 +154,8 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             data, template_path=str(Path(__file__).parent / 'templates/model_card.md'), student=type(student).__name__,
             parameters=sum(value.numel() for value in student.parameters()), size=sizes[-1] if sizes else 'other',
             tokens=tokenizer and tokenizer.max_tokens, excludes=about.pretrain_excludes, score=score, repo_id=repo_id,
-            vocabulary=bool(self._vocabulary()), versions=_versions(), **fields)
+            vocabulary=bool(self._vocabulary()), notice=about.notice,
+            teacher=_say_teacher(about), versions=current_versions(), **fields)
 
 
 _HUB_OPTIONS = ('revision', 'cache_dir', 'force_download', 'local_files_only', 'token')
@@ -168,21 +170,9 @@ def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
                                 f'fetched from the Hugging Face hub ({reason})') from error
 
 
-def _read_config(path: Path, source: str) -> tuple[dict[str, Any], list[Any], list[str] | None, dict[str, str]]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f'{path} is no JSON ({error})') from error
-    model, pipeline = (content.get(key) if isinstance(content, dict) else None for key in ('model', 'test_pipeline'))
-    if not isinstance(model, dict) or not isinstance(pipeline, list) or not pipeline:
-        raise ConfigError(f'{path} has no model and test_pipeline: it is not of a grounder of mmduet')
-    if content.get('format') != FORMAT:
-        raise ConfigError(f'{path} has format {content.get("format")!r}; mmduet {mmduet.__version__} reads format {FORMAT}')
-    text = model.get('text_encoder')
-    if isinstance(text, dict) and text.get('vocab') not in (None, VOCABULARY):
-        raise ConfigError(f'{path} names the vocabulary {text["vocab"]!r:.80}; it must lie beside it as {VOCABULARY}')
-    if isinstance(text, dict):
-        text['pretrained'] = None
-    excludes, versions = content.get(KEY), content.get('versions')
-    return (to_types(model, str(path)), to_types(pipeline, str(path)), excludes if isinstance(excludes, list) else None,
-            versions if isinstance(versions, dict) else {})
+def _say_teacher(about: GrounderConfig) -> str:
+    """The teacher in words; empty without one."""
+    if about.teacher is None:
+        return ''
+    words = [str(about.teacher[key]) for key in ('model', 'pretrained') if about.teacher.get(key)]
+    return ' '.join([about.teacher['type'].__name__, *words])

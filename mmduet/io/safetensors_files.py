@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -52,6 +52,22 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         _check(path)
         return load_file(path)
     except (SafetensorError, ValueError, OSError, struct.error, RecursionError, AttributeError, TypeError) as error:
+        raise TruncatedFileError(f'{path} is truncated or corrupt ({str(error).splitlines()[0]})') from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a file; empty where it has none. Its tensors are neither read nor checked.
+
+    Raises:
+        FileNotFoundError: no such file.
+        DataError: it is no regular file.
+        TruncatedFileError: its header is cut short or changed.
+    """
+    require_regular(path)
+    try:
+        with safe_open(path, 'pt') as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise TruncatedFileError(f'{path} is truncated or corrupt ({str(error).splitlines()[0]})') from error
 
 

@@ -54,6 +54,14 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """Run the network; the only method that touches pixels."""
 
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """The features of ``extract`` and, as ``attention``, where the student looked. A student need not have it.
+
+        Raises:
+            NotImplementedError: the student does not say where it looks.
+        """
+        raise NotImplementedError(f'{type(self).__name__} does not say where it looks: implement extract_with_attention')
+
     def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
         """Scalars of ``box_loss``, 0 where the boxes are the targets, and of ``score_head`` by ``loss_<name>``."""
         losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)

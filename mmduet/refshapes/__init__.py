@@ -10,9 +10,11 @@ from mmduet.refshapes.writer import STANDARD_COUNTS, Recipe, write_official_layo
 
 # One token per line in the order of ids, as BERT's vocabulary files.
 VOCABULARY_FILE = Path(__file__).with_name('vocab.txt')
+# The toy student that ships: a folder of ``save_pretrained``.
+STUDENT_FOLDER = Path(__file__).with_name('student')
 
 __all__ = [
-    'HELD_OUT', 'LEVELS', 'STANDARD_COUNTS', 'STUDENT_SPLITS', 'VOCABULARY_FILE', 'Example', 'Expression', 'Recipe', 'Scene',
-    'SceneObject', 'caption', 'make_example', 'refer', 'region_phrase', 'render', 'sample_scene', 'scene_rng', 'vocabulary',
-    'write_official_layout'
+    'HELD_OUT', 'LEVELS', 'STANDARD_COUNTS', 'STUDENT_FOLDER', 'STUDENT_SPLITS', 'VOCABULARY_FILE', 'Example', 'Expression',
+    'Recipe', 'Scene', 'SceneObject', 'caption', 'make_example', 'refer', 'region_phrase', 'render', 'sample_scene',
+    'scene_rng', 'vocabulary', 'write_official_layout'
 ]

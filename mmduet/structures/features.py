@@ -1,6 +1,7 @@
 """What a student gives: its boxes and features."""
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from mmduet.structures.axes import check_axes
@@ -20,6 +21,8 @@ class GroundingFeatures:
         text: (B, L, C) text tokens before fusion.
         text_padding: (B, L) bool, True where a text token is padding.
         fused: (B, C, H, W) fused visual tokens that the answer last reads; None where those are ``visual``.
+        attention: (B, H, W) where the query looks when it last reads the visual tokens, mean of the heads; sums to 1, 0 at
+            padding. None where it was not asked for (``BaseGrounder.extract_with_attention``).
 
     Raises:
         ValueError: a tensor has other axes; names field and axis.
@@ -41,11 +44,13 @@ class GroundingFeatures:
     text: Tensor
     text_padding: Tensor
     fused: Tensor | None = None
+    attention: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_axes(self, {'visual': ('B', 'C', 'H', 'W'), 'visual_padding': ('B', 'H', 'W'), 'text': ('B', 'L', 'C'),
                           'text_padding': ('B', 'L'), 'query': ('B', 'C'), 'boxes': ('S', 'B', 4),
-                          'fused': ('B', 'C', 'H', 'W')}, booleans=('visual_padding', 'text_padding'))
+                          'fused': ('B', 'C', 'H', 'W'), 'attention': ('B', 'H', 'W')},
+                   booleans=('visual_padding', 'text_padding'))
 
     @property
     def answer_map(self) -> Tensor:
@@ -56,3 +61,18 @@ class GroundingFeatures:
         """The same features in float32."""
         return replace(self, visual=self.visual.float(), text=self.text.float(), query=self.query.float(),
                        boxes=self.boxes.float(), fused=None if self.fused is None else self.fused.float())
+
+
+def attention_map(weights: Tensor, padding: Tensor) -> Tensor:
+    """(B, H, W) shares, of sum 1 and 0 at padding, of (B, H, W) attention weights and a (B, H, W) bool padding.
+
+    Where nothing but padding was attended to, every real position has the same share.
+
+    >>> import torch
+    >>> attention_map(torch.tensor([[[0.1, 0.3, 0.5]]]), torch.tensor([[[False, False, True]]]))
+    tensor([[[0.2500, 0.7500, 0.0000]]])
+    """
+    kept = weights.masked_fill(padding, 0)
+    total = kept.sum(dim=(1, 2), keepdim=True)
+    kept = torch.where(total > 0, kept, (~padding).to(kept.dtype))
+    return kept / kept.sum(dim=(1, 2), keepdim=True)

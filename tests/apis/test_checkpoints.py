@@ -16,11 +16,12 @@ def test_the_authors_students_have_configs_here(key, path):
 
 
 def test_a_checkpoint_gives_student_config_pipeline_and_what_its_pretraining_excludes(tmp_path):
-    student, model, pipeline, excludes = read_grounder(write_checkpoint(tmp_path / 'best.pth'))
-    assert type(student).__name__ == 'TransVG' and model['pretrained'] is None and excludes == ['refshapes']
-    names = [step['type'].__name__ for step in pipeline]
+    student, about = read_grounder(write_checkpoint(tmp_path / 'best.pth'))
+    assert type(student).__name__ == 'TransVG' and about.model['pretrained'] is None
+    assert about.pretrain_excludes == ['refshapes'] and about.teacher is None and about.notice == ''
+    names = [step['type'].__name__ for step in about.test_pipeline]
     assert names == ['LoadImage', 'ResizeLongSide', 'PlaceOnCanvas', 'PackGroundingInputs']
-    assert read_grounder(write_checkpoint(tmp_path / 'b.pth', pretrain_excludes=None))[3] is None
+    assert read_grounder(write_checkpoint(tmp_path / 'b.pth', pretrain_excludes=None))[1].pretrain_excludes is None
 
 
 def test_weights_without_a_config_need_one_and_take_it(tmp_path):

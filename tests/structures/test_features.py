@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmduet.structures import GroundingFeatures
+from mmduet.structures import GroundingFeatures, attention_map
 
 
 def features(**changes):
@@ -19,7 +19,7 @@ def test_features_that_agree_are_accepted():
     ('boxes', (2, 4), r'\(S, B, 4\), got'), ('boxes', (1, 3, 4), r'\(S, B, 4\) with B = 2 as in visual'),
     ('query', (2, 7), r'\(B, C\) with C = 8'), ('text', (3, 6, 8), r'\(B, L, C\) with B = 2'),
     ('text_padding', (2, 5), r'\(B, L\) with L = 6 as in text'), ('visual_padding', (2, 5, 3), r'\(B, H, W\) with H = 3'),
-    ('fused', (2, 8, 3, 4), r'\(B, C, H, W\) with W = 5')])
+    ('fused', (2, 8, 3, 4), r'\(B, C, H, W\) with W = 5'), ('attention', (2, 5, 3), r'\(B, H, W\) with H = 3')])
 def test_field_and_axis_of_another_shape_are_named(name, shape, axes):
     dtype = torch.bool if 'padding' in name else torch.float32
     with pytest.raises(ValueError, match=rf'GroundingFeatures\.{name} must be {axes}'):
@@ -43,3 +43,11 @@ def test_float_makes_half_precision_full_and_leaves_masks():
     full = half.float()
     assert {full.visual.dtype, full.fused.dtype, full.query.dtype, full.boxes.dtype, full.text.dtype} == {torch.float32}
     assert full.text_padding is half.text_padding and features().float().fused is None
+
+
+def test_an_attention_map_shares_out_what_the_image_got():
+    weights = torch.tensor([[[0.1, 0.3], [0.2, 0.4]], [[0.0, 0.0], [0.0, 0.9]]])
+    padding = torch.tensor([[[False, False], [True, True]], [[False, False], [False, True]]])
+    shares = attention_map(weights, padding)
+    assert torch.allclose(shares[0], torch.tensor([[0.25, 0.75], [0.0, 0.0]]))
+    assert torch.allclose(shares[1], torch.tensor([[1 / 3, 1 / 3], [1 / 3, 0.0]]))

@@ -68,6 +68,17 @@ class TokenAttention(Attention):
             queries, keys, values = (self.project(given, k, k + 1)[0] for k, given in enumerate((query, key, value)))
         return self.mix(queries, keys, values, attend)
 
+    def weights(self, query: Tensor, key: Tensor, attend: Tensor | None) -> Tensor:
+        """(B, M, N) float32 attention weights, the mean over the heads: each row sums to 1, without dropout.
+
+        Arguments as in ``forward``, which never stores them.
+        """
+        queries, keys = self.project(query, 0, 1)[0].float(), self.project(key, 1, 2)[0].float()
+        scores = queries @ keys.mT * keys.shape[-1]**-0.5
+        if attend is not None:
+            scores = scores.masked_fill(~attend, -torch.inf)
+        return scores.softmax(dim=-1).mean(dim=1)
+
 
 class RelativePositionAttention(Attention):
     """Attention among the visual tokens of a square map that knows where a key lies relative to its query (VLTVG).

@@ -1,4 +1,6 @@
 """Fusion of text and visual tokens in one sequence, as TransVG and its descendants have it."""
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -10,8 +12,26 @@ def tokens_to_map(tokens: Tensor, feature_size: torch.Size) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, feature_size)
 
 
+@dataclass(frozen=True, slots=True)
+class FusedTokens:
+    """What fusion gives.
+
+    Attributes:
+        query: (B, C) fused query.
+        visual: (B, N, C) fused visual tokens.
+        taken: (B, N, C) those that the last layer takes, which the query reads.
+        attention: (B, N) float32 weights by which it reads them; they sum to at most 1, as it reads the text too. None where
+            they were not asked for.
+    """
+
+    query: Tensor
+    visual: Tensor
+    taken: Tensor
+    attention: Tensor | None
+
+
 def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, positions: nn.Embedding, visual: Tensor,
-                visual_padding: Tensor, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+                visual_padding: Tensor, text: Tensor, text_padding: Tensor, attention: bool = False) -> FusedTokens:
     """Attend over the sequence ``[query, text tokens, visual tokens]`` with learnt positions.
 
     A batch of short expressions has fewer than L text tokens, and each keeps its position, so boxes are those of the padded
@@ -25,9 +45,10 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
         visual_padding: (B, N) bool, True where the token is padding.
         text: (B, L', C), L' at most L.
         text_padding: (B, L') bool, True where there is no token.
+        attention: also give the weights by which the query reads the visual tokens in the last layer.
 
-    Returns:
-        The (B, C) fused query, the (B, N, C) fused visual tokens, and those that the last layer takes, which the query reads.
+    Raises:
+        ValueError: attention is asked of an encoder without layers.
     """
     batch, length = text.shape[:2]
     query = query_token.weight.to(text.dtype).expand(batch, 1, -1)
@@ -36,4 +57,9 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
     padding = torch.cat([text_padding.new_zeros(batch, 1), text_padding, visual_padding], dim=1)
     taken = [torch.cat([query, text, visual], dim=1)]
     fused = encoder(taken[0], used, padding, taken)
-    return fused[:, 0], fused[:, 1 + length:], taken[-1][:, 1 + length:]
+    weights = None
+    if attention:
+        if not encoder.layers:
+            raise ValueError('a fusion without layers has no attention')
+        weights = encoder.layers[-1].attention(taken[-1], used, ~padding[:, None, None, :])[:, 1 + length:]
+    return FusedTokens(fused[:, 0], fused[:, 1 + length:], taken[-1][:, 1 + length:], weights)

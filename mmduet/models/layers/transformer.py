@@ -31,6 +31,11 @@ class PostNormEncoderLayer(nn.Module):
         hidden = self.dropout(F.relu(self.linear1(tokens)))
         return self.norm2(tokens + self.dropout(self.linear2(hidden)))
 
+    def attention(self, tokens: Tensor, positions: Tensor, attend: Tensor | None) -> Tensor:
+        """(B, N) float32 weights, of sum 1, by which the first token attends to all; arguments as in ``forward``."""
+        positioned = tokens + positions
+        return self.self_attn.weights(positioned[:, :1], positioned, attend)[:, 0]
+
 
 class TransformerEncoder(nn.Module):
     """A stack of post-norm layers; positions are added anew in each, padded tokens are never attended to.

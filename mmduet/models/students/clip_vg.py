@@ -39,16 +39,23 @@ class CLIPVG(FusionGrounder):
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
+        return self._encode(batch)
+
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract_with_attention``; CLIP's class token is no part of the map."""
+        return self._encode(batch, attention=True)
+
+    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
         padding = batch.expand(rounded_padding(batch.content, batch.size, self.feature_size))
-        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index)
+        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, attention)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               image_index: Tensor | None = None) -> GroundingFeatures:
+               image_index: Tensor | None = None, attention: bool = False) -> GroundingFeatures:
         """Run the network; arguments as in ``TransVG.encode``, but ``visual_padding`` is (B, feature_size, feature_size)."""
         visual = expand_images(self.visual_encoder(pixels), image_index)
         # The class token is the first of the visual tokens; the maps are made of the patches.
         return self.fuse(visual, F.pad(visual_padding.flatten(1), (1, 0), value=False), self.text_encoder(token_ids),
-                         text_padding, visual_padding, first=1)
+                         text_padding, visual_padding, first=1, attention=attention)
 
 
 def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:

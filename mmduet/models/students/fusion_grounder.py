@@ -7,7 +7,7 @@ from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures
+from mmduet.structures import GroundingFeatures, attention_map
 
 
 class FusionGrounder(BaseGrounder):
@@ -41,7 +41,7 @@ class FusionGrounder(BaseGrounder):
         self.channels = channels
 
     def fuse(self, visual: Tensor, token_padding: Tensor, text: Tensor, text_padding: Tensor, visual_padding: Tensor,
-             first: int = 0) -> GroundingFeatures:
+             first: int = 0, attention: bool = False) -> GroundingFeatures:
         """Project and fuse the tokens of both encoders and predict the box.
 
         ``fused`` are the visual tokens that the last layer takes: whatever the box head, the answer reads them. What the last
@@ -53,17 +53,20 @@ class FusionGrounder(BaseGrounder):
             text: (B, L', C_t) text tokens, L' at most L.
             text_padding: (B, L') bool.
             visual_padding: (B, H, W) bool, of the map that the visual tokens from ``first`` on make.
+            attention: also say where the query looks: how the last layer weighs those visual tokens.
         """
         visual, text = self.visual_proj(visual), self.text_proj(text)
-        query, fused, taken = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text,
-                                          text_padding)
+        fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding, attention)
         padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
 
         def mapped(tokens: Tensor) -> Tensor:
             count = padding.shape[1]
             return tokens if tokens.shape[1] == count else tokens[:, first:first + count]
 
-        boxes = self.box_head(query, mapped(fused), padding).sigmoid()
-        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
+        looked = None
+        if fused.attention is not None:
+            looked = attention_map(mapped(fused.attention).unflatten(1, feature_size), visual_padding)
+        boxes = self.box_head(fused.query, mapped(fused.visual), padding).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=fused.query, text=text, text_padding=text_padding,
                                  visual=tokens_to_map(mapped(visual), feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(mapped(taken), feature_size))
+                                 fused=tokens_to_map(mapped(fused.taken), feature_size), attention=looked)

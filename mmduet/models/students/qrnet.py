@@ -57,11 +57,18 @@ class QRNet(FusionGrounder):
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``; every expression is a pass of its own."""
+        return self._encode(batch)
+
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract_with_attention``; it is that to the finer level, which the maps are made of."""
+        return self._encode(batch, attention=True)
+
+    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
         fine, coarse = (batch.expand(batch.padding(side)) for side in (self.feature_size, self.feature_size // 2))
-        return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens)
+        return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens, attention)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, coarse_padding: Tensor, token_ids: Tensor,
-               text_padding: Tensor) -> GroundingFeatures:
+               text_padding: Tensor, attention: bool = False) -> GroundingFeatures:
         """Run the network; arguments as in ``TransVG.encode``, with a canvas for each of B expressions.
 
         ``coarse_padding``, (B, feature_size / 2, feature_size / 2) bool, is that of the last level. Canvases must be of the
@@ -76,7 +83,8 @@ class QRNet(FusionGrounder):
         levels = [level.flatten(2).mT + scale for level, scale in zip(pyramid, self.levels.weight[-2:], strict=True)]
         token_padding = torch.cat([visual_padding.flatten(1), coarse_padding.flatten(1)], dim=1)
         # The maps are made of the finer level, which comes first.
-        return self.fuse(torch.cat(levels, dim=1), token_padding, text, text_padding, visual_padding)
+        return self.fuse(torch.cat(levels, dim=1), token_padding, text, text_padding, visual_padding,
+                         attention=attention)
 
     def encode_image(self, pixels: Tensor, query: Tensor) -> list[Tensor]:
         """(B, C_i, H_i, W_i) maps of every stage of the backbone, each modulated by the (B, Q) query before the next stage."""

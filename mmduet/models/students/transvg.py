@@ -41,10 +41,18 @@ class TransVG(FusionGrounder):
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         """See ``BaseGrounder.extract``."""
-        return self.encode(batch.pixels, batch.padding(self.feature_size), *batch.tokens, batch.shared_index, batch.has_padding)
+        return self._encode(batch)
+
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract_with_attention``."""
+        return self._encode(batch, attention=True)
+
+    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
+        return self.encode(batch.pixels, batch.padding(self.feature_size), *batch.tokens, batch.shared_index, batch.has_padding,
+                           attention)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               image_index: Tensor | None = None, has_padding: bool = True) -> GroundingFeatures:
+               image_index: Tensor | None = None, has_padding: bool = True, attention: bool = False) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -54,8 +62,9 @@ class TransVG(FusionGrounder):
             text_padding: (B, L') bool, True where there is no token.
             image_index: (B,) int64, the canvas of each expression; None where each has its own.
             has_padding: False if ``visual_padding`` is known to be all False.
+            attention: also say where the query looks.
         """
         visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding=has_padding), image_index)
         visual_padding = expand_images(visual_padding, image_index)
         return self.fuse(visual.flatten(2).transpose(1, 2), visual_padding.flatten(1),
-                         self.text_encoder(token_ids, text_padding), text_padding, visual_padding)
+                         self.text_encoder(token_ids, text_padding), text_padding, visual_padding, attention=attention)

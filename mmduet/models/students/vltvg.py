@@ -12,7 +12,7 @@ from mmduet.models.layers.token_fusion import tokens_to_map
 from mmduet.models.layers.transformer import init_matrices
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
+from mmduet.structures import GroundingBatch, GroundingFeatures, attention_map, expand_images
 
 
 class VisualLinguisticVerification(nn.Module):
@@ -58,10 +58,12 @@ class DecoderLayer(nn.Module):
         self.norm = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
 
     def forward(self, state: Tensor, queries: tuple[Tensor, Tensor], visual: Tensor, keys: Tensor,
-                attend_visual: Tensor | None, text: Tensor, attend_text: Tensor) -> Tensor:
+                attend_visual: Tensor | None, text: Tensor, attend_text: Tensor, weights: list[Tensor] | None = None) -> Tensor:
         """Update a (B, 1, C) state; ``queries`` are added to what attends to text and image, the rest as in the decoder."""
         from_text = self.norm[0](self.word_attn(state + queries[0], text, text, attend_text))
         from_image = self.img_attn(from_text + queries[1], keys, visual, attend_visual)
+        if weights is not None:
+            weights.append(self.img_attn.weights(from_text + queries[1], keys, attend_visual)[:, 0])
         state = self.norm[1](state + from_image)
         return self.norm[2](state + self.ffn(state))
 
@@ -86,17 +88,18 @@ class MultiStageDecoder(nn.Module):
         self.visual_query = nn.Embedding(1, channels)
         self.word_query = nn.Embedding(1, channels)
 
-    def forward(self, visual: Tensor, keys: Tensor, attend_visual: Tensor | None, text: Tensor,
-                attend_text: Tensor) -> list[Tensor]:
+    def forward(self, visual: Tensor, keys: Tensor, attend_visual: Tensor | None, text: Tensor, attend_text: Tensor,
+                weights: list[Tensor] | None = None) -> list[Tensor]:
         """S states of (B, C), for (B, L, C) text tokens and (B, N, C) values and keys of the attention to the image.
 
-        The masks, (B, 1, 1, N) and (B, 1, 1, L) bool, are True where a token is real; None for all.
+        The masks, (B, 1, 1, N) and (B, 1, 1, L) bool, are True where a token is real; None for all. The (B, N) weights by
+        which each stage attends to the image are added to the list ``weights``, if there is one.
         """
         queries = self.visual_query.weight.to(text.dtype), self.word_query.weight.to(text.dtype)
         state = text.new_zeros(text.shape[0], 1, text.shape[2])
         states = []
         for layer in self.layers:
-            state = layer(state, queries, visual, keys, attend_visual, text, attend_text)
+            state = layer(state, queries, visual, keys, attend_visual, text, attend_text, weights)
             states.append(self.norm(state)[:, 0])
         return states
 
@@ -145,12 +148,21 @@ class VLTVG(BaseGrounder):
         ``visual`` is the map of the visual encoder, ``query`` the state of the last stage. ``visual_padding`` says where the
         canvas is empty, though the network attends to it.
         """
+        return self._encode(batch)
+
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract_with_attention``; it is that of the last stage, without what went to the empty canvas."""
+        return self._encode(batch, attention=True)
+
+    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
         padding = batch.padding(self.feature_size)
-        features = self.encode(batch.pixels, torch.zeros_like(padding), *batch.tokens, batch.shared_index, has_padding=False)
-        return replace(features, visual_padding=batch.expand(padding))
+        features = self.encode(batch.pixels, torch.zeros_like(padding), *batch.tokens, batch.shared_index, False, attention)
+        padding = batch.expand(padding)
+        looked = None if features.attention is None else attention_map(features.attention, padding)
+        return replace(features, visual_padding=padding, attention=looked)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               image_index: Tensor | None = None, has_padding: bool = True) -> GroundingFeatures:
+               image_index: Tensor | None = None, has_padding: bool = True, attention: bool = False) -> GroundingFeatures:
         """Run the network; arguments as in ``TransVG.encode``."""
         visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding=has_padding), image_index)
         visual_padding = expand_images(visual_padding, image_index)
@@ -161,7 +173,10 @@ class VLTVG(BaseGrounder):
         attend_visual = ~token_padding[:, None, None, :] if has_padding else None
         verified = self.verifier(visual_tokens, token_padding if has_padding else None, text, attend_text)
         keys = verified + self.visual_encoder.position_tokens(visual_padding).to(verified.dtype)
-        states = self.decoder(visual_tokens, keys, attend_visual, text, attend_text)
+        weights: list[Tensor] | None = [] if attention else None
+        states = self.decoder(visual_tokens, keys, attend_visual, text, attend_text, weights)
+        looked = attention_map(weights[-1].unflatten(1, visual_padding.shape[1:]), visual_padding) if weights else None
         boxes = torch.stack([self.box_head(state, verified, token_padding) for state in states]).sigmoid()
         return GroundingFeatures(boxes=boxes, query=states[-1], visual=visual, visual_padding=visual_padding,
-                                 fused=tokens_to_map(verified, visual_padding.shape[1:]), text=text, text_padding=text_padding)
+                                 fused=tokens_to_map(verified, visual_padding.shape[1:]), text=text, text_padding=text_padding,
+                                 attention=looked)

@@ -12,6 +12,7 @@ from mmengine.config import Config
 import mmduet.models.students as students
 from mmduet.engine.config_tools import drop_pretrained
 from mmduet.models import BaseGrounder
+from mmduet.models.cpu import optimise_for_cpu
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas, GroundingFeatures
 from mmduet.structures.boxes import cxcywh_to_xyxy
@@ -197,3 +198,21 @@ def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_i
 def test_an_unknown_mode_is_refused(student, size):
     with pytest.raises(ValueError, match="'loss' or 'predict', got 'train'"):
         student(prepare(student, make_data(size)), mode='train')
+
+
+def test_a_student_says_where_it_looks_when_asked_and_answers_as_without(student, size):
+    student.eval()
+    batch = prepare(student, make_data(size, texts=('a red square', 'the big ball', 'it'), images=(0, 0, 1)))
+    with torch.no_grad():
+        features, alone = student.extract_with_attention(batch), student.extract(batch)
+        assert alone.attention is None
+        assert torch.equal(features.boxes, alone.boxes) and torch.equal(features.query, alone.query)
+        shares = features.attention
+        assert shares.shape == features.visual_padding.shape == (3, student.feature_size, student.feature_size)
+        assert torch.allclose(shares.sum(dim=(1, 2)), torch.ones(3), atol=1e-5)
+        # Both canvases have padding, and every other position has its share.
+        assert features.visual_padding.flatten(1).any(dim=1).all()
+        assert torch.equal(shares == 0, features.visual_padding)
+        faster = optimise_for_cpu(student).extract_with_attention(batch)
+    assert torch.allclose(faster.attention, shares, atol=1e-4)
+    assert not torch.allclose(shares[0], shares[1], atol=1e-4)  # it depends on the expression
