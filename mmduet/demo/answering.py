@@ -8,8 +8,8 @@ from PIL import Image
 
 from mmduet.apis.attention import Explanation, explain
 from mmduet.apis.inferencer import GroundingInferencer
-from mmduet.io.images import ImageArray, open_image, read_image, to_rgb
 from mmduet.io.errors import ImageError
+from mmduet.io.images import ImageArray, open_image, read_image, to_rgb
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.visualization.heat_map import draw_heat_map
 from mmduet.visualization.numbered_boxes import add_legend, draw_boxes

@@ -22,11 +22,15 @@ STYLE = """
 .duet-legend .score { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .duet-number { display: inline-block; min-width: 1.6em; text-align: center; border-radius: 4px; padding: 0 .3em;
   font-weight: 700; flex: none; }
-.duet-maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: .9rem;
-  margin-top: .3rem; }
-.duet-maps figure { margin: 0; }
+.duet-maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); gap: 1.1rem;
+  margin-top: .5rem; }
+.duet-maps section { min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .7rem;
+  background: var(--block-background-fill); }
+.duet-maps h3 { margin: 0 0 .5rem; font-size: 1rem; font-weight: 500; overflow-wrap: anywhere; color: var(--body-text-color); }
+.duet-maps section div { display: flex; gap: .6rem; }
+.duet-maps figure { margin: 0; flex: 1; min-width: 0; }
 .duet-maps img { width: 100%; max-height: 420px; object-fit: contain; border-radius: 6px; display: block; }
-.duet-maps figcaption { color: var(--body-text-color); padding-top: .3rem; font-size: .92rem; overflow-wrap: anywhere; }
+.duet-maps figcaption { color: var(--body-text-color); padding-top: .3rem; font-size: .875rem; }
 .duet-scale { display: flex; align-items: center; gap: .5rem; font-size: .85rem; color: var(--body-text-color);
   margin-top: .6rem; }
 .duet-scale i { display: inline-block; width: 110px; height: 10px; border-radius: 5px;
@@ -35,15 +39,11 @@ STYLE = """
 """
 
 
-def title(student: str, parameters: int) -> str:
-    """Heading of the page."""
+def title(student: str, parameters: int, notice: str) -> str:
+    """Heading of the page, and a sentence that everybody must see; empty for none."""
     return (f'<div class="duet-title"><h1>Find it in the picture</h1><p>Visual grounding by <b>{escape(student)}</b>, '
-            f'{parameters / 1e6:.1f} million parameters: an image, an expression, a box.</p></div>')
-
-
-def note(text: str) -> str:
-    """A sentence that everybody must see; nothing for none."""
-    return f'<div class="duet-note" role="note">{escape(text)}</div>' if text else ''
+            f'{parameters / 1e6:.1f} million parameters: an image, an expression, a box.</p></div>'
+            + (f'<div class="duet-note" role="note">{escape(notice)}</div>' if notice else ''))
 
 
 def error(text: str) -> str:
@@ -62,16 +62,18 @@ def legend(rows: Sequence[tuple[str, float | None]]) -> str:
 
 def maps(attention: Sequence[Image.Image], similarity: Sequence[Image.Image], texts: Sequence[str]) -> str:
     """For each expression where the student looked and, beside it, what the teacher finds alike."""
-    figures = []
-    for number, text in enumerate(texts):
-        for pictures, what in ((attention, 'where the student looked'), (similarity, "the teacher's similarity")):
-            if pictures:
-                figures.append(f'<figure><img alt="{escape(f"{what}: {text}")}" src="{_data(pictures[number])}">'
-                               f'<figcaption>{_badge(number)} {what}</figcaption></figure>')
-    if not figures:
+    if not attention and not similarity:
         return '<p class="duet-help">This student does not say where it looks.</p>'
+    sections = []
+    for number, text in enumerate(texts):
+        figures = ''.join(
+            f'<figure><img alt="{escape(f"{what}: {text}")}" src="{_data(pictures[number])}">'
+            f'<figcaption>{what}</figcaption></figure>'
+            for pictures, what in ((attention, 'Where the student looked'), (similarity, "The teacher's similarity"))
+            if pictures)
+        sections.append(f'<section><h3>{_badge(number)} {escape(text)}</h3><div>{figures}</div></section>')
     return ('<p class="duet-scale">least <i aria-hidden="true"></i> most</p>'
-            f'<div class="duet-maps">{"".join(figures)}</div>')
+            f'<div class="duet-maps">{"".join(sections)}</div>')
 
 
 def _badge(number: int) -> str:

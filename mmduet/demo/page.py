@@ -14,58 +14,65 @@ KEPT_SECONDS = 3600
 LARGEST_UPLOAD = '64mb'
 
 
-class Photo(gr.Image):  # type: ignore[misc]
-    """An image field that hands on the file as it is, so that one that is no image is named by us and not by a stack trace."""
-
-    is_template = True  # for gradio: drawn as ``gr.Image`` is
-
-    def preprocess(self, payload: Any) -> tuple[str, str] | None:
-        """Path of the uploaded file and its name."""
-        return None if payload is None or payload.path is None else (payload.path, payload.orig_name or 'the image')
+def _keep_file(payload: Any) -> tuple[str, str] | None:
+    """Path of an uploaded file and its name; what is no image is named by us, where gradio would show a stack trace."""
+    return None if payload is None or payload.path is None else (payload.path, payload.orig_name or 'the image')
 
 
 def build_page(answerer: Answerer, folder: Path) -> gr.Blocks:
     """The page of an answerer; ``folder`` takes the examples and, until they are fetched, the answers."""
     student, about = answerer.ground.grounder.student, answerer.ground.grounder.description
-    examples = [[str(path), text] for path, text in write_examples(folder)]
+    examples = write_examples(folder)
 
     def answer(photo: tuple[str, str] | None, text: str) -> tuple[Any, ...]:
-        try:
-            path, name = photo or (None, None)
-            found = answerer(path, text, name)
-        except DemoError as wrong:
-            return html.error(str(wrong)), None, '', '', *(gr.update(value=None, visible=False), ) * 2
-        texts = [expression for expression, _ in found.legend]
-        here = Path(tempfile.mkdtemp(dir=folder))
-        found.download.save(here / 'answer.png')
-        (here / 'answer.json').write_text(found.json, encoding='utf-8')
-        return ('', found.picture, html.legend(found.legend), html.maps(found.attention, found.similarity, texts),
-                *(gr.update(value=str(here / name), visible=True) for name in ('answer.png', 'answer.json')))
+        path, name = photo or (None, None)
+        return _fill(answerer, folder, path, text, name)
+
+    def take(number: int) -> tuple[Any, ...]:
+        path, text = examples[number]
+        return str(path), text, *_fill(answerer, folder, path, text, path.name)
 
     with gr.Blocks(title='mmduet demo', analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
-        gr.HTML(html.title(type(student).__name__, sum(value.numel() for value in student.parameters())))
-        gr.HTML(html.note(about.notice), visible=bool(about.notice))
+        parameters = sum(value.numel() for value in student.parameters())
+        gr.HTML(html.title(type(student).__name__, parameters, about.notice))
         with gr.Row(equal_height=False):
             with gr.Column(min_width=300):
-                photo = Photo(label='Image', type='filepath', sources=['upload', 'clipboard', 'webcam'], height=320,
-                              elem_id='photo', buttons=['fullscreen'])
-                text = gr.Textbox(label='What to find, one expression on each line', lines=3, max_lines=12,
+                photo = gr.Image(label='Image', type='filepath', sources=['upload', 'clipboard', 'webcam'], height=300,
+                                 elem_id='photo', buttons=['fullscreen'])
+                photo.preprocess = _keep_file
+                text = gr.Textbox(label='What to find, one expression on each line', lines=2, max_lines=12,
                                   elem_id='expressions', placeholder='the red ball on the left')
                 button = gr.Button('Find', variant='primary', elem_id='find')
+                gallery = gr.Dataset(components=[gr.Image(visible=False)], samples=[[str(path)] for path, _ in examples],
+                                     label='Or take an example', type='index', layout='gallery', elem_id='examples')
             with gr.Column(min_width=300):
-                message = gr.HTML(elem_id='message')
-                picture = gr.Image(label='Answer', format='png', interactive=False, height=420, elem_id='answer',
-                                   buttons=['fullscreen'])
-                legend = gr.HTML(elem_id='legend')
+                message = gr.HTML(elem_id='message', visible=False)
+                picture = gr.Image(label='Answer', format='png', interactive=False, elem_id='answer', buttons=['fullscreen'])
+                legend = gr.HTML(elem_id='legend', visible=False)
                 with gr.Row():
-                    files = [gr.DownloadButton(label, visible=False, elem_id=f'download_{label.lower()}', min_width=120,
-                                               size='md') for label in ('Picture', 'JSON')]
-        maps = gr.HTML(elem_id='maps')
+                    files = [gr.DownloadButton(f'Download {label}', visible=False, elem_id=f'download_{label.lower()}',
+                                               min_width=120, size='md') for label in ('picture', 'JSON')]
+        maps = gr.HTML(elem_id='maps', visible=False)
         outputs = [message, picture, legend, maps, *files]
-        gr.Examples(examples, [photo, text], outputs, answer, run_on_click=True, cache_examples=False, label='Examples')
         # One at a time: a model is one, and a CPU is busy with it.
-        gr.on([button.click], answer, [photo, text], outputs, concurrency_limit=1, api_name='ground')
+        gallery.click(take, [gallery], [photo, text, *outputs], concurrency_limit=1, concurrency_id='model', api_name=False)
+        button.click(answer, [photo, text], outputs, concurrency_limit=1, concurrency_id='model', api_name='ground')
     return page
+
+
+def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, name: str | None) -> tuple[Any, ...]:
+    """What stands in message, picture, legend and maps, and behind both downloads."""
+    hidden = gr.update(value=None, visible=False)
+    try:
+        found = answerer(path, text, name)
+    except DemoError as wrong:
+        return gr.update(value=html.error(str(wrong)), visible=True), None, *(hidden, ) * 4
+    here = Path(tempfile.mkdtemp(dir=folder))
+    found.download.save(here / 'answer.png')
+    (here / 'answer.json').write_text(found.json, encoding='utf-8')
+    shown = (html.legend(found.legend), html.maps(found.attention, found.similarity, [words for words, _ in found.legend]),
+             str(here / 'answer.png'), str(here / 'answer.json'))
+    return hidden, found.picture, *(gr.update(value=value, visible=True) for value in shown)
 
 
 def launch(page: gr.Blocks, host: str, port: int | None, browser: bool) -> str:

@@ -11,7 +11,7 @@ from mmduet.visualization.palette import RGB
 # Even in lightness, and told apart by the colour-blind.
 COLOURS = 'viridis'
 # How much of the grey image shows through where the map is low, and where it is high.
-_FAINT, _STRONG = 0.35, 0.85
+_FAINT, _STRONG = 0.2, 0.8
 
 
 def draw_heat_map(image: ImageArray, values: NDArray[np.floating], box: Box | None = None, colour: RGB = PAPER,

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmduet.io.images import ImageArray
-from mmduet.visualization.answer_sheet import FONT, INK, PAPER, Box
+from mmduet.visualization.answer_sheet import FONT_SIZE, INK, PAPER, Box
+from mmduet.visualization.letters import find_letters
 from mmduet.visualization.palette import colour_of, ink_on
 
 # An image below the first is enlarged by a whole number, so that its pixels stay visible as blocks.
@@ -30,7 +31,7 @@ def draw_boxes(image: ImageArray, boxes: Sequence[Box], longest: int = 1600) -> 
         size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
     line = max(round(max(size) / 200), 2)
-    font = FONT.font_variant(size=max(round(max(size) / 32), FONT.size))
+    font = find_letters(max(round(max(size) / 32), FONT_SIZE))
     # All rims before all lines: a box in a box is not painted over.
     placed = [tuple(float(np.clip(value * scale, 0, limit - 1)) for value, limit in zip(box, size * 2, strict=True))
               for box in boxes]
@@ -40,25 +41,31 @@ def draw_boxes(image: ImageArray, boxes: Sequence[Box], longest: int = 1600) -> 
         draw.rectangle((x1 - line + 1, y1 - line + 1, x2 + line - 1, y2 + line - 1), outline=PAPER, width=line * 3 - 2)
     for number, corners in enumerate(placed):
         draw.rectangle(corners, outline=colour_of(number), width=line)
+    taken: list[Box] = []
     for number, corners in enumerate(placed):
-        _draw_number(draw, size, (corners[0], corners[1], corners[2], corners[3]), number, font)
+        taken.append(_draw_number(draw, size, (corners[0], corners[1], corners[2], corners[3]), number, font, taken))
     return picture
 
 
-def _draw_number(draw: ImageDraw.ImageDraw, size: tuple[int, int], box: Box, number: int, font: ImageFont.FreeTypeFont) -> None:
+def _draw_number(draw: ImageDraw.ImageDraw, size: tuple[int, int], box: Box, number: int, font: ImageFont.FreeTypeFont,
+                 taken: Sequence[Box]) -> Box:
+    """Draw a number beside its box and beside the numbers that are ``taken``; gives its place."""
     text, colour = str(number + 1), colour_of(number)
     pad = max(font.size / 4, 3)
     width, height = font.getlength(text) + 2 * pad, font.size + pad
     # Above the box where there is room, otherwise in it; never over the edge.
     left = min(max(box[0], 0), max(size[0] - width, 0))
     top = box[1] - height if box[1] >= height else min(box[1], max(size[1] - height, 0))
+    while any(left < right and left + width > start and top < low and top + height > high for start, high, right, low in taken):
+        left += width / 4
     draw.rectangle((left, top, left + width, top + height), fill=colour, outline=PAPER)
     draw.text((left + width / 2, top + height / 2), text, fill=ink_on(colour), font=font, anchor='mm')
+    return left, top, left + width, top + height
 
 
 def add_legend(picture: Image.Image, captions: Sequence[str]) -> Image.Image:
     """A picture with a legend under it: number, colour and caption of every box."""
-    font = FONT.font_variant(size=max(round(max(picture.size) / 45), FONT.size))
+    font = find_letters(max(round(max(picture.size) / 45), FONT_SIZE))
     step, width = round(font.size * 1.5), max(picture.width, LEAST // 2)
     indent = round(MARGIN + font.size * 2.2)
     columns = max(int((width - indent - MARGIN) / font.getlength('x')), 8)
