@@ -118,17 +118,14 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             write_atomically(save_directory / VOCABULARY, words)
         write_atomically(save_directory / CONFIG, self.description.to_json())
 
-    def save_weights(self, path: Path, half: bool = False) -> None:
+    def save_weights(self, path: Path) -> None:
         """Write one ``.safetensors`` file that is enough to predict: config and vocabulary are in its metadata.
 
-        Args:
-            path: of the file; its folder is there.
-            half: store floats as float16, in half the room; whoever reads it computes in float32.
+        Floats are stored as the student has them: after ``student.half()`` in half the room. Whoever reads the file computes in
+        float32.
         """
         head = self.student.score_head
         weights = {key: value.detach().cpu().clone().contiguous() for key, value in self.student.state_dict().items()}
-        if half:
-            weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
         write_safetensors(path, weights, to_metadata(self.description, self._vocabulary(), type(head).__name__ if head else ''))
 
     def _vocabulary(self) -> str | None:

@@ -1,8 +1,8 @@
-"""Colours that the colour-blind tell apart (Okabe and Ito 2008), the legible ones on a photograph first."""
+"""Colours that the colour-blind tell apart (Okabe and Ito 2008), in the order that keeps the first ones furthest apart."""
 RGB = tuple[int, int, int]
 
-COLOURS: tuple[RGB, ...] = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233),
-                            (240, 228, 66))
+COLOURS: tuple[RGB, ...] = ((213, 94, 0), (0, 114, 178), (240, 228, 66), (86, 180, 233), (204, 121, 167), (230, 159, 0),
+                            (0, 158, 115))
 
 
 def colour_of(number: int) -> RGB:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import huggingface_hub.constants as hub
 import numpy as np
@@ -11,9 +12,11 @@ from safetensors import safe_open
 
 import mmduet
 from mmduet.apis import GroundingInferencer, PretrainedGrounder, checkpoints
+from mmduet.apis.teachers import portable_teacher
 from mmduet.engine import CheckpointError
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.io.errors import DataError
+from mmduet.io.safetensors_files import write_safetensors
 from mmduet.models.conversion import TRANSVG
 from mmduet.refshapes import VOCABULARY_FILE
 from mmduet.registry import MODELS
@@ -158,3 +161,30 @@ def test_the_package_offers_both_without_importing_them_first():
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment)
     assert done.stdout == 'GroundingInferencer\n', done.stderr
+
+
+def test_the_weights_alone_are_enough(checkpoint, folder, tmp_path):
+    (tmp_path / 'alone.safetensors').write_bytes((folder / 'model.safetensors').read_bytes())
+    alone = PretrainedGrounder.from_pretrained(tmp_path / 'alone.safetensors')
+    assert boxes(alone) == boxes(PretrainedGrounder.from_pretrained(checkpoint))
+    assert alone.description.pretrain_excludes == ['refshapes'] and alone.description.versions['mmduet'] == mmduet.__version__
+    config = ROOT / 'configs/transvg/transvg_refshapes.py'
+    again = PretrainedGrounder.from_pretrained(tmp_path / 'alone.safetensors', config=config)
+    assert boxes(again) == boxes(alone)
+    write_safetensors(tmp_path / 'bare.safetensors', {'a': torch.ones(1)}, {'config': '{"format": 1}'})
+    with pytest.raises(ConfigError, match=r'the config in .*bare\.safetensors has no model and test_pipeline'):
+        PretrainedGrounder.from_pretrained(tmp_path / 'bare.safetensors')
+
+
+def test_what_everybody_must_know_and_the_teacher_travel_with_the_model(folder, tmp_path, capsys):
+    grounder = PretrainedGrounder.from_pretrained(folder)
+    teacher = portable_teacher(load_config('configs/duet/transvg_duet_refshapes.py').model.to_dict())
+    grounder.description = replace(grounder.description, teacher=teacher, notice='Knows <nothing>.')
+    grounder.save_pretrained(tmp_path / 'model')
+    card = (tmp_path / 'model/README.md').read_text()
+    assert '**Knows <nothing>.**' in card and 'distilled from the teacher CLIPTeacher clip_tiny_refshapes' in card
+    capsys.readouterr()
+    read = PretrainedGrounder.from_pretrained(tmp_path / 'model').description
+    assert capsys.readouterr().out.count('Knows <nothing>.') == 1
+    assert read.teacher == teacher and read.notice == 'Knows <nothing>.'
+    assert PretrainedGrounder.from_pretrained(tmp_path / 'model/model.safetensors').description.teacher == teacher
