@@ -4,8 +4,8 @@
 
 A distilled checkpoint brings what it was distilled by: how well expression and predicted region agree is its score, and
 nothing is trained for it. A student with a score head of its own has that one. The calibration is fitted on every second
-expression of val; what is printed is of the others. OUT (.pth or .safetensors) is the student alone; tools/test.py and the
-inferencer take it with the config of the plain or of the distilled student.
+expression of val; what is printed is of the others. OUT (.pth or .safetensors) is the student alone, with its config: the
+inferencer takes it as it is, mmduet test with the config of the plain or of the distilled student.
 """
 import argparse
 from functools import partial
@@ -57,12 +57,34 @@ def run(args: argparse.Namespace) -> int:
     weights |= {'score_head.scale': torch.from_numpy(scale).float(), 'score_head.bias': torch.tensor(bias)}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == '.safetensors':
-        from mmduet.io.safetensors_files import write_safetensors
-        write_safetensors(args.out, {name: value.contiguous() for name, value in weights.items()})
+        load_strictly(model, weights, args.checkpoint)
+        write_published(model, cfg, source['meta'], args.out)
     else:
         write_checkpoint({'meta': source['meta'], 'state_dict': weights}, args.out)
     print(f'{args.out}: the student with its score')
     return 0
+
+
+def write_published(model: Any, cfg: Any, meta: dict[str, Any], out: Path) -> None:
+    """A safetensors file of a student, with its config, so that the file is enough to predict, and with what is known of it."""
+    from dataclasses import replace
+
+    from mmduet.apis import PretrainedGrounder
+    from mmduet.apis.plain_config import parse_config_text
+    from mmduet.apis.teachers import portable_teacher
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.engine.pretraining import KEY
+    from mmduet.io.safetensors_files import write_safetensors
+    grounder = PretrainedGrounder.from_model(model, cfg)
+    trained = parse_config_text(meta['cfg'], str(out)).get('model') if isinstance(meta.get('cfg'), str) else None
+    about = grounder.description
+    grounder.description = replace(about, pretrain_excludes=meta.get(KEY, about.pretrain_excludes),
+                                   teacher=portable_teacher(trained) if isinstance(trained, dict) else about.teacher)
+    try:
+        grounder.save_weights(out)
+    except ConfigError as error:  # a student in no registry, which nobody could build from a file
+        print(f'{out} holds no config: {error}')
+        write_safetensors(out, {name: value.contiguous() for name, value in model.state_dict().items()})
 
 
 def read_answers(model: Any, cfg: Any) -> tuple[Any, Any]:

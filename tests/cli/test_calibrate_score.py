@@ -36,6 +36,8 @@ def test_a_distilled_checkpoint_becomes_a_student_whose_scores_are_probabilities
     before, after = (dict(re.findall(r'(\w+) ([\d.]+)', line)) for line in done.stdout.splitlines() if 'calibration:' in line)
     assert {'auroc', 'surest50', 'surest80', 'ece'} <= before.keys() & after.keys()
     assert 'AgreementScoreHead, 20 expressions of val that the calibration did not see' in done.stdout
+    # Nobody could build this student from a file: it is in no registry.
+    assert ('holds no config' in done.stdout) is (suffix == 'safetensors')
     tested = run_tool('test', CONFIGS['tiny_config'], out, '--data-root', root, '--out', 'p.jsonl', cwd=tmp_path)
     assert tested.returncode == 0, tested.stderr
     assert re.search(r'^auroc +\d+\.\d\d$', tested.stdout, re.MULTILINE)
@@ -56,3 +58,22 @@ def test_what_has_no_score_is_refused_in_a_sentence(made, tmp_path):
     assert done.returncode == 1
     assert 'has nothing to tell right from wrong by' in done.stderr
     assert not (tmp_path / 'o.pth').exists()
+
+
+def test_a_published_file_is_enough_to_predict(made, tmp_path):
+    from mmduet.apis import GrounderConfig, PretrainedGrounder
+    from mmduet.engine.config_tools import load_config
+    from tests.load_tool import load_tool
+    tool = load_tool('analysis_tools/calibrate_score')
+    config = load_config('configs/duet/transvg_duet_refshapes.py')
+    toy = PretrainedGrounder.from_pretrained('toy')
+    plain = load_config('configs/transvg/transvg_refshapes.py')
+    plain.model = {**plain.model, 'score_head': toy.description.model['score_head']}
+    meta = {'cfg': config.pretty_text, 'pretrain_excludes': ['x']}
+    tool.write_published(toy.student, plain, meta, tmp_path / 'a.safetensors')
+    found = PretrainedGrounder.from_pretrained(tmp_path / 'a.safetensors')
+    assert isinstance(found.description, GrounderConfig) and found.description.pretrain_excludes == ['x']
+    assert found.description.teacher == toy.description.teacher
+    image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    first, second = (GroundingInferencer(grounder)(image, 'the ring')[0] for grounder in (toy, found))
+    assert (first.box, first.score) == (second.box, second.score)
