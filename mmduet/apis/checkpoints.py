@@ -52,6 +52,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
         student, model = build_student(about.model, weights, words, path)
         return student, replace(about, model=model)
     excludes = None if plain else meta.get(KEY)
+    teacher: dict[str, Any] | None = None
     if config is not None:
         cfg: Any = config if isinstance(config, Config) else load_config(config)
         excludes = cfg.get(KEY) if excludes is None else excludes
@@ -66,7 +67,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
         cfg = {**cfg, 'model': to_types(model, str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
         cfg.pop('test_dataloader', None)
     else:
-        (weights, cfg), teacher = _full_size(weights, path), None
+        weights, cfg = _full_size(weights, path)
     if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError(f'the config of {path} has no model')
     student, model = build_student(cfg['model'], weights, words, path)

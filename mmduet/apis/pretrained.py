@@ -75,7 +75,9 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         if path.is_file():
             if path.name in (CONFIG, WEIGHTS) and (path.parent / CONFIG).is_file() and config is None:
                 return cls.from_pretrained(path.parent, vocabulary=vocabulary)
-            return cls(*read_grounder(path, config, vocabulary))
+            student, about = read_grounder(path, config, vocabulary)
+            _say_notice(about)
+            return cls(student, about)
         if config is not None or vocabulary is not None:
             raise ConfigError(f'config and vocabulary are for checkpoints, and {name} is none')
         if path.is_dir():
@@ -108,8 +110,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             raise ConfigError(f'{path} is no JSON ({error})') from error
         words = find(VOCABULARY).read_text(encoding='utf-8') if about.needs_vocabulary else None
         student, model = build_student(about.model, read_safetensors(find(WEIGHTS)), words, model_id)
-        if about.notice:
-            print_log(about.notice, logger='current')
+        _say_notice(about)
         return cls(student, replace(about, model=model))
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -165,6 +166,11 @@ def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
         reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
         raise FileNotFoundError(f'there is no folder or checkpoint {name}, and {file} of a model of this name cannot be '
                                 f'fetched from the Hugging Face hub ({reason})') from error
+
+
+def _say_notice(about: GrounderConfig) -> None:
+    if about.notice:
+        print_log(about.notice, logger='current')
 
 
 def _say_teacher(about: GrounderConfig) -> str:

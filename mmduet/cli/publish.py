@@ -3,8 +3,8 @@
     mmduet publish work_dirs/transvg_duet_refcoco/best_acc.pth my_model
     mmduet publish CHECKPOINT my_model --half --notice 'Trained on our own photos of parts; knows nothing else.'
 
-The folder is for GroundingInferencer('my_model'), mmduet predict and push_to_hub. Of a distilled checkpoint the student alone is
-written. For a score, calibrate the checkpoint first.
+The folder is for GroundingInferencer('my_model'), mmduet predict and push_to_hub. Of a distilled checkpoint the student alone
+is written. For a score, calibrate the checkpoint first.
 """
 import argparse
 import sys

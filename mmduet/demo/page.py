@@ -39,7 +39,7 @@ def build_page(answerer: Answerer, folder: Path) -> gr.Blocks:
             with gr.Column(min_width=300):
                 photo = gr.Image(label='Image', type='filepath', sources=['upload', 'clipboard', 'webcam'], height=300,
                                  elem_id='photo', buttons=['fullscreen'])
-                photo.preprocess = _keep_file
+                photo.preprocess = _keep_file  # type: ignore[method-assign, assignment]
                 text = gr.Textbox(label='What to find, one expression on each line', lines=2, max_lines=12,
                                   elem_id='expressions', placeholder='the red ball on the left')
                 button = gr.Button('Find', variant='primary', elem_id='find')
@@ -55,7 +55,8 @@ def build_page(answerer: Answerer, folder: Path) -> gr.Blocks:
         maps = gr.HTML(elem_id='maps', visible=False)
         outputs = [message, picture, legend, maps, *files]
         # One at a time: a model is one, and a CPU is busy with it.
-        gallery.click(take, [gallery], [photo, text, *outputs], concurrency_limit=1, concurrency_id='model', api_name=False)
+        gallery.click(take, [gallery], [photo, text, *outputs], concurrency_limit=1, concurrency_id='model',
+                      api_visibility='private')
         button.click(answer, [photo, text], outputs, concurrency_limit=1, concurrency_id='model', api_name='ground')
     return page
 
