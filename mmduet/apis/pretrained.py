@@ -1,14 +1,14 @@
 """A model that travels: to a folder and back, to the Hugging Face hub and back, from a checkpoint."""
 import re
+import sys
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from mmengine.config import Config
-from mmengine.logging import print_log
 from torch import nn
 
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
@@ -76,7 +76,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             if path.name in (CONFIG, WEIGHTS) and (path.parent / CONFIG).is_file() and config is None:
                 return cls.from_pretrained(path.parent, vocabulary=vocabulary)
             student, about = read_grounder(path, config, vocabulary)
-            _say_notice(about)
+            say_once(about.notice)
             return cls(student, about)
         if config is not None or vocabulary is not None:
             raise ConfigError(f'config and vocabulary are for checkpoints, and {name} is none')
@@ -110,7 +110,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             raise ConfigError(f'{path} is no JSON ({error})') from error
         words = find(VOCABULARY).read_text(encoding='utf-8') if about.needs_vocabulary else None
         student, model = build_student(about.model, read_safetensors(find(WEIGHTS)), words, model_id)
-        _say_notice(about)
+        say_once(about.notice)
         return cls(student, replace(about, model=model))
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -168,9 +168,11 @@ def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
                                 f'fetched from the Hugging Face hub ({reason})') from error
 
 
-def _say_notice(about: GrounderConfig) -> None:
-    if about.notice:
-        print_log(about.notice, logger='current')
+@cache
+def say_once(notice: str) -> None:
+    """Write what everybody must know to standard error, once in a process; nothing where there is nothing to say."""
+    if notice:
+        print(notice, file=sys.stderr)
 
 
 def _say_teacher(about: GrounderConfig) -> str:

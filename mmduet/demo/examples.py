@@ -8,7 +8,7 @@ from mmduet.io.files import write_atomically
 from mmduet.refshapes import make_example, refer, scene_rng
 from mmduet.refshapes.png import encode_png
 
-# Every pixel becomes a block of so many: an odd number, so that a block's middle, which a reduction reads, is the pixel.
+# Every pixel becomes a block of so many, so that the page shows what the student sees.
 ENLARGED = 5
 SEED, SPLIT = 2026, 'val'  # scenes that no student is trained on, and that no table is of
 

@@ -80,6 +80,8 @@ def launch(page: gr.Blocks, host: str, port: int | None, browser: bool) -> str:
     """Serve the page in the background and give its address; nothing of it is fetched from elsewhere."""
     fonts = ['system-ui', 'Segoe UI', 'Roboto', 'Helvetica', 'Arial', 'sans-serif']
     theme = gr.themes.Default(primary_hue='blue', font=fonts, font_mono=['ui-monospace', 'Consolas', 'monospace'])
+    # White letters on a lighter blue could not be read while the pointer is on a button.
+    theme.set(button_primary_background_fill_hover='*primary_700', button_primary_background_fill_hover_dark='*primary_700')
     page.launch(server_name=host, server_port=port, inbrowser=browser, share=False, prevent_thread_lock=True, quiet=True,
                 ssr_mode=False, max_file_size=LARGEST_UPLOAD, footer_links=[], theme=theme, css=html.STYLE, pwa=False,
                 mcp_server=False, enable_monitoring=False)

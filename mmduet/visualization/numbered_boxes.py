@@ -58,6 +58,8 @@ def _draw_number(draw: ImageDraw.ImageDraw, size: tuple[int, int], box: Box, num
     top = box[1] - height if box[1] >= height else min(box[1], max(size[1] - height, 0))
     while any(left < right and left + width > start and top < low and top + height > high for start, high, right, low in taken):
         left += width / 4
+        if left + width > size[0]:
+            left, top = 0, top + height
     draw.rectangle((left, top, left + width, top + height), fill=colour, outline=PAPER)
     draw.text((left + width / 2, top + height / 2), text, fill=ink_on(colour), font=font, anchor='mm')
     return left, top, left + width, top + height

@@ -18,7 +18,7 @@ def answerer():
     return Answerer(GroundingInferencer(grounder), build_teacher(grounder.description.teacher))
 
 
-def test_examples_are_scenes_whose_pixels_are_blocks_and_the_toy_answers_as_for_the_scene(answerer, tmp_path):
+def test_examples_are_enlarged_scenes_and_the_toy_answers_as_for_the_scene(answerer, tmp_path):
     examples = write_examples(tmp_path, 3)
     assert [path.name for path, _ in examples] == ['shapes_1.png', 'shapes_2.png', 'shapes_3.png']
     assert [len(text.splitlines()) for _, text in examples] == [2, 2, 2]
@@ -29,9 +29,9 @@ def test_examples_are_scenes_whose_pixels_are_blocks_and_the_toy_answers_as_for_
     found = json.loads(answerer(path, text).json)
     plain = answerer.ground(scene, text.splitlines(), channel_order='rgb')
     for entry, result in zip(found, plain, strict=True):
-        assert entry['box'] == pytest.approx([ENLARGED * value for value in result.box], abs=1e-3)
+        assert entry['box'] == pytest.approx([ENLARGED * value for value in result.box], abs=1)
         assert (entry['image'], entry['expression'], entry['score']) == ('shapes_1.png', result.expression,
-                                                                         pytest.approx(result.score, abs=1e-5))
+                                                                         pytest.approx(result.score, abs=0.02))
 
 
 def test_an_answer_has_a_picture_a_legend_and_two_maps_for_each_expression(answerer, tmp_path):

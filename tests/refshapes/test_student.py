@@ -5,6 +5,7 @@ import torch
 from safetensors import safe_open
 
 from mmduet import GroundingInferencer
+from mmduet.apis.pretrained import say_once
 from mmduet.refshapes import STUDENT_FOLDER, VOCABULARY_FILE, make_example
 from mmduet.structures.boxes import iou_xyxy
 
@@ -23,8 +24,9 @@ def test_it_is_small_and_says_what_it_is():
 @pytest.mark.parametrize('model', [None, 'toy'])
 def test_without_a_model_it_answers_and_says_that_it_is_a_toy(model, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    say_once.cache_clear()
     ground = GroundingInferencer() if model is None else GroundingInferencer(model)
-    assert capsys.readouterr().out.count('A toy: it knows images of coloured shapes (RefShapes)') == 1
+    assert capsys.readouterr().err.count('A toy: it knows images of coloured shapes (RefShapes)') == 1
     assert next(ground.model.parameters()).dtype.itemsize == 4  # it computes in float32
     examples = [make_example(2026, 'val', number) for number in range(60)]
     results = ground([example.image for example in examples], [[example.expressions[0].text] for example in examples],
@@ -37,4 +39,5 @@ def test_without_a_model_it_answers_and_says_that_it_is_a_toy(model, capsys, tmp
                     for right in (True, False))
     assert min(hits + misses) > 0 and max(hits + misses) < 1
     assert np.mean(hits) > 0.9 and (not misses or np.mean(misses) < np.mean(hits))
-    assert capsys.readouterr().out == ''
+    assert GroundingInferencer(model).device == ground.device
+    assert capsys.readouterr().err == ''
