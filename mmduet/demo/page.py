@@ -79,9 +79,11 @@ def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, 
 def launch(page: gr.Blocks, host: str, port: int | None, browser: bool) -> str:
     """Serve the page in the background and give its address; nothing of it is fetched from elsewhere."""
     fonts = ['system-ui', 'Segoe UI', 'Roboto', 'Helvetica', 'Arial', 'sans-serif']
-    theme = gr.themes.Default(primary_hue='blue', font=fonts, font_mono=['ui-monospace', 'Consolas', 'monospace'])
-    # White letters on a lighter blue could not be read while the pointer is on a button.
-    theme.set(button_primary_background_fill_hover='*primary_700', button_primary_background_fill_hover_dark='*primary_700')
+    blue = gr.themes.colors.blue
+    # White letters can be read on all that is of this blue, whatever state a button is in; on gradio's own they cannot.
+    shades = {f'c{number}': getattr(blue, f'c{number}') for number in (50, *range(100, 1000, 100), 950)}
+    dark = gr.themes.Color(**{**shades, 'c500': blue.c700, 'c600': blue.c700}, name='dark_blue')
+    theme = gr.themes.Default(primary_hue=dark, font=fonts, font_mono=['ui-monospace', 'Consolas', 'monospace'])
     page.launch(server_name=host, server_port=port, inbrowser=browser, share=False, prevent_thread_lock=True, quiet=True,
                 ssr_mode=False, max_file_size=LARGEST_UPLOAD, footer_links=[], theme=theme, css=html.STYLE, pwa=False,
                 mcp_server=False, enable_monitoring=False)
