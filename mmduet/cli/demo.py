@@ -10,18 +10,18 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+
+from mmduet.cli import running
 
 HOST = '127.0.0.1'
 NO_GRADIO = "the demo needs gradio, which is not installed: pip install 'mmduet[demo]'"
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog='mmduet demo', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
     parser.add_argument('--model', default='toy',
                         help='folder of save_pretrained, name on the Hugging Face hub or checkpoint (default: %(default)s)')
     parser.add_argument('--device', default='auto',
@@ -30,7 +30,6 @@ def make_parser() -> argparse.ArgumentParser:
                         help='address to serve at; another than this lets others in (default: %(default)s)')
     parser.add_argument('--port', type=_port, help='default: the first that is free from 7860 on')
     parser.add_argument('--no-browser', action='store_true', help='open no browser: print the address only')
-    return parser
 
 
 def _port(text: str) -> int:
@@ -60,9 +59,8 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     return launch(page, args.host, args.port, not args.no_browser)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
-    args = make_parser().parse_args(argv)
     if find_spec('gradio') is None:
         print(NO_GRADIO, file=sys.stderr)
         return 1
@@ -79,3 +77,6 @@ def wait() -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
+
+
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -14,6 +14,8 @@ COMMANDS = {
     'predict': 'ground expressions in images',
     'prepare': 'turn downloaded annotations into a data root',
     'check': 'check data roots, and training data for test images',
+    'demo': 'try a model on your images in the browser',
+    'publish': 'make a folder that travels of a checkpoint',
     'report': 'make a page of how good predictions are and where they fail',
     'browse': 'draw training samples before and after augmentation',
     'benchmark': 'time a training step by its phases, and a prediction',

@@ -7,42 +7,35 @@ The folder is for GroundingInferencer('my_model'), mmduet predict and push_to_hu
 is written. For a score, calibrate the checkpoint first.
 """
 import argparse
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from mmduet.cli import running
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog='mmduet publish', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
     parser.add_argument('checkpoint', help='checkpoint, or whatever else GroundingInferencer takes')
     parser.add_argument('folder', type=Path, help='folder to write; a README.md that is there stays')
     parser.add_argument('--config', help='training config, of weights that hold none')
     parser.add_argument('--half', action='store_true', help='store float16, in half the room; it still computes in float32')
     parser.add_argument('--notice', help='one sentence that everybody must know who uses it, said when it is loaded')
-    return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write the folder; 1 with one sentence on standard error if that cannot be done."""
-    args = make_parser().parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    """Write the folder."""
+    from dataclasses import replace
+
     from mmduet.apis import PretrainedGrounder
-    try:
-        grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=args.config)
-        if args.notice is not None:
-            grounder.description = replace(grounder.description, notice=' '.join(args.notice.split()))
-        if args.half:
-            grounder.student.half()
-        grounder.save_pretrained(args.folder)
-    except (OSError, ValueError, RuntimeError) as error:  # all errors of data, configs and checkpoints are such
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=args.config)
+    if args.notice is not None:
+        grounder.description = replace(grounder.description, notice=' '.join(args.notice.split()))
+    if args.half:
+        grounder.student.half()
+    grounder.save_pretrained(args.folder)
     size = sum(file.stat().st_size for file in args.folder.iterdir() if file.is_file())
     print(f'{args.folder}: {type(grounder.student).__name__}, {size / 1e6:.2f} MB')
     return 0
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -65,10 +65,9 @@ def test_what_has_no_score_is_refused_in_a_sentence(made, tmp_path):
 
 def test_a_published_file_is_enough_to_predict(made, tmp_path, capsys):
     from mmduet.apis import GrounderConfig, PretrainedGrounder
+    from mmduet.cli import calibrate_score as tool
     from mmduet.io.safetensors_files import read_safetensors
     from mmduet.models import TransVG
-    from tests.load_tool import load_tool
-    tool = load_tool('analysis_tools/calibrate_score')
     config = load_config('configs/duet/transvg_duet_refshapes.py')
     toy = PretrainedGrounder.from_pretrained('toy')
     plain = load_config('configs/transvg/transvg_refshapes.py')

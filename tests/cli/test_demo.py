@@ -12,9 +12,9 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
 
 
 def test_the_page_is_for_this_machine_alone_and_ports_are_numbers(capsys):
-    args = demo.make_parser().parse_args([])
+    args = demo.parse_args([])
     assert (args.host, args.model, args.port, args.no_browser, args.device) == ('127.0.0.1', 'toy', None, False, 'auto')
     for port in ('0', '65536', 'http', '-1', '8.5'):
         with pytest.raises(SystemExit):
-            demo.make_parser().parse_args([f'--port={port}'])
+            demo.parse_args([f'--port={port}'])
         assert f"must be a number from 1 to 65535, got '{port}'" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def address(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ('NO_PROXY', 'no_proxy', 'GRADIO_ANALYTICS_ENABLED', 'GRADIO_TEMP_DIR'):
             patch.setenv(name, '')
-        yield demo.serve(demo.make_parser().parse_args(['--no-browser', '--device', 'cpu']), folder)
+        yield demo.serve(demo.parse_args(['--no-browser', '--device', 'cpu']), folder)
         gradio.close_all(verbose=False)
 
 
