@@ -47,6 +47,7 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     from mmduet.apis import GroundingInferencer
     from mmduet.apis.teachers import build_teacher
     from mmduet.demo import Answerer
+    from mmduet.engine.config_tools import ConfigError
     ground = GroundingInferencer(args.model, device=args.device, show_progress=False)
     about = ground.grounder.description.teacher
     teacher = None if about is None else build_teacher(about)
@@ -56,7 +57,10 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
         teacher = None
     from mmduet.demo.page import build_page, launch
     page = build_page(Answerer(ground, None if teacher is None else teacher.to(ground.device)), folder)
-    return launch(page, args.host, args.port, not args.no_browser)
+    try:
+        return launch(page, args.host, args.port, not args.no_browser)
+    except OSError as error:  # the port is taken, or the address is not of this machine
+        raise ConfigError(f'cannot serve at {args.host}{f":{args.port}" if args.port else ""}: {error}') from error
 
 
 def run(args: argparse.Namespace) -> int:

@@ -124,3 +124,11 @@ def test_an_example_answers_at_once_and_errors_are_words_on_the_page(open_page, 
     page.wait_for_selector('[role=alert]')
     assert 'broken.png is no image' in page.locator('[role=alert]').inner_text()
     assert page.locator('#legend li').count() == 0
+
+
+def test_a_port_that_is_taken_and_a_model_that_is_not_there_are_named(address, tmp_path, capsys):
+    port = str(urlsplit(address).port)
+    assert demo.main(['--no-browser', '--port', port]) == 1
+    assert f'error: cannot serve at 127.0.0.1:{port}: ' in capsys.readouterr().err
+    assert demo.main(['--no-browser', '--model', str(tmp_path / 'gone.pth')]) == 1
+    assert 'error: there is no checkpoint or folder' in capsys.readouterr().err
