@@ -14,6 +14,7 @@ import contextlib
 import copy
 import itertools
 import json
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import cache_teacher, common, running
+from mmduet.cli import benchmark_groups, cache_teacher, common, running
 from mmduet.cli.clock import Clock, peak_memory
 from mmduet.cli.made_up_data import WORDS, make_data_root
 
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
     parser.add_argument('--expressions', type=int, default=0, metavar='N',
                         help='also time the answers to N expressions about an image, one by one and together')
+    parser.add_argument('--expressions-per-image', type=int, nargs='+', default=(), metavar='K',
+                        help='time training steps whose batches have up to K expressions of an image, for each K in turn')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
     parser.add_argument('--json', type=Path, help='also write the figures there')
@@ -50,23 +53,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate(args: argparse.Namespace) -> None:
-    if min(args.batch_size, args.steps, args.threads) < 1 or args.expressions < 0:
-        raise argparse.ArgumentTypeError('--batch-size, --steps and --threads must be at least 1, and --expressions not '
-                                         'negative')
+    if min(args.batch_size, args.steps, args.threads, *args.expressions_per_image) < 1 or args.expressions < 0:
+        raise argparse.ArgumentTypeError('--batch-size, --steps, --threads and --expressions-per-image must be at least 1, and '
+                                         '--expressions not negative')
 
 
 def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterator[dict[str, Any]]:
     """Batches of the data set without end, decoded in this process."""
-    from mmengine.dataset import pseudo_collate
+    from mmduet.datasets import grounding_collate
     indices = itertools.cycle(range(len(dataset)))
     while True:
         with clock.phase('data') if clock is not None else contextlib.nullcontext():
-            batch = pseudo_collate([dataset[next(indices)] for _ in range(size)])
+            batch = grounding_collate([dataset[next(indices)] for _ in range(size)])
         yield batch
 
 
-def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, prefix: str) -> None:
-    """One training step, phase by phase, whose names begin with ``prefix``; ``PLAIN`` leaves teacher and head out."""
+def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, prefix: str, taught: bool) -> None:
+    """One training step, phase by phase, whose names begin with ``prefix``; with teacher and head if it is ``taught``."""
     from mmduet.models.distill import student_of
     student: Any = student_of(model)
     with clock.phase(f'{prefix}step'):
@@ -76,7 +79,7 @@ def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, pref
             with clock.phase(f'{prefix}student forward'):
                 features = student.extract(made)
                 losses = student.loss(features, made)
-            if prefix != PLAIN:
+            if taught:
                 with clock.phase(f'{prefix}teacher'):
                     targets = model.teach(made)
                 with clock.phase(f'{prefix}head'):
@@ -103,10 +106,10 @@ def predict_expressions(model: Any, batch: dict[str, Any], count: int, clock: Cl
         sample.set_metainfo({'text': ' '.join(words)})
     with torch.no_grad():
         with clock.phase(ONE_BY_ONE):
-            answers = [model.test_step({'inputs': batch['inputs'], 'data_samples': [sample]})[0] for sample in samples]
+            answers = [model.test_step({**batch, 'data_samples': [sample]})[0] for sample in samples]
         alone = [answer.pred_instances.canvas_boxes for answer in answers]
         with clock.phase(TOGETHER):
-            answers = model.test_step({'inputs': batch['inputs'] * count, 'data_samples': samples})
+            answers = model.test_step({**batch, 'image_index': [0] * count, 'data_samples': samples})
     together = [answer.pred_instances.canvas_boxes for answer in answers]
     return float((torch.cat(alone) - torch.cat(together)).abs().max())
 
@@ -154,7 +157,7 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
             for way in ((ONLINE, *([CACHED] if cached is not None else []), PLAIN) if distilled else (PLAIN, )):
                 clock.measure_u()
                 with taught_by(model, cached if way == CACHED else None):
-                    train_step(model, next(batches), optim, clock, way)
+                    train_step(model, next(batches), optim, clock, way, way != PLAIN)
         model.eval()
         clock.measure_u()
         batch = next(singles)
@@ -223,7 +226,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     from mmduet.engine import config_tools
     made = args.data_root is None
     if made:
-        args.data_root = str(make_data_root(folder / 'data'))
+        args.data_root = str(make_data_root(folder / 'data', math.lcm(*args.expressions_per_image)))
     cfg = common.load(args)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
@@ -269,6 +272,9 @@ def run(args: argparse.Namespace) -> int:
         if args.balance:
             report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),
                                      args.steps)
+        elif args.expressions_per_image:
+            print(benchmark_groups.measure(model, cfg, args, Clock(device, args.threads)))
+            return 0
         else:
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
             clock = Clock(device, args.threads)

@@ -7,22 +7,24 @@ IMAGES = 16
 WORDS = (('left', 'right', 'small', 'big'), ('red', 'blue', 'striped', 'wooden'), ('chair', 'dog', 'shirt guy', 'umbrella'))
 
 
-def make_data_root(folder: Path) -> Path:
-    """Write images of 640 x 480 pixels and expressions of three or four words as a data root with one split, train."""
+def make_data_root(folder: Path, expressions: int = 1) -> Path:
+    """Write images of 640 x 480 pixels, each with expressions of three or four words, as a data root with one split, train."""
     import cv2
     import numpy as np
     rng = np.random.default_rng(0)
     (folder / 'images').mkdir(parents=True)
     (folder / 'annotations').mkdir()
-    lines = []
-    for number, words in zip(range(IMAGES), itertools.cycle(itertools.product(*WORDS)), strict=False):
+    lines: list[str] = []
+    words = itertools.cycle(itertools.product(*WORDS))
+    for number in range(IMAGES):
         coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
         image = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), image)
-        x, y = (int(value) for value in rng.integers(20, 200, 2))
-        lines.append(json.dumps({'expression_id': str(number), 'image': f'{number}.jpg', 'image_id': number, 'split': 'train',
-                                 'width': 640, 'height': 480, 'expression': ' '.join(words),
-                                 'box': [x, y, x + 220, y + 180]}))
+        for _ in range(expressions):
+            x, y = (int(value) for value in rng.integers(20, 200, 2))
+            lines.append(json.dumps({'expression_id': str(len(lines)), 'image': f'{number}.jpg', 'image_id': number,
+                                     'split': 'train', 'width': 640, 'height': 480, 'expression': ' '.join(next(words)),
+                                     'box': [x, y, x + 220, y + 180]}))
     (folder / 'annotations/train.jsonl').write_text('\n'.join(lines) + '\n')
     (folder / 'manifest.json').write_text(json.dumps({'dataset': 'synthetic', 'images': 'images'}))
     return folder

@@ -1,0 +1,39 @@
+import torch
+
+from mmduet.cli import benchmark, benchmark_groups
+from mmduet.registry import DATASETS
+from tests.cli.test_benchmark import CONFIG, quick_u, time  # noqa: F401 (fixtures)
+from tests.tiny_grounder import TinyGrounder
+
+
+def prepare(folder, *numbers):
+    args = benchmark.parse_args([CONFIG, '--steps', '2', '--threads', '1', '--batch-size', '4',
+                                 '--expressions-per-image', *map(str, numbers)])
+    return args, benchmark.prepare(args, folder)
+
+
+def test_batches_have_as_many_images_as_their_groups_leave(tmp_path):
+    _, cfg = prepare(tmp_path, 1, 2, 4)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    for k, images in ((1, 4), (2, 2), (4, 1)):
+        batches = benchmark_groups.load_groups(dataset, 4, k)
+        seen = []
+        for _ in range(len(dataset) // 4):
+            batch = next(batches)
+            assert len(batch['inputs']) == images and len(batch['data_samples']) == 4
+            seen += [sample.expression_id for sample in batch['data_samples']]
+        assert sorted(seen) == sorted(str(number) for number in range(len(dataset)))
+        assert len(next(batches)['data_samples']) == 4  # and on, in another order
+
+
+def test_the_table_relates_every_number_to_the_first(tmp_path, quick_u):  # noqa: F811
+    args, cfg = prepare(tmp_path, 1, 4)
+    clock = benchmark.Clock('cpu', 1)
+    torch.manual_seed(0)
+    table = benchmark_groups.measure(TinyGrounder(), cfg, args, clock).splitlines()
+    assert table[0].endswith('steps of 4 expressions, fp32, 1 threads, medians of 2')
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table[3:]]
+    assert [row[:2] for row in rows] == [['1', '4.0'], ['4', '1.0']]
+    assert float(rows[0][5]) == 1 and len(clock.seconds['4 step']) == 2
+    # By the clock of the test a step takes a second a layer, whatever its batch.
+    assert rows[0][2] == rows[1][2] and float(rows[1][4]) == round(4 / float(rows[1][2]), 2)
