@@ -15,6 +15,7 @@ from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
 from mmduet.io.files import find_file
 from mmduet.io.safetensors_files import read_metadata
+from mmduet.io.text import read_text
 from mmduet.io.weights import read_meta, read_weights
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.conversion import convert, recognise
@@ -46,7 +47,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
     """
     plain = path.suffix == '.safetensors'
     weights, meta = read_weights(path), read_metadata(path) if plain else read_meta(path)
-    words = find_file(vocabulary).read_text(encoding='utf-8') if vocabulary is not None else meta.get(VOCABULARY_KEY)
+    words = read_text(find_file(vocabulary)) if vocabulary is not None else meta.get(VOCABULARY_KEY)
     if plain and config is None and CONFIG_KEY in meta:
         about = GrounderConfig.from_json(meta[CONFIG_KEY], f'the config in {path}')
         student, model = build_student(about.model, weights, words, path)

@@ -18,8 +18,10 @@ from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
 from mmduet.io.config_files import nearest
+from mmduet.io.errors import DataError
 from mmduet.io.files import write_atomically
 from mmduet.io.safetensors_files import read_safetensors, write_safetensors
+from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.refshapes import STUDENT_FOLDER
 
@@ -105,10 +107,11 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         find = folder.__truediv__ if folder.is_dir() else fetch
         path = find(CONFIG)
         try:
-            about = GrounderConfig.from_json(path.read_text(encoding='utf-8'), str(path))
-        except UnicodeDecodeError as error:
-            raise ConfigError(f'{path} is no JSON ({error})') from error
-        words = find(VOCABULARY).read_text(encoding='utf-8') if about.needs_vocabulary else None
+            text = read_text(path)
+        except DataError as error:
+            raise ConfigError(str(error)) from error
+        about = GrounderConfig.from_json(text, str(path))
+        words = read_text(find(VOCABULARY)) if about.needs_vocabulary else None
         student, model = build_student(about.model, read_safetensors(find(WEIGHTS)), words, model_id)
         say_once(about.notice)
         return cls(student, replace(about, model=model))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
 from mmduet.io.files import find_file
+from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.score_heads import with_score_head
 from mmduet.registry import MODELS
@@ -85,13 +86,13 @@ def find_vocabulary(text: Mapping[str, Any], source: str | Path) -> str | None:
         return None
     try:
         if text.get('vocab'):
-            return find_file(name).read_text(encoding='utf-8')
+            return read_text(find_file(name))
         path = Path(name) / VOCABULARY
         if not Path(name).is_dir():
             from huggingface_hub import hf_hub_download
             path = Path(hf_hub_download(name, VOCABULARY))
         print_log(f'{source} holds no vocabulary: took that of {name} from {path}', logger='current')
-        return path.read_text(encoding='utf-8')
+        return read_text(path)
     except (OSError, ValueError, RuntimeError) as error:
         raise FileNotFoundError(f'{source} holds no vocabulary, and that of {name} is neither here nor can it be fetched '
                                 f'({type(error).__name__}): give the path of its {VOCABULARY} as vocabulary=') from error

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmduet.io.errors import AnnotationError, DataError
-from mmduet.io.files import checked_name, sha256_of, stays_inside
+from mmduet.io.files import checked_name, open_regular, sha256_of, stays_inside
 
 Box = tuple[float, float, float, float]
 NO_BOX = (math.nan, ) * 4
@@ -123,10 +123,12 @@ def check_annotation(record: dict[str, Any], where: str) -> None:
 def annotation_lines(path: Path) -> Iterator[tuple[str, bytes]]:
     """``file:line`` and content of the lines of a file that are not blank; an ``AnnotationError`` where there is no file."""
     try:
-        with path.open('rb') as file:
+        with open_regular(path, sys.maxsize) as file:
             yield from ((f'{path}:{number}', line) for number, line in enumerate(file, 1) if line.strip())
     except FileNotFoundError as error:
         raise AnnotationError(f'{path} does not exist; tools/prepare_dataset.py makes it') from error
+    except OSError as error:
+        raise AnnotationError(f'{path} cannot be read: {error.strerror}') from error
 
 
 def parse_annotation(line: str | bytes, where: str) -> Annotation:

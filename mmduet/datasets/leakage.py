@@ -14,6 +14,7 @@ from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.readers import CATALOG
 from mmduet.datasets.readers.source_data import image_id_of_coco
 from mmduet.io.errors import DataError
+from mmduet.io.text import read_text
 
 ImageKey = tuple[str, int | str]
 COCO = 'coco'
@@ -90,11 +91,11 @@ def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
     Bare numbers count in ``collection``. A ``DataError`` names a file that cannot be read or holds no ids, and the line.
     """
     try:
-        text = path.read_text(encoding='utf-8')
+        text = read_text(path)
         entries = json.loads(text) if path.suffix == '.json' else text.split()
         if isinstance(entries, dict):
             entries = [image['id'] for image in entries['images']]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f'{path} is no list of image ids ({type(error).__name__}: {error})') from error
     keys: set[ImageKey] = set()
     for number, entry in enumerate(entries, 1):

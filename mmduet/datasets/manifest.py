@@ -6,7 +6,7 @@ from typing import Any
 
 from mmduet.datasets.annotation_file import OBJECTS
 from mmduet.io.errors import DataError
-from mmduet.io.files import checked_name
+from mmduet.io.files import checked_name, read_regular
 
 _REQUIRED, _OPTIONAL = ('dataset', 'images'), ('layout', 'protocol', 'collection')
 
@@ -19,7 +19,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     """
     path = root / 'manifest.json'
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
+        manifest = json.loads(read_regular(path))
     except FileNotFoundError as error:
         raise DataError(f'{root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and name it '
                         'with --data-root') from error

@@ -1,10 +1,13 @@
 """Finding files, their SHA-256, names that others wrote, and writing so that nobody ever reads half of a file."""
+import errno
 import hashlib
 import os
 import re
 import stat
+import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO
 
@@ -15,6 +18,8 @@ PACKAGE_PARENT = PACKAGE.parent
 CONFIGS = PACKAGE / 'configs'
 _PARTIAL = '.partial'
 _BLOCK = 1 << 20
+# Text and JSON that are read whole; the largest annotations of a public data set have a tenth of it.
+MOST_TEXT = 2**31
 # Leaves room for a suffix in the 255 bytes that file systems allow.
 _LONGEST_NAME = 200
 _SEPARATORS = re.compile(r'[/\\:\0]')
@@ -100,6 +105,12 @@ def open_regular(path: Path, most: int) -> Iterator[BinaryIO]:
         yield file
 
 
+def read_regular(path: Path, most: int = MOST_TEXT) -> bytes:
+    """All bytes of a file; raises as ``open_regular``, so that neither a device nor a pipe is waited for."""
+    with open_regular(path, most) as file:
+        return file.read()
+
+
 def sha256_of(source: Path | bytes | memoryview | Iterable[bytes | memoryview]) -> str:
     """SHA-256, hexadecimal, of a file at a path, or of content, whole or in pieces.
 
@@ -107,7 +118,7 @@ def sha256_of(source: Path | bytes | memoryview | Iterable[bytes | memoryview]) 
     True
     """
     if isinstance(source, Path):
-        with source.open('rb') as file:
+        with open_regular(source, sys.maxsize) as file:
             return sha256_of(iter(lambda: file.read(_BLOCK), b''))
     digest = hashlib.sha256()
     for piece in [source] if isinstance(source, bytes | memoryview) else source:
@@ -124,14 +135,23 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk is full or the folder cannot be written to.
     """
-    partial = path.with_name(f'.{path.name}.{os.getpid()}{_PARTIAL}')
+    name = path.name if len(os.fsencode(path.name)) <= _LONGEST_NAME else f'{zlib.crc32(os.fsencode(path.name)):08x}'
+    partial = path.with_name(f'.{name}.{os.getpid()}{_PARTIAL}')
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         yield partial
         with partial.open('rb+') as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        # Nobody knows the name beside, and a write that the disk refuses says none.
+        if error.errno is not None and error.filename in (None, str(partial)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     if os.name == 'posix':  # elsewhere a folder cannot be opened
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -5,6 +5,7 @@ A file comes from anywhere, so what it may cost is bounded before its pixels are
 """
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,16 +88,23 @@ def open_image(source: BinaryIO, name: str) -> Iterator[Image.Image]:
     try:
         with Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > most_pixels():
-                raise ImageError(f'{name} has {image.width:,} x {image.height:,} pixels, more than the {most_pixels():,} that '
-                                 f'are read; {PIXELS_VARIABLE} sets another limit')
+                raise _too_large(name, f'{image.width:,} x {image.height:,}', most_pixels())
             yield image
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is no image (of {", ".join(FORMATS)})') from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        # Pillow has a limit of its own, and looks at it first.
+        pixels, limit = (int(number) for number in re.findall(r'\d+', str(error))[:2])
+        raise _too_large(name, f'{pixels:,}', min(limit, most_pixels())) from error
+    except (OSError, SyntaxError, ValueError) as error:
         # Pillow reports a broken chunk of a PNG as a SyntaxError.
         raise ImageError(f'{name} is truncated or broken: {error}') from error
+
+
+def _too_large(name: str, pixels: str, most: int) -> ImageError:
+    return ImageError(f'{name} has {pixels} pixels, more than the {most:,} that are read; {PIXELS_VARIABLE} sets another limit')
 
 
 def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:

@@ -1,8 +1,11 @@
 """Reading pickles from the internet without running what they say."""
+import argparse
 import pickle
 import struct
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mmduet.io.errors import DataError
 from mmduet.io.files import open_regular
@@ -66,12 +69,16 @@ def require_bounded(content: Any, most: int) -> None:
     waiting, count = [(content, 0)], 0
     while waiting:
         value, depth = waiting.pop()
+        if isinstance(value, argparse.Namespace):
+            value = vars(value)
+        elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+            value = value.ravel().tolist()
         if isinstance(value, dict | list | tuple):
             count += 2 * len(value) if isinstance(value, dict) else len(value)
             if count > most or depth > DEEPEST:
                 raise DataError(f'containers nested more than {DEEPEST} deep, or the same ones many times')
             waiting += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)
-                        if type(inner) in (dict, list, tuple, int)]
+                        if isinstance(inner, dict | list | tuple | int | argparse.Namespace | np.ndarray)]
         elif isinstance(value, int) and value.bit_length() > _WIDEST_NUMBER:
             raise DataError(f'a number of {value.bit_length()} bits')
 

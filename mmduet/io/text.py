@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.io.errors import DataError
+from mmduet.io.files import read_regular
 
 
 def read_text(path: Path) -> str:
@@ -14,11 +15,14 @@ def read_text(path: Path) -> str:
         DataError: it does not exist, or is no text.
     """
     try:
-        return path.read_text(encoding='utf-8-sig')
+        return read_regular(path).decode('utf-8-sig').replace('\r\n', '\n').replace('\r', '\n')
     except FileNotFoundError as error:
         raise DataError(f'{path} does not exist') from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f'{path} is no text in UTF-8: {error}') from error
+    except (OSError, ValueError) as error:  # the latter for a name that no file can have, and where it is no regular file
+        raise DataError(str(error) if isinstance(error, DataError) else f'{path} cannot be read: '
+                        f'{getattr(error, "strerror", None) or error}') from error
 
 
 def parse_json(text: str, where: str) -> Any:

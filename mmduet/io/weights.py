@@ -21,6 +21,7 @@ from torch import Tensor
 from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.pickle_cost import require_cheap_hashes
+from mmduet.io.pickles import VALUES_PER_BYTE, require_bounded
 from mmduet.io.safetensors_files import read_safetensors
 
 _SHOWN_KEYS = 4
@@ -78,7 +79,7 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
     require_cheap_hashes(path, whole)
     try:
         with torch.serialization.safe_globals(_harmless_types()):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         # The rest of the message is advice to open the file all the same.
         text = str(error)
@@ -90,6 +91,11 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
                         f'code ({reason.splitlines()[0]})') from error
     except _CORRUPT as error:
         raise _truncated(path, str(error) or type(error).__name__) from error
+    try:
+        require_bounded(content, VALUES_PER_BYTE * path.stat().st_size)
+    except DataError as error:
+        raise DataError(f'{path} is not read: it holds {error}') from error
+    return content
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -99,6 +105,10 @@ def read_meta(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(_harmless_types()):
             content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
     except (*_CORRUPT, pickle.UnpicklingError):  # a ``DataError`` is a ``ValueError``
+        return {}
+    try:
+        require_bounded(content, VALUES_PER_BYTE * path.stat().st_size)
+    except DataError:
         return {}
     meta = content.get('meta') if isinstance(content, dict) else None
     return meta if isinstance(meta, dict) else {}

@@ -8,6 +8,7 @@ from typing import Any
 import open_clip
 
 from mmduet.io.files import find_file, sha256_of
+from mmduet.io.text import read_json
 from mmduet.registry import MODELS, TASK_UTILS
 
 Identity = dict[str, Any]
@@ -69,7 +70,7 @@ def _describe(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if 'teacher' in config:
         return _describe(config['teacher'])
     if config.get('model_config') is not None:
-        described: Mapping[str, Any] = json.loads(find_file(config['model_config']).read_bytes())
+        described: Mapping[str, Any] = read_json(find_file(config['model_config']))
         return described
     return open_clip.get_model_config(config['model']) or {} if 'model' in config else {}
 
@@ -86,4 +87,4 @@ def _identify_weights(pretrained: str | None) -> str:
 
 def _hash_json(path: Path) -> str:
     """SHA-256 of a JSON file, whatever its layout."""
-    return sha256_of(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode())
+    return sha256_of(json.dumps(read_json(path), sort_keys=True).encode())

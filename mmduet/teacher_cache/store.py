@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.io.errors import DataError
-from mmduet.io.files import checked_name, sha256_of, write_atomically
+from mmduet.io.files import checked_name, read_regular, sha256_of, write_atomically
 from mmduet.io.locks import reading
 from mmduet.io.text import read_json
 
@@ -107,8 +107,8 @@ def write_shard(folder: Path, shard: Shard, arrays: Mapping[str, Any]) -> None:
 def find_checksum(folder: Path, shard: Shard) -> str | None:
     """SHA-256 of the arrays of a finished shard; None where the file is missing, of another size or not what was written."""
     try:
-        content = (folder / shard.name).read_bytes()
-    except FileNotFoundError:
+        content = read_regular(folder / shard.name, shard.size)
+    except (FileNotFoundError, DataError):
         return None
     digest = sha256_of(memoryview(content)[:shard.payload])
     return digest if len(content) == shard.size and content[shard.payload:].hex() == digest else None
@@ -245,12 +245,15 @@ class CacheSection:
 
     def _read_index(self) -> CacheIndex:
         try:
-            content = (self.folder / INDEX).read_bytes()
+            content = read_regular(self.folder / INDEX)
         except FileNotFoundError as error:
             raise self._damaged(INDEX, 'is missing') from error
         if sha256_of(content) != self.manifest['index_sha256']:
             raise self._damaged(INDEX, 'has not the checksum of the manifest')
-        return CacheIndex(**json.loads(content))
+        try:
+            return CacheIndex(**json.loads(content))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(INDEX, f'is not of ours ({error})') from error
 
     def _open(self, shard: Shard) -> dict[str, Rows]:
         path = self.folder / shard.name

@@ -17,9 +17,10 @@ from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceData
 from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.io.errors import DataError
-from mmduet.io.text import read_lines
+from mmduet.io.text import read_lines, read_text
 
-_PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?P<types>(?:/[^\s/\]]+)+)\s+(?P<words>[^\]]*)\]')
+# No opening bracket inside, so that a file of nothing but beginnings is read in one pass.
+_PHRASE = re.compile(r'\[/EN#(?P<chain>\d{1,20})(?P<types>(?:/[^\s/\[\]]+)+)\s(?P<words>[^\[\]]*)\]')
 PROTOCOLS = ('merged', 'any')
 
 
@@ -34,7 +35,7 @@ def find_entities(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
 
 def parse_phrases(sentence: str) -> list[tuple[str, str, str]]:
     """(chain, types joined by /, words) of each marked phrase of a sentence."""
-    return [(match['chain'], match['types'][1:], match['words']) for match in _PHRASE.finditer(sentence)]
+    return [(match['chain'], match['types'][1:], match['words'].lstrip()) for match in _PHRASE.finditer(sentence)]
 
 
 def read_entities(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
@@ -86,7 +87,7 @@ def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, list[Box]]]:
         DataError: the file is no such annotation, declares entities, or a box is impossible; names it.
     """
     try:
-        content = path.read_text(encoding='utf-8')
+        content = read_text(path)
         if '<!DOCTYPE' in content or '<!ENTITY' in content:
             raise DataError(f'{path} declares a document type, which no annotation of Flickr30K Entities does')
         root = ElementTree.fromstring(content)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmduet.io.errors import DataError
+from mmduet.io.files import read_regular
 
 _HEADER = 128
 # Types of elements and what numbers they hold.
@@ -32,7 +33,7 @@ def read_matrix(path: Path, name: str) -> NDArray[Any]:
         DataError: the file is truncated, of another format, or has no such matrix of plain numbers; names it.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MOST_BYTES)
         order = {b'IM': '<', b'MI': '>'}.get(data[126:_HEADER])
         if order is None:
             raise ValueError('it is no MATLAB file of version 5 to 7')

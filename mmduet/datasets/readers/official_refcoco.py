@@ -4,7 +4,6 @@
 are (x, y, width, height), float, 0-based; an object without one has the box around its mask.
 The ``file_name`` in the pickle carries an annotation id and names no file: images are found by their id.
 """
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.io.errors import DataError
 from mmduet.io.files import sha256_of
 from mmduet.io.pickles import load_plain_pickle
-from mmduet.io.text import read_json_lines
+from mmduet.io.text import read_json, read_json_lines
 
 
 def find_official(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
@@ -89,10 +88,10 @@ def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> N
     if not path.is_file():
         return
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
+        manifest = read_json(path)
         expected = {file: manifest['files'][file.name] for file in data.files}
         data.about = {name: manifest[name] for name in ('seed', 'level', 'size', 'expressions', 'scenes', 'sha256')}
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise DataError(f'{path} is not a manifest of RefShapes ({type(error).__name__}: {error}); make the data again with '
                         'tools/make_refshapes.py') from error
     for file, digest in expected.items():

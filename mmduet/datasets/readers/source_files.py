@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.io.errors import DataError
-from mmduet.io.files import stays_inside
+from mmduet.io.files import require_regular, stays_inside
 from mmduet.io.text import read_json
 
 SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
@@ -50,7 +50,7 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
         if entry.is_dir():
             if depth > 1 and not entry.name.startswith('.'):
                 yield from _walk(Path(entry.path), depth - 1)
-        elif entry.name.endswith(SUFFIXES):
+        elif entry.name.endswith(SUFFIXES) and entry.is_file():  # no pipe, which would be waited for
             yield Path(entry.path)
 
 
@@ -59,7 +59,9 @@ def open_source(source: Path) -> Iterator[SourceFiles]:
     """The files of a folder, a file or a zip archive, which is unpacked to a temporary folder; errors: see ``unpack``."""
     if not source.exists():
         raise DataError(f'{source} does not exist: no such folder or file')
-    if source.suffix.lower() != '.zip':
+    if not source.is_dir():
+        require_regular(source)
+    if source.is_dir() or source.suffix.lower() != '.zip':
         yield SourceFiles(source)
         return
     with tempfile.TemporaryDirectory(prefix='mmduet_') as folder:

@@ -11,6 +11,8 @@ from open_clip.tokenizer import SimpleTokenizer
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
+from mmduet.io.text import read_text
+
 CLS, SEP = 101, 102  # their ids in bert-base-uncased, taken where there is no vocabulary to read them from
 
 
@@ -86,7 +88,7 @@ class WordPieceTokenizer(Tokenizer):
         super().__init__(max_tokens, multiple)
         if not Path(vocab).is_file():
             raise FileNotFoundError(f'{vocab}: no such vocabulary; expected a vocab.txt of word pieces, one a line')
-        self.vocabulary = Path(vocab).read_text(encoding='utf-8')
+        self.vocabulary = read_text(Path(vocab))
         self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
         self.vocab_size: int = self.pieces.get_vocab_size()
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from mmduet.io.files import find_file, write_atomically
-from mmduet.io.weights import read_weights
+from mmduet.io.errors import DataError
+from mmduet.io.files import find_file
+from mmduet.io.safetensors_files import read_metadata, read_safetensors, write_safetensors
+from mmduet.io.text import parse_json
 
 # Other annotated boxes are regions too.
 MEANS = {'text': 'text', 'region': 'region', 'others': 'region', 'image': 'image', 'patches': 'patches'}
@@ -29,15 +29,16 @@ class Centre(nn.Module):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: truncated, or of another teacher; says what differs.
+        ValueError: truncated, no file of ``write_centre``, or of another teacher; says what differs.
     """
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
         super().__init__()
         file = find_file(path)
-        means = read_weights(file)
-        with safe_open(file, 'pt') as opened:
-            written = json.loads((opened.metadata() or {}).get(SETTINGS, '{}'))
+        means, written = read_safetensors(file), parse_json(read_metadata(file).get(SETTINGS, '{}'), str(file))
+        strange = sorted(set(means) - {*MEANS.values(), SCALE})
+        if strange or not isinstance(written, dict):
+            raise DataError(f'{path} is no file of write_centre: {strange[0] if strange else SETTINGS!r} is not of its entries')
         found = [f'{name} {written.get(name)!r} and not {value!r}' for name, value in settings.items()
                  if written.get(name) != value]
         if found:
@@ -62,4 +63,4 @@ def write_centre(path: Path, means: Mapping[str, Tensor], logit_scale: Tensor, s
         settings: of the teacher.
     """
     tensors = {name: value.detach().float().cpu().contiguous() for name, value in {**means, SCALE: logit_scale}.items()}
-    write_atomically(path, save(tensors, metadata={SETTINGS: json.dumps(dict(settings))}))
+    write_safetensors(path, tensors, {SETTINGS: json.dumps(dict(settings))})

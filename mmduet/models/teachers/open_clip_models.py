@@ -18,6 +18,7 @@ from open_clip.pretrained import download_pretrained
 from torch import nn
 
 from mmduet.io.files import find_file
+from mmduet.io.text import read_json
 from mmduet.io.weights import describe_misfit, read_weights
 from mmduet.models.teachers.image_size import set_image_size
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
@@ -96,10 +97,9 @@ def register_model_config(path: str | Path) -> str:
         ValueError: not JSON, without one of open_clip's fields, or with options of the tokenizer that could run code.
     """
     path = find_file(path).resolve()
-    try:
-        config = json.loads(path.read_text(encoding='utf-8'))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path}, line {error.lineno}: not JSON ({error.msg})') from error
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise ValueError(f'{path}: an open_clip model config is a mapping, not a {type(config).__name__}')
     missing = [field for field in ('embed_dim', 'vision_cfg', 'text_cfg') if field not in config]
     if missing or not isinstance(config['text_cfg'], dict):
         raise ValueError(f'{path}: an open_clip model config needs {", ".join(missing or ["a mapping as text_cfg"])}')

@@ -138,7 +138,7 @@ def test_a_torn_file_is_refused_by_name(tmp_path):
 def test_a_broken_model_config_is_refused_with_its_place(tmp_path):
     path = tmp_path / 'broken.json'
     path.write_text('{"embed_dim": 16,\n oops}')
-    with pytest.raises(ValueError, match=r'broken.json, line 2: not JSON'):
+    with pytest.raises(ValueError, match=r'broken.json: not valid JSON: .* line 2'):
         register_model_config(path)
     path.write_text(json.dumps(dict(embed_dim=16)))
     with pytest.raises(ValueError, match=r'needs vision_cfg, text_cfg'):
