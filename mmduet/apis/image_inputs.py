@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -85,7 +86,10 @@ def _list_paths(text: str) -> list[ImageInput]:
     if not text or '\0' in text:
         raise ValueError(f'{text!r} is no path of an image')
     if '://' in text or text.startswith('data:'):
-        scheme = urlsplit(text).scheme
+        try:
+            scheme = urlsplit(text).scheme
+        except ValueError as error:
+            raise ValueError(f'{text[:80]} is no URL: {error}') from error
         if scheme not in ('http', 'https'):
             raise ValueError(f'{text[:80]} is a URL of the scheme {scheme!r}: only http and https are fetched')
         return [ImageInput(text, partial(fetch_image, text))]
@@ -95,8 +99,11 @@ def _list_paths(text: str) -> list[ImageInput]:
         if not found:
             raise ImageError(f'the folder {path} has no images ({", ".join(SUFFIXES)})')
     elif not path.exists() and glob.has_magic(text):
-        found = sorted(file for file in map(Path, glob.glob(text, recursive=True))  # noqa: PTH207 (absolute patterns too)
-                       if file.suffix.lower() in SUFFIXES and file.is_file())
+        try:
+            matches = glob.glob(text, recursive=True)  # noqa: PTH207 (absolute patterns too)
+        except RecursionError as error:
+            raise ValueError(f'{text[:80]} is a pattern of too many folders') from error
+        found = sorted(file for file in map(Path, matches) if file.suffix.lower() in SUFFIXES and file.is_file())
         if not found:
             raise ImageError(f'the pattern {text} matches no images ({", ".join(SUFFIXES)})')
     else:
@@ -130,7 +137,7 @@ def fetch_image(url: str, most: int = MOST_BYTES, seconds: float = SECONDS) -> I
                     raise ImageError(f'{url} was not here after {seconds:g} seconds')
     except urllib.error.HTTPError as error:
         raise ImageError(f'{url} cannot be fetched: {error.code} {error.reason}') from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # the last where the answer is no HTTP
         if isinstance(error, ImageError):
             raise
         raise ImageError(f'{url} cannot be fetched: {getattr(error, "reason", error)}') from error

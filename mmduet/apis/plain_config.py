@@ -36,11 +36,15 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
 
 
 def _value(node: ast.expr, source: str) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
-        return {word.arg: _value(word.value, source) for word in node.keywords if word.arg}
+    if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args
+            and all(word.arg for word in node.keywords)):
+        return {str(word.arg): _value(word.value, source) for word in node.keywords}
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
-        return {_value(key, source): _value(value, source) for key, value in pairs if key is not None}
+        try:
+            return {_value(key, source): _value(value, source) for key, value in pairs if key is not None}
+        except TypeError as error:
+            raise ConfigError(f'line {node.lineno} of the config in {source}: {error}') from error
     if isinstance(node, ast.List | ast.Tuple):
         items = [_value(item, source) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
@@ -99,6 +103,8 @@ def to_types(node: Any, source: str) -> Any:
 
     def convert(inner: Any) -> Any:
         if isinstance(inner, Mapping):
+            if '_scope_' in inner:
+                raise ConfigError(f'{source} names the scope {inner["_scope_"]!r:.100}, a package that would be imported')
             return {key: find(value) if key == 'type' else convert(value) for key, value in inner.items()}
         if isinstance(inner, list | tuple):
             return type(inner)(convert(value) for value in inner)

@@ -88,7 +88,8 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         elif not _HUB_NAME.fullmatch(name) or path.suffix in _FILES:
             near = nearest(path.name, (file.name for file in path.parent.glob('*')))
             raise FileNotFoundError(f'there is no checkpoint or folder {name}{near}')
-        return super().from_pretrained(name, **options)
+        # Not by the mixin, which reads the config by itself, unchecked, and takes arguments out of it.
+        return cls._from_pretrained(model_id=name, **options)
 
     @classmethod
     def from_model(cls, model: nn.Module, config: str | Path | Config) -> 'PretrainedGrounder':

@@ -8,12 +8,13 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmduet.apis.model_budget import build_within
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
+from mmduet.engine.config_tools import ConfigError
 from mmduet.io.files import find_file
 from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.score_heads import with_score_head
-from mmduet.registry import MODELS
 
 VOCABULARY = 'vocab.txt'
 _BERT = 'text_encoder.bert.'
@@ -38,6 +39,8 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
         FileNotFoundError: there is no vocabulary; says how to give one.
     """
     config = deepcopy(dict(model.get('student', model)))
+    if not isinstance(vocabulary, str | None):
+        raise ConfigError(f'the vocabulary in {source} is no text but a {type(vocabulary).__name__}')
     weights = {key.removeprefix('student.'): value for key, value in state.items()}
     config = with_score_head(config, weights)
     text = config.get('text_encoder')
@@ -52,7 +55,7 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
             path = Path(folder) / VOCABULARY
             path.write_text(vocabulary, encoding='utf-8')
             text['vocab'] = str(path)
-        student = MODELS.build(config)
+        student = build_within(config, weights, source)
     if isinstance(text, dict) and vocabulary is not None:
         text['vocab'] = VOCABULARY
     fitting, _ = fit_to_model(state, student)

@@ -17,6 +17,8 @@ from mmduet.io.errors import DataError
 from mmduet.io.text import read_text
 
 ImageKey = tuple[str, int | str]
+# Of a number or a path in a list; Python itself makes no number of many more digits.
+_LONGEST_ID = 1000
 COCO = 'coco'
 # What is never trained on; trainval is train.
 EVALUATION_SPLITS = ('val', 'test', 'testA', 'testB', 'heldout')
@@ -97,10 +99,12 @@ def read_seen_ids(path: Path, collection: str = COCO) -> set[ImageKey]:
             entries = [image['id'] for image in entries['images']]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f'{path} is no list of image ids ({type(error).__name__}: {error})') from error
+    if not isinstance(entries, list):
+        raise DataError(f'{path} is no list of image ids: it holds a {type(entries).__name__}')
     keys: set[ImageKey] = set()
     for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, int | str) or isinstance(entry, bool):
-            raise DataError(f'{path}: entry {number} is no image id: {entry!r}')
+        if not isinstance(entry, int | str) or isinstance(entry, bool) or len(str(entry)) > _LONGEST_ID:
+            raise DataError(f'{path}: entry {number} is no image id: {entry!r:.80}')
         known = int(entry) if str(entry).isdecimal() else entry
         keys.add(image_key(known, str(entry), collection))
     if not keys:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from yaml import YAMLError
 
 from mmduet.io.config_files import find_config, nearest
+from mmduet.io.data_configs import SUFFIXES, check_data_config
 from mmduet.io.files import CONFIGS, PACKAGE_PARENT, find_file
 
 PATCHES = CONFIGS / 'duet/ablation'
@@ -51,10 +52,13 @@ def load_config(path: str | Path) -> Config:
     for folder in (str(found.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
-    try:
+    if found.suffix not in SUFFIXES:
         return Config.fromfile(str(found))
-    except YAMLError as error:
-        raise ConfigError(f'{found} cannot be read: {error}') from error
+    try:
+        check_data_config(found)
+        return Config.fromfile(str(found))
+    except (YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(str(error) if str(found) in str(error) else f'{found} cannot be read: {error}') from error
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f'--cfg-options takes key=value, got {option!r}')
         try:
             parsed[key] = literals[text.lower()] if text.lower() in literals else ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # the last two where it nests too deep
             parsed[key] = text
     return parsed
 
@@ -85,7 +89,10 @@ def apply_options(cfg: Config, options: Sequence[str]) -> None:
         first = key.partition('.')[0]
         if first not in known:
             raise ConfigError(f'the config has no {first!r} (from {key!r}){nearest(first, known)}')
-    cfg.merge_from_dict(parsed)
+    try:
+        cfg.merge_from_dict(parsed)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ConfigError(f'--cfg-options {" ".join(options):.200} does not fit the config: {error}') from error
 
 
 def find_patch(name: str | Path) -> Path:

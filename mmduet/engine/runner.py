@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.utils.deterministic as torch_deterministic
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, master_only
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -31,6 +31,7 @@ from mmduet.engine.rank_watch import RankWatch
 from mmduet.engine.saving import collect_checkpoint
 from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from mmduet.evaluation import GroundingMetric
+from mmduet.io.files import write_atomically
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill import DistillHead, student_of
@@ -149,6 +150,12 @@ class GroundingRunner(Runner):
         with self.watch.watching():
             metrics: dict[str, float] = super().test()
         return metrics
+
+    @master_only
+    def dump_config(self) -> None:
+        """Write the config into the work folder, in one step."""
+        name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+        write_atomically(Path(self.work_dir) / name, self.cfg.dump())
 
     def owes_validation(self) -> bool:
         """Whether a validation was due at the checkpoint that training resumes from, and was not finished.

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 
-_ROOM = 'make room, or name another folder; what was there before is as it was'
+_ROOM = 'make room, or name another folder; the old file is as it was'
 _SENTENCES: dict[int, str] = {
     errno.ENOSPC: f'{{file}} cannot be written: no room is left on the disk; {_ROOM}',
     errno.EDQUOT: f'{{file}} cannot be written: the quota of the disk is used up; {_ROOM}',
@@ -44,17 +44,19 @@ _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, 
     (r"can't allocate memory|DefaultCPUAllocator|std::bad_alloc|Cannot allocate memory", _MEMORY.format(where='')),
     (r'PytorchStreamWriter failed|unexpected pos \d+ vs', _SENTENCES[errno.ENOSPC].format(file='a file of PyTorch')),
 ))
+# Letters of a path that are said.
+_LONGEST_NAME = 400
 _IN_WORKER = re.compile(r'^Caught \w+ in .* process \d+\.\n')
 _LAST_LINE = re.compile(r'^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Refused))(?:: (?P<text>.*))?\Z',
                         re.MULTILINE | re.DOTALL)
-_ERRNO = re.compile(r"^\[Errno (?P<number>\d+)\] (?P<words>[^:]*)(?:: (?P<quote>['\"])(?P<file>.*?)(?P=quote))?")
+_ERRNO = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:]*)(?:: (?P<quote>['\"])(?P<file>.*?)(?P=quote))?")
 
 
 def describe_failure(error: BaseException) -> str | None:
     """A sentence for an error of the system: disk, permissions, names, memory, processes; None for any other error.
 
     >>> describe_failure(OSError(28, 'No space left on device', 'a.pth'))
-    'a.pth cannot be written: no room is left on the disk; make room, or name another folder; what was there before is as it was'
+    'a.pth cannot be written: no room is left on the disk; make room, or name another folder; the old file is as it was'
     >>> describe_failure(MemoryError())
     'the memory of this machine is not enough: take a smaller batch_size, fewer num_workers or a smaller cache_mb'
     >>> describe_failure(KeyError('a')) is None
@@ -67,6 +69,8 @@ def describe_failure(error: BaseException) -> str | None:
         return _describe_number(error.errno, error.filename2 or error.filename, text)
     if inner := worker_message(text):
         return inner
+    if isinstance(error, OSError) and (found := _ERRNO.search(text)):  # wrapped by the host, which loses the number
+        return _describe_number(int(found['number']), found['file'], text)
     if isinstance(error, OSError | RuntimeError):
         known = next((sentence for pattern, sentence in _MESSAGES if pattern.search(text)), None)
         if known is not None or isinstance(error, OSError):
@@ -101,6 +105,7 @@ def worker_message(text: str) -> str | None:
 
 def _describe_number(number: int, file: object, text: str) -> str:
     name = os.fsdecode(file) if isinstance(file, str | bytes | os.PathLike) else 'a file'
+    name = name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}...'
     if '/dev/shm' in name:
         return _SHARED
     return _SENTENCES[number].format(file=name) if number in _SENTENCES else _first_line(text)

@@ -96,10 +96,11 @@ def open_regular(path: Path, most: int) -> Iterator[BinaryIO]:
     """
     # Without waiting for the other end of a pipe.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0))
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise DataError(f'{path} is no regular file')
     with os.fdopen(descriptor, 'rb') as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise DataError(f'{path} is no regular file')
         if found.st_size > most:
             raise DataError(f'{path} has {found.st_size:,} bytes, more than the {most:,} that are read')
         yield file
@@ -158,6 +159,21 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_anew(path: Path, content: bytes) -> None:
+    """Write one of many files of a folder that is made anew: not flushed to the disk, which would take longer than the rest.
+
+    After an error, which names the file, nothing of it is there. Raises as ``replacing``.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.files import require_regular
 from mmduet.io.pickle_cost import require_cheap_hashes
 from mmduet.io.pickles import VALUES_PER_BYTE, require_bounded
 from mmduet.io.safetensors_files import read_safetensors
@@ -101,6 +102,7 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
 def read_meta(path: Path) -> dict[str, Any]:
     """``meta`` of a checkpoint, without its tensors and unchecked; empty where there is none or the file cannot be read."""
     try:
+        require_regular(path)
         require_cheap_hashes(path, zipfile.is_zipfile(path))
         with torch.serialization.safe_globals(_harmless_types()):
             content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from mmduet.io.files import sha256_of
+from mmduet.io.files import sha256_of, write_anew, write_atomically
 from mmduet.refshapes.expressions import Expression
 from mmduet.refshapes.generator import make_example
 from mmduet.refshapes.levels import find_level
@@ -81,7 +81,7 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
         hashes[f'{IMAGE_DIR}/{image_name(split, index)}'] = digest
     contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
     for name, content in zip(ANNOTATION_FILES, contents, strict=True):
-        (out / name).write_bytes(content)
+        write_atomically(out / name, content)
         hashes[name] = sha256_of(content)
     manifest = {
         'dataset': 'refshapes', **asdict(recipe), 'scenes': dict(counts),
@@ -90,9 +90,9 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
         'files': {name: hashes[name] for name in ANNOTATION_FILES}, 'sha256': hash_of_list(hashes),
     }  # yapf: disable
     if lines:
-        (out / ABSENT_FILE).write_text(''.join(lines), encoding='utf-8')
+        write_atomically(out / ABSENT_FILE, ''.join(lines))
         manifest['files'][ABSENT_FILE] = sha256_of(out / ABSENT_FILE)
-    (out / MANIFEST).write_bytes(json.dumps(manifest, indent=2).encode() + b'\n')
+    write_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + '\n')
     return manifest
 
 
@@ -125,5 +125,5 @@ def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> Written:
     split, index = job
     example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
     content = encode_png(example.image)
-    (images / image_name(split, index)).write_bytes(content)
+    write_anew(images / image_name(split, index), content)
     return example.scene, example.expressions, sha256_of(content)

@@ -108,7 +108,7 @@ def find_checksum(folder: Path, shard: Shard) -> str | None:
     """SHA-256 of the arrays of a finished shard; None where the file is missing, of another size or not what was written."""
     try:
         content = read_regular(folder / shard.name, shard.size)
-    except (FileNotFoundError, DataError):
+    except (OSError, DataError):
         return None
     digest = sha256_of(memoryview(content)[:shard.payload])
     return digest if len(content) == shard.size and content[shard.payload:].hex() == digest else None
@@ -156,6 +156,8 @@ def _problem(manifest: Mapping[str, Any]) -> str | None:
     for name, kind in (('complete', bool), ('index_sha256', str), ('shards', list), ('command', str)):
         if type(manifest.get(name)) is not kind:
             return f'{name!r} is missing or no {kind.__name__}'
+    if type(manifest.get('embed_dims', 1)) is not int:
+        return "'embed_dims' is no int"
     try:
         for entry in manifest['shards']:
             checked_name(entry['name'], 'a shard')
@@ -248,6 +250,8 @@ class CacheSection:
             content = read_regular(self.folder / INDEX)
         except FileNotFoundError as error:
             raise self._damaged(INDEX, 'is missing') from error
+        except (OSError, DataError) as error:
+            raise self._damaged(INDEX, f'cannot be read ({getattr(error, "strerror", None) or error})') from error
         if sha256_of(content) != self.manifest['index_sha256']:
             raise self._damaged(INDEX, 'has not the checksum of the manifest')
         try:

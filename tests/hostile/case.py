@@ -12,7 +12,7 @@ from mmduet.io.failures import describe_failure
 MARK = 'hostile_mark'
 COMMAND = f'mkdir {MARK}'
 # What a door may raise; anything else is a traceback for the user.
-REFUSALS = (ValueError, TypeError, FileNotFoundError, CheckpointError)
+REFUSALS = (ValueError, FileNotFoundError, CheckpointError)
 
 
 @dataclass(frozen=True)

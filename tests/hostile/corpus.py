@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.hostile.case import MARK, Case, Harmless, sentence_of
 from tests.hostile.watching import watched
 
-KINDS = ('pytorch_files', 'safetensors_files', 'images', 'annotations', 'sources')
+KINDS = ('pytorch_files', 'safetensors_files', 'images', 'annotations', 'sources', 'formats', 'models', 'settings', 'folders')
 BY_KIND: dict[str, list[Case]] = {kind: import_module(f'tests.hostile.{kind}').CASES for kind in KINDS}
 CASES = [case for cases in BY_KIND.values() for case in cases]
 _LONGEST = 1500
@@ -31,7 +31,7 @@ def try_case(case: Case, folder: Path) -> list[str]:
                 warnings.simplefilter('ignore')
                 found = _bring(door, argument, case.expected)
             problems += [f'{name}: {problem}' for problem in [*found, *seen]]
-            if any(MARK in str(path) for path in place.rglob(f'*{MARK}*')) and f'../{MARK}' not in str(argument):
+            if any(path.is_dir() for path in place.rglob(f'{MARK}*')):
                 problems.append(f'{name}: it was run')
         finally:
             os.chdir(before)

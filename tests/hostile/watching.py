@@ -1,4 +1,4 @@
-"""Notice what a process does that reading a file never does: running programs or code of the case, writing elsewhere, calling out."""
+"""Notice what reading a file never does: running programs or code of the case, writing elsewhere, calling out."""
 import os
 import resource
 import sys
@@ -13,7 +13,8 @@ from tests.hostile.case import MARK
 ROOM = 2**30  # bytes that reading one hostile file may take of the address space
 _RUNNING = ('os.system', 'os.exec', 'os.posix_spawn', 'os.spawn', 'os.fork', 'os.forkpty', 'subprocess.Popen', 'pty.spawn',
             'ctypes.dlopen', 'webbrowser.open', 'marshal.loads')
-_CHANGING = ('os.mkdir', 'os.remove', 'os.rename', 'os.rmdir', 'os.link', 'os.symlink', 'os.truncate', 'os.chmod', 'shutil.rmtree',
+_CHANGING = ('os.mkdir', 'os.remove', 'os.rename', 'os.rmdir', 'os.link', 'os.symlink', 'os.truncate', 'os.chmod',
+    'shutil.rmtree',
              'shutil.move')
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -53,7 +54,8 @@ def _judge(event: str, arguments: tuple[Any, ...], folders: tuple[str, ...]) -> 
         return f'wrote {path}' if writes and isinstance(path, str | bytes) and not _inside(path, folders) else None
     if event in _CHANGING and not _inside(arguments[0], folders):
         return f'{event} {arguments[0]}'
-    if event == 'socket.connect' and isinstance(arguments[1], tuple) and arguments[1][0] not in ('127.0.0.1', 'localhost', '::1'):
+    if event == 'socket.connect' and isinstance(arguments[1], tuple) and arguments[1][0] not in ('127.0.0.1', 'localhost',
+        '::1'):
         return f'called {arguments[1]}'
     return None
 

@@ -133,7 +133,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(tmp_path, side):
     (tmp_path / 'bomb.png').write_bytes(png_header(side, side))
     for read in (read_image, read_image_size):
         with pytest.raises(ImageError, match=r'bomb\.png (has 8,193 x 8,193 pixels, more than the 67,108,864 that are read|'
-                                             r'has 13,300 x 13,300 pixels|is truncated or broken)'):
+                                             r'has 13,300 x 13,300 pixels|has 4,611,686,014,132,420,609 pixels, more than)'):
             read(tmp_path / 'bomb.png')
 
 

@@ -32,7 +32,7 @@ def test_a_json_file_is_read_whole_and_named_where_it_is_none(tmp_path):
 def test_what_is_no_file_no_text_or_no_json_is_named(tmp_path):
     with pytest.raises(DataError, match=r'none\.txt does not exist'):
         read_text(tmp_path / 'none.txt')
-    with pytest.raises(DataError, match='is no text in UTF-8'):
+    with pytest.raises(DataError, match='is no regular file'):
         read_text(tmp_path)
     with pytest.raises(DataError, match=r'x\.json:7: not valid JSON'):
         parse_json('{', 'x.json:7')

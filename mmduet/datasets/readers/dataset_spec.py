@@ -101,7 +101,12 @@ class DatasetSpec:
             if data.protocol == 'any' and name != 'entities':
                 raise DataError(f'the layout {name} holds one box per phrase, so the protocol is merged; any needs the layout '
                                 f'entities ({self.layouts["entities"].files})')
-            self.layouts[name].read(data, files, self)
+            try:
+                self.layouts[name].read(data, files, self)
+            except DataError as error:
+                if str(files.root) in str(error):
+                    raise
+                raise DataError(f'{paths[0]}: {error}') from error
             if not data.annotations:
                 raise DataError(f'{paths[0]} holds no expression')
         if not paths[0].is_relative_to(source):  # unpacked to a folder that is gone

@@ -7,6 +7,7 @@ phrase with several boxes is scored by one of two protocols, and which one stand
 * *merged*: the target is the smallest box around all of them, as in the TransVG family.
 * *any*: a prediction is right if it fits one of them; training takes the largest.
 """
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -98,7 +99,7 @@ def read_boxes(path: Path) -> tuple[tuple[int, int], dict[str, list[Box]]]:
             if found is None:
                 continue
             x1, y1, x2, y2 = (float(found.findtext(name, 'nan')) - 1 for name in ('xmin', 'ymin', 'xmax', 'ymax'))
-            if not (x1 <= x2 and y1 <= y2):
+            if not (x1 <= x2 < math.inf and y1 <= y2 < math.inf):
                 corners = [x1 + 1, y1 + 1, x2 + 1, y2 + 1]
                 raise DataError(f'{path}: bndbox must have xmin <= xmax and ymin <= ymax, got {corners}')
             for name in item.findall('name'):

@@ -91,7 +91,7 @@ def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> N
         manifest = read_json(path)
         expected = {file: manifest['files'][file.name] for file in data.files}
         data.about = {name: manifest[name] for name in ('seed', 'level', 'size', 'expressions', 'scenes', 'sha256')}
-    except (KeyError, TypeError) as error:
+    except (DataError, KeyError, TypeError) as error:
         raise DataError(f'{path} is not a manifest of RefShapes ({type(error).__name__}: {error}); make the data again with '
                         'tools/make_refshapes.py') from error
     for file, digest in expected.items():

@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmduet.io.files import replacing
 from mmduet.registry import HOOKS
 from mmduet.visualization import Answer, draw_sheet
 
@@ -67,6 +68,7 @@ class GroundingVisualizationHook(Hook):
         sheet = draw_sheet(self._answers, self._columns)
         folder = Path(self._out_dir) if self._out_dir else Path(runner.work_dir) / 'pictures'
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet).save(folder / f'{name}.png')
+        with replacing(folder / f'{name}.png') as partial:
+            Image.fromarray(sheet).save(partial, format='PNG')
         runner.visualizer.add_image(f'{tag}_predictions', sheet, step)
         runner.logger.info(f'{len(self._answers)} predictions are drawn in {folder / name}.png')

@@ -96,7 +96,10 @@ def _read_json_list(path: Path) -> Iterator[tuple[str, Any]]:
 def _read_csv(path: Path) -> Iterator[tuple[str, Any]]:
     """Lists of numbers where there is no header, else objects."""
     reader = csv.reader(read_text(path).splitlines())
-    rows = [(f'{path}:{reader.line_num}', [value.strip() for value in row]) for row in reader if any(map(str.strip, row))]
+    try:
+        rows = [(f'{path}:{reader.line_num}', [value.strip() for value in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise DataError(f'{path}:{reader.line_num}: {error}') from error
     if not rows or not any(value[:1].isalpha() and value != 'nan' for value in rows[0][1]):
         yield from ((where, [_to_number(value, where) for value in values]) for where, values in rows)
         return
@@ -142,9 +145,9 @@ def _find(where: str, record: Record, cases: Cases) -> int:
     splits = cases.positions.get(expression_id, {})
     if not splits or (split and split not in splits):
         of_split = f' of split {split}' if split else ''
-        raise DataError(f'{where}: expression_id {expression_id!r}{of_split} is not in the annotations {_sources(cases)}')
+        raise DataError(f'{where}: expression_id {expression_id!r:.100}{of_split} is not in the annotations {_sources(cases)}')
     if not split and len(splits) > 1:
-        raise DataError(f'{where}: expression_id {expression_id!r} is in the splits {", ".join(splits)}: '
+        raise DataError(f'{where}: expression_id {expression_id!r:.100} is in the splits {", ".join(splits)}: '
                         "the field 'split' is needed")
     position = splits[split or next(iter(splits))]
     known = cases.annotations[position].expression

@@ -11,6 +11,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
+from mmduet.io.errors import DataError
 from mmduet.io.text import read_text
 
 CLS, SEP = 101, 102  # their ids in bert-base-uncased, taken where there is no vocabulary to read them from
@@ -75,6 +76,7 @@ class WordPieceTokenizer(Tokenizer):
 
     Raises:
         FileNotFoundError: no such vocabulary.
+        DataError: it is no text, or lacks BERT's marks.
 
     >>> from mmduet.models.layers.tokenizers import WordPieceTokenizer
     >>> from mmduet.refshapes import VOCABULARY_FILE
@@ -89,7 +91,10 @@ class WordPieceTokenizer(Tokenizer):
         if not Path(vocab).is_file():
             raise FileNotFoundError(f'{vocab}: no such vocabulary; expected a vocab.txt of word pieces, one a line')
         self.vocabulary = read_text(Path(vocab))
-        self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
+        try:
+            self.pieces = BertWordPieceTokenizer(str(vocab), lowercase=True)
+        except Exception as error:  # the library has no kind of its own
+            raise DataError(f'{vocab} is no vocabulary of word pieces: {error}') from error
         self.vocab_size: int = self.pieces.get_vocab_size()
 
     def split(self, expression: str) -> list[int]:

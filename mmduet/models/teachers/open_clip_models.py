@@ -26,6 +26,9 @@ from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 STATISTICS = ('mean', 'std', 'interpolation')
 TOKENIZER_OPTIONS = ('clean', 'strip_sep_token', 'language')
 # What OpenAI's archives hold beside weights, and what transformers no longer keeps.
+# Sizes of a config from elsewhere: the largest that were published have a tenth or a half of them.
+MOST = {'layers': 200, 'width': 2**14, 'embed_dim': 2**14, 'vocab_size': 2**22, 'context_length': 2**14, 'image_size': 2**13,
+        'patch_size': 2**13, 'heads': 2**10, 'head_width': 2**12}
 NOT_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size', 'text.transformer.embeddings.position_ids')
 
 
@@ -103,8 +106,10 @@ def register_model_config(path: str | Path) -> str:
     missing = [field for field in ('embed_dim', 'vision_cfg', 'text_cfg') if field not in config]
     if missing or not isinstance(config['text_cfg'], dict):
         raise ValueError(f'{path}: an open_clip model config needs {", ".join(missing or ["a mapping as text_cfg"])}')
+    _require_bounded(config, path)
     # The others go to transformers as they are, and one of them makes it run code that lies beside the tokenizer.
-    if unknown := sorted(set(config['text_cfg'].get('tokenizer_kwargs', {})) - set(TOKENIZER_OPTIONS)):
+    options = config['text_cfg'].get('tokenizer_kwargs', {})
+    if unknown := sorted(map(str, set(options if isinstance(options, dict) else ['a list']) - set(TOKENIZER_OPTIONS))):
         raise ValueError(f'{path}: text_cfg.tokenizer_kwargs may hold {", ".join(TOKENIZER_OPTIONS)}, not {", ".join(unknown)}')
     tokenizer = config['text_cfg'].get('hf_tokenizer_name')
     if tokenizer and (path.parent / tokenizer).is_dir():
@@ -115,6 +120,22 @@ def register_model_config(path: str | Path) -> str:
         resolved.write_text(json.dumps(config), encoding='utf-8')
         open_clip.add_model_config(resolved)
     return path.stem
+
+
+def _require_bounded(config: Any, path: Path) -> None:
+    """Raise a ``ValueError`` for sizes that no CLIP has, and for towers that would be fetched, with what they bring along."""
+    for tower in (config, config['vision_cfg'], config['text_cfg']):
+        if not isinstance(tower, dict):
+            raise ValueError(f'{path}: an open_clip model config needs mappings as vision_cfg and text_cfg')
+        for name, value in tower.items():
+            most = MOST.get(name)
+            sizes = value if isinstance(value, list) else [value]
+            if most is not None and value is not None and not all(type(size) is int and 0 < size <= most for size in sizes):
+                raise ValueError(f'{path}: {name} must be a whole number up to {most:,}, got {value!r:.60}')
+    name = config['vision_cfg'].get('timm_model_name')
+    fetches = config['vision_cfg'].get('timm_model_pretrained')
+    if name is not None and (fetches or not isinstance(name, str) or set(name) & set(':/\\')):
+        raise ValueError(f'{path}: the image tower {name!r:.80} would be fetched: name an architecture of timm without weights')
 
 
 def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:

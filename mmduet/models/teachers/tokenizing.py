@@ -66,7 +66,7 @@ def _from_folder(folder: Path, settings: dict[str, Any], name: str) -> Tokenize:
     try:
         tokenize: Tokenize = HFTokenizer(str(folder), context_length=settings['context_length'], trust_remote_code=False,
                                          tokenizer_mode=settings.get('tokenizer_mode'), **settings.get('tokenizer_kwargs', {}))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # as above
         raise ValueError(f'{folder}: no whole tokenizer of {name} ({_first_line(error)})') from error
     size, expected = len(tokenize.tokenizer), settings['vocab_size']  # type: ignore[attr-defined]
     if abs(size - expected) > SAME_VOCABULARY * expected:
@@ -79,7 +79,11 @@ def _from_open_clip(name: str, source: str, weights: Path | None) -> Tokenize:
     try:
         # Code that lies beside a tokenizer of Hugging Face is not run; open_clip's own tokenizer takes no such word.
         tokenize: Tokenize = open_clip.get_tokenizer(name, **({'trust_remote_code': False} if source else {}))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # those of tokenizers' own readers have no common kind
+        if Path(source).is_dir():
+            raise ValueError(f'{source}: no whole tokenizer of {name} ({_first_line(error)})') from error
+        if not isinstance(error, OSError | ValueError):
+            raise
         where = f'beside {weights}' if weights is not None else 'into a folder'
         raise RuntimeError(
             f'the tokenizer {source} of the teacher {name} cannot be fetched ({_first_line(error)}). Get tokenizer.json and '

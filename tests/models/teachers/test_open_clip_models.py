@@ -80,7 +80,7 @@ def test_code_beside_a_tokenizer_is_not_run_whoever_asks_for_it(tmp_path):
     settings = dict(TEXT, vocab_size=77, hf_tokenizer_name='words', pool_type='eos', eos_id=3)
     with pytest.raises(ValueError, match=r'text_cfg\.tokenizer_kwargs may hold clean, .*, not trust_remote_code'):
         build(tmp_path, text_cfg={**settings, 'tokenizer_kwargs': {'trust_remote_code': True}})
-    with pytest.raises(RuntimeError, match=r'the tokenizer .*words of the teacher'):
+    with pytest.raises(ValueError, match=r'words: no whole tokenizer of'):
         build(tmp_path, text_cfg=settings)
     assert not (tmp_path / 'made').exists()
 

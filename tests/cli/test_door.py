@@ -1,0 +1,100 @@
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmduet.cli.door import at_the_door, describe, door
+from mmduet.engine.checkpoint import CheckpointError
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.errors import DataError
+from tests.forking import Call, run_calls
+
+FULL = 'cannot be written: no room is left on the disk; make room, or name another folder; the old file is as it was'
+MEMORY = 'the memory of this machine is not enough: take a smaller batch_size, fewer num_workers or a smaller cache_mb'
+
+
+def leaving(error):
+    """Exit code of a command that ends with an error."""
+    @door
+    def main():
+        raise error
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+@pytest.mark.parametrize(('error', 'said'), [
+    (DataError('a.png is empty'), 'a.png is empty'), (ConfigError('no such key'), 'no such key'),
+    (CheckpointError('a.pth is cut'), 'a.pth is cut'),
+    (FileNotFoundError('there is no config a'), 'there is no config a'), (MemoryError(), MEMORY),
+    (OSError(28, 'No space left on device', 'a'), f'a {FULL}')])
+def test_an_error_is_one_sentence_and_the_code_1(capsys, error, said):
+    assert leaving(error) == 1
+    assert capsys.readouterr().err == f'error: {said}\n'
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_so_does_any_error_where_it_is_asked_for(monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        leaving(ZeroDivisionError())
+    monkeypatch.setenv('MMDUET_TRACEBACK', '1')
+    with pytest.raises(DataError):
+        leaving(DataError('x'))
+
+
+def test_what_an_error_comes_from_is_said():
+    try:
+        try:
+            raise OSError(30, 'Read-only file system', '/mnt/a')
+        except OSError as inner:
+            raise RuntimeError('something of the host') from inner
+    except RuntimeError as error:
+        assert describe(error) == '/mnt/a cannot be written: its disk is read-only; name another folder'
+    loop = RuntimeError('a')
+    loop.__cause__ = loop
+    assert describe(loop) is None
+
+
+def test_ctrl_c_is_a_sentence_and_130(capsys):
+    assert leaving(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == 'stopped by Ctrl-C\n'
+
+
+def test_a_command_gives_its_code():
+    assert door(lambda: None)() == 0
+    assert door(lambda code: code)(3) == 3
+    with pytest.raises(SystemExit, match='2'):
+        door(sys.exit)(2)
+
+
+def test_a_log_that_cannot_be_written_is_said_once(capsys):
+    logger = logging.Logger('full')
+    logger.addHandler(logging.FileHandler('/dev/full'))
+    with at_the_door():
+        for number in range(5):
+            logger.warning('line %d', number)
+    logger.handlers[0].stream = None
+    said = f'a file {FULL}'
+    assert capsys.readouterr().err == f'warning: the log is not whole: {said}\n'
+
+
+def print_much(count, path=None):
+    if path is not None:
+        os.dup2(os.open(path, os.O_WRONLY), 1)
+    return door(lambda: [print('line') for _ in range(count)] and None)()
+
+
+def test_a_full_standard_output_is_said():
+    done, = run_calls([Call(print_much, (3, '/dev/full'))])
+    assert done.returncode == 1
+    assert done.stderr == f'error: the standard output {FULL}\n'
+
+
+def test_a_reader_that_has_had_enough_is_nobodys_fault():
+    code = 'from mmduet.cli.door import door; door(lambda: [print("line") for _ in range(10**5)] and None)()'
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b''
+    assert process.returncode == 1
