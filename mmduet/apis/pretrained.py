@@ -28,6 +28,7 @@ from mmduet.refshapes import STUDENT_FOLDER
 CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
 # The name of the student that ships with the package.
 TOY = 'toy'
+_LONGEST_NOTICE = 1000
 _HUB_NAME = re.compile(r'[\w.-]+(/[\w.-]+)?')
 _FILES = ('.pth', '.pt', '.safetensors', '.ckpt', '.bin', '.py', '.json')
 
@@ -176,7 +177,8 @@ def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
 def say_once(notice: str) -> None:
     """Write what everybody must know to standard error, once in a process; nothing where there is nothing to say."""
     if notice:
-        print(notice, file=sys.stderr)
+        # It comes from anywhere, and a terminal obeys more than letters.
+        print(''.join(letter for letter in notice[:_LONGEST_NOTICE] if letter.isprintable()), file=sys.stderr)
 
 
 def _say_teacher(about: GrounderConfig) -> str:

@@ -253,6 +253,7 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.logging import MMLogger
     from mmengine.registry import DATASETS, MODELS, DefaultScope
 
+    from mmduet.io.files import write_atomically
     from mmduet.models.cpu import optimise_for_cpu
     from mmduet.models.distill import student_of
     from mmduet.models.distill.balance import format_balance, measure_balance
@@ -282,7 +283,7 @@ def run(args: argparse.Namespace) -> int:
     print(format_balance(report) if args.balance else format_report(report))
     if args.json is not None:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=1) + '\n')
+        write_atomically(args.json, json.dumps(report, indent=1) + '\n')
     return 0
 
 

@@ -10,13 +10,12 @@
 ``MMDUET_TRACEBACK=1`` shows the traceback in the place of the sentence. An error that nobody expected, a fault of ours, always
 shows it. Imports nothing heavy.
 """
-import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec
+from typing import Any
 
 from mmduet.io.errors import DataError
 from mmduet.io.failures import describe_failure, worker_message
@@ -26,8 +25,8 @@ INTERRUPTED = 130
 OUTPUT = 'the standard output'
 # Errors of the user's input, by name: the modules that define them need PyTorch, which a command that fails early has not
 # imported.
-_SENTENCES = frozenset({'CheckpointError', 'ConfigError', 'HostError', 'NonFiniteLossError', 'UnknownTypeError'})
-Arguments = ParamSpec('Arguments')
+_SENTENCES = frozenset({'CheckpointError', 'ConfigError', 'HostError', 'NonFiniteLossError', 'RankLostError',
+                        'UnknownTypeError'})
 
 
 def describe(error: BaseException) -> str | None:
@@ -37,10 +36,13 @@ def describe(error: BaseException) -> str | None:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         if _is_ours(current):
-            return worker_message(str(current)) or str(current)
+            cause = current.__cause__
+            # Where an error of the system was only passed on as one of the user's config.
+            known = describe_failure(cause) if cause is not None and str(cause) == str(current) else None
+            return known or worker_message(str(current)) or str(current)
         if sentence := describe_failure(current):
             return sentence
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = current.__cause__  # what was only being handled when a fault of ours came up explains nothing
     return None
 
 
@@ -54,7 +56,7 @@ def at_the_door() -> Iterator[None]:
     """Let nothing out of a command but a sentence and an exit code, as the module says."""
     said: list[str] = []
 
-    def once(handler: logging.Handler, record: logging.LogRecord) -> None:
+    def once(_: logging.Handler, record: logging.LogRecord) -> None:
         """In the place of a traceback for every line that a log cannot take."""
         error = sys.exc_info()[1]
         sentence = (describe(error) if error is not None else None) or f'{type(error).__name__}: {error}'
@@ -64,12 +66,15 @@ def at_the_door() -> Iterator[None]:
                 sys.stderr.write(f'warning: the log is not whole: {sentence}\n')
 
     before = logging.Handler.handleError
-    logging.Handler.handleError = once  # type: ignore[method-assign]
+    handler: Any = logging.Handler
+    handler.handleError = once
     try:
         yield
         _flush()
     except KeyboardInterrupt:
-        _leave('stopped by Ctrl-C', INTERRUPTED)
+        with suppress(OSError, ValueError):
+            print('stopped by Ctrl-C', file=sys.stderr, flush=True)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError as error:
         if error.filename is not None:
             raise
@@ -80,18 +85,11 @@ def at_the_door() -> Iterator[None]:
         sentence = None if os.environ.get(TRACEBACK) else describe(error)
         if sentence is None:
             raise
-        _leave(f'error: {sentence}', 1)
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        raise SystemExit(f'error: {sentence}') from error
     finally:
-        logging.Handler.handleError = before  # type: ignore[method-assign]
-
-
-def door(main: Callable[Arguments, Any]) -> Callable[Arguments, int]:
-    """Decorate the ``main`` of a command, which returns its exit code, or None for 0."""
-    @functools.wraps(main)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
-        with at_the_door():
-            return main(*args, **kwargs) or 0
-    return guarded
+        handler.handleError = before
 
 
 def _flush() -> None:
@@ -123,11 +121,3 @@ def _drop_output() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-def _leave(sentence: str, code: int) -> None:
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    with suppress(OSError, ValueError):
-        print(sentence, file=sys.stderr, flush=True)
-    sys.exit(code)

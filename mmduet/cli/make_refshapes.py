@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = Recipe(seed=args.seed, level=args.level, size=args.size, expressions=args.expressions)
     try:
         manifest = write_official_layout(args.out, counts, recipe, args.workers)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     said = ', '.join(f'{split} {count}' for split, count in manifest['sentences'].items())

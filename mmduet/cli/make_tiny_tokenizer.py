@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write ``tokenizer.json`` and ``tokenizer_config.json``."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    from mmduet.io.files import write_atomically
     ids = {word: number for number, word in enumerate(arguments.vocabulary.read_text(encoding='utf-8').split())}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL['unk_token']))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -30,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         single='[CLS] $A [SEP]', special_tokens=[(name, ids[name]) for name in ('[CLS]', '[SEP]')])
     tokenizer.add_special_tokens(list(SPECIAL.values()))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(arguments.out / 'tokenizer.json'))
+    write_atomically(arguments.out / 'tokenizer.json', tokenizer.to_str(pretty=True))
     config = {'tokenizer_class': 'PreTrainedTokenizerFast', 'model_max_length': arguments.length, **SPECIAL}
-    (arguments.out / 'tokenizer_config.json').write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
+    write_atomically(arguments.out / 'tokenizer_config.json', json.dumps(config, indent=2) + '\n')
     print(f'{arguments.out}: {len(ids)} words')
     return 0
 

@@ -90,10 +90,11 @@ def name_systems(paths: Sequence[Path]) -> list[str]:
 
 def find_images(annotations: Path) -> Path | None:
     """The folder of images that the manifest of a data root names; None where there is none."""
+    from mmduet.io.files import read_regular
     root = annotations.resolve().parent.parent
     try:
-        folder = json.loads((root / 'manifest.json').read_text(encoding='utf-8'))['images']
-    except (FileNotFoundError, KeyError, ValueError):
+        folder = json.loads(read_regular(root / 'manifest.json'))['images']
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return None
     return root / folder if (root / folder).is_dir() else None
 

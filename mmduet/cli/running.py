@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TypeVar
 
+from mmduet.cli.door import at_the_door
+
 T = TypeVar('T')
 
 THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
-# By their names, as what defines them takes seconds to import, and HostError says that it cannot be.
-_USERS_MATTER = frozenset({'HostError', 'CheckpointError', 'ConfigError', 'DataError', 'NonFiniteLossError', 'UnknownTypeError',
-                           'FileNotFoundError', 'RankLostError'})
 
 
 def set_threads(environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
     """Divide the cores among the processes of this machine, before torch is imported; values that are set are kept."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    processes = int(environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1')))
+    said = environ.get('LOCAL_WORLD_SIZE', environ.get('SLURM_NTASKS_PER_NODE', '1'))
+    processes = max(int(said), 1) if said.isdecimal() and len(said) < 10 else 1
     # One number for both pools: two that disagree run as the larger, and wait for each other on a full machine.
     threads = next((environ[name] for name in THREAD_VARIABLES if name in environ), str(max(cores // processes, 1)))
     for name in THREAD_VARIABLES:
@@ -81,14 +81,10 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def run(job: Callable[[], T]) -> T:
-    """Run a job; an error of the user's input ends the process with its sentence, any other with its traceback."""
-    try:
+    """Run a job; an error of the user's input or of the system ends the process with a sentence, as ``door`` says."""
+    with at_the_door():
         result = job()
         if 'mmduet.engine.distributed' in sys.modules:
             from mmduet.engine.distributed import leave
             leave()
         return result
-    except Exception as error:
-        if os.environ.get('MMDUET_TRACEBACK') or not _USERS_MATTER & {kind.__name__ for kind in type(error).__mro__}:
-            raise
-        sys.exit(f'error: {error}')
