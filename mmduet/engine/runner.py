@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.utils.deterministic as torch_deterministic
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, master_only
+from mmengine.dist import all_gather_object
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -151,11 +151,11 @@ class GroundingRunner(Runner):
             metrics: dict[str, float] = super().test()
         return metrics
 
-    @master_only
     def dump_config(self) -> None:
         """Write the config into the work folder, in one step."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
-        write_atomically(Path(self.work_dir) / name, self.cfg.dump())
+        if self.rank == 0:
+            write_atomically(Path(self.work_dir) / name, self.cfg.dump())
 
     def owes_validation(self) -> bool:
         """Whether a validation was due at the checkpoint that training resumes from, and was not finished.

@@ -99,9 +99,9 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     'a width of text': (_put('model.box_head', 'x'), r'model'), 'a layer more': (_put('model.text_encoder', {}), r'model')}
 CODE = f'import os\nos.mkdir({MARK!r})\n'
 TEXTS: dict[str, tuple[dict[str, bytes | str | None], str]] = {
-    'a config that is no JSON': ({'config__json': '{'}, r'config\.json: not valid JSON'),
+    'a config that is no JSON': ({'config__json': '{'}, r'config\.json is no JSON'),
     'a config that is a list': ({'config__json': '[]'}, r'config\.json has no model'),
-    'a config 100,000 deep': ({'config__json': DEEP}, r'config\.json: not valid JSON'),
+    'a config 100,000 deep': ({'config__json': DEEP}, r'config\.json is no JSON'),
     'a config that is no text': ({'config__json': b'\xff\xff'}, r'config\.json is no text'),
     'no config': ({'config__json': None}, r'holds no config\.json'),
     'no weights': ({'model__safetensors': None}, r'model\.safetensors'),
