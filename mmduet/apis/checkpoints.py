@@ -61,11 +61,11 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
         teacher = portable_teacher(cfg['model']) if isinstance(cfg.get('model'), Mapping) else None
     elif isinstance(meta.get('cfg'), str):
         cfg = parse_config_text(meta['cfg'], str(path))
-        model = cfg.get('model')
-        teacher = portable_teacher(model) if isinstance(model, Mapping) else None
+        trained = cfg.get('model')
+        teacher = portable_teacher(trained) if isinstance(trained, Mapping) else None
         # Of a distilled model the student alone: teachers, terms and samplers may be what only a training knows.
-        model = model.get('student', model) if isinstance(model, Mapping) else None
-        cfg = {**cfg, 'model': to_types(model, str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
+        trained = trained.get('student', trained) if isinstance(trained, Mapping) else None
+        cfg = {**cfg, 'model': to_types(trained, str(path)), 'test_pipeline': to_types(pipeline_of(cfg), str(path))}
         cfg.pop('test_dataloader', None)
     else:
         weights, cfg = _full_size(weights, path)
