@@ -92,7 +92,7 @@ def test_every_import_can_be_made(page):
 
 
 def test_a_page_with_mistakes_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr('tests.test_docs.ROOT', tmp_path)
+    monkeypatch.setattr('tests.docs.test_references.ROOT', tmp_path)
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'mmduet/cli').mkdir(parents=True)
     (tmp_path / 'mmduet/cli/common.py').touch()
