@@ -46,7 +46,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return link[0]
         path = (ROOT / path).resolve().relative_to(ROOT).as_posix()  # GitHub follows no links in an address
         kind = 'tree' if (ROOT / path).is_dir() else 'blob'
-        return f'{link[1]}{config["repo_url"].rstrip("/")}/{kind}/main/{path}{link[3]}'
+        return f'{link[1]}{config["extra"]["repository"]}/{kind}/main/{path}{link[3]}'
 
     markdown = ''.join(part if part.startswith('```') else _PICTURE.sub(show, part) for part in _FENCE.split(markdown))
     return ''.join(part if part.startswith('```') else _LINK.sub(lead, part) for part in _FENCE.split(markdown))
