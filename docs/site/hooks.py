@@ -1,6 +1,7 @@
 """What the site does beyond MkDocs: links into the repository, and a place for every page."""
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Let a link to a file of the repository that is no page lead to the repository; one to no file stays, and is an error."""
+    """Let a link to a file of the repository that is no page lead there; one to no file stays, and is an error.
+
+    The page of the commands gets what their parsers say.
+    """
+    if page.file.src_uri == 'commands.md':
+        sys.path.insert(0, str(Path(__file__).parent))
+        from command_reference import reference
+        markdown += '\n\n' + reference()
+
     def show(picture: re.Match[str]) -> str:
         path = _in_repository(page.file.src_uri, picture[1])
         up = '../' * page.file.src_uri.count('/')

@@ -2,9 +2,11 @@
 import html
 import importlib
 import re
+from urllib.parse import unquote
 
 import pytest
 
+from mmduet.cli.main import COMMANDS, build_parser
 from tests.docs.pages import DOCS
 from tests.forking import Call, run_calls
 from tests.shared_data import ROOT
@@ -53,7 +55,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
         sources += re.findall(r'<link[^>]*rel="(?:stylesheet|preload|preconnect)"[^>]*href="([^"]+)"', text(page))
         for source in sources:
             assert not source.startswith(('http:', 'https:', '//')), f'{page.relative_to(site)}: {source}'
-            assert (page.parent / html.unescape(source).split('?')[0]).exists() or page.name == '404.html', source
+            assert (page.parent / unquote(html.unescape(source).split('?')[0])).exists() or page.name == '404.html', source
 
 
 @pytest.mark.parametrize('page', REFERENCE)
@@ -64,6 +66,15 @@ def test_the_reference_has_every_public_name_with_what_it_is(page, site):
             if name.isupper():
                 continue  # a constant, which has no docstring
             assert re.search(rf'<h[234] id="mmduet[\w.]*\.{name}"', shown), f'{module}.{name}'
+
+
+def test_the_page_of_the_commands_has_each_with_all_its_flags(site):
+    shown = html.unescape(re.sub(r'<[^>]+>', '', text(site / 'commands/index.html')))
+    parsers, = (action.choices for action in build_parser()._actions if hasattr(action, 'add_parser'))
+    for name in COMMANDS:
+        assert f'\nmmduet {name}' in shown
+        flags = {flag for action in parsers[name]._actions for flag in action.option_strings} - {'-h', '--help'}
+        assert not {flag for flag in flags if flag not in shown}, name
 
 
 def test_a_page_that_nobody_named_appears_under_more_and_an_entry_without_a_page_is_left_out(tmp_path):
