@@ -13,7 +13,7 @@ from tests.shared_data import ROOT
 
 REFERENCE = {
     'apis': ('mmduet.apis', ), 'structures': ('mmduet.structures', ), 'students': ('mmduet.models.students', ),
-    'teachers': ('mmduet.models.teachers', ), 'distill': ('mmduet.models.distill', 'mmduet.models.distill.terms'),
+    'teachers': ('mmduet.models.teachers', ), 'distill': ('mmduet.models.distill', ),
     'task_modules': ('mmduet.models.task_modules', ), 'datasets': ('mmduet.datasets', 'mmduet.datasets.readers'),
     'evaluation': ('mmduet.evaluation', ), 'engine': ('mmduet.engine', )}
 
