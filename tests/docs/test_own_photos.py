@@ -39,7 +39,8 @@ def folder(tmp_path_factory):
     config = load_config('transvg_refshapes')
     drop_pretrained(config)
     (made / 'checkpoints').mkdir()
-    save_file(MODELS.build(config.model).state_dict(), made / 'checkpoints/transvg_r50_unc.safetensors')
+    weights = {name: value.contiguous() for name, value in MODELS.build(config.model).state_dict().items()}
+    save_file(weights, made / 'checkpoints/transvg_r50_unc.safetensors')
     return made
 
 
