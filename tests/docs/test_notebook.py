@@ -39,7 +39,7 @@ def test_it_runs_to_its_end_and_draws_what_the_trained_student_answers(tmp_path,
                    resources={'metadata': {'path': str(tmp_path)}}).execute()
     pictures = [output for output in outputs(notebook, 'display_data') if 'image/png' in output.data]
     assert len(pictures) == 8  # four answers of the toy, four of the student that was trained
-    assert (tmp_path / 'first_training/iter_2.pth').is_file() and (tmp_path / 'my_model/model.safetensors').is_file()
+    assert (tmp_path / 'first_training/last_checkpoint').is_file() and (tmp_path / 'my_model/model.safetensors').is_file()
     box = ast.literal_eval(outputs(notebook, 'execute_result')[-1].data['text/plain'])  # the last cell's
     assert len(box) == 4 and all(0 <= value <= 64 for value in box)
 
