@@ -1,0 +1,53 @@
+"""Training on several expressions of an image at a time: the same run whether it is stopped or not."""
+import json
+
+import pytest
+import torch
+
+from mmduet.registry import RUNNERS
+from tests.tiny_grounder import load_tiny_config, make_data_root
+
+PER_IMAGE = 3
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    """Twelve expressions about four images."""
+    root = make_data_root(tmp_path_factory.mktemp('tiny') / 'data')
+    path = root / 'annotations/train.jsonl'
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line.update(image=f'train_{number // PER_IMAGE}.png', image_id=number // PER_IMAGE)
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    return root
+
+
+def train(work, root, **changes):
+    cfg = load_tiny_config(work, root, train_dataloader__batch_size=4, val_dataloader=None, val_evaluator=None, val_cfg=None,
+                           **changes)
+    cfg.default_hooks.checkpoint.pop('save_best')
+    cfg.train_dataloader.sampler = dict(type='mmduet.ImageGroupSampler', expressions_per_image=PER_IMAGE)
+    runner = RUNNERS.build(cfg)
+    images = []
+    runner.model.backbone.register_forward_pre_hook(lambda module, arguments: images.append(len(arguments[0])))
+    runner.train()
+    return runner, images, {name: value.clone() for name, value in runner.plain_model.state_dict().items()}
+
+
+def test_a_batch_encodes_each_of_its_images_once_and_the_log_says_what_that_saves(root, tmp_path):
+    runner, images, _ = train(tmp_path, root)
+    # Batches of four out of groups of three: a group that a batch cuts is encoded in both.
+    assert images == [2, 2, 2] * 2 and runner.iter == 6
+    logged = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert ('expressions_per_image=3: TinyGrounder reads the words while it encodes an image, so that each expression has its own '
+            'encoding; decoding and augmentation are shared, 4 views for 12 expressions') in logged
+
+
+@pytest.mark.parametrize('stop', [1, 2, 4, 5])
+def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, tmp_path, stop):
+    _, _, whole = train(tmp_path / 'whole', root)
+    train(tmp_path / 'parts', root, train_cfg__max_iters=stop)
+    torch.rand(3)
+    runner, _, weights = train(tmp_path / 'parts', root, resume=True)
+    assert runner.iter == 6
+    assert all(torch.equal(weights[name], value) for name, value in whole.items())
