@@ -6,15 +6,22 @@ import sys
 from tests.shared_data import ROOT
 
 CODE = """
-import importlib, pkgutil, signal, sys
+import builtins, importlib, pkgutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import mmdet, mmengine, open_clip, torch, transformers  # theirs may need what ours must not
 
 for name in [name for name in sys.modules if name.partition('.')[0] in ('filelock', 'mmduet')]:
     del sys.modules[name]
-for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios'):
-    sys.modules[name] = None
+real = builtins.__import__
+
+def without_unix(name, globals=None, locals=None, fromlist=(), level=0):
+    importer = ((globals or {}).get('__name__') or '').partition('.')[0]
+    if name in ('fcntl', 'resource', 'pwd', 'grp', 'termios') and importer in ('filelock', 'mmduet', 'projects'):
+        raise ModuleNotFoundError(f'No module named {name!r}')
+    return real(name, globals, locals, fromlist, level)
+
+builtins.__import__ = without_unix
 for name in ('SIGHUP', 'SIGUSR1', 'sigwaitinfo', 'pthread_sigmask'):
     if hasattr(signal, name):
         delattr(signal, name)
