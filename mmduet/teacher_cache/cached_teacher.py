@@ -75,7 +75,7 @@ class CachedTeacher(BaseTeacher):
         """
         manifests = self._find_manifests()
         if not manifests:
-            raise CacheError(f'{self.cache} holds no cache of a teacher; make it with: python tools/cache_teacher.py CONFIG')
+            raise CacheError(f'{self.cache} holds no cache of a teacher; make it with: mmduet cache-teacher CONFIG')
         for path in manifests:
             self._check_teacher(path.parent, read_manifest(path.parent))
 
@@ -125,7 +125,7 @@ class CachedTeacher(BaseTeacher):
             # Any other section knows the config.
             config = read_manifest(manifests[0].parent)['config'] if manifests else 'CONFIG'
             raise CacheError(f'the cache {self.cache} has no entry for expression {source.expression_id!r} of split '
-                             f'{split!r} of {dataset!r}; add it with: python tools/cache_teacher.py {config} --out '
+                             f'{split!r} of {dataset!r}; add it with: mmduet cache-teacher {config} --out '
                              f'{self.cache} --splits {split}')
         self._check_teacher(folder, read_manifest(folder))
         return CacheSection(folder)

@@ -131,7 +131,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CacheError(f'{path} is damaged: it holds a {type(manifest).__name__}')
     if manifest.get('format') != FORMAT:
         raise CacheError(f'{path} has format {manifest.get("format")!r}, this version of mmduet reads {FORMAT}. Make it anew '
-                         f'with: {manifest.get("command", "python tools/cache_teacher.py CONFIG")} --redo')
+                         f'with: {manifest.get("command", "mmduet cache-teacher CONFIG")} --redo')
     if problem := _problem(manifest):
         raise CacheError(f'{path} is damaged: {problem}')
     return manifest

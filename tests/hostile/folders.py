@@ -29,7 +29,7 @@ def _section(change: Callable[[dict[str, Any]], Any] = lambda manifest: None, in
         shard = Shard(name='text-00000.f16', parts={'text': (1, 4)})
         write_shard(place, shard, {'text': np.ones((1, 4))})
         manifest: dict[str, Any] = {
-            'format': FORMAT, 'complete': True, 'command': 'python tools/cache_teacher.py CONFIG',
+            'format': FORMAT, 'complete': True, 'command': 'mmduet cache-teacher CONFIG',
             'index_sha256': sha256_of(written), 'embed_dims': 4, 'logit_bias': None,
             'teacher': {}, 'data': {'annotations_sha256': 'x'}, 'config': 'c', 'views': ['plain'], 'logit_scale': 1.0,
             'shards': [{'name': shard.name, 'parts': {'text': [1, 4]},

@@ -210,7 +210,7 @@ def test_another_teacher_can_wrap_it(made):
 @pytest.mark.parametrize(('change', 'message'), [
     (dict(views=[dict(type='mmduet.CropView', scale=1.5)]), r'of another teacher: views is \[.* 1.2}\] in the cache and '
      r'\[.* 1.5}\] in the config. Make it anew with: '
-     r'python tools/cache_teacher.py .*tiny_cached_config.py .* --redo'),
+     r'mmduet cache-teacher .*tiny_cached_config.py .* --redo'),
     (dict(mean=(0.5, 0.5, 0.5)), r'mean is None in the cache and \[0.5, 0.5, 0.5\] in the config'),
     (dict(precision='bfloat16'), "precision is 'float32' in the cache and 'bfloat16'"),
     (dict(pretrained=None), r"weights is 'SHA-256 \w+' in the cache and 'random' in the config"),
@@ -269,12 +269,12 @@ def test_a_flipped_bit_is_refused(copied):
 
 def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_that_adds_it(copied, tmp_path):
     root, cache = copied
-    with pytest.raises(CacheError, match=r'holds no cache of a teacher; make it with: python tools/cache_teacher\.py'):
+    with pytest.raises(CacheError, match=r'holds no cache of a teacher; make it with: mmduet cache-teacher'):
         build(root, tmp_path / 'nowhere').init_weights()
     assert build(root, tmp_path / 'nowhere').embed_dims == 64
     shutil.rmtree(cache / 'tiny/val')
     expect_refusal(root, cache, r"no entry for expression 'val0a' of split 'val' of 'tiny'; add it with: "
-                                r'python tools/cache_teacher.py \S*tiny_cached_config.py --out \S*cache --splits val',
+                                r'mmduet cache-teacher \S*tiny_cached_config.py --out \S*cache --splits val',
                    dataset=build_dataset(root, PLAIN, splits=['val']))
     write_cache(root, cache, '--redo', '--cfg-options', 'train_dataloader.dataset.first=3')
     expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")

@@ -30,7 +30,7 @@ def make_section(folder, complete=True):
     write_shard(folder, second, {'image': IMAGE[:1] + 1})
     (folder / 'index.json').write_bytes(INDEX.encode())
     shards = [dict(name=shard.name, parts=shard.parts, sha256=find_checksum(folder, shard)) for shard in (SHARD, second)]
-    manifest = dict(format=FORMAT, complete=complete, command='python tools/cache_teacher.py C', shards=shards,
+    manifest = dict(format=FORMAT, complete=complete, command='mmduet cache-teacher C', shards=shards,
                     index_sha256=hashlib.sha256(INDEX.encode()).hexdigest())
     write_manifest(folder, manifest)
     return folder
@@ -91,7 +91,7 @@ def test_a_shard_of_another_run_is_refused_though_it_is_whole(tmp_path):
 def test_a_half_written_section_says_how_far_it_is(tmp_path):
     folder = make_section(tmp_path, complete=False)
     (folder / 'image-00001.f16').unlink()
-    with pytest.raises(CacheError, match=r'half written \(1 of 2 shards\); go on with: python tools/cache_teacher.py C'):
+    with pytest.raises(CacheError, match=r'half written \(1 of 2 shards\); go on with: mmduet cache-teacher C'):
         CacheSection(folder)
 
 

@@ -1,4 +1,4 @@
-"""TransVG-R50 distilled by DUET from cached targets of CLIP ViT-B/16, RefCOCO (unc split): first tools/cache_teacher.py."""
+"""TransVG-R50 distilled by DUET from cached targets of CLIP ViT-B/16, RefCOCO (unc split): first mmduet cache-teacher."""
 from mmengine.config import read_base
 
 from mmduet.teacher_cache import CachedTeacher

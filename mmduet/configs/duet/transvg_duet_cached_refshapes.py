@@ -1,4 +1,4 @@
-"""The tiny TransVG distilled by DUET from cached targets of the tiny CLIP, RefShapes: first tools/cache_teacher.py."""
+"""The tiny TransVG distilled by DUET from cached targets of the tiny CLIP, RefShapes: first mmduet cache-teacher."""
 from mmengine.config import read_base
 
 from mmduet.teacher_cache import CachedTeacher
