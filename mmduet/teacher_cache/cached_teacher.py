@@ -24,7 +24,7 @@ Floats = NDArray[np.floating[Any]]
 
 @MODELS.register_module()
 class CachedTeacher(BaseTeacher):
-    """The targets that ``tools/cache_teacher.py`` wrote of a teacher, as float32 on the device of the batch.
+    """The targets that ``mmduet cache-teacher`` wrote of a teacher, as float32 on the device of the batch.
 
     It gives what the teacher does, with one difference: the teacher sees the image as augmented, the cache was made from the
     image itself and from its mirror image. So

@@ -195,7 +195,7 @@ def test_a_cache_of_before_is_refused_in_a_sentence(copied):
     root, cache = copied
     path = cache / 'tiny/train/manifest.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'format': 2}))
-    with pytest.raises(CacheError, match=r'format 2, this version of mmduet reads 3\. Make it anew with: python .* --redo'):
+    with pytest.raises(CacheError, match=r'format 2, this version of mmduet reads 3\. Make it anew with: mmduet .* --redo'):
         build(root, cache).init_weights()
 
 
@@ -264,7 +264,7 @@ def test_a_flipped_bit_is_refused(copied):
     content[len(content) // 2] ^= 16
     path.write_bytes(content)
     expect_refusal(root, cache, 'image-00000.f16 has not the checksum of the manifest: the cache is damaged. '
-                                'Mend it with: python')
+                                'Mend it with: mmduet cache-teacher')
 
 
 def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_that_adds_it(copied, tmp_path):
@@ -277,7 +277,7 @@ def test_a_missing_cache_split_expression_or_field_is_named_with_the_command_tha
                                 r'mmduet cache-teacher \S*tiny_cached_config.py --out \S*cache --splits val',
                    dataset=build_dataset(root, PLAIN, splits=['val']))
     write_cache(root, cache, '--redo', '--cfg-options', 'train_dataloader.dataset.first=3')
-    expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: python .* --redo")
+    expect_refusal(root, cache, r"no entry for expression 'train1b': it was not cached; add it with: mmduet .* --redo")
     expect_refusal(root, cache, "expression 'train0a': the other boxes of its image was not cached; .* --distractors --redo",
                    dataset=build_dataset(root, PLAIN, first=1))
     expect_refusal(root, cache, "expression 'train0a': its words 'another cup' was not cached", required={'text'},
