@@ -39,8 +39,8 @@ def test_a_batch_encodes_each_of_its_images_once_and_the_log_says_what_that_save
     # Batches of four out of groups of three: a group that a batch cuts is encoded in both.
     assert images == [2, 2, 2] * 2 and runner.iter == 6
     logged = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
-    assert ('expressions_per_image=3: TinyGrounder reads the words while it encodes an image, so that each expression has its own '
-            'encoding; decoding and augmentation are shared, 4 views for 12 expressions') in logged
+    assert ('expressions_per_image=3: TinyGrounder reads the words while it encodes an image, so that each expression has its '
+            'own encoding; decoding and augmentation are shared, 4 views for 12 expressions') in logged
 
 
 @pytest.mark.parametrize('stop', [1, 2, 4, 5])
