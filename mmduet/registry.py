@@ -24,6 +24,8 @@ HOOKS = _child('hook', root.HOOKS, 'mmduet.engine')
 OPTIM_WRAPPERS = _child('optimizer wrapper', root.OPTIM_WRAPPERS, 'mmduet.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'mmduet.engine')
 INFERENCERS = _child('inferencer', root.INFERENCERS, 'mmduet.apis.inferencer')
+# MMEngine has no root for these.
+EXPORTERS = Registry('exporter', scope='mmduet', locations=['mmduet.export.onnx_exporter'])
 VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'mmduet.visualization')
 
 # Nothing of ours is registered here; without them MMEngine warns, at every optimizer, that the scope is missing.

@@ -190,6 +190,8 @@ def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None)
         return model
     if weights is not None:
         return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary)
+    if isinstance(model, str | Path) and str(model).endswith('.onnx'):
+        raise ValueError(f'{model} is an exported model, which needs no PyTorch: from mmduet.export import OnnxGrounder')
     if isinstance(model, Config) or str(model).endswith('.py'):
         raise ValueError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
                          'config and weights=')

@@ -12,6 +12,7 @@ COMMANDS = {
     'train': 'train a grounder, plain or distilled',
     'test': 'test a checkpoint and print all metrics',
     'predict': 'ground expressions in images',
+    'export': 'write a model as one ONNX file, and check it',
     'prepare': 'turn downloaded annotations into a data root',
     'check': 'check data roots, and training data for test images',
     'demo': 'try a model on your images in the browser',

@@ -2,6 +2,7 @@
 
     mmduet predict photo.jpg "the man on the left" --model work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
     mmduet predict photos/ "left dog" "right dog" --model folder_of_save_pretrained --out drawn --json boxes.json
+    mmduet predict photo.jpg "the man on the left" --model my_model.onnx
     mmduet predict "photos/*.png" https://example.org/a.jpg "the umbrella" --model TransVG_unc_R50.pth --device cpu
 
 An image is a path, a folder, a pattern or a URL. What is none of these, and no file by its name, is an expression; --expression
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.cli import common, running
+from mmduet.io.errors import DataError
 
 _IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-e', '--expression', action='append', default=[], metavar='TEXT',
                         help='an expression; may be given several times')
     parser.add_argument('--model', required=True, metavar='FILE|FOLDER|NAME',
-                        help='checkpoint, folder of save_pretrained, or name on the Hugging Face hub')
+                        help='checkpoint, folder of save_pretrained, name on the Hugging Face hub, or file of mmduet export')
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
@@ -85,21 +87,39 @@ def write(results: Any, args: argparse.Namespace) -> None:
         results.show()
 
 
+def _is_exported(args: argparse.Namespace) -> bool:
+    return Path(args.model).suffix.lower() == '.onnx'
+
+
+def _open_exported(args: argparse.Namespace) -> Any:
+    """A model of ``mmduet export``; imports no PyTorch."""
+    if (args.config, args.vocabulary, args.precision) != (None, None, 'float32') or args.device not in ('auto', 'cpu'):
+        raise DataError(f'{args.model} is exported: --config, --vocabulary, --precision and --device are for what PyTorch runs')
+    try:
+        from mmduet.export.runtime import OnnxGrounder
+        return OnnxGrounder(args.model)
+    except ImportError as error:
+        raise DataError(f'{args.model} needs what is not installed ({error})') from error
+
+
+def _open_trained(args: argparse.Namespace) -> Any:
+    from mmduet.apis import GroundingInferencer
+    model, weights = (args.model, None) if args.config is None else (args.config, args.model)
+    return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary)
+
+
 def run(args: argparse.Namespace) -> int:
     """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
-    from mmduet.apis import GroundingInferencer
     from mmduet.apis.image_inputs import list_images
-    from mmduet.engine.config_tools import ConfigError
     try:
         answers = len(list_images(args.images)) * len(args.expressions)
         if args.out is not None and Path(args.out).suffix.lower() in _IMAGES and answers > 1:
-            raise ConfigError(f'--out {args.out} holds one answer and there are {answers}: name a folder')
-        model, weights = (args.model, None) if args.config is None else (args.config, args.model)
-        ground = GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary)
+            raise DataError(f'--out {args.out} holds one answer and there are {answers}: name a folder')
+        ground = (_open_exported if _is_exported(args) else _open_trained)(args)
         results = ground(args.images, args.expressions, batch_size=args.batch_size)
     except (TypeError, ValueError, RuntimeError) as error:
         if type(error) in (TypeError, ValueError, RuntimeError):
-            raise ConfigError(str(error)) from error
+            raise DataError(str(error)) from error
         raise
     write(results, args)
     return 0

@@ -76,7 +76,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size = canvases.shape[-1]
         return {'batch': GroundingBatch(
-            pixels=self._normalise(canvases.to(self.device, non_blocking=True), integers['content']),
+            pixels=self.normalise(canvases.to(self.device, non_blocking=True), integers['content']),
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
                                     whole=integers.pop('whole')),
             texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
@@ -93,7 +93,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         rows = [sample.get('token_ids') or self.tokenizer.encode(sample.text) for sample in samples]
         return dict(zip(('token_ids', 'text_padding'), self.tokenizer.pad(rows), strict=True))
 
-    def _normalise(self, canvases: Tensor, content: Tensor) -> Tensor:
+    def normalise(self, canvases: Tensor, content: Tensor) -> Tensor:
         """(U, 3, S, S) uint8 canvases to normalised float ones in channels-last order, 0 at padding."""
         padding = padding_mask(content, canvases.shape[-1])
         pixels = canvases.to(torch.float32, memory_format=torch.channels_last).div_(255).sub_(self.mean).div_(self.std)

@@ -38,3 +38,14 @@ def fold_frozen_norms(network: nn.Module) -> None:
                 norm.__class__ = FoldedNorm
                 conv.__class__ = FoldedConv2d
                 object.__setattr__(conv, 'norms', [norm])
+
+
+def unfold_frozen_norms(network: nn.Module) -> None:
+    """Undo ``fold_frozen_norms``."""
+    for module in network.modules():
+        kind: type[nn.Module] = type(module)
+        if kind is FoldedConv2d:
+            module.__class__ = nn.Conv2d
+            object.__delattr__(module, 'norms')
+        elif kind is FoldedNorm:
+            module.__class__ = FrozenBatchNorm2d

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from mmduet.models.cpu.attention import CPUMultiheadAttention, CPURelativePositionAttention, CPUTokenAttention, is_simple
 from mmduet.models.cpu.dropout import CPUDropout
-from mmduet.models.cpu.frozen_norms import fold_frozen_norms
+from mmduet.models.cpu.frozen_norms import fold_frozen_norms, unfold_frozen_norms
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryModulatedAttention
 from mmduet.models.cpu.swin import CPUFFN, CPUPatchMerging, CPUShiftWindowMSA, is_piecewise, merges_quads
@@ -59,4 +59,20 @@ def optimise_for_cpu(model: Model) -> Model:
         if kind in FASTER and module not in theirs and (kind not in FITS or FITS[kind](module)):
             module.__class__ = FASTER[kind]
     fold_frozen_norms(model)
+    return model
+
+
+def undo_for_cpu(model: Model) -> Model:
+    """Undo ``optimise_for_cpu``, in place: the parts as their papers and the host have them.
+
+    >>> from torch import nn
+    >>> from mmduet.models.cpu import optimise_for_cpu, undo_for_cpu
+    >>> type(undo_for_cpu(optimise_for_cpu(nn.Sequential(nn.Linear(4, 4))))[0]).__name__
+    'Linear'
+    """
+    slower = {fast: slow for slow, fast in FASTER.items() if slow is not MMCVLinear}  # which predicts as nn.Linear does
+    for module in model.modules():
+        if type(module) in slower:
+            module.__class__ = slower[type(module)]
+    unfold_frozen_norms(model)
     return model

@@ -88,7 +88,8 @@ class CLIPTextEncoder(nn.Module):
     def forward(self, token_ids: Tensor) -> Tensor:
         """Encode (B, L') ids to (B, L', channels); tokens at padding are meaningless."""
         tower: Any = self.tower
-        length = token_ids.shape[1]
-        tokens = tower.token_embedding(token_ids) + tower.positional_embedding[:length]
-        tokens = tower.transformer(tokens, attn_mask=tower.attn_mask[:length, :length])
+        # By indices: a slice of all rows is another case than one of some, and a graph of any length has none.
+        used = torch.arange(token_ids.shape[1], device=token_ids.device)
+        tokens = tower.token_embedding(token_ids) + tower.positional_embedding[used]
+        tokens = tower.transformer(tokens, attn_mask=tower.attn_mask[used][:, used])
         return tower.ln_final(tokens) @ tower.text_projection

@@ -73,7 +73,7 @@ def _embed_regions(embed: nn.Module, visual: Tensor, boxes: Tensor) -> Tensor:
     """(B, 1 + H * W, D): the region of the (B, 4) boxes, and one for each visual token of a (B, C, H, W) map."""
     regions: Tensor
     if isinstance(embed, PlacedRegionProjector):
-        centres = token_boxes(visual.shape[2:], boxes)[:, :2].expand(len(boxes), -1, -1)
+        centres = token_boxes(visual.shape[2:], boxes)[:, :2].expand(boxes.shape[0], -1, -1)
         around = torch.cat([centres, boxes[:, None, 2:].expand_as(centres)], dim=-1)
         regions = embed(visual, torch.cat([boxes[:, None], around], dim=1))
     else:

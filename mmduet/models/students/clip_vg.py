@@ -11,6 +11,8 @@ from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images, padding_mask
 
+_ROUNDING = 1e-6
+
 
 @MODELS.register_module()
 class CLIPVG(FusionGrounder):
@@ -64,8 +66,22 @@ def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:
     (B, feature_size, feature_size) bool, True where a patch is padding, for (B, 4) ``content`` in xyxy pixels of the canvas.
     Of an image that fills half of no patch, which CLIP-VG would not see at all, the patches are those of ``padding_mask``.
     """
-    pixels = padding_mask(content, size)[:, None].float()
-    shares = F.interpolate(pixels, size=(feature_size, feature_size), mode='bilinear', align_corners=False, antialias=True)
-    padding = torch.round(shares[:, 0]).bool()
+    columns, rows = (_covered(content[:, k, None], content[:, k + 2, None], size, feature_size) for k in (0, 1))
+    # A tie is none, as rounding to even has it; sums of float32 come no closer to one.
+    padding = rows[:, :, None] * columns[:, None, :] < 0.5 - _ROUNDING
     unseen = padding.flatten(1).all(dim=1)[:, None, None]
-    return torch.where(unseen, padding_mask(content, size, feature_size), padding)
+    # By logic, as ONNX Runtime chooses between numbers alone.
+    return (padding & ~unseen) | (padding_mask(content, size, feature_size) & unseen)
+
+
+def _covered(low: Tensor, high: Tensor, size: int, side: int) -> Tensor:
+    """(B, side) shares of the patches of one axis that pixels from (B, 1) ``low`` to below ``high`` cover.
+
+    They are those of a bilinear filter with antialiasing, a triangle of two patches, which a product of both axes makes the
+    filter of the plane: no mask of all pixels is needed.
+    """
+    pixel = torch.arange(size, device=low.device)
+    centre = (torch.arange(side, device=low.device, dtype=torch.float32)[:, None] + 0.5) * (size / side)
+    weights = (1 - ((pixel + 0.5 - centre) * (side / size)).abs()).clamp(min=0)
+    inside = ((pixel >= low) & (pixel < high)).to(weights.dtype)
+    return (inside[:, None] * (weights / weights.sum(dim=1, keepdim=True))).sum(dim=-1)

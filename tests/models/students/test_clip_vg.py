@@ -2,6 +2,7 @@ import sys
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.optim import CosineAnnealingLR
 from safetensors.torch import save_file
@@ -9,6 +10,7 @@ from safetensors.torch import save_file
 from mmduet.models.conversion import CLIP_VG, OPEN_CLIP, convert, recognise
 from mmduet.models.students.clip_vg import rounded_padding
 from mmduet.registry import MODELS
+from mmduet.structures import padding_mask
 from tests.shared_data import ROOT, shared
 from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import make_batch
@@ -34,6 +36,19 @@ def test_trained_parameters_of_the_full_size_are_those_of_the_authors_without_an
     trained = {name: p.numel() for name, p in full_size.named_parameters() if p.requires_grad}
     assert sum(trained.values()) == 21_832_964 - 262_656
     assert [name for name in trained if '.tower.' in name] == ['visual_encoder.tower.positional_embedding']
+
+
+def test_padding_is_that_of_the_mask_of_pixels_resized_with_antialiasing():
+    for size, side in ((64, 8), (224, 14)):
+        spans = [(low, low + width) for width in range(1, size + 1) for low in {(size - width) // 2, 0, (size - width) // 3}]
+        content = torch.tensor([box for low, high in spans for box in ([0, low, size, high], [low, 0, high, size])]
+                               + [[low, low // 2, high, high] for low, high in spans])
+        shares = torch.cat([F.interpolate(padding_mask(part, size)[:, None].float(), (side, side), mode='bilinear',
+                                          antialias=True)[:, 0] for part in content.split(128)])
+        assert ((shares - 0.5).abs() < 1e-6).flatten(1).any(1).sum() > 80  # where rounding decides
+        unseen = shares.round().bool().flatten(1).all(1)
+        expected = torch.where(unseen[:, None, None], padding_mask(content, size, side), shares.round().bool())
+        assert unseen.any() and torch.equal(rounded_padding(content, size, side), expected)
 
 
 @pytest.mark.parity

@@ -1,0 +1,92 @@
+"""Write a model as one ONNX file, which needs no PyTorch, and check that it answers as the model does.
+
+    mmduet export work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
+    mmduet export folder_of_save_pretrained --out my_model.onnx --int8 --data data/refcoco_unc --split testA
+    mmduet export transvg_refcoco --random --benchmark 10
+    mmduet export my_model --exporter my_export.py
+
+The file is kept only if no box and no score differs from the model's by more than 1e-4; else the command ends with 1.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmduet.cli import running
+
+if TYPE_CHECKING:
+    from mmduet.apis.pretrained import PretrainedGrounder
+    from mmduet.export.base_exporter import Exporter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument('model', help='checkpoint, folder of save_pretrained or name on the hub; with --random a config')
+    parser.add_argument('--out', type=Path, help='file to write (default: the name of the model, .onnx, here)')
+    parser.add_argument('--config', help='training config of a checkpoint that holds none')
+    parser.add_argument('--vocabulary', help='vocab.txt of a checkpoint that holds none')
+    parser.add_argument('--random', action='store_true', help='export the model of a config with random weights, to try it')
+    parser.add_argument('--int8', action='store_true', help='weights of 8 bits; what they lose is measured and printed')
+    parser.add_argument('--opset', type=int, default=18, help='of ONNX, at least 18 (default: 18)')
+    parser.add_argument('--exporter', metavar='CONFIG', help='a config whose `exporter` is another one, for example your own')
+    parser.add_argument('--check', type=int, default=100, metavar='N',
+                        help='compare so many answers with those of the model; the file is kept if boxes are within 1e-4 of '
+                             'the image (default: 100; 0 for no check)')
+    parser.add_argument('--images', help='folder of images for the check instead of drawn ones')
+    parser.add_argument('--data', help='data root of a prepared data set, to measure accuracy on')
+    parser.add_argument('--split', default='val', help='of --data (default: val)')
+    parser.add_argument('--first', type=int, help='only so many expressions of the split')
+    parser.add_argument('--benchmark', type=int, default=0, metavar='N', help='time N answers of the model and of the file')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, check, measure; 1 where the check fails, which leaves no file."""
+    from mmduet.export.exporting import CheckError, export
+    exporter = _find_exporter(args)
+    out = args.out or Path(f'{Path(args.model).stem}{exporter.suffix}')
+    try:
+        export(_read(args), exporter, out, check=args.check, images=args.images, data=args.data, split=args.split,
+               first=args.first, benchmark=args.benchmark)
+    except CheckError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(args: argparse.Namespace) -> PretrainedGrounder:
+    from mmduet.apis.pretrained import PretrainedGrounder
+    from mmduet.engine import config_tools
+    if not args.random:
+        return PretrainedGrounder.from_pretrained(args.model, config=args.config, vocabulary=args.vocabulary)
+    from mmduet.registry import MODELS
+    cfg = config_tools.load_config(args.model)
+    config_tools.drop_pretrained(cfg)
+    return PretrainedGrounder.from_model(MODELS.build(cfg.model.get('student', cfg.model)), cfg)
+
+
+def _find_exporter(args: argparse.Namespace) -> Exporter:
+    from mmduet.engine import config_tools
+    if args.exporter is None:
+        return _build({'type': 'OnnxExporter', 'opset': args.opset, 'int8': args.int8})
+    cfg = config_tools.load_config(args.exporter)
+    if 'exporter' not in cfg:
+        raise config_tools.ConfigError(f'{args.exporter} has no `exporter`')
+    if args.int8:
+        raise config_tools.ConfigError('--int8 is for the ONNX exporter: give the other its own arguments in its config')
+    return _build(cfg.exporter)
+
+
+def _build(config: Any) -> Exporter:
+    from mmduet.registry import EXPORTERS
+    exporter: Exporter = EXPORTERS.build(config)
+    return exporter
+
+
+main = partial(running.main, __name__)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
