@@ -2,7 +2,7 @@
 #
 #   docker build -t mmduet .
 #   docker build -t mmduet:cuda --build-arg TORCH=cuda .
-#   docker run --rm -v "$PWD:/work" mmduet predict image.jpg "the red circle" --model toy --out answer.png
+#   docker run --rm -v "$PWD:/work" mmduet predict image.jpg "the red circle" --out answer.png
 #   docker run --rm -p 7860:7860 mmduet demo --host 0.0.0.0
 #   docker run --rm --gpus all --shm-size 8g -v "$PWD:/work" mmduet:cuda train transvg_duet_refcoco
 FROM python:3.11-slim-bookworm

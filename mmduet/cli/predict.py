@@ -1,5 +1,6 @@
 """Find what expressions refer to in images: a box each, as text, as JSON, drawn.
 
+    mmduet predict shapes.png "the leftmost red circle" --out answer.png            # by the toy that ships
     mmduet predict photo.jpg "the man on the left" --model work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
     mmduet predict photos/ "left dog" "right dog" --model folder_of_save_pretrained --out drawn --json boxes.json
     mmduet predict photo.jpg "the man on the left" --model my_model.onnx
@@ -28,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('inputs', nargs='+', metavar='IMAGE|EXPRESSION', help='images, then expressions about each of them')
     parser.add_argument('-e', '--expression', action='append', default=[], metavar='TEXT',
                         help='an expression; may be given several times')
-    parser.add_argument('--model', required=True, metavar='FILE|FOLDER|NAME',
-                        help='checkpoint, folder of save_pretrained, name on the Hugging Face hub, or file of mmduet export')
+    parser.add_argument('--model', default='toy', metavar='FILE|FOLDER|NAME',
+                        help='checkpoint, folder of save_pretrained, name on the Hugging Face hub, or file of mmduet export '
+                             '(default: %(default)s, which ships and knows coloured shapes only)')
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
