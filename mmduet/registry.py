@@ -18,11 +18,12 @@ DATASETS = _child('dataset', root.DATASETS, 'mmduet.datasets', 'mmduet.refshapes
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'mmduet.datasets')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'mmduet.datasets')
 METRICS = _child('metric', root.METRICS, 'mmduet.evaluation', 'mmduet.refshapes.region_retrieval_metric')
-RUNNERS = _child('runner', root.RUNNERS, 'mmduet.engine')
-LOOPS = _child('loop', root.LOOPS, 'mmduet.engine')
-HOOKS = _child('hook', root.HOOKS, 'mmduet.engine')
-OPTIM_WRAPPERS = _child('optimizer wrapper', root.OPTIM_WRAPPERS, 'mmduet.engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'mmduet.engine')
+RUNNERS = _child('runner', root.RUNNERS, 'mmduet.engine.components')
+LOOPS = _child('loop', root.LOOPS, 'mmduet.engine.components')
+HOOKS = _child('hook', root.HOOKS, 'mmduet.engine.components')
+OPTIM_WRAPPERS = _child('optimizer wrapper', root.OPTIM_WRAPPERS, 'mmduet.engine.components')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS,
+                                    'mmduet.engine.components')
 INFERENCERS = _child('inferencer', root.INFERENCERS, 'mmduet.apis.inferencer')
 # MMEngine has no root for these.
 EXPORTERS = Registry('exporter', scope='mmduet', locations=['mmduet.export.onnx_exporter'])

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='path of a config, or the name of one of mmduet')
     parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='image to write (default: %(default)s)')
     parser.add_argument('--data-root', help='data root for every data set of the config')
-    parser.add_argument('--split', nargs='+', help='splits to draw instead of those of the config')
+    parser.add_argument('--split', nargs='+', action='extend', help='splits to draw instead of those of the config')
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help="the run's")
     parser.add_argument('--epoch', type=int, default=0, help='whose augmentations')

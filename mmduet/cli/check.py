@@ -17,7 +17,7 @@ from mmduet.io.files import data_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('data', nargs='*', help='data roots')
-    parser.add_argument('--splits', nargs='+', default=[], help='check only these')
+    parser.add_argument('--splits', nargs='+', action='extend', default=[], help='check only these')
     parser.add_argument('--show', type=int, default=prepare.SHOWN, help='how many problems of each kind to name '
                                                                         '(default: %(default)s)')
     parser.add_argument('--workers', type=int, default=4, help='threads that open images (default: %(default)s)')

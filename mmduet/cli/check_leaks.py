@@ -19,11 +19,13 @@ FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('--train', nargs='+', default=[], metavar='ROOT[:SPLIT+SPLIT]', help='data roots trained on (train)')
+    parser.add_argument('--train', nargs='+', action='extend', default=[], metavar='ROOT[:SPLIT+SPLIT]',
+                        help='data roots trained on (train)')
     parser.add_argument('--config', help='a config, for what it trains on')
-    parser.add_argument('--seen-ids', nargs='+', default=[], type=Path, metavar='FILE', help='lists of images a backbone saw')
+    parser.add_argument('--seen-ids', nargs='+', action='extend', default=[], type=Path, metavar='FILE',
+                        help='lists of images a backbone saw')
     parser.add_argument('--seen-collection', default='coco', help='where bare numbers of these lists count (%(default)s)')
-    parser.add_argument('--test', nargs='+', type=Path, metavar='ROOT',
+    parser.add_argument('--test', nargs='+', action='extend', type=Path, metavar='ROOT',
                         help=f'data roots tested on (default: those of {", ".join(FIVE)} that are in data/)')
     parser.set_defaults(validate=_validate)
 

@@ -21,6 +21,14 @@ def positive(text: str) -> int:
     return value
 
 
+def positive_number(text: str) -> float:
+    """Read a finite number above 0 from the command line."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be above 0, got {text}')
+    return value
+
+
 def names(text: str) -> list[str]:
     """Read names joined by commas from the command line."""
     found = text.split(',')
@@ -37,15 +45,16 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data-root', help='data root for every data set of the config')
     parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
-    parser.add_argument('--patch', nargs='+', default=[], metavar='PATCH',
+    parser.add_argument('--patch', nargs='+', action='extend', default=[], metavar='PATCH',
                         help='changes to the config: files with a function change(cfg), or names in configs/duet/ablation')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes to the config')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
+                        help='changes to the config; may be given several times')
 
 
 def add_test_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of testing alone."""
     parser.add_argument('checkpoint', help='a .pth or .safetensors file; a distilled checkpoint gives its student')
-    parser.add_argument('--test-split', '--splits', nargs='+', metavar='SPLIT',
+    parser.add_argument('--test-split', '--splits', nargs='+', action='extend', metavar='SPLIT',
                         help='splits to test on (default: those of the config)')
     parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
     parser.add_argument('--show-dir', help='draw predictions there')
@@ -54,14 +63,15 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
 def load(args: argparse.Namespace) -> Config:
     """Read the config and make the changes of ``add_data_flags``."""
     from mmduet.engine import config_tools
+    from mmduet.engine.config_check import apply_checked_options
     from mmduet.engine.type_check import naming_unknown_types
     cfg = config_tools.load_config(args.config)
     with naming_unknown_types(cfg):
+        for patch in args.patch:
+            config_tools.apply_patch(cfg, patch)
+        apply_checked_options(cfg, args.cfg_options)
         for _ in config_tools.walk(cfg._cfg_dict):
-            pass  # the classes that a config imports are looked up when they are first seen
-    for patch in args.patch:
-        config_tools.apply_patch(cfg, patch)
-    config_tools.apply_options(cfg, args.cfg_options)
+            pass  # the classes that a config imports are looked up when they are first seen, which takes seconds
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)
     config_tools.anchor_data_roots(cfg)

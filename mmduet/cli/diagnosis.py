@@ -3,7 +3,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import mmduet
 from mmduet.compat import LINEAGES, HostError, detect_host
+from mmduet.engine.version import find_commit
 from mmduet.io.files import CONFIGS, PACKAGE_PARENT, find_file
 
 State: TypeAlias = Literal['ok', 'note', 'broken']
@@ -58,18 +58,6 @@ def version_of(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def find_commit(folder: Path = PACKAGE_PARENT) -> str | None:
-    """The commit of a checkout, with a plus where tracked files were changed since; None where it is no checkout."""
-    if not (folder / '.git').exists():
-        return None
-    try:
-        words = [subprocess.run(['git', '-C', str(folder), *command], capture_output=True, text=True, check=True).stdout.strip()
-                 for command in (('rev-parse', '--short=12', 'HEAD'), ('status', '--porcelain', '--untracked-files=no'))]
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return words[0] + ('+' if words[1] else '')
 
 
 def _software() -> Iterator[Finding]:

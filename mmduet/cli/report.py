@@ -24,7 +24,8 @@ FORMATS = ('xyxy', 'xywh')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('predictions', nargs='+', type=Path, metavar='PRED', help='.jsonl, .json or .csv, one file per system')
-    parser.add_argument('--ann', nargs='+', type=Path, required=True, metavar='FILE', help='annotations, in our JSON lines')
+    parser.add_argument('--ann', nargs='+', action='extend', type=Path, required=True, metavar='FILE',
+                        help='annotations, in our JSON lines')
     parser.add_argument('--images', type=Path, metavar='DIR', help="images (default: as the data root's manifest says)")
     parser.add_argument('--objects', type=Path, metavar='FILE',
                         help='other annotated objects (default: objects.jsonl beside the annotations)')

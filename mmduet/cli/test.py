@@ -6,7 +6,6 @@
 A distilled checkpoint is tested as what it is at prediction, its student; the config may be the distilled or the plain one.
 """
 import argparse
-from collections.abc import Mapping
 from functools import partial
 
 from mmduet.cli import common, running
@@ -18,27 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_test_flags(parser)
 
 
-def format_table(metrics: Mapping[str, float], whole: str) -> str:
-    """Metrics in rows, splits in columns.
-
-    Args:
-        metrics: value by name; ``val/acc@0.5`` is a value of the column ``val``.
-        whole: title of the column of names without a prefix.
-    """
-    columns = list(dict.fromkeys(name.rpartition('/')[0] for name in metrics))
-    rows = list(dict.fromkeys(name.rpartition('/')[2] for name in metrics))
-    cells = [['metric', *(column or whole for column in columns)]]
-    for row in rows:
-        values = [metrics.get(f'{column}/{row}' if column else row) for column in columns]
-        cells.append([row, *('' if value is None else f'{value:.2f}' for value in values)])
-    widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
-    lines = []
-    for first, *others in cells:
-        padded = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append('  '.join([first.ljust(widths[0]), *padded]))
-    return '\n'.join(lines)
-
-
 def run(args: argparse.Namespace) -> int:
     """Test."""
     from mmduet.datasets.readers import CATALOG
@@ -46,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.engine.config_tools import walk
     from mmduet.engine.pretraining import describe_pretraining
     from mmduet.engine.type_check import naming_unknown_types
+    from mmduet.evaluation.table import format_table
     from mmduet.models.score_heads import with_score_head
     trained, cfg, checkpoint = common.load(args), common.load_for_test(args), read_checkpoint(args.checkpoint)
     cfg.model = with_score_head(cfg.model, checkpoint['state_dict'])

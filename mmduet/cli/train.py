@@ -22,12 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_data_flags(parser)
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='continue a training: from CHECKPOINT, or from the last complete one in the work folder')
+    parser.add_argument('--resume-changed', action='store_true',
+                        help='with --resume: take rate, schedule, batch, data and model of the config where they differ from '
+                             'those of the checkpoint, which is refused otherwise')
     parser.add_argument('--load-from', metavar='CHECKPOINT', help='start from the weights of a checkpoint')
     parser.add_argument('--train-split', metavar='A+B', help='splits to train on')
     parser.add_argument('--val-split', metavar='A+B', help='splits to validate on')
     parser.add_argument('--test-split', metavar='A+B', help='splits to test on, for the config kept in the work folder')
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='mixed precision; fp16 needs a GPU')
     parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
+    parser.add_argument('--batch-size', type=common.positive, metavar='N', help='expressions of a step on each process (card)')
+    parser.add_argument('--lr', type=common.positive_number, metavar='X',
+                        help='learning rate, taken as it is; with --auto-scale-lr for base_batch_size expressions an update')
     parser.add_argument('--accumulate', type=common.positive, metavar='N',
                         help='sum the gradients of N steps before an update')
     parser.add_argument('--auto-scale-lr', action='store_true',
@@ -42,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if args.resume is not None and args.load_from is not None:
         raise argparse.ArgumentTypeError('--resume continues a training, --load-from starts one: give one of them')
+    if args.resume_changed and args.resume is None:
+        raise argparse.ArgumentTypeError('--resume-changed says what --resume may take: give both')
 
 
 def configure(args: argparse.Namespace) -> 'Config':
@@ -53,6 +61,7 @@ def configure(args: argparse.Namespace) -> 'Config':
             config_tools.set_splits(cfg, f'{loader}_dataloader', config_tools.parse_splits(text))
     if args.resume is not None:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
+        cfg.resume_changed = args.resume_changed or cfg.get('resume_changed', False)
     if args.load_from is not None:
         cfg.load_from = args.load_from
     if args.seed is not None:
@@ -65,13 +74,17 @@ def configure(args: argparse.Namespace) -> 'Config':
 
 
 def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
+    from mmduet.engine import config_tools
     if args.amp is not None:
         cfg.optim_wrapper.update(type='mmduet.MixedPrecisionOptimWrapper', dtype=args.amp)
     if args.accumulate is not None:
         cfg.optim_wrapper.accumulative_counts = args.accumulate
+    if args.batch_size is not None:
+        config_tools.set_batch_size(cfg, args.batch_size)
     if args.auto_scale_lr:
-        from mmduet.engine.config_tools import enable_auto_scale_lr
-        enable_auto_scale_lr(cfg)
+        config_tools.enable_auto_scale_lr(cfg)
+    if args.lr is not None:
+        config_tools.set_rate(cfg, args.lr, scaled=args.auto_scale_lr)
     if args.ema:
         # The average follows the weights closely at first and over the last 5,000 steps in the end.
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]

@@ -1,19 +1,34 @@
-"""Running: training loop, hooks, optimizer, checkpoints."""
-from mmduet.engine.checkpoint import (
-    CheckpointError,
-    CheckpointMismatchError,
-    CorruptCheckpointError,
-    UnreadableCheckpointError,
-)
-from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
-from mmduet.engine.hooks.freeze_hook import FreezeHook
-from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, NonFiniteLossError
-from mmduet.engine.hooks.visualization_hook import GroundingVisualizationHook
-from mmduet.engine.loops import GroundingTrainLoop
-from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
-from mmduet.engine.runner import GroundingRunner
+"""Running: training loop, hooks, optimizer, checkpoints; and configs, read and checked before any of it is imported."""
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmduet.engine.components import (
+        CheckpointError,
+        CheckpointMismatchError,
+        CorruptCheckpointError,
+        FreezeHook,
+        GroundingCheckpointHook,
+        GroundingLoggerHook,
+        GroundingOptimWrapperConstructor,
+        GroundingRunner,
+        GroundingRuntimeInfoHook,
+        GroundingTrainLoop,
+        GroundingVisualizationHook,
+        MixedPrecisionOptimWrapper,
+        NonFiniteLossError,
+        ProgressHook,
+        UnreadableCheckpointError,
+    )
 
 __all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
-           'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook', 'GroundingTrainLoop',
-           'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError',
-           'UnreadableCheckpointError']
+           'GroundingLoggerHook', 'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook',
+           'GroundingTrainLoop', 'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError',
+           'ProgressHook', 'UnreadableCheckpointError']
+
+
+def __getattr__(name: str) -> Any:
+    """A part of the engine, imported when it is asked for."""
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module('mmduet.engine.components'), name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from yaml import YAMLError
 
 from mmduet.io.config_files import find_config, nearest
@@ -15,11 +15,6 @@ from mmduet.io.data_configs import SUFFIXES, check_data_config
 from mmduet.io.files import CONFIGS, PACKAGE_PARENT, find_file
 
 PATCHES = CONFIGS / 'duet/ablation'
-# Keys of the runner that few configs set.
-OPTIONAL_KEYS = ('auto_scale_lr', 'activation_checkpointing', 'compile', 'custom_hooks', 'custom_imports', 'data_preprocessor',
-                 'efficient_conv_bn_eval', 'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
-                 'log_processor', 'model_wrapper_cfg', 'optimise_for_cpu', 'param_scheduler', 'randomness', 'resume', 'sync_bn',
-                 'visualizer', 'work_dir')
 
 
 class ConfigError(ValueError):
@@ -62,37 +57,63 @@ def load_config(path: str | Path) -> Config:
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Turn ``KEY=VALUE`` into keys and Python values; what is no literal is text.
+    """Turn ``KEY=VALUE`` into keys and Python values; no literal is a list, as in MMDetection, where it has commas, or text.
 
     >>> from mmduet.engine.config_tools import parse_options
-    >>> parse_options(['train_cfg.max_epochs=3', 'model.head.terms.contrast=None', 'name=abc'])
-    {'train_cfg.max_epochs': 3, 'model.head.terms.contrast': None, 'name': 'abc'}
+    >>> parse_options(['train_cfg.max_epochs=3', 'model.head.terms.contrast=None', 'name=abc', 'splits=[val,testA]', 'x=1,2'])
+    {'train_cfg.max_epochs': 3, 'model.head.terms.contrast': None, 'name': 'abc', 'splits': ['val', 'testA'], 'x': [1, 2]}
     """
     parsed: dict[str, Any] = {}
-    literals = {'true': True, 'false': False, 'none': None, 'null': None}
     for option in options:
         key, separator, text = option.partition('=')
         if not separator or not key:
             raise ConfigError(f'--cfg-options takes key=value, got {option!r}')
-        try:
-            parsed[key] = literals[text.lower()] if text.lower() in literals else ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # the last two where it nests too deep
-            parsed[key] = text
+        parsed[key] = _parse_value(text)
     return parsed
 
 
+def _parse_value(text: str) -> Any:
+    literals = {'true': True, 'false': False, 'none': None, 'null': None}
+    if text.lower() in literals:
+        return literals[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (MemoryError, RecursionError):  # it nests too deep
+        return text
+    except (ValueError, SyntaxError, TypeError):
+        if ',' not in text and text[:1] + text[-1:] not in ('[]', '()'):
+            return text
+        try:
+            return DictAction._parse_iterable(text)
+        except RecursionError:
+            return text
+        except AssertionError as error:  # brackets that do not match
+            raise ConfigError(f'--cfg-options: {error}') from error
+    return list(value) if isinstance(value, tuple) and not text.strip().startswith('(') else value
+
+
+def merge_options(cfg: Config, options: Sequence[str]) -> None:
+    """Merge ``--cfg-options``; a ``ConfigError`` for a key that goes through what is no dictionary or list, or past its end."""
+    for key, value in parse_options(options).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+            why = error.args[0] if error.args else error
+            raise ConfigError(f'--cfg-options {key:.200} does not fit the config: {why}') from error
+
+
 def apply_options(cfg: Config, options: Sequence[str]) -> None:
-    """Merge ``--cfg-options``; a ``ConfigError`` for a key whose first part is not in the config nor one of the runner's."""
-    parsed = parse_options(options)
-    known = [*cfg.keys(), *OPTIONAL_KEYS]
-    for key in parsed:
+    """Merge ``--cfg-options``; a ``ConfigError`` for a key whose first part is not in the config nor one of the runner's.
+
+    ``config_check.apply_checked_options`` checks every part.
+    """
+    from mmduet.engine.config_check.known import RUNNER  # its package imports this module
+    known = [*cfg.keys(), *(key for key in RUNNER if key not in cfg)]
+    for key in parse_options(options):
         first = key.partition('.')[0]
         if first not in known:
             raise ConfigError(f'the config has no {first!r} (from {key!r}){nearest(first, known)}')
-    try:
-        cfg.merge_from_dict(parsed)
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ConfigError(f'--cfg-options {" ".join(options):.200} does not fit the config: {error}') from error
+    merge_options(cfg, options)
 
 
 def find_patch(name: str | Path) -> Path:
@@ -174,3 +195,27 @@ def enable_auto_scale_lr(cfg: Config) -> None:
         raise ConfigError('--auto-scale-lr needs the expressions per update that the rate is for; add to the config '
                           'auto_scale_lr = dict(enable=False, base_batch_size=64), or what its schedule was tuned with')
     cfg.auto_scale_lr.enable = True
+
+
+def set_batch_size(cfg: Config, expressions: int) -> None:
+    """Let every process take so many expressions in a training step; a ``ConfigError`` where a sampler makes the batches."""
+    loader = cfg.get('train_dataloader')
+    if loader is None or loader.get('batch_sampler') is not None:
+        raise ConfigError('--batch-size needs a train_dataloader with a batch_size of its own, without a batch_sampler')
+    loader.batch_size = expressions
+
+
+def set_rate(cfg: Config, rate: float, scaled: bool) -> None:
+    """Set the learning rate.
+
+    Args:
+        rate: of parameters without a ``lr_mult``.
+        scaled: whether it is for ``auto_scale_lr.base_batch_size`` expressions and scaled to those of an update; else training
+            begins with it as it is, and ``auto_scale_lr`` is taken out.
+    """
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    if optimizer is None:
+        raise ConfigError('--lr needs an optim_wrapper with its optimizer')
+    optimizer.lr = rate
+    if not scaled:
+        cfg.auto_scale_lr = None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.dist import all_gather_object
 
 from mmduet.engine.checkpoint import CheckpointError, UnreadableCheckpointError, read_checkpoint, read_record, resume_candidates
+from mmduet.engine.console import tell
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -29,7 +30,7 @@ def resume_last(runner: 'GroundingRunner') -> None:
     if candidates:
         raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
                               f'{", ".join(path.name for path in candidates)}): remove them to start anew')
-    runner.logger.info(f'No checkpoint in {runner.work_dir} yet: training starts from the beginning.')
+    tell(runner.logger, f'No checkpoint in {runner.work_dir} to resume from: training starts from the beginning.')
 
 
 def read_on_all_ranks(filename: str, map_location: Any) -> dict[str, Any]:

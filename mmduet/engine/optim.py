@@ -2,7 +2,7 @@
 import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from logging import Filter
+from logging import WARNING, Filter
 from typing import Any
 
 import torch
@@ -61,9 +61,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
         if not names:
             raise ConfigError(f'{type(module).__name__} has no trainable parameter')
-        for key in self.paramwise_cfg.get('custom_keys', {}):
-            if not any(key in name for name in names):
-                print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current')
+        self._check_custom_keys(names, [name for name, _ in module.named_parameters()])
         logger, silence = MMLogger.get_current_instance(), Filter('nothing')
         logger.addFilter(silence)  # MMEngine writes lines for every parameter
         try:
@@ -75,6 +73,17 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             size = sum(parameter.numel() for parameter in group['params']) / 1e6
             settings = ', '.join(f'{name} {value}' for name, value in group.items() if name != 'params')
             print_log(f'parameter group: {len(group["params"])} tensors, {size:.2f} M parameters, {settings}', logger='current')
+
+    def _check_custom_keys(self, trained: Iterable[str], names: Iterable[str]) -> None:
+        """Refuse a key that is like the name of a part and in that of no parameter; warn of others that cover nothing."""
+        parts = {part for name in names for part in name.split('.')[:-1]}
+        for key in self.paramwise_cfg.get('custom_keys', {}):
+            if any(key in name for name in trained):
+                continue
+            near = '' if any(key in name for name in names) else nearest(key, parts, 0.8)
+            if near:
+                raise ConfigError(f'paramwise_cfg.custom_keys: no parameter has {key!r} in its name{near}')
+            print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current', level=WARNING)
 
 
 def _refuse_unknown(options: Iterable[str], known: list[str], where: str) -> None:

@@ -10,33 +10,40 @@ import torch
 import torch.utils.deterministic as torch_deterministic
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine import checkpoint as files
 from mmduet.engine.background_writer import BackgroundWriter
 from mmduet.engine.checkpoint import CheckpointError
+from mmduet.engine.closing import end_training
+from mmduet.engine.console import file_only, watch_console
 from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
-from mmduet.engine.gradients import Gradients, of_rank, restore_gradients, tells_no_loss
+from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states
+from mmduet.engine.hooks.progress_hook import bars_of
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
 from mmduet.engine.loading import read_on_all_ranks, resume_last
+from mmduet.engine.loop_start import start_loop
 from mmduet.engine.pretraining import loaded_excludes, stated_excludes
 from mmduet.engine.random_state import set_random_state
 from mmduet.engine.rank_watch import RankWatch
+from mmduet.engine.rates import scale_rates
+from mmduet.engine.resume_rules import check_resume, optimizer_settings, schedule_settings, take_rates, take_schedules
 from mmduet.engine.saving import collect_checkpoint
 from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
-from mmduet.evaluation import GroundingMetric
 from mmduet.io.files import write_atomically
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.models.distill import DistillHead, student_of
+from mmduet.models.distill import student_of
 from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.registry import RUNNERS
+
+MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
 @RUNNERS.register_module()
@@ -56,6 +63,19 @@ class GroundingRunner(Runner):
     _random_states: list[dict[str, Any]] | None = None
     resumed_gradients: Gradients | None = None  # of a checkpoint between two updates
     _loaded_meta: dict[str, Any] | None = None
+    loaded_file: str | None = None  # the checkpoint that was loaded or resumed from
+    rate_scaling: tuple[float, float, bool] | None = None  # what the rates are for, the factor, whether it is applied
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        """MMEngine's logger, whose console shows what is for people."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        watch_console(logger).quiet = True  # until the first loop begins
+        return logger
+
+    def register_hooks(self, default_hooks: dict[str, Any] | None = None, custom_hooks: list[Any] | None = None) -> None:
+        """Register hooks; one of ours is left out by None, as MMEngine's are."""
+        named = {name: hook for name, hook in (default_hooks or {}).items() if hook is not None or name in MMENGINE_HOOKS}
+        super().register_hooks(named, [hook for hook in custom_hooks or () if hook is not None])
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
@@ -112,15 +132,7 @@ class GroundingRunner(Runner):
         if auto_scale_lr is None or 'base_batch_size' not in auto_scale_lr:
             super().scale_lr(optim_wrapper, auto_scale_lr)
             return
-        base, enabled = auto_scale_lr['base_batch_size'], auto_scale_lr.get('enable', False)
-        batch, steps = self.train_dataloader.batch_sampler.batch_size, optim_wrapper._accumulative_counts
-        ranks = self.world_size
-        factor = batch * ranks * steps / base
-        self.logger.info(f'Rates are for {base} expressions per update, and an update has {batch * ranks * steps} ({batch} on '
-                         f'each of {ranks} ranks, {steps} steps): they are multiplied by {factor if enabled else 1:g}'
-                         f'{"" if enabled or factor == 1 else ", as auto_scale_lr is off"}.')
-        for group in optim_wrapper.param_groups if enabled else ():
-            group['lr'] *= factor
+        self.rate_scaling = scale_rates(self, optim_wrapper, **auto_scale_lr)
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the model; MMEngine compiles ``target``, the whole step with the optimizer, which Dynamo cannot trace."""
@@ -138,9 +150,10 @@ class GroundingRunner(Runner):
             CheckpointError: a checkpoint could not be written; on every rank.
             RankLostError: another process ended.
         """
-        with self.watch.watching(), locked_for_all_ranks(Path(self.work_dir)), closing(self.writer):
+        with self.watch.watching(), locked_for_all_ranks(Path(self.work_dir)), closing(self.writer), bars_of(self):
             model = super().train()
             self.writer.settle()
+            end_training(self)
         if self.signals.agreed:
             raise TrainingStopped(self.signals.exit_code)
         return model
@@ -169,7 +182,7 @@ class GroundingRunner(Runner):
         return bool(all_gather_object(again or record.get('validated') != self.iter)[0])
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks; before that, give a loop's workers the tokenizer, its metrics what they report, a step its state."""
+        """Call the hooks; before that, give a loop what it needs and a step its state."""
         if fn_name.endswith('iter'):
             what = fn_name.split('_')[1]
             number = self.iter if what == 'train' else kwargs['batch_idx']
@@ -177,19 +190,7 @@ class GroundingRunner(Runner):
         if fn_name == 'before_train_iter':
             self.restore_random_state()
         elif fn_name in ('before_train', 'before_val', 'before_test'):
-            loop = getattr(self, f'{fn_name.removeprefix("before_")}_loop')
-            if self.tokenizer is not None:
-                tell(loop.dataloader.dataset, 'set_tokenizer', self.tokenizer.encode)
-            if fn_name == 'before_train' and self.resumed_gradients is not None:
-                restore_gradients(self.plain_model, self.resumed_gradients)
-                self.resumed_gradients = None
-            head = getattr(self.plain_model, 'head', None)
-            if fn_name == 'before_train' and isinstance(head, DistillHead):
-                calls = self.optim_wrapper._accumulative_counts
-                head.accumulate(calls, self.optim_wrapper.inner_count % calls)
-            for metric in () if fn_name == 'before_train' else loop.evaluator.metrics:
-                if isinstance(metric, GroundingMetric):
-                    metric.pretrain_excludes = self.pretrain_excludes
+            start_loop(self, fn_name.removeprefix('before_'))
         super().call_hook(fn_name, **kwargs)
 
     @property
@@ -197,6 +198,11 @@ class GroundingRunner(Runner):
         """The student's; None for a model that takes texts."""
         preprocessor = self.plain_model.data_preprocessor
         return preprocessor.tokenizer if isinstance(preprocessor, GroundingDataPreprocessor) else None
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        """Write environment and config into the file."""
+        with file_only(self.logger):
+            super()._log_env(env_cfg)
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line; MMEngine prints a page."""
@@ -224,6 +230,16 @@ class GroundingRunner(Runner):
             return
         resume_last(self)
 
+    def resume(self, filename: str, resume_optimizer: bool = True, resume_param_scheduler: bool = True,
+               map_location: Any = 'default') -> None:
+        """Resume from a checkpoint, with the schedules of the config and, by ``resume_changed``, its rates and decays."""
+        schedulers = self.param_schedulers if isinstance(self.param_schedulers, list) else []
+        rates, schedules = optimizer_settings(self.optim_wrapper), schedule_settings(schedulers)
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        if self.cfg.get('resume_changed'):
+            take_rates(self.optim_wrapper, rates, schedulers)
+        take_schedules(schedulers, schedules)
+
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
                         revise_keys: list[tuple[str, str]] | None = None) -> dict[str, Any]:
         """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse."""
@@ -233,6 +249,7 @@ class GroundingRunner(Runner):
         if self._resume:
             self.run_id = checkpoint['meta'].get('run', self.run_id)
             files.check_resumable(checkpoint, filename)
+            check_resume(self, checkpoint, filename)
             self.resumed_batches_per_epoch = checkpoint['meta'].get('batches_per_epoch')
         checkpoint['state_dict'], note = files.fit_to_model(checkpoint['state_dict'], self.plain_model)
         if note is not None:
@@ -250,7 +267,7 @@ class GroundingRunner(Runner):
             if self.resumed_gradients is not None:
                 self.logger.addFilter(tells_no_loss)
         self._loaded_meta = checkpoint['meta']
-        self._has_loaded = True
+        self._has_loaded, self.loaded_file = True, str(filename)
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
 

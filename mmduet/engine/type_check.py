@@ -1,4 +1,5 @@
-"""Names of classes in a config, checked before anything is built."""
+"""Names of classes in a config, checked before anything is built; and arguments that a class refused when it was."""
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,6 +11,9 @@ import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.utils import get_object_from_string
+
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.config_files import nearest
 
 
 class UnknownTypeError(ValueError):
@@ -46,13 +50,31 @@ def nearest_names(name: str) -> list[str]:
 
 @contextmanager
 def naming_unknown_types(cfg: Config) -> Iterator[None]:
-    """Turn the registries' errors about a class name into an ``UnknownTypeError`` with the nearest names."""
+    """Turn registries' errors into sentences: an ``UnknownTypeError`` about a class, a ``ConfigError`` about an argument."""
     try:
         yield
     except (KeyError, RuntimeError, ImportError) as error:
         if any(part in str(error) for part in ('registry', 'Failed to get', 'Failed to import')):
             check_types(cfg)
         raise
+    except TypeError as error:
+        if (sentence := _describe_misfit(error)) is not None:
+            raise ConfigError(sentence) from error
+        raise
+
+
+def _describe_misfit(error: TypeError) -> str | None:
+    """The sentence about a class that a registry called with arguments that it does not take; None for any other error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    kind = trace.tb_frame.f_locals.get('obj_cls') if trace is not None else None
+    if kind is None:
+        return None
+    if found := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
+        return f'{kind.__name__} does not take {found[1]!r}{nearest(found[1], inspect.signature(kind).parameters)}'
+    found = re.search(r'missing \d+ required .*', str(error))
+    return f'{kind.__name__}: {found[0]}' if found else None
 
 
 def check_types(cfg: Config) -> None:

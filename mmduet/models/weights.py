@@ -37,4 +37,5 @@ def load_partial_weights(model: nn.Module, path: str | Path | None,
     require_fit(model, weights, path)
     model.load_state_dict(weights, strict=False)
     parts = sorted({key.split('.')[0] for key in weights})
+    model.loaded_from = dict.fromkeys(parts, str(path))  # type: ignore[assignment]  # what a training says of its beginning
     print_log(f'{path}: loaded {", ".join(parts)} ({len(weights)} tensors)', logger='current')

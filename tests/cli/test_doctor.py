@@ -6,7 +6,8 @@ import pytest
 
 from mmduet import __version__
 from mmduet.cli import diagnosis, doctor
-from mmduet.cli.diagnosis import Finding, find_commit
+from mmduet.cli.diagnosis import Finding
+from mmduet.engine.version import find_commit
 from tests.tiny_data import write_lines
 
 BROKEN = Finding('host', 'OpenCV', 'its import fails', 'broken', 'pip install [it]')

@@ -1,3 +1,4 @@
+import argparse
 import json
 import re
 import subprocess
@@ -97,3 +98,11 @@ def test_names_of_commands_are_those_of_their_modules():
     parser = build_parser('train')
     assert parser.parse_args(['train', 'x']).run.__module__ == 'mmduet.cli.train'
     assert all((ROOT / f'mmduet/cli/{name.replace("-", "_")}.py').is_file() for name in COMMANDS)
+
+
+@pytest.mark.parametrize('command', sorted(COMMANDS))
+def test_a_flag_of_many_values_that_is_given_twice_adds_up(command):
+    subparser = next(action for action in build_parser(command)._actions if isinstance(action, argparse._SubParsersAction))
+    for action in subparser.choices[command]._actions:
+        if action.option_strings and action.nargs in ('+', '*'):
+            assert isinstance(action, argparse._ExtendAction), action.option_strings

@@ -74,12 +74,6 @@ def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch, ca
     assert re.match(r'error: there is no checkpoint .*plan\.pth; the nearest are plain\.pth', capsys.readouterr().err)
 
 
-def test_the_table_has_a_column_for_each_split():
-    text = tool.format_table({'acc@0.5': 50.0, 'miou': 40.126, 'val/acc@0.5': 100.0, 'testA/acc@0.5': 0.0}, 'val+testA')
-    assert text.splitlines() == ['metric   val+testA     val  testA', 'acc@0.5      50.00  100.00   0.00',
-                                 'miou         40.13               ']
-
-
 @pytest.mark.parametrize(('meta', 'answer'), [
     ({'pretrain_excludes': ['refcocog_google']}, 'yes'), ({'pretrain_excludes': []}, 'no'), ({}, 'unknown')])
 def test_a_table_says_whether_pretraining_saw_its_images_and_what_is_odd_about_the_split(made, tmp_path, monkeypatch, capsys,

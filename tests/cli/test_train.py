@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'tests/tiny_config.py')
 
 
-
 def configure(*arguments):
     return train.configure(train.parse_args([CONFIG, *map(str, arguments)]))
 
@@ -51,10 +50,37 @@ def test_resume_takes_a_path_or_none():
     assert (configure('--load-from', 'a.pth').resume, configure('--load-from', 'a.pth').load_from) == (False, 'a.pth')
 
 
+def test_options_that_are_given_twice_add_up_and_the_last_of_a_key_holds():
+    cfg = configure('--cfg-options', 'model.dropout=0.5', 'train_cfg.max_epochs=3', '--cfg-options', 'model.dropout=0.1',
+                    'val_dataloader.dataset.splits=val,testA')
+    assert (cfg.model.dropout, cfg.train_cfg.max_epochs) == (0.1, 3)
+    assert cfg.val_dataloader.dataset.splits == ['val', 'testA']
+
+
+@pytest.mark.parametrize(('flags', 'batch', 'rate', 'scaling'), [
+    (['--batch-size', 7], 7, 1e-2, {'enable': True, 'base_batch_size': 4}),
+    (['--lr', 0.3], 2, 0.3, None),
+    (['--lr', 0.3, '--auto-scale-lr'], 2, 0.3, {'enable': True, 'base_batch_size': 4})])
+def test_batch_and_rate_are_taken_as_they_are_unless_the_rate_is_to_be_scaled(flags, batch, rate, scaling):
+    options = ['auto_scale_lr={"enable": True, "base_batch_size": 4}']
+    cfg = configure(*flags, '--cfg-options', *options)
+    assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr, cfg.auto_scale_lr) == (batch, rate, scaling)
+
+
+def test_changes_at_resume_are_refused_unless_they_are_asked_for():
+    assert configure('--resume').resume_changed is False
+    assert configure('--resume', '--resume-changed').resume_changed is True
+
+
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['--resume', 'a', '--load-from', 'b'], 'give one of them'),
     (['--max-iters', '0'], 'must be at least 1, got 0'),
     (['--amp', 'int8'], 'invalid choice'),
+    (['--batch-size', '0'], 'must be at least 1, got 0'),
+    (['--lr', '0'], 'must be above 0, got 0'),
+    (['--lr', 'nan'], 'must be above 0, got nan'),
+    (['--lr', 'inf'], 'must be above 0, got inf'),
+    (['--resume-changed'], '--resume-changed says what --resume may take: give both'),
 ])
 def test_flags_that_make_no_sense_are_refused(capsys, arguments, sentence):
     with pytest.raises(SystemExit):
@@ -66,7 +92,7 @@ def test_a_training_stops_at_the_limit_and_resumes(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, CONFIG, '--data-root', root, '--max-iters', 1)
     assert torch.load('work_dirs/tiny_config/iter_1.pth', weights_only=True)['meta']['iter'] == 1
-    run(monkeypatch, CONFIG, '--data-root', root, '--resume', '--amp', 'bf16', '--ema')
+    run(monkeypatch, CONFIG, '--data-root', root, '--resume', '--resume-changed', '--amp', 'bf16', '--ema')
     assert torch.load('work_dirs/tiny_config/epoch_2.pth', weights_only=True)['meta']['iter'] == 4
 
 
@@ -97,12 +123,14 @@ def test_a_signal_ends_it_with_a_checkpoint_and_the_code_of_the_signal(root, tmp
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['configs/transvg/nothing.py'], 'error: there is no config configs/transvg/nothing.py'),
     ([CONFIG, '--data-root', 'nowhere'], 'error: there is no data root nowhere'),
-    ([CONFIG, '--cfg-options', 'modl.x=1'], "error: the config has no 'modl'"),
+    ([CONFIG, '--cfg-options', 'modl.x=1'], "error: modl.x: the config has no 'modl'; the nearest are model"),
     ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; the nearest are mmd"),
     ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
     ([CONFIG, '--train-split', 'nope'], 'nope'),
     ([CONFIG, '--auto-scale-lr'], 'error: --auto-scale-lr needs the expressions per update'),
-    ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'error: paramwise_cfg does not know'),
+    ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'paramwise_cfg does not take'),
+    ([CONFIG, '--cfg-options', 'default_hooks.checkpoint.save_best=acc@0.95'], 'no evaluator of the validation gives'),
+    ([CONFIG, '--cfg-options', 'train_dataloader.dataset.pipeline.9.prob=1'], 'error: --cfg-options train_dataloader.dataset'),
     ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])

@@ -14,7 +14,9 @@ from mmduet.engine.config_tools import (
     load_config,
     parse_options,
     parse_splits,
+    set_batch_size,
     set_data_root,
+    set_rate,
     set_splits,
     walk,
 )
@@ -174,3 +176,48 @@ def test_a_patch_that_is_not_there_is_none_or_does_not_fit_is_refused(tmp_path):
     path.write_text('def change(cfg):\n    cfg.model.head.update(terms=None)')
     with pytest.raises(ConfigError, match=r"the patch odd does not fit .*: 'ConfigDict' object has no attribute 'head'"):
         apply_patch(nested(), path)
+
+
+def test_lists_are_written_as_in_mmdetection():
+    assert parse_options(['a=1,2', 'b=[x,y]', 'c=[(1,2),(3,4)]', 'd=x,y', 'e=(a,b)', 'f=["p","q"]', "g='s,t'", 'h=0.5,x']) == {
+        'a': [1, 2], 'b': ['x', 'y'], 'c': [(1, 2), (3, 4)], 'd': ['x', 'y'], 'e': ('a', 'b'), 'f': ['p', 'q'], 'g': 's,t',
+        'h': [0.5, 'x']}
+    with pytest.raises(ConfigError, match='Imbalanced brackets'):
+        parse_options(['a=[(1,2]'])
+
+
+def test_options_go_into_lists_by_number_and_not_past_their_end():
+    cfg = nested()
+    apply_options(cfg, ['train_dataloader.dataset.datasets.1.splits=val,testA'])
+    assert cfg.train_dataloader.dataset.datasets[1].splits == ['val', 'testA']
+    with pytest.raises(ConfigError, match=r'--cfg-options train_dataloader\.dataset\.datasets\.7\.splits: .*'):
+        apply_options(cfg, ['train_dataloader.dataset.datasets.7.splits=val'])
+    with pytest.raises(ConfigError, match=r'--cfg-options data_root\.x'):
+        apply_options(cfg, ['data_root.x=1'])
+
+
+FULL = sorted(path.relative_to(ROOT / 'configs') for folder in ('transvg', 'vltvg', 'qrnet', 'clip_vg', 'duet')
+              for path in (ROOT / 'configs' / folder).glob('*.py') if not path.stem.endswith('_refshapes')
+              and 'small' not in path.stem and path.stem != '__init__')
+
+
+@pytest.mark.parametrize('name', FULL, ids=str)
+def test_every_full_recipe_scales_its_rate_to_the_expressions_of_an_update(name):
+    cfg = load_config(ROOT / 'configs' / name)
+    assert cfg.auto_scale_lr.to_dict() == dict(enable=True, base_batch_size=320 if 'clip_vg' in name.stem else 64)
+
+
+def test_batch_and_rate_are_set_as_given():
+    cfg = load_config('configs/transvg/transvg_refcoco.py')
+    set_batch_size(cfg, 3)
+    set_rate(cfg, 5e-4, scaled=True)
+    assert (cfg.train_dataloader.batch_size, cfg.val_dataloader.batch_size) == (3, 16)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.auto_scale_lr.enable) == (5e-4, True)
+    set_rate(cfg, 1e-3, scaled=False)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.auto_scale_lr) == (1e-3, None)
+    for change in (lambda cfg: set_batch_size(cfg, 3), lambda cfg: set_rate(cfg, 1.0, scaled=False)):
+        with pytest.raises(ConfigError, match='needs a'):
+            change(Config(dict(model=dict())))
+    cfg.train_dataloader.batch_sampler = dict(type='AspectRatioBatchSampler')
+    with pytest.raises(ConfigError, match='without a batch_sampler'):
+        set_batch_size(cfg, 3)

@@ -165,3 +165,11 @@ def test_what_needs_a_device_or_operators_is_refused_without():
     refuse_options(dict(sync_bn='torch'), cuda=True)
     with pytest.raises(ConfigError, match=r"compiled operators, which are not installed: use sync_bn='torch'"):
         refuse_options(dict(sync_bn='mmcv'), cuda=True)
+
+
+def test_hooks_are_left_out_by_none_wherever_they_stand(root, tmp_path):
+    runner = RUNNERS.build(load_tiny_config(tmp_path, root, default_hooks__visualization=None, default_hooks__logger=None,
+                                            default_hooks__checkpoint=None, custom_hooks=[None]))
+    names = {type(hook).__name__ for hook in runner.hooks}
+    assert not names & {'GroundingVisualizationHook', 'GroundingLoggerHook', 'GroundingCheckpointHook'}
+    assert 'GroundingRuntimeInfoHook' in names

@@ -7,6 +7,7 @@ from mmengine.utils.dl_utils import mmcv_full_available
 from torch import nn
 from torch.optim import AdamW
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
 from mmduet.registry import MODELS
 from tests.shared_data import ROOT
@@ -121,6 +122,16 @@ def test_unknown_options_and_a_missing_rate_are_refused():
 def test_nothing_trainable_is_refused():
     with pytest.raises(ValueError, match='Linear has no trainable parameter'):
         groups_of(nn.Linear(1, 1).requires_grad_(False))
+
+
+def test_a_key_like_the_name_of_a_part_is_refused_and_one_of_nothing_is_warned_of(monkeypatch):
+    model, said = nn.ModuleDict({'visual_encoder': nn.Linear(1, 1), 'text_encoder': nn.Linear(1, 1).requires_grad_(False)}), []
+    monkeypatch.setattr('mmduet.engine.optim.print_log', lambda text, level=20, **_: said.append(text) if level == 30 else None)
+    with pytest.raises(ConfigError, match=r"no parameter has 'visual_encodr' in its name; the nearest are visual_encoder"):
+        groups_of(model, dict(custom_keys={'visual_encodr': dict(lr_mult=0.1)}))
+    groups_of(model, dict(custom_keys={'text_encoder': dict(lr_mult=0.1), 'laterals': dict(lr_mult=0.1)}))
+    assert said == ["paramwise_cfg: no trainable parameter has 'text_encoder' in its name",
+                    "paramwise_cfg: no trainable parameter has 'laterals' in its name"]
 
 
 def test_an_optimizer_without_a_rate_is_refused():

@@ -167,7 +167,7 @@ def test_a_nan_loss_stops_training_with_step_and_ids_and_keeps_the_checkpoints(r
     sentence = (r'not finite at step \d+ \(loss nan, loss_bbox nan, loss_none nan\); expressions of the batch: '
                 r'(train3, train\d+|train\d+, train3)\. Training stops')
     with pytest.raises(NonFiniteLossError, match=sentence):
-        train(tmp_path, root, resume=True, model__poison='train3', default_hooks__logger__interval=50)
+        train(tmp_path, root, resume=True, resume_changed=True, model__poison='train3', default_hooks__logger__interval=50)
     assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['best_acc@0.5_epoch_1.pth', 'epoch_1.pth']
 
 
@@ -193,7 +193,7 @@ def test_before_training_weights_alone_can_be_written(root, tmp_path):
 
 def test_another_batch_size_restarts_the_epoch_and_says_so(root, tmp_path):
     train(tmp_path, root, train_cfg__max_iters=8)
-    runner = train(tmp_path, root, resume=True, train_dataloader__batch_size=3)
+    runner = train(tmp_path, root, resume=True, resume_changed=True, train_dataloader__batch_size=3)
     assert runner.iter == 8
     assert 'another number of batches per epoch than 4' in logged(tmp_path)
 
@@ -210,7 +210,7 @@ def test_training_with_bf16_ema_and_accumulation_ends_with_finite_weights(root, 
                    optim_wrapper__accumulative_counts=3, optim_wrapper__clip_grad=dict(max_norm=1.0),
                    custom_hooks=[dict(type='EMAHook', ema_type='MomentumAnnealingEMA')])
     assert all(torch.isfinite(value).all() for value in weights(runner).values())
-    resumed = train(tmp_path, root, resume=True, train_cfg__max_epochs=3,
+    resumed = train(tmp_path, root, resume=True, resume_changed=True, train_cfg__max_epochs=3,
                     optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='bf16',
                     custom_hooks=[dict(type='EMAHook', ema_type='MomentumAnnealingEMA')])
     assert resumed.epoch == 3

@@ -1,8 +1,8 @@
 import pytest
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import DATASETS, MODELS
 
-from mmduet.engine.config_tools import load_config
+from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.type_check import UnknownTypeError, check_types, is_known, naming_unknown_types, nearest_names
 
 
@@ -43,3 +43,14 @@ def test_only_errors_of_registries_are_explained():
         MODELS.build(dict(cfg.model))
     with pytest.raises(RuntimeError, match=r'^out of memory$'), naming_unknown_types(cfg):
         raise RuntimeError('out of memory')
+
+
+def test_an_argument_that_a_class_refuses_when_it_is_built_is_named_with_the_nearest():
+    cfg = Config(dict(model=dict(type='mmduet.BoxLoss', giou_weigth=1)))
+    with pytest.raises(ConfigError, match=r"^BoxLoss does not take 'giou_weigth'; the nearest are giou_weight"), \
+            naming_unknown_types(cfg):
+        MODELS.build(dict(cfg.model))
+    with pytest.raises(ConfigError, match=r'^JointDataset: missing 1 required .*datasets'), naming_unknown_types(cfg):
+        DATASETS.build(dict(type='mmduet.JointDataset'))
+    with pytest.raises(TypeError, match='something else'), naming_unknown_types(cfg):
+        raise TypeError('something else')

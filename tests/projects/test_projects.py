@@ -1,4 +1,6 @@
 """What holds for every folder under ``projects``; what a project promises is tested beside it."""
+import re
+
 import pytest
 from mmengine.config import Config
 
@@ -53,5 +55,5 @@ def test_a_recipe_trains_and_validates_by_the_command_of_its_page_from_any_folde
                    'default_hooks.logger.interval=1', cwd=tmp_path)
     log = run.stdout + run.stderr
     assert run.returncode == 0, log[-2000:]
-    assert 'loss_contrast: ' in log and 'val/acc@0.5: ' in log
+    assert 'loss_contrast: ' in log and re.search(r'^metric +val$', log, re.MULTILINE)
     assert (tmp_path / 'work/last_checkpoint').is_file()

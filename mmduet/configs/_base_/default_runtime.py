@@ -1,10 +1,11 @@
 """How everything runs: loop, hooks, logs. A leaf config rarely touches it; the command line does."""
-from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
+from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, ParamSchedulerHook
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from mmduet.engine import (
-    GroundingCheckpointHook, GroundingRunner, GroundingRuntimeInfoHook, GroundingVisualizationHook)
+    GroundingCheckpointHook, GroundingLoggerHook, GroundingRunner, GroundingRuntimeInfoHook, GroundingVisualizationHook,
+    ProgressHook)
 
 runner_type = GroundingRunner
 default_scope = 'mmduet'
@@ -15,8 +16,9 @@ default_hooks = dict(
     runtime_info=dict(type=GroundingRuntimeInfoHook),
     timer=dict(type=IterTimerHook),
     sampler_seed=dict(type=DistSamplerSeedHook),
-    logger=dict(type=LoggerHook, interval=50),
+    logger=dict(type=GroundingLoggerHook, interval=50),
     param_scheduler=dict(type=ParamSchedulerHook),
+    progress=dict(type=ProgressHook),
     visualization=dict(type=GroundingVisualizationHook, max_samples=12),
     checkpoint=dict(type=GroundingCheckpointHook, interval=1, max_keep_ckpts=2, save_best='acc@0.5'))
 

@@ -43,6 +43,8 @@ class BertTextEncoder(nn.Module):
         else:
             with _fetching(pretrained, 'the weights'):
                 self.bert = BertModel.from_pretrained(pretrained, add_pooling_layer=True)
+        # What a training says of its beginning; a student's own weights may fill a random BERT later.
+        self.loaded_from = {} if pretrained is None else {'bert': pretrained}
         self.bert.pooler.requires_grad_(False)
         self.channels: int = self.bert.config.hidden_size
         self.max_tokens = max_tokens
@@ -64,7 +66,7 @@ def _build_tokenizer(pretrained: str | None, vocab: str | None, max_tokens: int,
     if vocab is not None:
         return WordPieceTokenizer(find_file(vocab), max_tokens)
     if pretrained is None:
-        print_log('BERT has random weights and no vocabulary: words are hashed to token ids', logger='current')
+        print_log('BERT has no vocabulary: words are hashed to token ids', logger='current')
         return HashingTokenizer((config or {}).get('vocab_size', 30522), max_tokens)
     with _fetching(pretrained, 'vocab.txt') as file:
         found = Path(pretrained) / file if Path(pretrained).is_dir() else hf_hub_download(pretrained, file)

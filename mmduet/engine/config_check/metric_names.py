@@ -1,0 +1,56 @@
+"""Names of metrics in a config, which are looked up only when the first validation has ended."""
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmduet.engine.config_check.problems import Problem
+from mmduet.engine.config_check.signatures import method
+from mmduet.engine.config_check.tree import definition_of
+from mmduet.engine.config_tools import nearest
+
+# Keys of hooks and schedules that name a metric, by their class.
+READERS = {'GroundingCheckpointHook': 'save_best', 'CheckpointHook': 'save_best', 'EarlyStoppingHook': 'monitor',
+           'ReduceOnPlateauLR': 'monitor', 'ReduceOnPlateauMomentum': 'monitor', 'ReduceOnPlateauParamScheduler': 'monitor'}
+# Figures that a student with a score head has too.
+SCORES = ('auroc', 'ece', 'surest50', 'surest80', 'refused@95')
+
+
+def check_metric_names(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems with metrics that are named and that the evaluator of the validation will not give."""
+    known = _given(config.get('val_evaluator'))
+    if known is None:
+        return
+    hooks, custom = config.get('default_hooks') or {}, config.get('custom_hooks') or ()
+    parts = [(f'default_hooks.{name}', hook) for name, hook in hooks.items()]
+    parts += [(f'custom_hooks.{number}', hook) for number, hook in enumerate(custom)]
+    schedules = config.get('param_scheduler') or ()
+    parts += ([('param_scheduler', schedules)] if isinstance(schedules, Mapping)
+              else [(f'param_scheduler.{number}', each) for number, each in enumerate(schedules)])
+    for place, part in parts:
+        kind = part.get('type') if isinstance(part, Mapping) else None
+        key = READERS.get(_name(kind), '')
+        names = part.get(key) if key and isinstance(part, Mapping) else None
+        for name in [names] if isinstance(names, str) else names or ():
+            if name != 'auto' and name.rpartition('/')[2] not in known and name not in ('loss', ):
+                yield Problem(f'{place}.{key}', f'no evaluator of the validation gives {name!r}'
+                              + (nearest(name, known, 0.7) or f'. It gives {", ".join(known[:len(known) - len(SCORES)])}'))
+
+
+def _name(kind: Any) -> str:
+    definition = definition_of(kind) if kind is not None else None
+    return definition.name if definition is not None else ''
+
+
+def _given(evaluators: Any) -> list[str] | None:
+    """Names of the metrics of a ``val_evaluator``; None where there is none or another metric than ours."""
+    given: list[str] = []
+    for evaluator in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
+        definition = definition_of(evaluator.get('type')) if isinstance(evaluator, Mapping) else None
+        if definition is None or definition.name != 'GroundingMetric':
+            return None
+        init = method(definition, '__init__')
+        defaults = {} if init is None else dict(zip([each.arg for each in init.args.args][-len(init.args.defaults):],
+                                                    init.args.defaults, strict=True))
+        thresholds = evaluator.get('thresholds') or ast.literal_eval(defaults['thresholds'])
+        given += [f'acc@{threshold:g}' for threshold in thresholds if isinstance(threshold, int | float)] + ['miou']
+    return [*given, *SCORES]

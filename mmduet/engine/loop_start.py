@@ -1,0 +1,38 @@
+"""What a loop of the runner needs before its first step."""
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmduet.datasets.grounding_dataset import tell as tell_dataset
+from mmduet.engine.console import tell, watch_console
+from mmduet.engine.earlier_runs import set_aside
+from mmduet.engine.gradients import restore_gradients
+from mmduet.engine.opening import describe_run
+from mmduet.evaluation import GroundingMetric
+from mmduet.models.distill import DistillHead
+
+if TYPE_CHECKING:
+    from mmduet.engine.runner import GroundingRunner
+
+
+def start_loop(runner: 'GroundingRunner', name: str) -> None:
+    """Give workers of the loop ``train``, ``val`` or ``test`` the tokenizer, its metrics what they report; open the log."""
+    loop = getattr(runner, f'{name}_loop')
+    if runner.tokenizer is not None:
+        tell_dataset(loop.dataloader.dataset, 'set_tokenizer', runner.tokenizer.encode)
+    if name == 'train':
+        if runner.rank == 0:
+            set_aside(Path(runner.work_dir), runner.run_id, runner._resume and runner.loaded_file is not None, runner.logger)
+        if runner.resumed_gradients is not None:
+            restore_gradients(runner.plain_model, runner.resumed_gradients)
+            runner.resumed_gradients = None
+        head = getattr(runner.plain_model, 'head', None)
+        if isinstance(head, DistillHead):
+            calls = runner.optim_wrapper._accumulative_counts
+            head.accumulate(calls, runner.optim_wrapper.inner_count % calls)
+        for line in describe_run(runner):
+            tell(runner.logger, line)
+    else:
+        for metric in loop.evaluator.metrics:
+            if isinstance(metric, GroundingMetric):
+                metric.pretrain_excludes = runner.pretrain_excludes
+    watch_console(runner.logger).quiet = False

@@ -1,0 +1,128 @@
+"""What may change between a checkpoint and the training that resumes it."""
+import pytest
+import torch
+from mmengine.optim import MultiStepLR, OptimWrapper
+
+from mmduet.engine import CheckpointError
+from mmduet.engine.config_tools import load_config
+from mmduet.engine.resume_rules import Difference, compare, describe_training, schedule_settings, take_schedules
+from tests.engine.tiny_runs import assert_equal, train, weights
+from tests.tiny_grounder import make_data_root
+
+EMA = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA')]
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return make_data_root(tmp_path_factory.mktemp('tiny') / 'data', count=4)
+
+
+def rates(runner):
+    return [group['lr'] for group in runner.optim_wrapper.param_groups]
+
+
+@pytest.mark.parametrize(('key', 'rule'), [
+    ('train_dataloader.num_workers', 'silent'), ('train_dataloader.dataset.data_root', 'silent'),
+    ('train_dataloader.dataset.pipeline.0.cache_mb', 'silent'), ('model.pretrained', 'silent'),
+    ('model.student.text_encoder.pretrained', 'silent'), ('train_cfg.max_iters', 'silent'),
+    ('train_cfg.val_interval', 'silent'), ('optim_wrapper.optimizer.fused', 'silent'),
+    ('train_cfg.max_epochs', 'listed'), ('optim_wrapper.dtype', 'listed'), ('optim_wrapper.clip_grad.max_norm', 'listed'),
+    ('custom_hooks.0.epochs', 'listed'), ('optim_wrapper.type', 'listed'),
+    ('optim_wrapper.optimizer.lr', 'refused'), ('optim_wrapper.accumulative_counts', 'refused'),
+    ('train_dataloader.batch_size', 'refused'), ('train_dataloader.dataset.splits', 'refused'),
+    ('train_dataloader.dataset.pipeline.1.prob', 'refused'), ('train_dataloader.sampler.shuffle', 'refused'),
+    ('param_scheduler.0.milestones', 'refused'), ('model.student.fusion.num_layers', 'refused'),
+    ('model.teacher.pretrained', 'refused'), ('model.head.terms.contrast.weight', 'refused'),
+    ('randomness.seed', 'refused'), ('auto_scale_lr.enable', 'refused')])
+def test_the_rule_of_a_key(key, rule):
+    difference = Difference(key, '1', '2')
+    assert {'silent': difference.silent, 'listed': difference.listed and not difference.silent,
+            'refused': not difference.silent and not difference.listed}[rule]
+
+
+def test_a_dumped_config_is_the_same_training(tmp_path):
+    cfg = load_config('configs/duet/transvg_duet_refshapes.py')
+    cfg.dump(tmp_path / 'dumped.py')
+    before, now = describe_training(cfg), describe_training(load_config(tmp_path / 'dumped.py'))
+    assert compare(before, now) == []
+    assert now['model.student.type'] == 'TransVG'
+    now['train_dataloader.batch_size'] = '3'
+    del now['model.head.warmup_steps']
+    assert [str(difference) for difference in compare(before, now)] == [
+        'model.head.warmup_steps: 0 -> not there', 'train_dataloader.batch_size: 16 -> 3']
+
+
+def test_a_moving_average_is_neither_dropped_nor_begun_in_silence(root, tmp_path):
+    train(tmp_path, root, train_cfg__max_iters=3, custom_hooks=EMA)
+    with pytest.raises(CheckpointError, match=r'moving average of the weights .*: averaged -> not averaged\nUndo'):
+        train(tmp_path, root, resume=True)
+    saved = torch.load(tmp_path / 'iter_3.pth', weights_only=True)
+    trained = saved['ema_state_dict']['module.box_head.weight']
+    assert not torch.equal(trained, saved['state_dict']['box_head.weight'])
+    runner = train(tmp_path, root, resume=True, resume_changed=True, train_cfg__max_iters=3)
+    assert torch.equal(runner.plain_model.box_head.weight, trained)
+    with pytest.raises(CheckpointError, match='not averaged -> averaged'):
+        train(tmp_path, root, resume=True, custom_hooks=EMA, load_from=str(_without_average(tmp_path, saved)))
+
+
+def _without_average(folder, saved):
+    del saved['ema_state_dict']
+    torch.save(saved, folder / 'plain.pth')
+    return folder / 'plain.pth'
+
+
+def test_a_changed_rate_is_refused_and_with_resume_changed_it_holds(root, tmp_path):
+    train(tmp_path, root, train_cfg__max_iters=1)
+    with pytest.raises(CheckpointError, match=r'optim_wrapper\.optimizer\.lr: 0\.01 -> 0\.05'):
+        train(tmp_path, root, resume=True, optim_wrapper__optimizer__lr=0.05)
+    runner = train(tmp_path, root, resume=True, resume_changed=True, train_cfg__max_iters=2, optim_wrapper__optimizer__lr=0.05,
+                   optim_wrapper__optimizer__weight_decay=0.5)
+    assert rates(runner)[:2] == pytest.approx([0.005, 0.0005])  # the schedule divides by ten after the first epoch
+    assert {group['weight_decay'] for group in runner.optim_wrapper.param_groups} == {0.5}
+
+
+def test_a_changed_schedule_is_refused_and_with_resume_changed_it_goes_on_from_the_rate_reached(root, tmp_path):
+    schedule = dict(type='MultiStepLR', by_epoch=True, gamma=0.1)
+    train(tmp_path, root, train_cfg__max_epochs=1, param_scheduler=[dict(schedule, milestones=[1])])
+    with pytest.raises(CheckpointError, match=r'param_scheduler\.0\.milestones: \[1\] -> \[1, 2\]'):
+        train(tmp_path, root, resume=True, train_cfg__max_epochs=3, param_scheduler=[dict(schedule, milestones=[1, 2])])
+    runner = train(tmp_path, root, resume=True, resume_changed=True, train_cfg__max_epochs=3,
+                   param_scheduler=[dict(schedule, milestones=[1, 2])])
+    assert rates(runner)[0] == pytest.approx(1e-4)
+
+
+def test_more_epochs_are_taken_and_listed_and_equal_a_training_that_was_to_have_them(root, tmp_path):
+    train(tmp_path / 'parts', root, train_cfg__max_epochs=1)
+    resumed = train(tmp_path / 'parts', root, resume=True, train_cfg__max_epochs=3, train_dataloader__num_workers=1)
+    assert resumed.epoch == 3
+    text = ''.join(path.read_text() for path in tmp_path.glob('parts/*/*.log'))
+    assert 'and is taken:\n  train_cfg.max_epochs: 1 -> 3\n' in text
+    assert rates(resumed)[0] == pytest.approx(1e-3)
+    assert_equal(weights(resumed), weights(train(tmp_path / 'whole', root, train_cfg__max_epochs=3)))
+
+
+@pytest.mark.parametrize(('end', 'then', 'steps', 'expected'), [
+    (2, 4, 2, [0.01, 0.01, 0.001, 0.0001]),  # ended with the training, which goes on: the step at its end is made up for
+    (2, 2, 3, [0.01, 0.01, 0.01]),  # an end of its own stays
+    (4, 4, 1, [0.01, 0.01, 0.001, 0.0001])])
+def test_a_schedule_that_ended_with_the_training_goes_on_with_it(end, then, steps, expected):
+    def make(end):
+        wrapper = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01))
+        return wrapper, MultiStepLR(wrapper, milestones=[2, 3], gamma=0.1, end=end)
+    wrapper, schedule = make(end)
+    seen = [wrapper.param_groups[0]['lr']]
+    for _ in range(steps):
+        wrapper.optimizer.step()
+        schedule.step()
+        seen.append(wrapper.param_groups[0]['lr'])
+    resumed, further = make(then)
+    settings = schedule_settings([further])
+    resumed.load_state_dict(wrapper.state_dict())
+    further.load_state_dict(schedule.state_dict())
+    take_schedules([further], settings)
+    seen[-1] = resumed.param_groups[0]['lr']
+    while len(seen) < len(expected):
+        resumed.optimizer.step()
+        further.step()
+        seen.append(resumed.param_groups[0]['lr'])
+    assert seen[:len(expected)] == pytest.approx(expected)
