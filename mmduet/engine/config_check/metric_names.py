@@ -6,7 +6,7 @@ from typing import Any
 from mmduet.engine.config_check.problems import Problem
 from mmduet.engine.config_check.signatures import method
 from mmduet.engine.config_check.tree import definition_of
-from mmduet.engine.config_tools import nearest
+from mmduet.io.config_files import nearest
 
 # Keys of hooks and schedules that name a metric, by their class.
 READERS = {'GroundingCheckpointHook': 'save_best', 'CheckpointHook': 'save_best', 'EarlyStoppingHook': 'monitor',

@@ -2,7 +2,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mmduet.engine.config_tools import ConfigError, nearest
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.config_files import nearest
 
 
 class UnreadKeyError(ConfigError):

@@ -106,7 +106,7 @@ def method(owner: Definition, name: str) -> ast.FunctionDef | None:
 def _parameters(function: ast.FunctionDef, bound: bool) -> tuple[list[str], str | None]:
     arguments = function.args
     names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    return names[1:] if bound else names, arguments.kwarg and arguments.kwarg.arg
+    return names[1:] if bound else names, None if arguments.kwarg is None else arguments.kwarg.arg
 
 
 def _is_dataclass(owner: Definition) -> bool:

@@ -10,7 +10,7 @@ from mmduet.engine.config_check.known import ALWAYS, DEFAULT_TYPES, HOOKS, MULTI
 from mmduet.engine.config_check.problems import Problem, unknown
 from mmduet.engine.config_check.signatures import CANNOT_SAY, Accepts, accepts
 from mmduet.engine.config_check.sources import Definition, find_type, resolve_dotted
-from mmduet.engine.config_tools import nearest
+from mmduet.io.config_files import nearest
 
 Path = tuple[str, ...]
 

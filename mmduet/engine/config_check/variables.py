@@ -6,7 +6,7 @@ from typing import Any
 from mmduet.engine.config_check.files import ConfigFile, names_read
 from mmduet.engine.config_check.known import RUNNER
 from mmduet.engine.config_check.problems import Problem
-from mmduet.engine.config_tools import nearest
+from mmduet.io.config_files import nearest
 
 SHOWN = 4
 
@@ -58,7 +58,7 @@ def _copies(name: str, value: Any, config: Mapping[str, Any], files: Sequence[Co
     """Keys of what is built that were given the variable, those of its own name first."""
     words = {word.arg for file in files for node in ast.walk(file.tree) if isinstance(node, ast.Call)
              for word in node.keywords if word.arg and isinstance(word.value, ast.Name) and word.value.id == name}
-    words |= {key.value for file in files for node in ast.walk(file.tree) if isinstance(node, ast.Dict)
+    words |= {str(key.value) for file in files for node in ast.walk(file.tree) if isinstance(node, ast.Dict)
               for key, inner in zip(node.keys, node.values, strict=True)
               if isinstance(key, ast.Constant) and isinstance(inner, ast.Name) and inner.id == name}
     built = {key: inner for key, inner in config.items() if key in RUNNER}
