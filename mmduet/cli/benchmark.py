@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
     parser.add_argument('--expressions', type=int, default=0, metavar='N',
                         help='also time the answers to N expressions about an image, one by one and together')
-    parser.add_argument('--expressions-per-image', type=int, nargs='+', default=(), metavar='K',
+    parser.add_argument('--expressions-per-image', type=int, nargs='+', action='extend', default=[], metavar='K',
                         help='time training steps whose batches have up to K expressions of an image, for each K in turn')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
