@@ -79,7 +79,8 @@ def _split_problem(split: str) -> str | None:
         checked_name(split, 'it')
     except DataError as error:
         return str(error).removeprefix('it ')
-    return 'must be another word: annotations/objects.jsonl holds the boxes of all objects' if split == OBJECTS else None
+    taken = split.casefold() == OBJECTS
+    return 'must be another word: annotations/objects.jsonl holds the boxes of all objects' if taken else None
 
 
 def _problem(record: dict[str, Any]) -> tuple[str, str] | None:

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmduet.datasets.annotation_file import NO_BOX, Annotation, annotation_lines, parse_annotation
+from mmduet.datasets.box_units import are_fractions, doubt
+from mmduet.datasets.image_names import ImageIndex, image_file_names
 from mmduet.datasets.manifest import read_manifest, split_files
-from mmduet.datasets.preparation import COUNT_NAMES, Progress, count_by_split, find_odd_boxes, index_images, open_images
+from mmduet.datasets.preparation import COUNT_NAMES, Progress, box_arrays, count_by_split, find_odd_boxes, open_images
 from mmduet.datasets.readers import CATALOG
-from mmduet.datasets.readers.source_data import image_file_names
-from mmduet.io.errors import AnnotationError
+from mmduet.io.errors import AnnotationError, DataError
+from mmduet.io.text import LOST, repair_mojibake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,8 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
         if not splits or split in splits:
             lines += _read(path, findings)
     findings += check_counts(root / 'manifest.json', manifest, lines, splits)
-    findings += [*_check_boxes(lines), *_check_repeats(lines), *_check_splits(lines, manifest)]
+    findings += [*_check_boxes(lines), *_check_units(lines, root), *_check_words(lines), *_check_repeats(lines)]
+    findings += _check_splits(lines, manifest)
     findings += _check_images(root / manifest['images'], lines, workers, progress)
     return sorted(findings, key=lambda finding: not finding.fatal)
 
@@ -123,6 +128,24 @@ def _check_boxes(lines: Sequence[Line]) -> Iterator[Finding]:
             yield line.finding(kind, problem, fatal=misses)
 
 
+def _check_units(lines: Sequence[Line], root: Path) -> Iterator[Finding]:
+    boxes, sizes = box_arrays([line.annotation for line in lines])
+    for index in np.flatnonzero(are_fractions(boxes, sizes)):
+        line = lines[index]
+        yield line.finding('boxes that look like fractions', f'box {boxes[index].tolist()} lies in the first pixels of an image of '
+                           f'{line.annotation.width} x {line.annotation.height}: pixels are needed')
+    if words := doubt(boxes, sizes):
+        yield Finding(kind='boxes of another unit or form', where=str(root), message=words, fatal=False)
+
+
+def _check_words(lines: Sequence[Line]) -> Iterator[Finding]:
+    for line in lines:
+        if repaired := repair_mojibake(line.annotation.expression):
+            yield line.finding('words read in the wrong encoding', f'{line.annotation.expression!r} may be {repaired!r}', fatal=False)
+        elif LOST in line.annotation.expression:
+            yield line.finding('words read in the wrong encoding', f'{line.annotation.expression!r} has lost a letter', fatal=False)
+
+
 def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
     first: dict[tuple[str, int | str, str], Line] = {}
     for line in lines:
@@ -139,16 +162,29 @@ def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:
 
 def _check_splits(lines: Sequence[Line], manifest: dict[str, Any]) -> Iterator[Finding]:
     by_design = manifest['dataset'] in CATALOG and CATALOG[manifest['dataset']].shares_images
-    first: dict[int | str, dict[str, Line]] = {}
+    first: dict[tuple[str, int | str], dict[str, Line]] = {}
     for line in lines:
-        splits = first.setdefault(line.annotation.image_id, {})
+        # By its id, and by its file, which ids of two forms would hide.
+        by_id = first.setdefault(('id', line.annotation.image_id), {})
+        by_file = first.setdefault(('file', line.annotation.image), {})
+        splits = {**by_file, **by_id}
         if line.annotation.split in splits:
             continue
         for earlier in splits.values():
             reason = ', as the makers of the data set split objects' if by_design else ''
             yield line.finding('images of several splits', f'image {line.annotation.image} is also in split '
                                f'{earlier.annotation.split} ({earlier.where}){reason}', fatal=not by_design)
-        splits[line.annotation.split] = line
+        for known in (by_id, by_file):
+            known[line.annotation.split] = line
+
+
+def _hint(index: ImageIndex, name: str) -> str:
+    """Where a missing image may be, for a message."""
+    try:
+        other = index.find(image_file_names(name))
+    except DataError as error:
+        return f'; {error}'
+    return f'; it is there as {other}, so prepare the data again' if other else index.nearest(name)
 
 
 def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: Progress | None) -> Iterator[Finding]:
@@ -156,15 +192,13 @@ def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: P
     for line in lines:
         users.setdefault(line.annotation.image, line)
     missing = {name for name in users if not (folder / name).is_file()}
-    there = index_images(folder) if missing and folder.is_dir() else {}
+    index = ImageIndex(folder) if missing and folder.is_dir() else None
     present = []
     for name, line in users.items():
         if name not in missing:
             present.append(line)
             continue
-        known = image_file_names(line.annotation.image_id, name)
-        other = next((there[candidate] for candidate in known if candidate in there), None)
-        hint = f'; it is there as {other}, so prepare the data again' if other else ''
+        hint = '' if index is None else _hint(index, name)
         yield line.finding('images that are missing', f'image {folder / name} does not exist{hint}')
     files = [(folder / line.annotation.image, (line.annotation.width, line.annotation.height)) for line in present]
     for line, result in zip(present, open_images(files, True, workers, progress), strict=True):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import annotation_lines, parse_annotation
+from mmduet.datasets.image_names import image_id_of_coco
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.readers import CATALOG
-from mmduet.datasets.readers.source_data import image_id_of_coco
 from mmduet.io.errors import DataError
 from mmduet.io.text import read_text
 
@@ -21,7 +21,7 @@ ImageKey = tuple[str, int | str]
 _LONGEST_ID = 1000
 COCO = 'coco'
 # What is never trained on; trainval is train.
-EVALUATION_SPLITS = ('val', 'test', 'testA', 'testB', 'heldout')
+EVALUATION_SPLITS = ('val', 'test', 'testA', 'testB', 'heldout', 'absent')
 
 
 @dataclass(slots=True)

@@ -1,23 +1,30 @@
 """From a source and a folder of images to a data root that ``GroundingDataset`` reads."""
 import json
-import os
 import shutil
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmduet import __version__
-from mmduet.datasets.annotation_file import Annotation, write_annotations
+from mmduet.datasets.annotation_file import NO_BOX, Annotation, write_annotations
+from mmduet.datasets.box_units import are_fractions, mostly_fractions
+from mmduet.datasets.image_names import ImageIndex, is_hidden
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError, ImageError
-from mmduet.io.files import replacing, sha256_of, stays_inside
-from mmduet.io.images import read_image, read_image_size
+from mmduet.io.files import replacing, sha256_of
+from mmduet.io.images import check_image, read_image_size
 from mmduet.io.locks import LockedError, locked
 
+# Missing images that get a hint at similar names, which takes a while in a large folder.
+HINTED = 20
 COUNT_NAMES = ('images', 'references', 'expressions')
 Counts = tuple[int, int, int]
 Progress = Callable[[int, int], None]
@@ -33,19 +40,6 @@ class PreparedData:
     missing: list[str]  # an entry per image without file: the names it was looked for by
     broken: list[str]  # a sentence per image that is there and cannot be used
     odd_boxes: list[str]  # a sentence per box without area or outside its image
-
-
-def index_images(folder: Path) -> dict[str, str]:
-    """Path relative to ``folder`` by file name, in it and its sub-folders; a ``DataError`` if there is none."""
-    if not folder.is_dir():
-        raise DataError(f'the image folder {folder} does not exist')
-    found: dict[str, str] = {}
-    inner = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    for prefix in ['', *(f'{name}/' for name in inner)]:
-        for entry in os.scandir(folder / prefix):
-            if not entry.is_dir():
-                found.setdefault(entry.name, prefix + entry.name)
-    return found
 
 
 def count_by_split(annotations: Iterable[Annotation]) -> dict[str, Counts]:
@@ -68,6 +62,8 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
                  progress: Progress | None = None) -> PreparedData:
     """Find the file of each image and leave out, by name, the expressions that have none.
 
+    Two names of one file become one image; a ``DataError`` names two different files that one name fits.
+
     Args:
         source: what a reader returned.
         images: folder of the images.
@@ -76,16 +72,17 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
         workers: threads that open images.
         progress: called with how many images of how many were opened.
     """
-    there = index_images(images)
+    index = ImageIndex(images)
     names: dict[int | str, str] = {}
     missing: list[str] = []
     for image_id in dict.fromkeys(annotation.image_id for annotation in source.annotations):
         candidates = source.images[image_id].file_names
-        name = next((found for candidate in candidates if (found := _find_image(candidate, there, images))), None)
+        name = index.find(candidates)
         if name is None:
-            missing.append(' or '.join(candidates))
+            missing.append(' or '.join(candidates) + (index.nearest(candidates[0]) if len(missing) < HINTED else ''))
         else:
             names[image_id] = name
+    _unite(source, names)
     opened = [image_id for image_id in names if check_images or source.images[image_id].size == NO_SIZE]
     files = [(images / names[image_id], source.images[image_id].size) for image_id in opened]
     results = open_images(files, check_images, workers, progress)
@@ -100,11 +97,16 @@ def match_images(source: SourceData, images: Path, check_images: bool = False, w
                         missing=missing, broken=broken, odd_boxes=find_odd_boxes(kept))
 
 
-def _find_image(name: str, there: Mapping[str, str], images: Path) -> str | None:
-    """Path relative to the image folder of a file name, or of a path in that folder."""
-    if '/' not in name:
-        return there.get(name)
-    return name if stays_inside(name) and (images / name).is_file() else None
+def _unite(source: SourceData, names: dict[int | str, str]) -> None:
+    """Give one id to images that are one file, so that no split counts or trains on it under another name; in place."""
+    first: dict[str, int | str] = {}
+    same = {image_id: first[name] for image_id, name in names.items() if first.setdefault(name, image_id) != image_id}
+    for image_id, known in same.items():
+        source.images[known].boxes.extend(source.images[image_id].boxes)
+        source.images[known].categories.extend(source.images[image_id].categories)
+    if same:
+        source.annotations = [replace(annotation, image_id=same.get(annotation.image_id, annotation.image_id))
+                              for annotation in source.annotations]
 
 
 def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, workers: int,
@@ -116,7 +118,7 @@ def open_images(files: Sequence[tuple[Path, tuple[int, int]]], decode: bool, wor
     def read(path: Path, expected: tuple[int, int]) -> tuple[int, int] | str:
         try:
             if decode:
-                height, width = read_image(path).shape[:2]
+                height, width = check_image(path)
             else:
                 width, height = read_image_size(path)
         except ImageError as error:
@@ -186,7 +188,7 @@ def _write_files(out: Path, prepared: PreparedData, source: SourceData, manifest
         _write_objects(stack.enter_context(replacing(folder / 'objects.jsonl')), prepared.annotations, source)
         stack.enter_context(replacing(out / 'manifest.json')).write_text(manifest + '\n', encoding='utf-8')
     for path in folder.glob('*.jsonl'):
-        if path.stem not in (*prepared.counts, 'objects'):
+        if path.stem not in (*prepared.counts, 'objects') and not is_hidden(path.name):
             path.unlink()
 
 
@@ -234,9 +236,33 @@ def prepare(spec: DatasetSpec, source: Path, images: Path, layout: str | None = 
         if absent:
             raise DataError(f'{source} has no split {absent[0]!r}, only {", ".join(known)}')
         data.annotations = [annotation for annotation in data.annotations if annotation.split in splits]
+    _check_split_names(data.annotations, source)
     twice = Counter((annotation.split, annotation.expression_id) for annotation in data.annotations)
     (split, number), count = twice.most_common(1)[0]
     if count > 1:
         raise DataError(f'{source}: expression {number} occurs {count} times in split {split}: ids must differ, and no file '
                         'may be there twice')
-    return data, match_images(data, images, check_images, workers, progress)
+    prepared = match_images(data, images, check_images, workers, progress)
+    boxes, sizes = box_arrays(prepared.annotations)
+    if mostly_fractions(boxes, sizes):
+        example = prepared.annotations[int(are_fractions(boxes, sizes).argmax())]
+        raise DataError(f'{source}: boxes look like fractions of their images, and pixels are needed: expression '
+                        f'{example.expression_id} has the box {list(example.box or ())} in an image of {example.width} x '
+                        f'{example.height}')
+    return data, prepared
+
+
+def box_arrays(annotations: Sequence[Annotation]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(n, 4) corners, nan where there is no target, and (n, 2) width and height of the images."""
+    boxes = np.array([annotation.box or NO_BOX for annotation in annotations], dtype=np.float64).reshape(-1, 4)
+    return boxes, np.array([(one.width, one.height) for one in annotations], dtype=np.int64).reshape(-1, 2)
+
+
+def _check_split_names(annotations: Iterable[Annotation], source: Path) -> None:
+    """Raise a ``DataError`` for two splits that would be one file where capitals or Unicode's form do not count."""
+    known: dict[str, str] = {}
+    for split in dict.fromkeys(annotation.split for annotation in annotations):
+        other = known.setdefault(unicodedata.normalize('NFC', split).casefold(), split)
+        if other != split:
+            raise DataError(f'{source}: the splits {other!r} and {split!r} would be one file on some systems: give them names '
+                            'that differ in more than capitals')

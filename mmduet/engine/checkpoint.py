@@ -14,6 +14,7 @@ from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.files import replacing
 from mmduet.io.text import read_json
+from mmduet.io.weight_keys import unwrap_keys
 from mmduet.io.weights import describe_misfit, read_meta, read_tensor_file, require_size, some
 
 STUDENT_PREFIX = 'student.'
@@ -173,9 +174,10 @@ def fit_to_model(state_dict: Mapping[str, Tensor], model: nn.Module) -> tuple[di
         The state dict, and a sentence saying what was done, or None where nothing was. A distilled checkpoint gives its
         student to a plain model; a plain one fills the student of a distilled model, whose head keeps its values.
     """
-    fitted = {key.removeprefix('module.'): value for key, value in state_dict.items() if not key.endswith(COMPUTED_TABLE)}
     own = model.state_dict()
-    student = {key.removeprefix(STUDENT_PREFIX): value for key, value in fitted.items() if key.startswith(STUDENT_PREFIX)}
+    fitted = unwrap_keys({key: value for key, value in state_dict.items() if not key.endswith(COMPUTED_TABLE)}, own)
+    student = unwrap_keys({key.removeprefix(STUDENT_PREFIX): value for key, value in fitted.items()
+                           if key.startswith(STUDENT_PREFIX)})
     head = {key: value for key, value in own.items() if not key.startswith(STUDENT_PREFIX)}
     if student and len(head) == len(own):
         return student, (f'a distilled checkpoint: took its student and left {len(fitted) - len(student)} tensors of the '

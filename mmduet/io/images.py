@@ -17,6 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import open_regular
+from mmduet.io.jpeg_ends import is_cut, looks_cut
+from mmduet.io.png_chunks import PNG, without_texts
 
 ImageArray = NDArray[np.uint8]
 # Of Pillow's formats those that data sets consist of; others run programs (EPS) or hardly anybody uses and checks.
@@ -24,7 +26,9 @@ FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')
 MOST_BYTES = 2**28
 MOST_PIXELS = 2**26  # 8,192 x 8,192: 192 MiB of RGB in each worker that reads one
 PIXELS_VARIABLE = 'MMDUET_MAX_IMAGE_PIXELS'
+CUT = '{} is truncated: it was cut, and its end mark put back'
 _END_OF_JPEG = b'\xff\xd9'
+_OPAQUE = 255
 
 
 def most_pixels() -> int:
@@ -45,15 +49,29 @@ def read_image(path: str | Path) -> ImageArray:
     Raises:
         ImageError: the file is missing, empty, truncated, too large or no image; names it.
     """
-    with _open(Path(path)) as file:
-        content = file.read()
-    return decode_image(content, str(path))
+    return decode_image(_read(Path(path)), str(path))
+
+
+def check_image(path: str | Path) -> tuple[int, int]:
+    """Height and width of an image that decodes; raises as ``read_image``, and for every JPEG that was cut and closed again."""
+    content = _read(Path(path))
+    height, width = decode_image(content, str(path)).shape[:2]
+    if is_cut(content):
+        raise ImageError(CUT.format(path))
+    return height, width
+
+
+def _read(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read()
 
 
 def read_image_size(path: str | Path) -> tuple[int, int]:
     """Width and height that the header of an image file says, pixels; raises as ``read_image``."""
-    with _open(Path(path)) as file, open_image(file, str(path)) as image:
-        return image.size
+    with _open(Path(path)) as file:
+        source = io.BytesIO(without_texts(file.read())) if file.read(len(PNG)) == PNG and not file.seek(0) else file
+        with open_image(source, str(path)) as image:
+            return image.size
 
 
 @contextmanager
@@ -77,9 +95,13 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     A whole JPEG is decoded by OpenCV where that is installed: the same pixels by the same library, straight to an array, in
     three quarters of the time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
     """
-    with open_image(io.BytesIO(content), name) as image:
+    with open_image(io.BytesIO(without_texts(content)), name) as image:
         pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
-        return to_rgb(image) if pixels is None else pixels
+        if pixels is None:
+            pixels = to_rgb(image)
+        if image.format == 'JPEG' and looks_cut(pixels) and is_cut(content):
+            raise ImageError(CUT.format(name))
+        return pixels
 
 
 @contextmanager
@@ -127,9 +149,18 @@ def _decode_jpeg(content: bytes, image: Image.Image) -> ImageArray | None:
 
 
 def to_rgb(image: Image.Image) -> ImageArray:
-    """RGB bytes of any Pillow image; 16-bit greys are scaled to 8 bits, where Pillow itself would clip them."""
+    """RGB bytes of any Pillow image; 16-bit greys are scaled to 8 bits, where Pillow itself would clip them.
+
+    What is transparent shows white, as a page would, and not what lies under it, which is mostly black.
+    """
     if image.mode == 'F':
         raise ValueError('it holds floating-point pixels, whose range is unknown')
+    if image.has_transparency_data:
+        image = image.convert('RGBA')
+        if image.getchannel('A').getextrema()[0] < _OPAQUE:
+            image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
+    if image.mode == 'I' and np.asarray(image).max(initial=0) <= _OPAQUE:
+        return np.repeat(np.clip(np.asarray(image), 0, _OPAQUE).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode.startswith('I'):
         # Rounded: 257 is odd, so that no value lies between two.
         grey = ((np.clip(np.asarray(image), 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmduet.io.errors import DataError
 from mmduet.io.files import open_regular
+from mmduet.io.pickled_arrays import STANDINS, ArrayType, PlainArray, to_plain_lists
 
 MOST_BYTES = 2**31
 # Containers inside containers; annotations have four.
@@ -31,9 +32,40 @@ class _PlainUnpickler(_Unpickler):
 
     dispatch: dict[int, Any] = dict(_Unpickler.dispatch)
 
+    has_arrays = False
+
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f'refuses to load the class {module}.{name}; '
-                                     'only list, dict, tuple, str, int and float are admitted')
+        if (module, name) in STANDINS:
+            self.has_arrays = True
+            return STANDINS[module, name]
+        raise pickle.UnpicklingError(
+            f'refuses to load the class {module}.{name}; only list, dict, tuple, str, int and float are admitted, and numbers and '
+            'arrays of NumPy. Where you trust the file, write it again as such values, with json.dump for one')
+
+    def _decode_string(self, value: bytes) -> str:
+        # Python 2 wrote bytes: those of UTF-8 mostly, and of Latin-1 where they are none.
+        try:
+            return value.decode('utf-8')
+        except UnicodeDecodeError:
+            return value.decode('latin1')
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], ArrayType | PlainArray):
+            raise pickle.UnpicklingError('only arrays of NumPy have a state')
+        self.stack[-1].set_state(state)
+
+    def load_reduce(self) -> None:
+        arguments, function = self.stack.pop(), self.stack[-1]
+        if function not in STANDINS.values():
+            raise pickle.UnpicklingError('calls what is no part of an array')
+        self.stack[-1] = function(*arguments)
+
+    def load_bytearray8(self) -> None:
+        length, = struct.unpack('<Q', self.read(8))
+        if length > MOST_BYTES:
+            raise pickle.UnpicklingError(f'announces {length:,} bytes')
+        self.append(bytearray(self.read(length)))  # read first: an array of the announced length may be all memory
 
     def load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -53,11 +85,14 @@ class _PlainUnpickler(_Unpickler):
             raise pickle.UnpicklingError('keys must be text or numbers')
         target.update(zip(items[::2], items[1::2], strict=True))
 
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict
-    for _operation in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BUILD, pickle.EXT1, pickle.EXT2, pickle.EXT4,
-                       pickle.PERSID, pickle.BINPERSID, pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
+    for _operation in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.EXT1, pickle.EXT2, pickle.EXT4,
+                       pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
         dispatch.pop(_operation[0], None)
 
 
@@ -84,7 +119,7 @@ def require_bounded(content: Any, most: int) -> None:
 
 
 def load_plain_pickle(path: str | Path) -> Any:
-    """Load a pickle of lists, dicts, tuples, text and numbers; nothing in it is executed, and time and memory are bounded.
+    """Load a pickle of lists, dicts, tuples, text, numbers and arrays, which become lists; nothing in it is executed, and time and memory are bounded.
 
     Raises:
         DataError: the file is missing, empty, truncated or corrupt, or asks for any class; it has more than ``MOST_BYTES``, or
@@ -93,9 +128,10 @@ def load_plain_pickle(path: str | Path) -> Any:
     path = Path(path)
     try:
         with open_regular(path, MOST_BYTES) as file:
-            content = _PlainUnpickler(file, encoding='latin1').load()
+            reader = _PlainUnpickler(file)
+            content = reader.load()
         require_bounded(content, VALUES_PER_BYTE * path.stat().st_size)
-        return content
+        return to_plain_lists(content) if reader.has_arrays else content
     except FileNotFoundError as error:
         raise DataError(f'{path} does not exist') from error
     except (pickle.UnpicklingError, DataError, OSError) as error:

@@ -1,4 +1,5 @@
 """Text and JSON from files that others wrote; whatever is wrong is named with its file and line."""
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +7,10 @@ from typing import Any
 
 from mmduet.io.errors import DataError
 from mmduet.io.files import read_regular
+
+_GUESSED = 1000
+# Stands where a letter could not be read.
+LOST = '\N{REPLACEMENT CHARACTER}'
 
 
 def read_text(path: Path) -> str:
@@ -15,14 +20,43 @@ def read_text(path: Path) -> str:
         DataError: it does not exist, or is no text.
     """
     try:
-        return read_regular(path).decode('utf-8-sig').replace('\r\n', '\n').replace('\r', '\n')
+        content = read_regular(path)
     except FileNotFoundError as error:
         raise DataError(f'{path} does not exist') from error
-    except UnicodeDecodeError as error:
-        raise DataError(f'{path} is no text in UTF-8: {error}') from error
     except (OSError, ValueError) as error:  # the latter for a name that no file can have, and where it is no regular file
         raise DataError(str(error) if isinstance(error, DataError) else f'{path} cannot be read: '
                         f'{getattr(error, "strerror", None) or error}') from error
+    try:
+        # Lines end as they do where a file is opened as text.
+        return content.decode('utf-8-sig').replace('\r\n', '\n').replace('\r', '\n')
+    except UnicodeDecodeError as error:
+        number = content.count(b'\n', 0, error.start) + 1
+        guess = _guess_encoding(content)
+        raise DataError(f'{path}:{number}: is no text in UTF-8{guess}; save it as UTF-8 ({error})') from error
+
+
+def repair_mojibake(text: str) -> str:
+    """What a text would be if its UTF-8 had been read as Windows-1252 or Latin-1; empty where it was not.
+
+    >>> repair_mojibake('caf\u00c3\u00a9 table'), repair_mojibake('caf\u00e9 table')
+    ('caf\u00e9 table', '')
+    """
+    if text.isascii():
+        return ''
+    for encoding in ('cp1252', 'latin-1'):
+        try:
+            return text.encode(encoding).decode('utf-8')
+        except UnicodeError:
+            continue
+    return ''
+
+
+def _guess_encoding(content: bytes) -> str:
+    """What bytes that are no UTF-8 may be instead, for a message."""
+    start = content[:_GUESSED]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start.count(0) > len(start) // 4:
+        return ', but looks like UTF-16'
+    return '' if 0 in start else ', but may be Latin-1 or Windows-1252'
 
 
 def parse_json(text: str, where: str) -> Any:

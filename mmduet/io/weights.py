@@ -24,6 +24,7 @@ from mmduet.io.files import require_regular
 from mmduet.io.pickle_cost import require_cheap_hashes
 from mmduet.io.pickles import VALUES_PER_BYTE, require_bounded
 from mmduet.io.safetensors_files import read_safetensors
+from mmduet.io.weight_keys import unwrap_keys
 
 _SHOWN_KEYS = 4
 _HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
@@ -129,7 +130,8 @@ def _truncated(path: Path, reason: object) -> TruncatedFileError:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by key, out of ``model`` or ``state_dict`` where they lie there, without ``module.`` in front.
+    """The tensors of a file by key, out of ``model`` or ``state_dict`` where they lie there, without the names
+    of wrappers (``unwrap_keys``).
 
     Raises:
         FileNotFoundError: no such file.
@@ -141,11 +143,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping):
         raise DataError(f'{path}: holds a {type(content).__name__}, not a state dict')
-    tensors = {key.removeprefix('module.'): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise DataError(f'{path}: holds no tensor')
     require_size(tensors, path)
-    return tensors
+    try:
+        return unwrap_keys(tensors)
+    except DataError as error:
+        raise DataError(f'{path}: {error}') from error
 
 
 def describe_misfit(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

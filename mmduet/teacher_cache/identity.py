@@ -9,6 +9,7 @@ import open_clip
 
 from mmduet.io.files import find_file, sha256_of
 from mmduet.io.text import read_json
+from mmduet.models.teachers.file_facts import CONFIG
 from mmduet.registry import MODELS, TASK_UTILS
 
 Identity = dict[str, Any]
@@ -36,6 +37,8 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
     bound.apply_defaults()
     identity: Identity = {'type': kind.__name__}
     for name, value in bound.arguments.items():
+        if name == 'quick_gelu' and value is None:
+            continue  # what decides it then are the weights
         if name == 'pretrained':
             identity['weights'] = _identify_weights(value)
         elif name == 'model_config':
@@ -79,7 +82,9 @@ def _identify_weights(pretrained: str | None) -> str:
     if pretrained is None:
         return RANDOM
     try:
-        return f'SHA-256 {sha256_of(find_file(pretrained))}'
+        path = find_file(pretrained)
+        beside = path.with_name(CONFIG)
+        return f'SHA-256 {sha256_of(path)}' + (f' with {CONFIG} {_hash_json(beside)}' if beside.is_file() else '')
     except FileNotFoundError:
         is_tag = not Path(pretrained).suffix and '/' not in pretrained
         return f'tag {pretrained}' if is_tag else f'{ABSENT} ({Path(pretrained).name})'

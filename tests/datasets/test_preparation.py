@@ -8,7 +8,6 @@ from mmduet.datasets import GroundingDataset, LoadImage, PackGroundingInputs, Pl
 from mmduet.datasets.preparation import (
     count_by_split,
     find_odd_boxes,
-    index_images,
     match_images,
     open_images,
     prepare,
@@ -84,17 +83,6 @@ def test_the_size_of_an_image_is_read_or_what_is_wrong_with_it(tmp_path, images,
     first, second, third = open_images([(path, (0, 0)) for path in (good, empty, gone)], decode, workers=1)
     assert (first, second) == ((40, 30), f'{empty} is empty (zero bytes)')
     assert str(gone) in third
-
-
-def test_a_file_in_the_folder_itself_wins_over_one_in_a_sub_folder(tmp_path):
-    for place in ('b', 'a', '.'):
-        write_photo(tmp_path / place / 'x.png')
-    assert index_images(tmp_path) == {'x.png': 'x.png'}
-
-
-def test_a_missing_image_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match=r'image folder .*nowhere does not exist'):
-        index_images(tmp_path / 'nowhere')
 
 
 def test_odd_boxes_are_named_once_per_box(tmp_path):

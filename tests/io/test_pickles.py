@@ -83,7 +83,7 @@ def nested_lists(levels):
     (b'\x80\x04\x8f(' + nested_tuples(60)[2:] + b'\x90.', 'corrupt or no pickle'),
     (b'\x80\x04(' + nested_tuples(60)[2:] + b'\x91.', 'corrupt or no pickle'),
     (b'\x80\x02\x8b\x00\x10\x00\x00' + b'\x7f' * 4096 + b'.', 'a number of 32767 bits'),
-    (b'\x80\x02}}b.', 'corrupt or no pickle'), (b'\x80\x02\x82\x01.', 'corrupt or no pickle'),
+    (b'\x80\x02}}b.', 'only arrays of NumPy have a state'), (b'\x80\x02\x82\x01.', 'corrupt or no pickle'),
     (b'Px\n.', 'corrupt or no pickle'),
     (b'(S"id"\nios\nsystem\n.', r'os\.system'), (b'\x80\x02]K\x01K\x02s.', 'keys must be text or numbers')])
 def test_few_bytes_never_cost_much_time_or_memory(tmp_path, content, message):

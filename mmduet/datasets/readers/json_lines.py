@@ -11,9 +11,12 @@ without an ``expression_id`` goes by file and line, an image without ``image_id`
 images.
 """
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mmduet.datasets.ids import plain_id
+from mmduet.datasets.image_names import image_id_of_coco
 from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.masks import corners_of_mask
 from mmduet.datasets.readers.source_data import (
@@ -21,7 +24,6 @@ from mmduet.datasets.readers.source_data import (
     SourceData,
     corners_of_xyxy,
     get_field,
-    image_id_of_coco,
     split_of_name,
     split_of_word,
 )
@@ -29,23 +31,36 @@ from mmduet.datasets.readers.source_files import SourceFiles
 from mmduet.io.errors import DataError
 from mmduet.io.text import read_json_lines
 
+# Lines in which an object is looked for, to tell what a file is.
+LOOKED_AT = 50
+_SHIKRA = {'img_path', 'expression', 'bbox'}
 _OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')
 
 
-def _first_record(path: Path) -> dict[str, Any]:
-    """The first line of a file, where it is a JSON object; otherwise an empty one."""
+def _first_record(path: Path) -> dict[str, Any] | None:
+    """The first JSON object among the first lines of a file, so that one broken line does not hide a file; None for none."""
     try:
         with path.open(encoding='utf-8-sig') as file:
-            record = json.loads(next((line for line in file if line.strip()), '{}'))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
+            for line in islice(file, LOOKED_AT):
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(record, dict):
+                    return record
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def _has(path: Path, fields: set[str]) -> set[str]:
+    return fields & set(_first_record(path) or ())
 
 
 def find_shikra(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
     """Files of the data set whose lines have the fields; those named after a split, where there are any."""
-    found = [path for path in files.named('.jsonl')
-             if spec.accepts(path, files.root) and {'img_path', 'expression', 'bbox'} <= set(_first_record(path))]
+    found = [path for path in files.named('.jsonl') if spec.accepts(path, files.root) and (
+        _has(path, _SHIKRA) == _SHIKRA or (path.name.startswith('REC_') and _first_record(path) is None))]
     return [path for path in found if split_of_name(path.stem)] or found
 
 
@@ -60,29 +75,34 @@ def read_shikra(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None
                 raise DataError(f'{where}: the line is of {said}, not of {spec.name}')
             split = split_of_name(path.stem) or split_of_word(get_field(record, 'split', where), where)
             size = (get_field(record, 'width', where), get_field(record, 'height', where))
-            image_id = data.add_image(Path(str(get_field(record, 'img_path', where))).name, size)
+            image_id = data.add_image(str(get_field(record, 'img_path', where)), size)
             data.add(where, image_id, get_field(record, 'expression', where), split=split,
-                     expression_id=str(record.get('sent_id', f'{split}_{where.rpartition(":")[2]}')),
+                     expression_id=str(plain_id(record.get('sent_id', f'{split}_{where.rpartition(":")[2]}'))),
                      box=corners_of_xyxy(get_field(record, 'bbox', where), where))
 
 
 def find_own(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
-    """Files whose lines have one of the fields."""
-    return [path for path in files.named('.jsonl')
-            if path.name != 'objects.jsonl' and {'image', 'expression', 'box'} & set(_first_record(path))]
+    """Files whose lines have one of the fields, or that cannot be read, and the file that the user named."""
+    return [path for path in files.named('.jsonl') if path == files.root or (path.name != 'objects.jsonl' and (
+        _has(path, {'image', 'expression', 'box'}) or _first_record(path) is None))]
 
 
 def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
     """Read all files."""
     for path in data.files:
         for where, record in read_json_lines(path):
+            if not isinstance(record, dict):
+                raise DataError(f'{where}: must be a JSON object, got {type(record).__name__}')
             image, text = (get_field(record, name, where, str) for name in ('image', 'expression'))
             split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
-            image_id = data.add_image(image, size, record.get('image_id', image_id_of_coco(image)))
+            try:
+                image_id = data.add_image(image, size, record.get('image_id'), image_id_of_coco)
+            except DataError as error:
+                raise DataError(f'{where}: {error}') from error
             if 'segmentation' in record and 'box' not in record:
                 box = corners_of_mask(record['segmentation'], where, data.images[image_id].size)
             else:
                 box = corners_of_xyxy(get_field(record, 'box', where), where)
             data.add(where, image_id, text, split=split, box=box, **{name: record.get(name) for name in _OPTIONAL},
-                     expression_id=str(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}')))
+                     expression_id=str(plain_id(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}'))))

@@ -5,6 +5,7 @@ The expression is the ``caption`` of the image, its box the annotation of that i
 from pathlib import Path
 from typing import Any
 
+from mmduet.datasets.ids import get_id, plain_id
 from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.masks import corners_of_coco
 from mmduet.datasets.readers.source_data import SourceData, get_field, split_of_name
@@ -30,9 +31,9 @@ def read_mdetr(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
         content, split = files.json(path), split_of_name(path.stem) or ''
         boxes: dict[int | str, list[dict[str, Any]]] = {}
         for record in get_field(content, 'annotations', str(path), list):
-            boxes.setdefault(get_field(record, 'image_id', f'{path}: annotations', int, str), []).append(record)
+            boxes.setdefault(get_id(record, 'image_id', f'{path}: annotations'), []).append(record)
         for number, record in enumerate(content['images']):
-            own_id = get_field(record, 'id', f'{path}: images, entry {number}', int, str)
+            own_id = get_id(record, 'id', f'{path}: images, entry {number}')
             where = f'{path}: image {own_id}'
             targets = boxes.get(own_id, [])
             if len(targets) != 1:
@@ -40,4 +41,4 @@ def read_mdetr(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
             size = (get_field(record, 'width', where), get_field(record, 'height', where))
             image_id = data.add_image(get_field(record, 'file_name', where), size)
             data.add(where, image_id, get_field(record, 'caption', where), expression_id=f'{split}_{own_id}', split=split,
-                     ann_id=targets[0].get('original_id'), box=corners_of_coco(targets[0], where, data.images[image_id].size))
+                     ann_id=plain_id(targets[0].get('original_id')), box=corners_of_coco(targets[0], where, data.images[image_id].size))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import Box
+from mmduet.datasets.ids import get_id, plain_id
 from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.masks import corners_of_coco
 from mmduet.datasets.readers.source_data import NO_SIZE, SourceData, get_field
@@ -36,32 +37,32 @@ def read_official(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> No
                         f'{len(refs) if isinstance(refs, (list, dict)) else 0}')
     for number, ref in enumerate(refs):
         where = f'{refs_file}: reference {number}'
-        ann_id, image_id = get_field(ref, 'ann_id', where, int, str), get_field(ref, 'image_id', where, int, str)
+        ann_id, image_id = (get_id(ref, name, where) for name in ('ann_id', 'image_id'))
         if ann_id not in boxes or image_id not in data.images:
             raise DataError(f'{where}: {instances_file.name} has no annotation {ann_id} or no image {image_id}')
         for sentence in get_field(ref, 'sentences', where, list, tuple):
-            own_id = get_field(sentence, 'sent_id', where, int, str)
+            own_id = get_id(sentence, 'sent_id', where)
             data.add(where, image_id, get_field(sentence, 'sent', where), object_known=True, expression_id=str(own_id),
-                     box=boxes[ann_id], split=get_field(ref, 'split', where), ref_id=get_field(ref, 'ref_id', where),
+                     box=boxes[ann_id], split=get_field(ref, 'split', where), ref_id=plain_id(get_field(ref, 'ref_id', where)),
                      ann_id=ann_id, category=categories[ann_id], kind=sentence.get('kind'))
 
 
 def _read_instances(data: SourceData, path: Path, content: Any) -> tuple[dict[int | str, Box], dict[int | str, str | None]]:
     """Add images with all their objects; box and class name by annotation id."""
-    names = {get_field(record, 'id', f'{path}: categories', int, str): get_field(record, 'name', f'{path}: categories')
+    names = {get_id(record, 'id', f'{path}: categories'): get_field(record, 'name', f'{path}: categories')
              for record in get_field(content, 'categories', str(path), list)}
     for record in get_field(content, 'images', str(path), list):
         where = f'{path}: images'
         size = (get_field(record, 'width', where), get_field(record, 'height', where))
-        data.add_image(get_field(record, 'file_name', where), size, get_field(record, 'id', where, int, str))
+        data.add_image(get_field(record, 'file_name', where), size, get_id(record, 'id', where))
     boxes: dict[int | str, Box] = {}
     categories: dict[int | str, str | None] = {}
     for record in get_field(content, 'annotations', str(path), list):
-        ann_id = get_field(record, 'id', f'{path}: annotations', int, str)
+        ann_id = get_id(record, 'id', f'{path}: annotations')
         where = f'{path}: annotation {ann_id}'
-        image = data.images.get(get_field(record, 'image_id', where, int, str))
+        image = data.images.get(get_id(record, 'image_id', where))
         boxes[ann_id] = corners_of_coco(record, where, image.size if image else NO_SIZE)
-        categories[ann_id] = names.get(get_field(record, 'category_id', where, int, str))
+        categories[ann_id] = names.get(get_id(record, 'category_id', where))
         if image is not None and not record.get('iscrowd'):
             image.boxes.append(boxes[ann_id])
             image.categories.append(categories[ann_id])

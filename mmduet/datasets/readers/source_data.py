@@ -1,10 +1,13 @@
 """What every reader returns, and what readers share: boxes, names of images and of splits, errors that say where."""
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from mmduet.datasets.annotation_file import Annotation, Box, check_annotation, clean_expression
+from mmduet.datasets.ids import plain_id
+from mmduet.datasets.image_names import image_file_names, image_id_of, is_absolute, plain_name, same_image
 from mmduet.io.errors import DataError
 
 # Of an image whose size a source does not say; read from the file when images are matched.
@@ -12,8 +15,6 @@ UNKNOWN_SIZE = 0
 NO_SIZE = (UNKNOWN_SIZE, UNKNOWN_SIZE)
 # Makes corners of the same box equal whatever layout they come from: x + width carries the noise of one addition.
 BOX_DECIMALS = 6
-_IMAGE_NUMBER = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?(\d+)\.(?:jpe?g|png)', re.IGNORECASE)
-_COCO_NAME = re.compile(r'(?:COCO_(?:train|val|test)\d{4}_)?\d{12}\.jpg')
 _KINDS = {int: 'a whole number', str: 'text', list: 'a list', tuple: 'a tuple'}
 _SPLITS = {name.lower(): name for name in ('train', 'val', 'trainval', 'test', 'testA', 'testB')} | {'validation': 'val'}
 
@@ -41,23 +42,34 @@ class SourceData:
     layout: str = ''  # its name
     protocol: str = ''  # how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box
 
-    def add_image(self, file_name: str, size: tuple[int, int] = NO_SIZE,
-                  image_id: int | str | None = None) -> int | str:
-        """Note an image of (width, height) pixels, once, and return its id: the number in its file name unless it is given.
+    def add_image(self, file_name: str, size: tuple[int, int] = NO_SIZE, image_id: int | str | None = None,
+                  by_number: Callable[[str], int | str] = image_id_of) -> int | str:
+        """Note an image of (width, height) pixels, once, and return its id.
+
+        Args:
+            image_id: as the source has it; None where it has none.
+            by_number: from the file name to the id of an image that has none. Where another image has that id, as the same
+                number in another folder, the path is the id.
 
         Raises:
-            DataError: the name is no text, the sizes are no whole numbers, or the id is neither.
+            DataError: the name is no text, the sizes are no whole numbers, or the id is neither or that of another image.
         """
         if not isinstance(file_name, str) or not file_name.strip():
             raise DataError(f'an image must have a file name, got {file_name!r}')
-        image_id = image_id_of(file_name) if image_id is None else image_id
+        derived = image_id is None
+        image_id = plain_id(by_number(file_name) if image_id is None else image_id)
         if any(type(side) is not int or side < 0 for side in size):
             raise DataError(f'image {file_name}: width and height must be whole numbers, got {size}')
         if type(image_id) not in (int, str):
             raise DataError(f'image {file_name}: its id must be a whole number or text, got {image_id!r}')
+        known = self.images.get(image_id)
+        if known is not None and not same_image(known.file_names[0], file_name):
+            if not derived:
+                raise DataError(f'two images have the id {image_id!r}: {known.file_names[0]} and {file_name}')
+            image_id = plain_name(file_name)
         if image_id not in self.images:
             self.images[image_id] = SourceImage(size=NO_SIZE if UNKNOWN_SIZE in size else size,
-                                                file_names=image_file_names(image_id, file_name))
+                                                file_names=image_file_names(file_name))
         return image_id
 
     def add(self, where: str, image_id: int | str, text: str, *, object_known: bool = False, **annotation: Any) -> None:
@@ -78,7 +90,11 @@ class SourceData:
             self.blank.append(f'{where}: expression {annotation["expression_id"]} is blank')
             return
         image, box = self.images[image_id], annotation['box']
-        annotation.update(image=image.file_names[0], image_id=image_id, expression=text)
+        # The name in the folder is found when images are matched; one of another machine may begin at the root of its disk.
+        name = image.file_names[0]
+        if is_absolute(name):
+            name = PureWindowsPath(name).name or name
+        annotation.update(image=name, image_id=image_id, expression=text)
         width, height = image.size
         # Sizes may be read from the images later.
         check_annotation({**annotation, 'width': width or 1, 'height': height or 1}, where)
@@ -126,27 +142,6 @@ def corners_of_xyxy(box: Any, where: str) -> Box:
     return round(x1, BOX_DECIMALS), round(y1, BOX_DECIMALS), round(x2, BOX_DECIMALS), round(y2, BOX_DECIMALS)
 
 
-def image_id_of(file_name: str) -> int | str:
-    """The number in the name of an image of COCO, IAPR TC-12 or Flickr30k; any other name is its own id."""
-    match = _IMAGE_NUMBER.fullmatch(PurePosixPath(file_name).name)
-    return int(match[1]) if match else file_name
-
-
-def image_id_of_coco(file_name: str) -> int | str:
-    """The number in the name of an image of COCO; any other name is its own id."""
-    name = PurePosixPath(file_name).name
-    return image_id_of(name) if _COCO_NAME.fullmatch(name) else file_name
-
-
-def image_file_names(image_id: int | str, file_name: str) -> tuple[str, ...]:
-    """Names an image goes by: the source's own and, for COCO, those of the 2014 and of the 2017 release."""
-    name = PurePosixPath(file_name).name
-    names = [name] if isinstance(image_id, int) else [file_name]
-    if isinstance(image_id, int) and _COCO_NAME.fullmatch(name):
-        names += [f'COCO_train2014_{image_id:012d}.jpg', f'{image_id:012d}.jpg']
-    return tuple(dict.fromkeys(names))
-
-
 def split_of_name(stem: str) -> str | None:
     """The split that a file's name ends in, as ``REC_refcoco_unc_testA``; None where it ends in none."""
     return _SPLITS.get(re.split(r'[_\-.]', stem)[-1].lower())
@@ -156,4 +151,5 @@ def split_of_word(word: Any, where: str) -> str:
     """A split as sources call it (``validation``, ``testa``) by our name; a ``DataError`` says where it is blank or no text."""
     if not isinstance(word, str) or not word.strip():
         raise DataError(f'{where}: the split must be a word such as train or val, got {word!r}')
+    word = word.strip()
     return _SPLITS.get(word.lower(), word)

@@ -6,9 +6,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mmduet.datasets.image_names import is_hidden
 from mmduet.io.errors import DataError
 from mmduet.io.files import require_regular, stays_inside
 from mmduet.io.text import read_json
@@ -47,8 +48,10 @@ class SourceFiles:
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
     for entry in os.scandir(folder):
+        if is_hidden(entry.name):
+            continue
         if entry.is_dir():
-            if depth > 1 and not entry.name.startswith('.'):
+            if depth > 1:
                 yield from _walk(Path(entry.path), depth - 1)
         elif entry.name.endswith(SUFFIXES) and entry.is_file():  # no pipe, which would be waited for
             yield Path(entry.path)
@@ -87,7 +90,8 @@ def unpack(archive: Path, folder: Path) -> None:
                     raise DataError(f'{archive}: refuses {member.filename!r}, which would be written outside its folder')
                 if stat.S_ISLNK(member.external_attr >> 16):
                     raise DataError(f'{archive}: refuses {member.filename!r}, which is a link')
-            wanted = [m for m in members if m.filename.endswith(SUFFIXES) and not m.filename.startswith('__MACOSX')]
+            wanted = [m for m in members if m.filename.endswith(SUFFIXES)
+                      and not any(map(is_hidden, PurePosixPath(m.filename).parts))]
             size = sum(member.file_size for member in wanted)
             if size > min(MOST_BYTES, shutil.disk_usage(folder).free):
                 raise DataError(f'{archive}: refuses to unpack {size:,} bytes, more than any of these data sets or the disk '

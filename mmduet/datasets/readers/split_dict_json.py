@@ -5,6 +5,7 @@ An object has ``image_id``, ``bbox`` (x, y, width, height), ``expressions``, and
 from pathlib import Path
 from typing import Any
 
+from mmduet.datasets.ids import plain_id
 from mmduet.datasets.readers.dataset_spec import DatasetSpec
 from mmduet.datasets.readers.source_data import UNKNOWN_SIZE, SourceData, corners_of_xywh, get_field, split_of_word
 from mmduet.datasets.readers.source_files import SourceFiles
@@ -44,4 +45,4 @@ def read_split_dict(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> 
             box = corners_of_xywh(get_field(record, 'bbox', where), where)
             for position, text in enumerate(get_field(record, 'expressions', where, list)):
                 data.add(where, image_id, text, expression_id=f'{split}_{number}_{position}', split=split, box=box,
-                         ref_id=f'{split}_{number}', ann_id=record.get('ann_id'))
+                         ref_id=f'{split}_{number}', ann_id=plain_id(record.get('ann_id')))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from mmduet.datasets.annotation_file import is_number
+from mmduet.datasets.box_units import mostly_fractions
+from mmduet.datasets.ids import plain_id
 from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.overlaps import Floats
 from mmduet.evaluation.report.words import split_words
@@ -79,9 +81,8 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
     if missing:
         raise DataError(f'{path}: {len(missing)} of {len(cases)} expressions have no prediction, such as '
                         f'{", ".join(missing[:NAMED])}; the annotations are {_sources(cases)}')
-    known = values[~np.isnan(values[:, 0]), :4]
-    if len(known) and known.max() <= 1:
-        raise DataError(f'{path}: all boxes lie between 0 and 1: pixels of the image are needed, not fractions')
+    if mostly_fractions(values[:, :4], cases.sizes):
+        raise DataError(f'{path}: boxes lie between 0 and 1, or hardly beyond: pixels of the image are needed, not fractions')
     return Predictions(name=name, path=path, sha256=sha256_of(path), boxes=values[:, :4], scores=values[:, 4],
                        recorded=values[:, 5], excluded=_read_excluded(entries, excluded))
 
@@ -141,8 +142,8 @@ def _match(path: Path, entries: Sequence[Entry], cases: Cases) -> list[int]:
 
 def _find(where: str, record: Record, cases: Cases) -> int:
     """The position of an expression, checked to have the same words where the entry states them."""
-    expression_id, split, stated = str(record['expression_id']), record.get('split'), record.get('expression')
-    splits = cases.positions.get(expression_id, {})
+    expression_id, split, stated = str(plain_id(record['expression_id'])), record.get('split'), record.get('expression')
+    splits = cases.positions.get(str(record['expression_id'])) or cases.positions.get(expression_id, {})
     if not splits or (split and split not in splits):
         of_split = f' of split {split}' if split else ''
         raise DataError(f'{where}: expression_id {expression_id!r:.100}{of_split} is not in the annotations {_sources(cases)}')

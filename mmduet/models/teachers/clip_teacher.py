@@ -40,6 +40,8 @@ class CLIPTeacher(BaseTeacher):
         image_size: side of the square that the tower takes, pixels, where not that of training (see ``set_image_size``).
         precision: 'float32', 'bfloat16' or 'float16', of weights and activations.
         mean, std: RGB statistics; None takes those the weights were trained with.
+        quick_gelu: the activation of the weights; None for what the tag says, or what is known of the file (see
+            ``build_open_clip``).
 
     Raises:
         ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip`` and ``Centre``; an unknown precision; a
@@ -63,7 +65,8 @@ class CLIPTeacher(BaseTeacher):
     def __init__(self, model: str = 'ViT-B-16', pretrained: str | None = None, model_config: str | None = None,
                  views: Sequence[Mapping[str, Any] | RegionView] = CROP, prompts: Sequence[str] = ('{}', ),
                  centre: str | Path | None = None, image_size: int | None = None, precision: str = 'float32',
-                 mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
+                 mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
+                 quick_gelu: bool | None = None) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
@@ -73,7 +76,7 @@ class CLIPTeacher(BaseTeacher):
             raise ValueError('views must name one RegionView at least')
         # A head that is built after it must start as it does beside a teacher that draws nothing.
         with torch.random.fork_rng(devices=[]):
-            built = build_open_clip(model, pretrained, model_config, image_size=image_size)
+            built = build_open_clip(model, pretrained, model_config, image_size=image_size, quick_gelu=quick_gelu)
         # Taken in float32: in bfloat16 a scale of 100 would be off by up to half a unit.
         self.register_buffer('logit_scale', built.clip.logit_scale.detach().exp().reshape(()), persistent=False)
         bias = getattr(built.clip, 'logit_bias', None)  # not every model of open_clip has the attribute

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from mmengine.logging import print_log
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
@@ -20,10 +19,10 @@ from torch import nn
 from mmduet.io.files import find_file
 from mmduet.io.text import read_json
 from mmduet.io.weights import describe_misfit, read_weights
+from mmduet.models.teachers.file_facts import file_facts, warn
 from mmduet.models.teachers.image_size import set_image_size
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 
-STATISTICS = ('mean', 'std', 'interpolation')
 TOKENIZER_OPTIONS = ('clean', 'strip_sep_token', 'language')
 # What OpenAI's archives hold beside weights, and what transformers no longer keeps.
 # Sizes of a config from elsewhere: the largest that were published have a tenth or a half of them.
@@ -46,17 +45,20 @@ class OpenCLIPModel:
 
 
 def build_open_clip(name: str, pretrained: str | None = None, model_config: str | None = None,
-                    hash_words: bool = True, image_size: int | None = None) -> OpenCLIPModel:
+                    hash_words: bool = True, image_size: int | None = None,
+                    quick_gelu: bool | None = None) -> OpenCLIPModel:
     """Build an open_clip model.
 
     Args:
         name: of an architecture that open_clip or ``model_config`` defines.
         pretrained: a tag of open_clip, which fetches the weights; or a ``.safetensors`` or ``.pt`` file; None for random
-            weights. A tag also decides the activation and the statistics of the pixels; without one the statistics are those
-            that the tags of the model share. OpenAI's own ``.pt`` files are programs, which we do not run: take their tag.
+            weights. A tag also decides the activation and the statistics of the pixels; for a file see ``file_facts``.
+            OpenAI's own ``.pt`` files are programs, which we do not run: take their tag.
         model_config: a JSON file in open_clip's format, named like the model.
         hash_words: see ``build_tokenizer``.
         image_size: pixels, where not those of training; see ``set_image_size``.
+        quick_gelu: whether the weights were trained with x * sigmoid(1.702 x), as OpenAI's, and not with the exact GELU; None
+            for what the tag says, or what is known of the file.
 
     Raises:
         ValueError: unknown name or tag (says the nearest), a file that is truncated or of another model, or a size that does
@@ -72,16 +74,20 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
         raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
     path = None if not pretrained else _fetch(name, pretrained, tag) if tag else _find(name, pretrained)
+    facts = tag or ({} if path is None else file_facts(name, path, quick_gelu))
+    if quick_gelu is None:
+        quick_gelu = bool(facts.get('quick_gelu', False))
+    elif config.get('quick_gelu', False) and not quick_gelu:
+        raise ValueError(f'the model {name} is defined with QuickGELU: take the one without -quickgelu, or quick_gelu=None')
     with _without_root_warnings():
-        clip = open_clip.create_model(name, pretrained=None, pretrained_text=False,
-                                      force_quick_gelu=tag.get('quick_gelu', False))
+        clip = open_clip.create_model(name, pretrained=None, pretrained_text=False, force_quick_gelu=quick_gelu)
     if path is not None:
         load_weights(clip, path, name)
     if image_size is not None:
         set_image_size(clip.visual, image_size)
     size = clip.visual.image_size
     preprocessing = {'mean': OPENAI_DATASET_MEAN, 'std': OPENAI_DATASET_STD, 'interpolation': 'bicubic',
-                     **clip.visual.preprocess_cfg, **_read_statistics(name, tag, pretrained)}
+                     **clip.visual.preprocess_cfg, **facts}
     interpolation = preprocessing['interpolation']
     return OpenCLIPModel(
         clip=clip, tokenize=build_tokenizer(name, path, hash_words), embed_dims=config['embed_dim'],
@@ -156,6 +162,8 @@ def load_weights(clip: nn.Module, path: str | Path, name: str) -> None:
     wanted = {key: value for key, value in own.items() if key in weights or key != 'logit_bias'}
     if misfit := describe_misfit(weights, wanted):
         raise ValueError(f'{path} does not hold {name}: {misfit}')
+    if 'logit_bias' in own and 'logit_bias' not in weights:
+        warn(f'{path} has no logit_bias: that of an untrained {name} is kept, {float(own["logit_bias"]):g}')
     clip.load_state_dict({'logit_bias': own['logit_bias'], **weights} if 'logit_bias' in own else weights)
 
 
@@ -183,18 +191,6 @@ def _fetch(name: str, pretrained: str, tag: dict[str, Any]) -> Path:
             f'the weights {pretrained!r} of the teacher {name} cannot be fetched ({str(error).splitlines()[0]}). Get {sources} '
             f'elsewhere, put it anywhere{tokenizer}, and set `teacher.pretrained` to its path (--cfg-options '
             'model.teacher.pretrained=FILE); or run with --no-pretrained for random weights.') from error
-
-
-def _read_statistics(name: str, tag: dict[str, Any], pretrained: str | None) -> dict[str, Any]:
-    """Mean, std and interpolation of a tag, or without one those that all tags of the model share: a file does not say."""
-    if tag:
-        return tag
-    known = [open_clip.get_pretrained_cfg(name, other) for other in open_clip.list_pretrained_tags_by_model(name)]
-    shared = {key: known[0][key] for key in STATISTICS if known and all(other[key] == known[0][key] for other in known)}
-    if known and pretrained and len(shared) < len(STATISTICS):
-        print_log(f'{name} has weights of different pixel statistics, and {pretrained} does not say which are its own: those '
-                  'of OpenAI are taken. Set teacher.mean and teacher.std for others.', logger='current', level=logging.WARNING)
-    return shared
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -75,7 +75,8 @@ GOOD = answers(*SOME)
     (without(GOOD, score='high'), r"p\.jsonl:2: field 'score' must be a number, got 'high'"),
     (without(GOOD, expression_id=...), r'p\.jsonl:2: some entries have an expression_id and some have none'),
     (['{', *GOOD], r'p\.jsonl:1: not valid JSON'),
-    (answers(*[[0.1, 0.1, 0.9, 1.0]] * 4), r'p\.jsonl: all boxes lie between 0 and 1: pixels'),
+    (answers(*[[0.1, 0.1, 0.9, 1.0]] * 4), r'p\.jsonl: boxes lie between 0 and 1, or hardly beyond: pixels'),
+    (answers(*[[0.1, 0.1, 0.9, 1.002]] * 3, [1, 2, 30, 20]), r'p\.jsonl: boxes lie between 0 and 1'),
     (SOME, r'p\.jsonl: plain boxes need --boxes xyxy \(corners\) or --boxes xywh'),
     (SOME[:3], r'p\.jsonl holds 3 boxes without expression_id, the annotations .*val\.jsonl hold 4 expressions'),
     ([], r'p\.jsonl is empty')])
@@ -114,7 +115,7 @@ def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path, cases):
     with pytest.raises(DataError, match=r'none\.jsonl does not exist'):
         read_predictions(tmp_path / 'none.jsonl', cases, 'a')
     (tmp_path / 'p.jsonl').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(DataError, match=r'p\.jsonl is no text in UTF-8'):
+    with pytest.raises(DataError, match=r'p\.jsonl:1: is no text in UTF-8'):
         read_predictions(tmp_path / 'p.jsonl', cases, 'a')
 
 

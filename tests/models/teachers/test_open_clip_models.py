@@ -147,23 +147,6 @@ def test_a_broken_model_config_is_refused_with_its_place(tmp_path):
         register_model_config(tmp_path / 'absent.json')
 
 
-@pytest.mark.parametrize(('name', 'mean', 'std', 'interpolation'), [
-    ('ViT-B-16-SigLIP2', 0.5, 0.5, 'bicubic'),
-    ('MobileCLIP2-S0', 0.0, 1.0, 'bilinear'),
-    ('EVA02-B-16', 0.48145466, 0.26862954, 'bicubic'),
-])
-def test_a_file_is_read_with_the_statistics_of_the_models_tags(name, mean, std, interpolation):
-    read = open_clip_models._read_statistics(name, {}, 'weights.safetensors')
-    assert (read['mean'][0], read['std'][0], read['interpolation']) == (mean, std, interpolation)
-
-
-def test_where_tags_disagree_about_statistics_it_is_said_and_those_of_openai_are_left(monkeypatch):
-    said = []
-    monkeypatch.setattr(open_clip_models, 'print_log', lambda message, **settings: said.append(message))
-    assert open_clip_models._read_statistics('ViT-L-14', {}, 'mine.pt') == {'interpolation': 'bicubic'}
-    assert 'mine.pt does not say which' in said[0] and 'teacher.mean' in said[0]
-
-
 @pytest.mark.parametrize(('wrong', 'right'), [('ViT-B-16-SigLIP-2', 'ViT-B-16-SigLIP2'), ('EVA-02-B-16', 'EVA02-B-16'),
                                               ('MobileCLIP2S0', 'MobileCLIP2-S0')])
 def test_an_unknown_member_of_a_family_gets_the_nearest_names(wrong, right):
