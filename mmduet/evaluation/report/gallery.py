@@ -66,19 +66,26 @@ class Album:
 
     def find(self, name: str) -> str | None:
         """The image of this name; None, and a sentence in ``problems``, where it cannot be read."""
-        if self.folder is not None and name not in self._made and name not in self.problems:
-            try:
-                self._made[name] = encode_image(read_image(self.folder / name))
-            except ImageError as error:
-                self.problems[name] = str(error)
+        if name not in self._made and (pixels := self.read(name)) is not None:
+            self._made[name] = encode_image(pixels)
         return self._made.get(name)
 
+    def read(self, name: str) -> ImageArray | None:
+        """(h, w, 3) RGB of the image of this name; None, and a sentence in ``problems``, where it cannot be read."""
+        if self.folder is None or name in self.problems:
+            return None
+        try:
+            return read_image(self.folder / name)
+        except ImageError as error:
+            self.problems[name] = str(error)
+            return None
 
-def encode_image(pixels: ImageArray) -> str:
-    """(h, w, 3) RGB as a JPEG of at most 360 pixels on its longer side, in a data URI."""
+
+def encode_image(pixels: ImageArray, side: int = SIDE, large_quality: int = QUALITY) -> str:
+    """(h, w, 3) RGB as a JPEG of at most ``side`` pixels on its longer side, in a data URI; a small one keeps its pixels."""
     image, buffer = Image.fromarray(pixels), io.BytesIO()
-    quality, subsampling = (SMALL_QUALITY, 0) if max(image.size) <= SMALL else (QUALITY, 2)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    quality, subsampling = (SMALL_QUALITY, 0) if max(image.size) <= SMALL else (large_quality, 2)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     image.save(buffer, 'JPEG', optimize=True, quality=quality, subsampling=subsampling)
     return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode('ascii')
 

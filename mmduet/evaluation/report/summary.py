@@ -10,7 +10,7 @@ from mmduet.evaluation.report.cases import Cases
 from mmduet.evaluation.report.outcomes import HIT, OUTCOMES, Outcomes, find_outcomes
 from mmduet.evaluation.report.overlaps import Floats, clip_boxes, overlap_pairs
 from mmduet.evaluation.report.predictions import Predictions
-from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, permutation_p
+from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, make_interval, permutation_p
 from mmduet.evaluation.report.slices import make_slices
 from mmduet.evaluation.scores import rate_scores
 
@@ -110,12 +110,19 @@ def _rate(system: System) -> dict[str, float]:
 def _describe_slices(systems: Sequence[System], cases: Cases, bootstrap: ImageBootstrap) -> list[Figures]:
     scores = [_columns(system.overlaps, (HIT,)) for system in systems]
     columns = np.column_stack([*scores, *(score[:, 0] - scores[0][:, 0] for score in scores[1:])])
+    overall, drawn = bootstrap.means(columns)
     described = []
     for part in make_slices(cases):
         intervals = [_plain(interval) for interval in bootstrap.intervals(columns, part.mask)]
+        # Paired: slice and whole come from the same draws, so that what moves both does not blur their difference.
+        means, own = bootstrap.means(columns, part.mask)
+        several = np.ptp(cases.images[part.mask]) > 0 and not part.mask.all()
+        against = [_plain(make_interval(float(means[k] - overall[k]), (own - drawn)[:, k] if several else own[:0, k]))
+                   for k in range(0, 2 * len(systems), 2)]
         described.append({'group': part.group, 'name': part.name, 'phrase': part.phrase, 'expressions': int(part.mask.sum()),
                           'images': len(np.unique(cases.images[part.mask])),
                           'systems': [{MAIN: intervals[2 * k], MIOU: intervals[2 * k + 1]} for k in range(len(systems))],
+                          'against_all': against,
                           'differences': intervals[2 * len(systems):]})
     return described
 
