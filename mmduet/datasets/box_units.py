@@ -28,7 +28,7 @@ def are_fractions(boxes: Boxes, sizes: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def mostly_fractions(boxes: Boxes, sizes: NDArray[Any]) -> bool:
-    """Whether that is so of half of the boxes at least, so that it is no slip in a few lines; boxes that are nan do not count."""
+    """Whether that is so of half of the boxes at least, no slip in a few lines; boxes that are nan do not count."""
     known = ~np.isnan(boxes).any(axis=1)
     return bool(known.any() and are_fractions(boxes, sizes)[known].mean() >= 0.5)
 
@@ -52,6 +52,6 @@ def doubt(boxes: Boxes, sizes: NDArray[Any]) -> str:
         return f'all boxes lie in the first {PERCENT:.0f} pixels of larger images: are they percentages?'
     ends = boxes[:, :2] + boxes[:, 2:]
     if (ends <= sizes + 0.5).all():
-        return (f'all {len(boxes):,} boxes would also fit their images as x, y, width, height, which corners seldom do: are they '
-                'x1, y1, x2, y2?')
+        return (f'all {len(boxes):,} boxes would also fit their images as x, y, width, height, which corners seldom do: are '
+                'they x1, y1, x2, y2?')
     return ''

@@ -15,6 +15,8 @@ from mmduet.datasets.readers import CATALOG
 from mmduet.io.errors import AnnotationError, DataError
 from mmduet.io.text import LOST, repair_mojibake
 
+MISREAD = 'words read in the wrong encoding'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -132,8 +134,8 @@ def _check_units(lines: Sequence[Line], root: Path) -> Iterator[Finding]:
     boxes, sizes = box_arrays([line.annotation for line in lines])
     for index in np.flatnonzero(are_fractions(boxes, sizes)):
         line = lines[index]
-        yield line.finding('boxes that look like fractions', f'box {boxes[index].tolist()} lies in the first pixels of an image of '
-                           f'{line.annotation.width} x {line.annotation.height}: pixels are needed')
+        yield line.finding('boxes that look like fractions', f'box {boxes[index].tolist()} lies in the first pixels of an '
+                           f'image of {line.annotation.width} x {line.annotation.height}: pixels are needed')
     if words := doubt(boxes, sizes):
         yield Finding(kind='boxes of another unit or form', where=str(root), message=words, fatal=False)
 
@@ -141,9 +143,9 @@ def _check_units(lines: Sequence[Line], root: Path) -> Iterator[Finding]:
 def _check_words(lines: Sequence[Line]) -> Iterator[Finding]:
     for line in lines:
         if repaired := repair_mojibake(line.annotation.expression):
-            yield line.finding('words read in the wrong encoding', f'{line.annotation.expression!r} may be {repaired!r}', fatal=False)
+            yield line.finding(MISREAD, f'{line.annotation.expression!r} may be {repaired!r}', fatal=False)
         elif LOST in line.annotation.expression:
-            yield line.finding('words read in the wrong encoding', f'{line.annotation.expression!r} has lost a letter', fatal=False)
+            yield line.finding(MISREAD, f'{line.annotation.expression!r} has lost a letter', fatal=False)
 
 
 def _check_repeats(lines: Sequence[Line]) -> Iterator[Finding]:

@@ -178,14 +178,14 @@ class ImageIndex:
         first, *others = found
         for other in others:
             if not filecmp.cmp(self.folder / first, self.folder / other, shallow=False):
-                raise DataError(f'image {name} is ambiguous: {first} and {other} in {self.folder} are different files; write the '
-                                'path of the one that is meant')
+                raise DataError(f'image {name} is ambiguous: {first} and {other} in {self.folder} are different files; '
+                                'write the path of the one that is meant')
         return first
 
 
 def _walk(folder: Path, prefix: str, depth: int, seen: set[tuple[int, int]]) -> Iterator[str]:
     """Paths of files relative to the first folder; links are followed, but into no folder twice on a way."""
-    status = os.stat(folder)
+    status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:
         return
     for entry in os.scandir(folder):

@@ -37,7 +37,8 @@ def split_files(root: Path, splits: Sequence[str] | None = None, hint: str = '')
     Raises:
         DataError: the data root has no such split; the message ends with ``hint``.
     """
-    files = {path.stem: path for path in sorted((root / 'annotations').glob('*.jsonl')) if path.stem != OBJECTS and not is_hidden(path.name)}
+    files = {path.stem: path for path in sorted((root / 'annotations').glob('*.jsonl'))
+             if path.stem != OBJECTS and not is_hidden(path.name)}
     for split in splits or ():
         if split not in files:
             raise DataError(f'{root} has no split {split!r}, only {", ".join(files) or "none"}{hint}')

@@ -39,8 +39,8 @@ class _PlainUnpickler(_Unpickler):
             self.has_arrays = True
             return STANDINS[module, name]
         raise pickle.UnpicklingError(
-            f'refuses to load the class {module}.{name}; only list, dict, tuple, str, int and float are admitted, and numbers and '
-            'arrays of NumPy. Where you trust the file, write it again as such values, with json.dump for one')
+            f'refuses to load the class {module}.{name}; only list, dict, tuple, str, int and float are admitted, and numbers '
+            'and arrays of NumPy. Where you trust the file, write it again as such values, with json.dump for one')
 
     def _decode_string(self, value: bytes) -> str:
         # Python 2 wrote bytes: those of UTF-8 mostly, and of Latin-1 where they are none.
@@ -119,7 +119,9 @@ def require_bounded(content: Any, most: int) -> None:
 
 
 def load_plain_pickle(path: str | Path) -> Any:
-    """Load a pickle of lists, dicts, tuples, text, numbers and arrays, which become lists; nothing in it is executed, and time and memory are bounded.
+    """Load a pickle of lists, dicts, tuples, text, numbers and arrays, which become lists.
+
+    Nothing in it is executed, and time and memory are bounded.
 
     Raises:
         DataError: the file is missing, empty, truncated or corrupt, or asks for any class; it has more than ``MOST_BYTES``, or

@@ -161,7 +161,7 @@ def test_one_number_in_two_folders_is_two_images_and_two_names_of_a_file_are_one
         write_photo(tmp_path / f'images/{name}.png', seed=seed)
         (tmp_path / f'images/{name}.png').rename(tmp_path / f'images/{name}.jpg')
     names = ['siteA/000000000001.jpg', 'siteB\\000000000001.jpg', 'c.jpg', './C.JPG']
-    write_lines(tmp_path / 'mine.jsonl', [{'image': name, 'expression': f'cup {name}', 'box': [1, 2, 30, 20 + k], 'split': 'train'}
+    write_lines(tmp_path / 'mine.jsonl', [{'image': name, 'expression': 'a cup', 'box': [1, 2, 30, 20 + k], 'split': 'train'}
                                           for k, name in enumerate(names)])
     done = run('own', '--source', tmp_path / 'mine.jsonl', '--out', tmp_path / 'root', '--check')
     assert done.returncode == 0, done.stdout + done.stderr
@@ -183,7 +183,8 @@ def test_fractions_are_refused_and_a_few_of_them_found_by_the_check(run, tmp_pat
     assert done.returncode == 1 and 'ERROR: boxes that look like fractions' in done.stdout and 'mine:5' in done.stdout
 
 
-@pytest.mark.parametrize(('split', 'message'), [(' Val ', None), ('dev', None), ('Dev', "the splits 'dev' and 'Dev' would be one file"),
+@pytest.mark.parametrize(('split', 'message'), [(' Val ', None), ('dev', None),
+                                                ('Dev', "the splits 'dev' and 'Dev' would be one file"),
                                                 ('OBJECTS', "field 'split' must be another word")])
 def test_splits_that_would_be_one_file_are_refused(run, tmp_path, split, message):
     write_photo(tmp_path / 'images/a.png')
@@ -217,7 +218,8 @@ def test_words_read_in_the_wrong_encoding_are_a_note(run, tmp_path):
 
 @pytest.mark.parametrize(('content', 'message'), [
     (b'{"image": "a.png", "expr\n', r'mine.jsonl:1: not valid JSON'), (b'# mine\n', 'mine.jsonl:1: not valid JSON'),
-    (b'[1]\n', 'mine.jsonl:1: must be a JSON object, got list'), (b'{"img": "a.png"}\n', "mine.jsonl:1: field 'image' is missing"),
+    (b'[1]\n', 'mine.jsonl:1: must be a JSON object, got list'),
+    (b'{"img": "a.png"}\n', "mine.jsonl:1: field 'image' is missing"),
     ('{"image"'.encode('utf-16'), 'mine.jsonl:1: is no text in UTF-8, but looks like UTF-16'),
     (b'\n{"image": "th\xe9"}\n', 'mine.jsonl:2: is no text in UTF-8, but may be Latin-1')])
 def test_a_broken_first_line_is_named(run, tmp_path, content, message):

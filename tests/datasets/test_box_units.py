@@ -22,7 +22,8 @@ def test_fractions_are_told_also_where_one_goes_beyond_one():
 
 
 @pytest.mark.parametrize(('box', 'words'), [
-    ((100, 100, 900, 900), '100 % of the boxes stick out of their images, and all end before 1000'), ((5, 5, 90, 80), 'percentages'),
+    ((100, 100, 900, 900), '100 % of the boxes stick out of their images, and all end before 1000'),
+    ((5, 5, 90, 80), 'percentages'),
     ((10, 10, 300, 300), 'would also fit their images as x, y, width, height'), ((300, 100, 500, 400), ''),
     ((100, 100, 2000, 1500), '')])
 def test_other_units_and_forms_are_doubted_where_many_boxes_speak_for_it(box, words):

@@ -1,4 +1,3 @@
-import os
 import unicodedata
 
 import pytest
@@ -13,9 +12,11 @@ NFD, NFC = (unicodedata.normalize(form, 'café.jpg') for form in ('NFD', 'NFC'))
 
 @pytest.fixture
 def folder(tmp_path):
-    for number, name in enumerate(('kitchen/01.jpg', 'IMG_1.JPG', NFD, 'a/b/c/deep.jpg', 'my photo.jpg', 'COCO/000000000025.jpg')):
-        write_photo(tmp_path / 'photos' / name.replace('.JPG', '.png').replace('.jpg', '.png'), seed=number)
-        os.rename(tmp_path / 'photos' / name.replace('.JPG', '.png').replace('.jpg', '.png'), tmp_path / 'photos' / name)
+    names = ('kitchen/01.jpg', 'IMG_1.JPG', NFD, 'a/b/c/deep.jpg', 'my photo.jpg', 'COCO/000000000025.jpg')
+    for number, name in enumerate(names):
+        write_photo(tmp_path / 'x.png', seed=number)
+        (tmp_path / 'photos' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'x.png').rename(tmp_path / 'photos' / name)
     return tmp_path / 'photos'
 
 
@@ -58,7 +59,7 @@ def test_what_systems_leave_beside_photos_is_passed_over(tmp_path):
     for name in ('a.png', '._a.png', '.DS_Store', 'Thumbs.db', '__MACOSX/a.png', '.hidden/b.png'):
         write_photo(tmp_path / 'x.png')
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        os.rename(tmp_path / 'x.png', tmp_path / name)
+        (tmp_path / 'x.png').rename(tmp_path / name)
     assert list(ImageIndex(tmp_path).paths) == ['a.png']
 
 
@@ -80,7 +81,8 @@ def test_a_missing_file_gets_the_nearest_and_neighbouring_numbers_are_none(folde
 def test_twelve_digits_are_of_coco_in_folders_of_coco_alone():
     assert [is_of_coco(name) for name in ('000000000025.jpg', 'val2017/000000000025.jpg', 'site/000000000025.jpg',
                                           'site/COCO_val2014_000000000025.jpg')] == [True, True, False, True]
-    assert (image_id_of('a/7.jpg'), image_id_of_coco('a/7.jpg'), image_id_of_coco('val2017/000000000025.jpg')) == (7, 'a/7.jpg', 25)
+    assert (image_id_of('a/7.jpg'), image_id_of_coco('a/7.jpg')) == (7, 'a/7.jpg')
+    assert image_id_of_coco('val2017/000000000025.jpg') == 25
     assert image_file_names('x/COCO_val2014_000000000025.jpg')[1:] == ('COCO_val2014_000000000025.jpg', '000000000025.jpg')
     assert not same_image('COCO_train2014_000000000025.jpg', 'COCO_val2014_000000000025.jpg')
 
@@ -89,5 +91,5 @@ def test_one_number_in_two_folders_is_two_images_and_one_id_of_two_is_an_error()
     data = SourceData()
     assert [data.add_image(name) for name in ('a/7.jpg', 'b/7.jpg', 'a/7.jpg', 'b\\7.jpg')] == [7, 'b/7.jpg', 7, 'b/7.jpg']
     assert data.add_image('train2017/000000000025.jpg') == data.add_image('COCO_train2014_000000000025.jpg') == 25
-    with pytest.raises(DataError, match=r"two images have the id 7: a/7\.jpg and c\.jpg"):
+    with pytest.raises(DataError, match=r'two images have the id 7: a/7\.jpg and c\.jpg'):
         data.add_image('c.jpg', image_id='7')

@@ -20,8 +20,8 @@ def encode(mode='RGB', pixels=NOISE, **options):
 
 
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
-@pytest.mark.parametrize('options', [{'quality': 95}, {'quality': 40, 'subsampling': 2}, {'progressive': True}, {'optimize': True},
-                                     {'restart_marker_rows': 1}])
+@pytest.mark.parametrize('options', [{'quality': 95}, {'quality': 40, 'subsampling': 2}, {'progressive': True},
+                                     {'optimize': True}, {'restart_marker_rows': 1}])
 def test_a_jpeg_cut_and_closed_is_told_from_a_whole_one(mode, options):
     content = encode(mode, **options)
     assert not is_cut(content)

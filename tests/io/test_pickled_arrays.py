@@ -23,8 +23,9 @@ def test_numbers_and_arrays_of_numpy_become_plain_values(tmp_path, protocol):
 def test_an_array_that_python_2_wrote_keeps_its_bytes(tmp_path):
     # numpy.int64(300) and numpy.int64(0xA9C3), whose bytes are UTF-8 by chance.
     for bytes_, value in ((b'\\x2c\\x01', 300), (b'\\xc3\\xa9', 0xA9C3), (b'\\xe9\\x01', 0x01E9)):
-        (tmp_path / 'r.p').write_bytes(b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
-                                       b"S'" + bytes_ + b"\\x00\\x00\\x00\\x00\\x00\\x00'\ntR.")
+        kind = b"cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+        (tmp_path / 'r.p').write_bytes(b'cnumpy.core.multiarray\nscalar\n(' + kind + b"S'" + bytes_
+                                       + b"\\x00\\x00\\x00\\x00\\x00\\x00'\ntR.")
         assert load_plain_pickle(tmp_path / 'r.p') == value
 
 
@@ -34,7 +35,7 @@ def test_an_array_that_python_2_wrote_keeps_its_bytes(tmp_path):
     (b"cnumpy\nload\n(S'x'\ntR.", r'numpy\.load; only list.*write it again as such values'),
     (b"cnumpy\ndtype\n(S'V9'\ntR.", 'corrupt or no pickle'), (b"cnumpy\ndtype\n(S'i8'\ntR(I3\ntb.", None),
     (b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.", 'corrupt or no pickle'), (b']K\x01\x85R.', 'calls what is no part of an array'),
-    (b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00ab.", 'announces')])
+    (b'\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00ab.', 'announces')])
 def test_nothing_else_of_numpy_is_reached(tmp_path, content, message):
     (tmp_path / 'r.p').write_bytes(content)
     if message is None:

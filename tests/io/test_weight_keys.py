@@ -9,8 +9,9 @@ from mmduet.io.weights import read_weights
 OWN = {'proj.weight': 1, 'proj.bias': 2}
 
 
-@pytest.mark.parametrize('before', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'model.', 'model.module.',
-                                    'module.model._orig_mod.', '_fsdp_wrapped_module.', 'ema_model.module.', 'module.module.'])
+@pytest.mark.parametrize('before', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'model.',
+                                    'model.module.', 'module.model._orig_mod.', '_fsdp_wrapped_module.', 'ema_model.module.',
+                                    'module.module.'])
 def test_wrappers_are_taken_off_in_any_order(before):
     assert unwrap_keys({before + key: value for key, value in OWN.items()}) == OWN
 

@@ -41,4 +41,5 @@ def read_mdetr(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
             size = (get_field(record, 'width', where), get_field(record, 'height', where))
             image_id = data.add_image(get_field(record, 'file_name', where), size)
             data.add(where, image_id, get_field(record, 'caption', where), expression_id=f'{split}_{own_id}', split=split,
-                     ann_id=plain_id(targets[0].get('original_id')), box=corners_of_coco(targets[0], where, data.images[image_id].size))
+                     ann_id=plain_id(targets[0].get('original_id')),
+                     box=corners_of_coco(targets[0], where, data.images[image_id].size))

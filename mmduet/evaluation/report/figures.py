@@ -13,12 +13,12 @@ from mmduet.visualization.charts import chart_style, new_figure, to_svg
 WIDTH, HEIGHT, LETTERS = 420, 290, 13
 COLOURS = 6
 # matplotlib knows no variables of a style sheet: it draws with these colours, and the page's are put in their places.
-INK, SOFT, RULE, PAPER = '#c0ffe0', '#c0ffe1', '#c0ffe2', '#c0ffe3'
+INK, SOFT, RULE = '#c0ffe0', '#c0ffe1', '#c0ffe2'
 # Beside the colour, for who cannot tell it and for print.
 LINES = ('-', (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)))
-MARKERS, HATCHES = ('o', 's', '^', 'D', 'v', 'P'), ('', '///', '...', 'xxx', '---', '\\\\\\')
+OPACITIES = (1.0, 0.35)
 SYSTEMS = tuple(f'#c0ffd{number}' for number in range(COLOURS))
-VARIABLES = {INK: '--ink', SOFT: '--soft', RULE: '--rule', PAPER: '--paper', **{colour: f'--s{number}' for number, colour in enumerate(SYSTEMS)}}
+VARIABLES = {INK: '--ink', SOFT: '--soft', RULE: '--rule', **{colour: f'--s{number}' for number, colour in enumerate(SYSTEMS)}}
 NAMESPACE = '{http://www.w3.org/2000/svg}'
 
 System = Mapping[str, Any]
@@ -32,8 +32,8 @@ def draw_histogram(systems: Sequence[System]) -> Figure:
         counts = np.array(system['histogram'])
         width = 1 / len(counts) / len(systems)
         left = np.arange(len(counts)) / len(counts) + number * width
-        axes.bar(left, 100 * counts / counts.sum(), width, align='edge', color=_colour(number), hatch=HATCHES[number % COLOURS],
-                 edgecolor=PAPER, linewidth=0)
+        axes.bar(left, 100 * counts / counts.sum(), width, align='edge', linewidth=1.2, color=_colour(number),
+                 alpha=OPACITIES[number % len(OPACITIES)])
     return figure
 
 
@@ -49,7 +49,7 @@ def draw_curve(systems: Sequence[System]) -> Figure:
             low, high = ([point['value'] if point[end] is None else point[end] for point in points] for end in ('low', 'high'))
             axes.fill([*thresholds, *thresholds[::-1]], [*high, *low[::-1]], color=_colour(number), alpha=0.18, linewidth=0)
         axes.plot(thresholds, [point['value'] for point in points], color=_colour(number), linewidth=2.5,
-                  linestyle=LINES[number % COLOURS], marker=MARKERS[number % COLOURS], markersize=5, markevery=3)
+                  linestyle=LINES[number % COLOURS])
     return figure
 
 

@@ -14,18 +14,18 @@ from mmduet.evaluation.report.case_data import gather_cases, to_script
 from mmduet.evaluation.report.figures import COLOURS, draw_curve, draw_histogram, embed
 from mmduet.evaluation.report.gallery import SMALL, Album, Group, describe_case
 from mmduet.evaluation.report.outcomes import OUTCOMES
-from mmduet.evaluation.report.published import Published
+from mmduet.evaluation.report.published import Published, find_published
 from mmduet.evaluation.report.summary import MAIN, MIOU, Summary
 from mmduet.evaluation.report.text_tables import make_tables
 
 
-def draw_page(summary: Summary, groups: Sequence[Group], album: Album, title: str, published: Sequence[Published] = (),
+def draw_page(summary: Summary, groups: Sequence[Group], album: Album, title: str, published: Sequence[Published] | None = None,
               **limits: int) -> str:
     """The whole page, from the templates beside this file, which escape whatever comes from files.
 
     Args:
         groups: cases that stand on the page without its script.
-        published: figures of others on the same splits, to stand beside.
+        published: figures of others on the same splits, to stand beside; None for those of the package's metafiles.
         limits: ``most_cases`` and ``most_bytes`` of ``gather_cases``.
     """
     environment = Environment(loader=PackageLoader('mmduet.evaluation.report'), autoescape=True, undefined=StrictUndefined,
@@ -41,7 +41,8 @@ def draw_page(summary: Summary, groups: Sequence[Group], album: Album, title: st
     cases: dict[str, Any] = gather_cases(summary, album, **limits)
     script = files('mmduet.evaluation.report').joinpath('templates/script.js').read_text(encoding='utf-8')
     return environment.get_template('page.html').render(
-        title=title, figures=summary.figures, problems=album.problems, groups=drawn, published=published,
+        title=title, figures=summary.figures, problems=album.problems, groups=drawn,
+        published=find_published(summary.cases) if published is None else published,
         tables=make_tables(summary.figures), cases=cases, data=Markup(to_script(cases)), script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii'),
         histogram=embed(draw_histogram(systems),

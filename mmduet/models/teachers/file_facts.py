@@ -45,12 +45,12 @@ def file_facts(name: str, path: Path, quick_gelu: bool | None = None) -> dict[st
     defined = bool((open_clip.get_model_config(name) or {}).get('quick_gelu', False))
     activations = {bool(tag.get('quick_gelu', False)) or defined for tag in tags.values()}
     if 'quick_gelu' not in facts and quick_gelu is None and len(activations) > 1:
-        warn(f'{name} has weights of two activations, and {path} does not say which is its own: GELU is taken. Weights of OpenAI '
-             f'need QuickGELU: set teacher.quick_gelu=True, take the model {name}-quickgelu, or put {CONFIG} of their page beside '
-             'the file. teacher.quick_gelu=False ends this message.')
+        warn(f'{name} has weights of two activations, and {path} does not say which is its own: GELU is taken. Weights of '
+             f'OpenAI need QuickGELU: set teacher.quick_gelu=True, take {name}-quickgelu, or put {CONFIG} of their page '
+             'beside the file. teacher.quick_gelu=False ends this message.')
     if tags and not all(key in facts for key in STATISTICS):
-        warn(f'{name} has weights of different pixel statistics, and {path} does not say which are its own: those of OpenAI are '
-             'taken. Set teacher.mean and teacher.std for others.')
+        warn(f'{name} has weights of different pixel statistics, and {path} does not say which are its own: those of OpenAI '
+             'are taken. Set teacher.mean and teacher.std for others.')
         facts = {'mean': OPENAI_DATASET_MEAN, 'std': OPENAI_DATASET_STD} | facts
     return facts
 

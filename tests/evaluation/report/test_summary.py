@@ -85,3 +85,11 @@ def test_a_reader_is_told_of_absent_boxes_boxes_outside_and_scores_by_another_ru
     assert notes[0] == 'odd gave no box for 1 expressions; they count as misses.'
     assert 'another IoU than this report for 1 expressions, by up to 0.600' in notes[1]
     assert '25 % of the boxes of odd reach beyond their image' in notes[2]
+
+
+def test_a_slice_is_set_against_the_whole_in_the_same_draws(summary):
+    for part in summary.figures['slices']:
+        for whole, system, against in zip(summary.figures['systems'], part['systems'], part['against_all'], strict=True):
+            overall = whole['metrics']['acc@0.5']['value']
+            assert against['value'] == pytest.approx(system['acc@0.5']['value'] - overall)
+            assert part['images'] > 1 or against['low'] is None

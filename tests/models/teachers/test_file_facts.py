@@ -45,7 +45,8 @@ def test_a_path_that_names_openai_and_a_config_beside_the_file_say_it(tmp_path, 
     folder.mkdir()
     assert file_facts('ViT-B-32', folder / 'w.safetensors')['quick_gelu'] is True
     (folder / 'open_clip_config.json').write_text(json.dumps({
-        'model_cfg': {'embed_dim': 512}, 'preprocess_cfg': {'mean': [.1, .2, .3], 'std': [1, 1, 1], 'interpolation': 'bilinear'}}))
+        'model_cfg': {'embed_dim': 512},
+        'preprocess_cfg': {'mean': [.1, .2, .3], 'std': [1, 1, 1], 'interpolation': 'bilinear'}}))
     facts = file_facts('ViT-B-32', folder / 'w.safetensors')
     assert (facts['quick_gelu'], facts['mean'], facts['interpolation'], said) == (False, [.1, .2, .3], 'bilinear', [])
     (folder / 'open_clip_config.json').write_text('[]')
@@ -55,7 +56,8 @@ def test_a_path_that_names_openai_and_a_config_beside_the_file_say_it(tmp_path, 
 
 def test_the_activation_of_a_teacher_is_what_is_asked_for_or_stands_beside(tmp_path):
     path, _ = save_weights(tmp_path)
-    names = [repr(build_open_clip('tiny_vit', path, quick_gelu=quick).clip.visual).count('QuickGELU') for quick in (None, False, True)]
+    names = [repr(build_open_clip('tiny_vit', path, quick_gelu=quick).clip.visual).count('QuickGELU')
+             for quick in (None, False, True)]
     assert names[:2] == [0, 0] and names[2] > 0
     (tmp_path / 'open_clip_config.json').write_text(json.dumps({'model_cfg': {'quick_gelu': True}}))
     assert 'QuickGELU' in repr(build(tmp_path, path).clip.visual)
