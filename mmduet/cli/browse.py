@@ -2,7 +2,8 @@
 
     mmduet browse transvg_duet_refcoco --out samples.jpg --count 12 --epoch 3
 
-Left the image as it is, right as the model gets it, targets green. Seed, epoch and index decide a sample, as in training.
+Left the image as it is, right as the model gets it, targets green. Seed, epoch and index decide a sample, as in training. A
+split without targets, as RefShapes' absent, is drawn as a test gets it.
 """
 import argparse
 from collections.abc import Sequence
@@ -38,14 +39,15 @@ def _validate(args: argparse.Namespace) -> None:
         raise argparse.ArgumentTypeError(f'--out must end in .jpg or .png, got {args.out}')
 
 
-def draw_tile(image: np.ndarray[Any, Any], box: Sequence[float], caption: str) -> Image.Image:
-    """An image (h, w, 3), its target in its pixels, and words under it, as wide as a tile."""
+def draw_tile(image: np.ndarray[Any, Any], box: Sequence[float] | None, caption: str) -> Image.Image:
+    """An image (h, w, 3), its target in its pixels, None where it has none, and words under it, as wide as a tile."""
     scale = TILE / image.shape[1]
     height = round(image.shape[0] * scale)
     tile = Image.new('RGB', (TILE, height + TEXT), PAPER)
     tile.paste(Image.fromarray(image).resize((TILE, height)))
     draw = ImageDraw.Draw(tile)
-    draw.rectangle([value * scale for value in box], outline=GREEN, width=3)
+    if box is not None:
+        draw.rectangle([value * scale for value in box], outline=GREEN, width=3)
     font = ImageFont.load_default(15)
     words, lines = caption.split(), ['']
     for word in words:
@@ -65,7 +67,8 @@ def draw_pair(dataset: Any, index: int) -> Image.Image:
     scale = np.array([canvas.scale_x, canvas.scale_y] * 2)
     before = draw_tile(read_image(sample.img_path), annotation.box, annotation.expression)
     caption = f'{sample.text}{" [mirrored]" if sample.flip else ""}'
-    after = draw_tile(packed['inputs'].permute(1, 2, 0).numpy(), sample.gt_instances.bboxes[0].numpy() * scale, caption)
+    target = sample.gt_instances.bboxes[0].numpy() * scale if 'gt_instances' in sample else None
+    after = draw_tile(packed['inputs'].permute(1, 2, 0).numpy(), target, caption)
     pair = Image.new('RGB', (2 * TILE + GAP, max(before.height, after.height)), PAPER)
     pair.paste(before)
     pair.paste(after, (TILE + GAP, 0))
@@ -85,6 +88,16 @@ def stack(pairs: Sequence[Image.Image], columns: int = 2) -> Image.Image:
     return sheet
 
 
+def lacks_targets(root: Path, splits: Sequence[str]) -> bool:
+    """Whether an expression of some splits of a data root is true of nothing, so that no training takes it."""
+    from mmduet.datasets.annotation_file import annotation_lines, parse_annotation
+    from mmduet.datasets.manifest import split_files
+    if not (root / 'manifest.json').is_file():
+        return False
+    return any(parse_annotation(line, where).box is None for path in split_files(root, splits).values()
+               for where, line in annotation_lines(path))
+
+
 def run(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
     from mmduet.engine import config_tools
@@ -96,7 +109,10 @@ def run(args: argparse.Namespace) -> int:
     config_tools.anchor_data_roots(cfg)
     if args.split:
         config_tools.set_splits(cfg, 'train_dataloader', args.split)
-    built = DATASETS.build(cfg.train_dataloader.dataset)
+    described = cfg.train_dataloader.dataset
+    if args.split and lacks_targets(Path(described.get('data_root', '')), args.split):
+        described = {**cfg.test_dataloader.dataset, 'data_root': described.data_root, 'splits': args.split}
+    built = DATASETS.build(described)
     built.set_seed(args.seed)
     built.set_epoch(args.epoch)
     parts = getattr(built, 'datasets', [built])

@@ -30,3 +30,17 @@ def test_a_data_root_that_is_not_there_is_a_sentence(tmp_path, capsys):
     assert 'there is no data root' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tool.main(['x.py', '--count', '0'])
+
+
+def test_a_split_without_targets_is_drawn_without_boxes(tmp_path, capsys):
+    records = [line(expression_id=str(k), split=split, box=None if split == 'absent' else [4, 5, 20, 25])
+               for k, split in enumerate(('train', 'absent', 'absent'))]
+    root = make_data_root(tmp_path / 'root', records)
+    arguments = ['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png'), '--split']
+    assert tool.main([*arguments, 'absent']) == 0
+    assert '2 samples of 2' in capsys.readouterr().out
+    assert not (np.asarray(Image.open(tmp_path / 'y.png')) == tool.GREEN).all(-1).any()
+    assert tool.main([*arguments, 'absent', 'train']) == 0
+    assert (np.asarray(Image.open(tmp_path / 'y.png')) == tool.GREEN).all(-1).any()
+    assert tool.main([*arguments, 'gone']) == 1
+    assert "has no split 'gone'" in capsys.readouterr().err

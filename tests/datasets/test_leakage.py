@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from mmduet.datasets.leakage import evaluation_images, find_overlaps, image_key, images_of, read_seen_ids, training_images
+from mmduet.datasets.leakage import (
+    evaluation_images,
+    evaluation_splits,
+    find_overlaps,
+    image_key,
+    images_of,
+    read_seen_ids,
+    training_images,
+)
 from mmduet.datasets.preparation import PreparedData, count_by_split, write_data_root
 from mmduet.datasets.readers import find_dataset
 from mmduet.io.errors import DataError
@@ -79,3 +87,11 @@ def test_real_images_of_refcoco_val_are_in_refcocog_test(tmp_path):
         write_data_root(roots[-1], name, prepared, source, tmp_path)
     overlaps = find_overlaps({'val': set(images_of(roots[0], ['val'])['val'])}, [roots[1]])
     assert {(o.split, o.images, o.all_images) for o in overlaps} == {('test', 123, 2600), ('val', 62, 1300)}
+
+
+def test_expressions_without_target_are_evaluated_and_a_photo_of_a_camera_is_none_of_coco(tmp_path):
+    records = [line(split=split, expression_id=str(k), image='site/000000000025.jpg', image_id='site/000000000025.jpg')
+               for k, split in enumerate(('train', 'val', 'absent', 'heldout'))]
+    assert evaluation_splits(make_data_root(tmp_path, records)) == ['absent', 'heldout', 'val']
+    key, = images_of(tmp_path, ['val'])['val']
+    assert key == ('tiny', 'site/000000000025.jpg')

@@ -25,8 +25,9 @@ def gather_cases(summary: Summary, album: Album, most_cases: int = MOST_CASES, m
 
     Returns:
         ``systems``, ``outcomes``, ``splits``: names; ``images``: [name, width, height, data URI or null]; ``slices``: the
-        numbers of the cases in each slice, in the order of the figures; ``cases``: [id, split, expression, image, right boxes, [IoU,
-        outcome, box or null, score or null] of each system]; boxes are cut to the image, to a tenth of a pixel.
+        numbers of the cases in each slice, in the order of the figures; ``cases``: [id, split, expression, image,
+        right boxes, [IoU, outcome, box or null, score or null] of each system]; boxes are
+        cut to the image, to a tenth of a pixel.
     """
     cases, systems = summary.cases, summary.systems
     count = min(len(cases), most_cases)
