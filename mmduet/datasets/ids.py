@@ -30,6 +30,6 @@ def get_id(record: Any, name: str, where: str) -> int | str:
     if not isinstance(record, dict) or name not in record:
         raise DataError(f'{where}: field {name!r} is missing')
     value = plain_id(record[name])
-    if type(value) not in (int, str):
+    if not isinstance(value, int | str) or isinstance(value, bool):
         raise DataError(f'{where}: field {name!r} must be a whole number or text, got {value!r:.60}')
-    return value  # type: ignore[no-any-return]
+    return value

@@ -157,7 +157,7 @@ def to_rgb(image: Image.Image) -> ImageArray:
         raise ValueError('it holds floating-point pixels, whose range is unknown')
     if image.has_transparency_data:
         image = image.convert('RGBA')
-        if image.getchannel('A').getextrema()[0] < _OPAQUE:
+        if np.asarray(image.getchannel('A')).min(initial=_OPAQUE) < _OPAQUE:
             image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
     if image.mode == 'I' and np.asarray(image).max(initial=0) <= _OPAQUE:
         return np.repeat(np.clip(np.asarray(image), 0, _OPAQUE).astype(np.uint8)[..., None], 3, axis=2)

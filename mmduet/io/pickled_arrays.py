@@ -45,7 +45,8 @@ class PlainArray(list[Any]):
         if not isinstance(kind, ArrayType) or not isinstance(content, list if kind.holds_objects else bytes | bytearray | str):
             raise ValueError('an array of an unknown kind')
         count = math.prod(int(side) for side in shape)
-        self[:] = _shaped(content if kind.holds_objects else kind.read(content, count), shape, bool(by_columns))
+        values: list[Any] = content if isinstance(content, list) else kind.read(content, count)
+        self[:] = _shaped(values, shape, bool(by_columns))
 
 
 def make_number(kind: ArrayType, content: Any) -> Any:

@@ -110,7 +110,7 @@ def test_only_the_splits_asked_for_are_written_and_checked(run, tmp_path, offici
     assert done.returncode == 1
     assert 'val has 1 expressions, published are 10,834 (-10,833)' in done.stdout
     assert 'train' not in done.stdout
-    assert sorted(path.name for path in (tmp_path / 'root/annotations').iterdir()) == ['objects.jsonl', 'val.jsonl']
+    assert sorted(path.name for path in (tmp_path / 'root/annotations').glob('[!.]*')) == ['objects.jsonl', 'val.jsonl']
     absent = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'testA')
     assert "has no split 'testA', only train, val" in absent.stderr
 

@@ -104,5 +104,6 @@ def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
                 box = corners_of_mask(record['segmentation'], where, data.images[image_id].size)
             else:
                 box = corners_of_xyxy(get_field(record, 'box', where), where)
-            data.add(where, image_id, text, split=split, box=box, **{name: record.get(name) for name in _OPTIONAL},
-                     expression_id=str(plain_id(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}'))))
+            more: dict[str, Any] = {name: record.get(name) for name in _OPTIONAL}
+            own_id = plain_id(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}'))
+            data.add(where, image_id, text, split=split, box=box, expression_id=str(own_id), **more)
