@@ -1,4 +1,5 @@
 """The package as it is installed: a wheel in an environment of its own, used from a folder that knows no checkout."""
+import json
 import os
 import shutil
 import site
@@ -35,6 +36,9 @@ assert main(['train', 'mine.py', '--data-root', 'root', '--work-dir', 'work', '-
 checkpoint = Path('work/last_checkpoint').read_text()
 words = ['predict', 'root/images/val_0.png', 'red thing', '--model', checkpoint, '--device', 'cpu', '--json', 'a.json']
 assert main(words) == 0
+assert main(['export', checkpoint, '--out', 'student.onnx', '--check', '4']) == 0
+assert main([*words[:4], 'student.onnx', '--json', 'b.json']) == 0
+assert main(['predict', 'root/images/val_0.png', 'the red circle', '--json', 'toy.json']) == 0
 from mmduet.io.config_files import find_config
 assert find_config('configs/duet/vltvg_duet_refcoco.py').is_relative_to(sys.prefix)
 """
@@ -94,5 +98,7 @@ def test_the_installed_package_trains_and_predicts_from_any_folder(python, tmp_p
     assert said.stdout == f'mmduet {__version__}\n', said.stderr
     run = subprocess.run([python, '-c', USE], cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
-    assert Path(tmp_path / 'a.json').read_text().count('"box"') == 1
+    answers = [json.loads((tmp_path / name).read_text()) for name in ('a.json', 'b.json', 'toy.json')]
+    assert [len(answer) for answer in answers] == [1, 1, 1]
+    assert answers[0][0]['box'] == pytest.approx(answers[1][0]['box'], abs=1e-2)
     assert 'loss_bbox: ' in run.stdout + run.stderr or list((tmp_path / 'work').rglob('*.log'))
