@@ -29,10 +29,11 @@ def train(folder, words, *flags, faster=FASTER):
     """What a training that a page names says, after two steps."""
     config, *given = words[2:]
     options = given[given.index('--cfg-options') + 1:] if '--cfg-options' in given else []
-    run = run_tool('train', folder / config, *flags, '--work-dir', folder / 'work' / Path(config).stem, '--max-iters', 2,
-                   '--cfg-options', *faster, *options, cwd=folder)
+    work = folder / 'work' / Path(config).stem
+    run = run_tool('train', folder / config, *flags, '--work-dir', work, '--max-iters', 2, '--cfg-options', *faster, *options,
+                   cwd=folder)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
-    return run.stdout + run.stderr
+    return ''.join(path.read_text() for path in work.rglob('*.log'))
 
 
 def trainings(name):
