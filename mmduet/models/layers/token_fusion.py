@@ -1,5 +1,6 @@
 """Fusion of text and visual tokens in one sequence, as TransVG and its descendants have it."""
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,5 +62,6 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
     if attention:
         if not encoder.layers:
             raise ValueError('a fusion without layers has no attention')
-        weights = encoder.layers[-1].attention(taken[-1], used, ~padding[:, None, None, :])[:, 1 + length:]
+        last: Any = encoder.layers[-1]
+        weights = last.attention(taken[-1], used, ~padding[:, None, None, :])[:, 1 + length:]
     return FusedTokens(fused[:, 0], fused[:, 1 + length:], taken[-1][:, 1 + length:], weights)
