@@ -7,6 +7,9 @@ MMDetection imports ``mmcv.ops``, which wants the compiled module ``mmcv._ext``.
 operator, and building them needs a compiler, so where the module is missing a stand-in takes its place: MMDetection
 imports, and an operator raises only when it is called. A real ``mmcv._ext`` is used and never replaced.
 
+MMEngine's optimizer of sharded states wants ``torch.distributed.optim``, a third of the time that importing MMEngine takes. The
+runner refuses it, so MMEngine is imported as on a PyTorch without.
+
 MMEngine reads weights and YAML in ways that run what a file says. ``mmduet.io.host_files`` puts our readers in their place.
 """
 import sys
@@ -27,6 +30,8 @@ LINEAGES: dict[str, tuple[tuple[str, ...], ...]] = {
 
 PARTS = ('mmengine', 'mmcv', 'mmdet')
 OPERATORS = 'mmcv._ext'
+# What a module of the host can do without, and is imported without.
+SPARED = {'mmengine.optim.optimizer.zero_optimizer': 'torch.distributed.optim'}
 
 
 class HostError(ImportError):
@@ -85,6 +90,29 @@ class _OperatorLoader(Loader):
         """Run nothing."""
 
 
+class _SparingLoader(Loader):
+    """Executes a module as if what it is to be spared could not be imported."""
+
+    def __init__(self, loader: Loader, spared: str) -> None:
+        self._loader, self._spared = loader, spared
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """See ``importlib.abc.Loader``."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module; others find what it was spared."""
+        modules: dict[str, Any] = sys.modules
+        spare = self._spared not in modules
+        if spare:
+            modules[self._spared] = None  # as Python has it: an import is an ImportError
+        try:
+            self._loader.exec_module(module)
+        finally:
+            if spare:
+                del modules[self._spared]
+
+
 class _HostFinder(MetaPathFinder):
     """Checks the host when its first part is imported, and finds the stand-in where there are no operators.
 
@@ -103,10 +131,15 @@ class _HostFinder(MetaPathFinder):
         if not self._checked and fullname in PARTS:
             detect_host()
             self._checked = True
-        if fullname != OPERATORS:
+        if fullname != OPERATORS and fullname not in SPARED:
             return None
         others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
-        return next((spec for spec in others if spec is not None), ModuleSpec(fullname, _OperatorLoader()))
+        found = next((spec for spec in others if spec is not None), None)
+        if fullname == OPERATORS:
+            return found or ModuleSpec(fullname, _OperatorLoader())
+        if found is not None and found.loader is not None:
+            found.loader = _SparingLoader(found.loader, SPARED[fullname])
+        return found
 
 
 def prepare_host() -> None:

@@ -1,5 +1,5 @@
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 
 import pytest
 import torch
@@ -78,6 +78,19 @@ def test_mmduet_imports_nothing_of_the_host_and_says_what_to_install_when_it_is_
     lines = finished.stdout.splitlines()
     assert len(lines) == 3
     assert all(line.startswith('HostError mmduet needs MMEngine, MMCV and MMDetection') for line in lines)
+
+
+def test_a_module_is_spared_what_it_can_do_without_and_others_find_it(tmp_path, monkeypatch):
+    (tmp_path / 'made_up_spared.py').write_text('try:\n    import made_up_slow\n    found = True\n'
+                                                'except ImportError:\n    found = False\n')
+    (tmp_path / 'made_up_slow.py').write_text('')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(compat.SPARED, 'made_up_spared', 'made_up_slow')
+    assert import_module('made_up_spared').found is False
+    slow = import_module('made_up_slow')
+    del sys.modules['made_up_spared']
+    assert import_module('made_up_spared').found is True
+    assert sys.modules['made_up_slow'] is slow
 
 
 def test_mmdetection_imports_and_runs_after_mmduet():

@@ -1,9 +1,6 @@
 """What a score is worth: how well it tells hits from misses, and whether it is the probability that it claims to be."""
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
-from scipy.stats import mannwhitneyu
 
 Floats = NDArray[np.float64]
 Hits = NDArray[np.bool_]
@@ -27,6 +24,7 @@ def rate_scores(scores: Floats, hits: Hits) -> dict[str, float]:
     """
     figures = {}
     if hits.any() and not hits.all():
+        from scipy.stats import mannwhitneyu  # SciPy takes a second to import, and a training needs none of it
         wins = mannwhitneyu(scores[hits], scores[~hits], method='asymptotic').statistic
         figures['auroc'] = 100 * float(wins) / (hits.sum() * (~hits).sum())
     return {name: float(value) for name, value in figures.items()} | {
@@ -59,6 +57,8 @@ def fit_calibration(readings: Floats, hits: Hits) -> tuple[Floats, float]:
     Raises:
         ValueError: all answers are hits, or all misses, so that nothing can be told from them.
     """
+    from scipy.optimize import minimize
+    from scipy.special import expit, log_expit
     positives, negatives = int(hits.sum()), int((~hits).sum())
     if not positives or not negatives:
         raise ValueError(f'a calibration needs hits and misses, got {positives} and {negatives}')

@@ -1,9 +1,11 @@
-"""The two towers of a CLIP, frozen, as encoders of a student that takes their tokens and not their embeddings."""
+"""The two towers of a CLIP, frozen, as encoders of a student that takes their tokens and not their embeddings.
+
+open_clip, whose import takes longer than that of all students together, is imported when a tower is built.
+"""
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
 from mmduet.io.files import find_file
@@ -34,6 +36,7 @@ class CLIPVisualEncoder(nn.Module):
             raise ValueError(f'patches of {patch_size} px do not fill a canvas of {image_size} px')
         if not levels or not all(1 <= level <= num_layers for level in levels) or list(levels) != sorted(set(levels)):
             raise ValueError(f'levels must rise from 1 to at most {num_layers}, got {list(levels)}')
+        from open_clip.transformer import QuickGELU, VisionTransformer
         self.tower = VisionTransformer(image_size, patch_size, width, num_layers, heads, mlp_ratio,
                                        act_layer=QuickGELU if quick_gelu else nn.GELU)
         # What makes an embedding of the image, which is not needed.
@@ -79,6 +82,7 @@ class CLIPTextEncoder(nn.Module):
                  channels: int = 512, quick_gelu: bool = True, vocab: str | None = None) -> None:
         super().__init__()
         self.tokenizer = CLIPTokenizer(max_tokens) if vocab is None else WordPieceTokenizer(find_file(vocab), max_tokens)
+        from open_clip.transformer import QuickGELU, TextTransformer
         self.tower = TextTransformer(max_tokens, self.tokenizer.vocab_size, width, heads, num_layers, mlp_ratio,
                                      output_dim=channels, act_layer=QuickGELU if quick_gelu else nn.GELU)
         self.tower.requires_grad_(False)

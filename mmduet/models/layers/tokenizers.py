@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
-from open_clip.tokenizer import SimpleTokenizer
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
@@ -107,6 +106,7 @@ class CLIPTokenizer(Tokenizer):
 
     def __init__(self, max_tokens: int, multiple: int = 8) -> None:
         super().__init__(max_tokens, multiple)
+        from open_clip.tokenizer import SimpleTokenizer  # takes a second, for CLIP's students alone
         self.pairs = SimpleTokenizer()
         self.vocab_size: int = self.pairs.vocab_size
 
