@@ -1,5 +1,7 @@
 """Signals that end a training: noted, so that the step ends and a checkpoint is written first."""
+import atexit
 import datetime
+import multiprocessing
 import os
 import signal
 import threading
@@ -50,6 +52,8 @@ class StopSignals:
         if torch_dist.is_available() and torch_dist.is_initialized():
             # Over CPUs: to ask on a GPU would wait for the step that it computes.
             self.group = torch_dist.new_group(backend='gloo', timeout=self._timeout)
+        atexit.unregister(end_workers)
+        atexit.register(end_workers)  # the last registered runs first: before multiprocessing waits for its children
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS
                             if signal.getsignal(number) not in (signal.SIG_IGN, None)}
@@ -90,6 +94,24 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def end_workers(patience: float = 5.0) -> None:
+    """End the data workers that are left when this process ends, as multiprocessing would, and for sure.
+
+    A worker that its group's SIGTERM reaches at the same time as ours sees one signal and may take it for the group's;
+    multiprocessing would wait for it for ever.
+
+    Args:
+        patience: seconds from asking to killing.
+    """
+    workers = [child for child in multiprocessing.active_children() if child.daemon]
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(patience)
+        if worker.is_alive():
+            worker.kill()
 
 
 def start_worker(start: Callable[[int], None] | None, worker: int) -> None:

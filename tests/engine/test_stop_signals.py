@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
+from mmduet.engine.stop_signals import StopSignals, TrainingStopped, end_workers, start_worker
 from tests.engine.tiny_runs import assert_equal, train, weights
 from tests.forking import Call, run_calls, run_ranks
 from tests.tiny_grounder import make_data_root
@@ -94,6 +94,23 @@ def _start_and_end():
 
 def test_a_data_worker_ignores_the_signals_of_its_group_and_ends_when_its_parent_says_so():
     assert run_calls([Call(_start_and_end)])[0].stdout == '3 still here\n0\n'
+
+
+def deaf(ready):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.set()
+    signal.pause()
+
+
+def test_a_worker_that_lost_its_signal_is_ended_all_the_same():
+    context = get_context('fork')
+    ready = context.Event()
+    worker = context.Process(target=deaf, args=(ready, ), daemon=True)
+    worker.start()
+    ready.wait()
+    end_workers(patience=0.1)
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(('step', 'written'), [(2, 'iter_2.pth'), (6, 'epoch_1.pth')])
