@@ -32,7 +32,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
     """A student from a checkpoint of ours or of the authors of TransVG, VLTVG, QRNet or CLIP-VG.
 
     Args:
-        path: file of ``tools/train.py``, or a ``.safetensors`` of ours, which hold their config; another needs ``config``.
+        path: file of ``mmduet train``, or a ``.safetensors`` of ours, which hold their config; another needs ``config``.
             Authors' files need none.
         config: training config, which is a Python program and is run; None for that in the file, which is not.
         vocabulary: path of a ``vocab.txt``; None for that in the file, or else for what the config names.

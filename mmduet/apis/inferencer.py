@@ -33,7 +33,7 @@ class GroundingInferencer(BaseInferencer):
     """Ground expressions in images.
 
     Args:
-        model: folder of ``save_pretrained``, name on the Hugging Face hub, checkpoint of ``tools/train.py`` or of the authors
+        model: folder of ``save_pretrained``, name on the Hugging Face hub, checkpoint of ``mmduet train`` or of the authors
             of TransVG, VLTVG, QRNet or CLIP-VG; or a ``PretrainedGrounder``; or, with ``weights``, a training config. None for
             the toy that ships with the package, which knows coloured shapes only, and says so.
         weights: checkpoint of a training config. One that is distilled gives its student.

@@ -38,7 +38,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
 
     ``save_pretrained(folder)`` writes ``config.json``, ``model.safetensors``, the vocabulary and a model card;
     ``push_to_hub(name)`` puts them on the Hugging Face hub; ``from_pretrained`` reads a folder, a name on the hub, a checkpoint
-    of ``tools/train.py``, or one of the authors of TransVG, VLTVG, QRNet and CLIP-VG. The name ``'toy'`` is that of the student
+    of ``mmduet train``, or one of the authors of TransVG, VLTVG, QRNet and CLIP-VG. The name ``'toy'`` is that of the student
     that ships with the package, which knows coloured shapes only.
 
     Args:
@@ -153,12 +153,20 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
                  f'`result.score` is the probability that the box is right (IoU of at least 0.5), by its '
                  f'{type(student.score_head).__name__}, whose calibration is in the weights.')
         data = ModelCardData(library_name='mmduet', tags=['visual-grounding', 'referring-expression-comprehension'])
-        return ModelCard.from_template(
+        return _Card.from_template(
             data, template_path=str(Path(__file__).parent / 'templates/model_card.md'), student=type(student).__name__,
             parameters=sum(value.numel() for value in student.parameters()), size=sizes[-1] if sizes else 'other',
             tokens=tokenizer and tokenizer.max_tokens, excludes=about.pretrain_excludes, score=score, repo_id=repo_id,
             vocabulary=bool(self._vocabulary()), notice=about.notice,
             teacher=_say_teacher(about), versions=current_versions(), **fields)
+
+
+class _Card(ModelCard):
+    """A model card that is written in one step: half of one, left by a full disk, would never be written again."""
+
+    def save(self, filepath: Path | str) -> None:
+        """See ``ModelCard.save``."""
+        write_atomically(Path(filepath), str(self))
 
 
 _HUB_OPTIONS = ('revision', 'cache_dir', 'force_download', 'local_files_only', 'token')

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmduet.apis.model_budget import build_within
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
 from mmduet.engine.config_tools import ConfigError
-from mmduet.io.files import find_file
+from mmduet.io.files import find_file, write_anew
 from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.score_heads import with_score_head
@@ -53,7 +53,7 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(text, dict) and vocabulary is not None:
             path = Path(folder) / VOCABULARY
-            path.write_text(vocabulary, encoding='utf-8')
+            write_anew(path, vocabulary.encode())
             text['vocab'] = str(path)
         student = build_within(config, weights, source)
     if isinstance(text, dict) and vocabulary is not None:

@@ -101,8 +101,9 @@ def lacks_targets(root: Path, splits: Sequence[str]) -> bool:
 def run(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
     from mmduet.engine import config_tools
-    from mmduet.io.files import replacing
+    from mmduet.io.files import replacing, require_writable
     from mmduet.registry import DATASETS
+    require_writable(args.out)
     cfg = config_tools.load_config(args.config)
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)

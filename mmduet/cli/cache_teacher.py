@@ -165,12 +165,12 @@ def start_section(folder: Path, content: Mapping[str, Any], index: bytes, shards
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """While a file is written, a full disk is the user's matter."""
+    from mmduet.io.failures import describe_failure
     from mmduet.teacher_cache.store import CacheError
     try:
         yield
     except OSError as error:
-        raise CacheError(f'{path} cannot be written: {error.strerror or error}. Make room and run the same command '
-                         'again') from error
+        raise CacheError(f'{describe_failure(error, str(path))}. Then run the same command again, which goes on') from error
 
 
 def finish_section(folder: Path) -> None:
@@ -269,8 +269,10 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
 
 def run(args: argparse.Namespace) -> int:
     """Write every split that is named."""
+    from mmduet.io.files import require_writable
     cfg = common.load(args)
     config, out = find_teacher(cfg, args.out, args.teacher)
+    require_writable(out / 'section')
     if args.launcher != 'none':
         from mmduet.engine.distributed import join_process_group
         join_process_group(args.launcher)

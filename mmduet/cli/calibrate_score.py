@@ -18,7 +18,7 @@ from mmduet.cli import common, running
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     common.add_data_flags(parser)
-    parser.add_argument('checkpoint', help='written by tools/train.py')
+    parser.add_argument('checkpoint', help='written by mmduet train')
     parser.add_argument('out', type=Path, help='file to write (.pth or .safetensors)')
     parser.set_defaults(test_split=['val'], show_dir=None)
 

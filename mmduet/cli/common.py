@@ -89,6 +89,9 @@ def load_for_test(args: argparse.Namespace) -> Config:
     """The config of a test: the student alone, no training."""
     from mmduet.engine import config_tools
     from mmduet.engine.pretraining import KEY, stated_excludes
+    from mmduet.io.files import require_writable
+    if args.out is not None:
+        require_writable(Path(args.out).resolve())
     cfg = load(args)
     if args.test_split:
         splits = [name for text in args.test_split for name in config_tools.parse_splits(text)]

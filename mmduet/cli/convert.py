@@ -63,13 +63,14 @@ def fitting_configs(layout: str, weights: dict[str, Any], source: Path) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert, check, write; 1 with one sentence on standard error if that cannot be done."""
-    from mmduet.io.files import find_file
+    from mmduet.io.files import find_file, require_writable
     from mmduet.io.safetensors_files import write_safetensors
     from mmduet.io.weights import read_weights
     from mmduet.models.conversion import LAYOUTS, convert, recognise
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
+        require_writable(arguments.out)
         source = read_weights(find_file(arguments.source))
         layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
         weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}

@@ -13,6 +13,7 @@ shows it. Imports nothing heavy.
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -56,18 +57,24 @@ def at_the_door() -> Iterator[None]:
     """Let nothing out of a command but a sentence and an exit code, as the module says."""
     said: list[str] = []
 
-    def once(_: logging.Handler, record: logging.LogRecord) -> None:
+    def say(error: BaseException | None) -> None:
         """In the place of a traceback for every line that a log cannot take."""
-        error = sys.exc_info()[1]
         sentence = (describe(error) if error is not None else None) or f'{type(error).__name__}: {error}'
         if sentence not in said:
             said.append(sentence)
             with suppress(OSError):
                 sys.stderr.write(f'warning: the log is not whole: {sentence}\n')
 
-    before = logging.Handler.handleError
+    def in_thread(ended: threading.ExceptHookArgs) -> None:
+        """In the place of the traceback of a thread that writes to a log, as TensorBoard's; a fault of ours shows its own."""
+        if isinstance(ended.exc_value, OSError):
+            say(ended.exc_value)
+        else:
+            threading.__excepthook__(ended)
+
+    before, hook = logging.Handler.handleError, threading.excepthook
     handler: Any = logging.Handler
-    handler.handleError = once
+    handler.handleError, threading.excepthook = lambda *_: say(sys.exc_info()[1]), in_thread
     try:
         yield
         _flush()
@@ -89,7 +96,7 @@ def at_the_door() -> Iterator[None]:
             sys.stdout.flush()
         raise SystemExit(f'error: {sentence}') from error
     finally:
-        handler.handleError = before
+        handler.handleError, threading.excepthook = before, hook
 
 
 def _flush() -> None:

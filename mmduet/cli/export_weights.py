@@ -13,7 +13,7 @@ from mmduet.cli import running
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('checkpoint', type=Path, help='checkpoint written by tools/train.py')
+    parser.add_argument('checkpoint', type=Path, help='checkpoint written by mmduet train')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
     parser.add_argument('--prefix', default='', help='take keys that begin so, and strip it')
     parser.add_argument('--keep', default='', help='of those, keep keys that begin so, and do not strip it')

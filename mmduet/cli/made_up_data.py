@@ -11,6 +11,8 @@ def make_data_root(folder: Path, expressions: int = 1) -> Path:
     """Write images of 640 x 480 pixels, each with expressions of three or four words, as a data root with one split, train."""
     import cv2
     import numpy as np
+
+    from mmduet.io.files import write_anew
     rng = np.random.default_rng(0)
     (folder / 'images').mkdir(parents=True)
     (folder / 'annotations').mkdir()
@@ -25,6 +27,6 @@ def make_data_root(folder: Path, expressions: int = 1) -> Path:
             lines.append(json.dumps({'expression_id': str(len(lines)), 'image': f'{number}.jpg', 'image_id': number,
                                      'split': 'train', 'width': 640, 'height': 480, 'expression': ' '.join(next(words)),
                                      'box': [x, y, x + 220, y + 180]}))
-    (folder / 'annotations/train.jsonl').write_text('\n'.join(lines) + '\n')
-    (folder / 'manifest.json').write_text(json.dumps({'dataset': 'synthetic', 'images': 'images'}))
+    write_anew(folder / 'annotations/train.jsonl', ('\n'.join(lines) + '\n').encode())
+    write_anew(folder / 'manifest.json', json.dumps({'dataset': 'synthetic', 'images': 'images'}).encode())
     return folder

@@ -69,6 +69,16 @@ def _validate(args: argparse.Namespace) -> None:
         raise argparse.ArgumentTypeError('an expression is blank')
 
 
+def _json_path(args: argparse.Namespace) -> Path:
+    path = Path(args.json)
+    return path if path.suffix.lower() == '.json' else path.with_name(f'{path.name}.json')
+
+
+def _is_drawing(name: str) -> bool:
+    """Whether ``--out`` is a file for one answer; else it is a folder."""
+    return Path(name).suffix.lower() in _IMAGES
+
+
 def write(results: Any, args: argparse.Namespace) -> None:
     """Print the answers, write and show them."""
     if args.json == '-':
@@ -78,11 +88,9 @@ def write(results: Any, args: argparse.Namespace) -> None:
             score = '' if result.score is None else f'  {result.score:.0%}'
             print(f'{result.source}: {result.expression}: {" ".join(f"{value:.1f}" for value in result.box)}{score}')
     if args.json not in (None, '-'):
-        path = Path(args.json)
-        results.save(path if path.suffix.lower() == '.json' else path.with_name(f'{path.name}.json'))
+        results.save(_json_path(args))
     if args.out is not None:
-        single = Path(args.out).suffix.lower() in _IMAGES
-        written = [results[0].save(args.out)] if single else results.save(args.out)
+        written = [results[0].save(args.out)] if _is_drawing(args.out) else results.save(args.out)
         if args.json != '-':
             print(f'drawn: {written[0]}' if len(written) == 1 else f'{len(written)} drawn images in {args.out}')
     if args.show:
@@ -113,9 +121,14 @@ def _open_trained(args: argparse.Namespace) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
     from mmduet.apis.image_inputs import list_images
+    from mmduet.io.files import require_writable
+    if args.json not in (None, '-'):
+        require_writable(_json_path(args))
+    if args.out is not None:
+        require_writable(Path(args.out) if _is_drawing(args.out) else Path(args.out) / 'drawn.png')
     try:
         answers = len(list_images(args.images)) * len(args.expressions)
-        if args.out is not None and Path(args.out).suffix.lower() in _IMAGES and answers > 1:
+        if args.out is not None and _is_drawing(args.out) and answers > 1:
             raise DataError(f'--out {args.out} holds one answer and there are {answers}: name a folder')
         ground = (_open_exported if _is_exported(args) else _open_trained)(args)
         results = ground(args.images, args.expressions, batch_size=args.batch_size)

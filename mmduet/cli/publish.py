@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mmduet.apis import PretrainedGrounder
+    from mmduet.io.files import require_writable
+    require_writable(args.folder / 'config.json')
     grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=args.config)
     if args.notice is not None:
         grounder.description = replace(grounder.description, notice=' '.join(args.notice.split()))

@@ -109,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.evaluation.report.predictions import read_predictions
     from mmduet.evaluation.report.summary import summarise
     from mmduet.io.errors import DataError
-    from mmduet.io.files import write_together
+    from mmduet.io.files import require_writable, write_together
+    require_writable(args.out)
     if args.images is not None and not args.images.is_dir():
         raise DataError(f'the image folder {args.images} does not exist')
     cases = read_cases(args.ann, args.objects)

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Let it storm; 1 where anything was lost."""
+    from mmduet.io.files import require_writable, write_atomically
     from mmduet.storm.storm import Storm
     from mmduet.storm.trial import Training
     from mmduet.storm.waiting import measure_waiting
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
                         workers=args.workers, ranks=args.ranks, accumulate=args.accumulate, ema=args.ema,
                         patience=args.early_stopping)
     work = args.work.resolve()
+    if args.out is not None:
+        require_writable(args.out)
     if args.waiting:
         print(measure_waiting(training, work))
         return 0
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in report.losses:
         print(sentence)
     if args.out is not None:
-        args.out.write_text(json.dumps(vars(report), indent=1) + '\n', encoding='utf-8')
+        write_atomically(args.out, json.dumps(vars(report), indent=1) + '\n')
     return 1 if report.losses else 0
 
 

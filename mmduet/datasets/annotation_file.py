@@ -133,7 +133,7 @@ def annotation_lines(path: Path) -> Iterator[tuple[str, bytes]]:
         with open_regular(path, sys.maxsize) as file:
             yield from ((f'{path}:{number}', line) for number, line in enumerate(file, 1) if line.strip())
     except FileNotFoundError as error:
-        raise AnnotationError(f'{path} does not exist; tools/prepare_dataset.py makes it') from error
+        raise AnnotationError(f'{path} does not exist; mmduet prepare makes it') from error
     except OSError as error:
         raise AnnotationError(f'{path} cannot be read: {error.strerror}') from error
 

@@ -27,7 +27,7 @@ Boxes = NDArray[np.float64]
 
 @DATASETS.register_module()
 class GroundingDataset(Dataset[Item]):
-    """Expressions of a data root made by ``tools/prepare_dataset.py``, each with its image and box.
+    """Expressions of a data root made by ``mmduet prepare``, each with its image and box.
 
     Nothing is replaced or dropped: an image that cannot be read raises. In training a box is clipped to its image, to no less
     than a pixel, and the boxes this changed are counted in one message; in evaluation the official box is kept.

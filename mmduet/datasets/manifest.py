@@ -16,18 +16,18 @@ def read_manifest(root: Path) -> dict[str, Any]:
     """The manifest of a data root: ``dataset`` and ``images`` are text, ``splits`` maps names to counts, if it is there.
 
     Raises:
-        DataError: there is none, or it is not one of ``tools/prepare_dataset.py``.
+        DataError: there is none, or it is not one of ``mmduet prepare``.
     """
     path = root / 'manifest.json'
     try:
         manifest = json.loads(read_regular(path))
     except FileNotFoundError as error:
-        raise DataError(f'{root} is no data root: it has no manifest.json; make one with tools/prepare_dataset.py and name it '
+        raise DataError(f'{root} is no data root: it has no manifest.json; make one with mmduet prepare and name it '
                         'with --data-root') from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f'{root} is no data root: {path} cannot be read ({error})') from error
     if problem := _problem(manifest):
-        raise DataError(f'{root} is no data root: {path} is not a manifest of tools/prepare_dataset.py: {problem}')
+        raise DataError(f'{root} is no data root: {path} is not a manifest of mmduet prepare: {problem}')
     return manifest
 
 

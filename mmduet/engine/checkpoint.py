@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.failures import describe_failure
 from mmduet.io.files import replacing
 from mmduet.io.text import read_json
 from mmduet.io.weight_keys import unwrap_keys
@@ -67,7 +68,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     if not isinstance(checkpoint.get('state_dict'), dict):
         if not any(isinstance(value, Tensor) for value in checkpoint.values()):
             raise UnreadableCheckpointError(f'{path} holds no weights; its keys are {some(map(str, checkpoint))}. A checkpoint '
-                                            'in another layout must be converted first (tools/model_converters)')
+                                            'in another layout must be converted first (mmduet convert)')
         checkpoint = {'state_dict': checkpoint}
     if not isinstance(checkpoint.setdefault('meta', {}), dict):
         raise UnreadableCheckpointError(f'{path}: meta is no mapping')
@@ -84,7 +85,10 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         with replacing(Path(path)) as partial, partial.open('wb') as file:
             torch.save(dict(checkpoint), file)
     except (OSError, RuntimeError) as error:
-        raise CheckpointError(f'{path} could not be written ({error}); the checkpoints before it are intact') from error
+        # PyTorch says where in the file it was when the disk refused; why, says the error that it came across.
+        refused = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = describe_failure(refused, str(path)) or f'{path} could not be written ({error})'
+        raise CheckpointError(f'{reason}. The checkpoints before it are intact') from error
 
 
 def first_non_finite(model: nn.Module) -> str | None:

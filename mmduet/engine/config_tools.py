@@ -158,7 +158,7 @@ def set_data_root(cfg: Config, root: str | Path) -> int:
     """Point every ``data_root`` of a config to one folder, which must be there; return how many there were."""
     folder = Path(root).resolve()
     if not folder.is_dir():
-        raise FileNotFoundError(f'there is no data root {root}: prepare it with tools/prepare_dataset.py')
+        raise FileNotFoundError(f'there is no data root {root}: prepare it with mmduet prepare')
     return _set_everywhere(cfg._cfg_dict, 'data_root', str(folder))
 
 

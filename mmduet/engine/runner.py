@@ -246,7 +246,7 @@ class GroundingRunner(Runner):
                         revise_keys: list[tuple[str, str]] | None = None) -> dict[str, Any]:
         """Load weights that must fit the model; a distilled checkpoint fits its plain student and the reverse."""
         if revise_keys is not None:
-            raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
+            raise ValueError('revise_keys is not supported: convert the checkpoint with mmduet convert')
         checkpoint = read_on_all_ranks(filename, map_location)
         if self._resume:
             self.run_id = checkpoint['meta'].get('run', self.run_id)

@@ -13,7 +13,7 @@ from mmduet.engine.config_tools import ConfigError
 from mmduet.export.base_exporter import Exporter, Predictor
 from mmduet.export.checking import MOST_DIFFERENCE, Pairs, accuracy, compare, draw_pairs, read_questions
 from mmduet.export.timing import EAGER, time_predictors
-from mmduet.io.files import replacing
+from mmduet.io.files import replacing, require_writable
 
 Say = Callable[[str], object]
 
@@ -46,6 +46,7 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
         raise ConfigError(f'check, first and benchmark must not be negative, got {check}, {first} and {benchmark}')
     if out.suffix != exporter.suffix:
         raise ConfigError(f'{out} must end in {exporter.suffix}')
+    require_writable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     eager = GroundingInferencer(PretrainedGrounder(deepcopy(grounder.student), grounder.description), device='cpu',
                                 show_progress=False)

@@ -42,7 +42,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, 
     (r'received 0 items of ancdata|Too many open files', _SENTENCES[errno.EMFILE].format(file='more')),
     (r'CUDA out of memory', 'the memory of the GPU is not enough: take a smaller batch_size, --amp bf16, or --accumulate'),
     (r"can't allocate memory|DefaultCPUAllocator|std::bad_alloc|Cannot allocate memory", _MEMORY.format(where='')),
-    (r'PytorchStreamWriter failed|unexpected pos \d+ vs', _SENTENCES[errno.ENOSPC].format(file='a file of PyTorch')),
+    (r'PytorchStreamWriter failed|unexpected pos \d+ vs', _SENTENCES[errno.ENOSPC]),
 ))
 # Letters of a path that are said.
 _LONGEST_NAME = 400
@@ -52,8 +52,10 @@ _LAST_LINE = re.compile(r'^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|
 _ERRNO = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:]*)(?:: (?P<quote>['\"])(?P<file>.*?)(?P=quote))?")
 
 
-def describe_failure(error: BaseException) -> str | None:
+def describe_failure(error: BaseException, file: str = 'a file') -> str | None:
     """A sentence for an error of the system: disk, permissions, names, memory, processes; None for any other error.
+
+    ``file`` is what an error that names none is about.
 
     >>> describe_failure(OSError(28, 'No space left on device', 'a.pth'))
     'a.pth cannot be written: no room is left on the disk; make room, or name another folder; the old file is as it was'
@@ -66,7 +68,7 @@ def describe_failure(error: BaseException) -> str | None:
         return _MEMORY.format(where='')
     text = str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return _describe_number(error.errno, error.filename2 or error.filename, text)
+        return _describe_number(error.errno, error.filename2 or error.filename or file, text)
     if inner := worker_message(text):
         return inner
     if isinstance(error, OSError) and (found := _ERRNO.search(text)):  # wrapped by the host, which loses the number
@@ -74,9 +76,9 @@ def describe_failure(error: BaseException) -> str | None:
     if isinstance(error, OSError | RuntimeError):
         known = next((sentence for pattern, sentence in _MESSAGES if pattern.search(text)), None)
         if known is not None or isinstance(error, OSError):
-            return known or text or type(error).__name__
+            return known.format(file=file) if known is not None else text or type(error).__name__
     if type(error).__name__ == 'SafetensorError':
-        return f'a safetensors file cannot be read or written: {_first_line(text)}'
+        return f'{"a safetensors file" if file == "a file" else file} cannot be read or written: {_first_line(text)}'
     return None
 
 
@@ -100,7 +102,7 @@ def worker_message(text: str) -> str | None:
         return _MEMORY.format(where=' in a data worker')
     if found := _ERRNO.match(message):
         return _describe_number(int(found['number']), found['file'], message)
-    return next((sentence for pattern, sentence in _MESSAGES if pattern.search(message)), message)
+    return next((sentence.format(file='a file') for pattern, sentence in _MESSAGES if pattern.search(message)), message)
 
 
 def _describe_number(number: int, file: object, text: str) -> str:

@@ -128,6 +128,35 @@ def sha256_of(source: Path | bytes | memoryview | Iterable[bytes | memoryview]) 
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an ``OSError`` that names no file, as that of a write which the disk refuses, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def require_writable(path: Path) -> None:
+    """Raise now the ``OSError`` that writing a file to a path would raise after hours of work; makes nothing.
+
+    Missing folders are as good as the first that is there. Whether the disk has room is not known before.
+    """
+    folder, number = path.parent, 0
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir():
+        number, folder = errno.EISDIR, path
+    elif not folder.is_dir():
+        number = errno.ENOTDIR
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        number = errno.EACCES if os.name != 'posix' or not os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EROFS
+    if number:
+        raise OSError(number, os.strerror(number), str(folder))
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; what is there at the end is flushed to the disk and renamed to ``path``.
 
@@ -148,7 +177,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         # Nobody knows the name beside, and a write that the disk refuses says none.
         if error.errno is not None and error.filename in (None, str(partial)):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
         raise
     finally:
         with suppress(OSError):
@@ -167,10 +196,9 @@ def write_anew(path: Path, content: bytes) -> None:
     After an error, which names the file, nothing of it is there. Raises as ``replacing``.
     """
     try:
-        path.write_bytes(content)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
+        with naming(path):
+            path.write_bytes(content)
+    except OSError:
         with suppress(OSError):
             path.unlink()
         raise

@@ -1,4 +1,5 @@
-"""What the host reads by itself, read by our rules: weights by ``read_tensor_file``, YAML without objects, no code of a hub.
+"""What the host reads and writes by itself, by our rules: weights by ``read_tensor_file``, YAML without objects, no code of a
+hub; configs are written in one step, and a line that the log's disk refuses names its file.
 
 MMEngine's loader falls back to unpickling where weights alone do not do, its YAML makes any Python object, and transformers
 asks on the terminal whether to run code that came with a tokenizer. Parts of ``mmdet`` with an ``init_cfg`` of the type
@@ -69,6 +70,49 @@ def _change_yaml(module: ModuleType) -> None:
     setattr(module, 'Loader', getattr(yaml, 'CSafeLoader', yaml.SafeLoader))  # noqa: B010
 
 
+def _change_config(module: ModuleType) -> None:
+    from mmduet.io.files import write_atomically
+    text_of = module.Config.dump
+
+    def dump(self: Any, file: str | Path | None = None) -> str | None:
+        """In the place of MMEngine's, which leaves half of a file where the disk is full."""
+        if file is None:
+            return text_of(self)  # type: ignore[no-any-return]
+        path = Path(file)
+        if path.suffix == '.py':
+            write_atomically(path, self.pretty_text)
+        else:
+            from mmengine.fileio import dump as text_in
+            write_atomically(path, text_in(self.to_dict(), file_format=path.suffix.removeprefix('.')))
+        return None
+
+    module.Config.dump = dump
+
+
+def _change_logs(module: ModuleType) -> None:
+    from mmduet.io.files import naming
+    write = module.LocalVisBackend._dump
+
+    def dump(self: Any, value_dict: dict[str, Any], file_path: str, file_format: str) -> None:
+        """In the place of MMEngine's, whose error names no file."""
+        with naming(Path(file_path)):
+            write(self, value_dict, file_path, file_format)
+
+    module.LocalVisBackend._dump = dump
+
+
+def _change_events(module: ModuleType) -> None:
+    from mmduet.io.files import naming
+    write = module.EventFileWriter.add_event
+
+    def write_named(self: Any, event: Any) -> None:
+        """In the place of TensorBoard's, whose error names no file."""
+        with naming(Path(self._file_name)):
+            write(self, event)
+
+    module.EventFileWriter.add_event = write_named
+
+
 def _change_hub_code(module: ModuleType) -> None:
     setattr(module, 'TIME_OUT_REMOTE_CODE', 0)  # noqa: B010 (not to ask, but to refuse)
 
@@ -76,6 +120,9 @@ def _change_hub_code(module: ModuleType) -> None:
 CHANGES: dict[str, Callable[[ModuleType], None]] = {
     'mmengine.runner.checkpoint': _change_checkpoints,
     'mmengine.fileio.handlers.yaml_handler': _change_yaml,
+    'mmengine.config.config': _change_config,
+    'mmengine.visualization.vis_backend': _change_logs,
+    'tensorboard.summary.writer.event_file_writer': _change_events,
     'transformers.dynamic_module_utils': _change_hub_code,
 }
 

@@ -31,7 +31,7 @@ def load_partial_weights(model: nn.Module, path: str | Path | None,
     try:
         weights: Mapping[str, Tensor] = read_weights(find_file(path))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'{error}. Make it with tools/model_converters/convert_checkpoint.py, '
+        raise FileNotFoundError(f'{error}. Make it with mmduet convert, '
                                 'or run with --no-pretrained for random weights.') from error
     weights = rename(weights) if rename else weights
     require_fit(model, weights, path)

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import open_clip
-
 from mmduet.io.files import find_file, sha256_of
 from mmduet.io.text import read_json
 from mmduet.models.teachers.file_facts import CONFIG
+from mmduet.models.teachers.open_clip_models import find_model_config
 from mmduet.registry import MODELS, TASK_UTILS
 
 Identity = dict[str, Any]
@@ -75,7 +74,7 @@ def _describe(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if config.get('model_config') is not None:
         described: Mapping[str, Any] = read_json(find_file(config['model_config']))
         return described
-    return open_clip.get_model_config(config['model']) or {} if 'model' in config else {}
+    return find_model_config(config['model']) or {} if 'model' in config else {}
 
 
 def _identify_weights(pretrained: str | None) -> str:

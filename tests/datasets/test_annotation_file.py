@@ -76,7 +76,7 @@ def test_a_line_that_does_not_parse_is_named(tmp_path, text, message):
 
 
 def test_a_missing_file_says_what_makes_it(tmp_path):
-    with pytest.raises(AnnotationError, match=r'val\.jsonl does not exist; tools/prepare_dataset\.py makes it'):
+    with pytest.raises(AnnotationError, match=r'val\.jsonl does not exist; mmduet prepare makes it'):
         read_annotations(tmp_path / 'val.jsonl')
 
 

@@ -79,7 +79,7 @@ def test_splits_must_be_a_list(tmp_path, splits):
 
 
 def test_a_folder_without_manifest_says_how_to_make_one(tmp_path):
-    with pytest.raises(DataError, match=r'is no data root: it has no manifest\.json; make one with tools/prepare_dataset\.py'):
+    with pytest.raises(DataError, match=r'is no data root: it has no manifest\.json; make one with mmduet prepare'):
         build(tmp_path / 'nothing')
 
 

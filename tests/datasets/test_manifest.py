@@ -14,7 +14,7 @@ def test_a_manifest_is_read_with_all_that_it_says(tmp_path):
 
 
 def test_a_folder_without_a_manifest_says_what_makes_one(tmp_path):
-    with pytest.raises(DataError, match=r'is no data root: it has no manifest\.json; make one with tools/prepare_dataset\.py'):
+    with pytest.raises(DataError, match=r'is no data root: it has no manifest\.json; make one with mmduet prepare'):
         read_manifest(tmp_path)
 
 
@@ -25,7 +25,7 @@ def test_a_folder_without_a_manifest_says_what_makes_one(tmp_path):
     ({'splits': None}, "'splits' must hold the counts of each split"), ({'splits': {'val': 7}}, "'splits' must hold")])
 def test_a_field_of_another_kind_is_named_with_the_file(tmp_path, change, message):
     (tmp_path / 'manifest.json').write_text(json.dumps({**GOOD, **change}))
-    with pytest.raises(DataError, match=rf'manifest\.json is not a manifest of tools/prepare_dataset\.py: {message}'):
+    with pytest.raises(DataError, match=rf'manifest\.json is not a manifest of mmduet prepare: {message}'):
         read_manifest(tmp_path)
 
 

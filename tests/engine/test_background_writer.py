@@ -69,7 +69,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_soon_and_those_be
             runner.writer.wait()
 
     (tmp_path / 'iter_4.pth').mkdir()
-    with pytest.raises(CheckpointError, match=r'iter_4\.pth could not be written .*the checkpoints before it are intact'):
+    with pytest.raises(CheckpointError, match=r'iter_4\.pth is a folder, and a file is expected\. The checkpoints before it are intact'):
         train(tmp_path, root, See(), default_hooks__checkpoint__iter_interval=2,
               default_hooks__checkpoint__background=background)
     assert seen[-1] in (4, 5) and (tmp_path / 'iter_2.pth').is_file()
@@ -77,7 +77,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_soon_and_those_be
 
 def test_the_last_checkpoint_that_cannot_be_written_is_an_error_too(root, tmp_path):
     (tmp_path / 'epoch_2.pth').mkdir()
-    with pytest.raises(CheckpointError, match=r'epoch_2\.pth could not be written'):
+    with pytest.raises(CheckpointError, match=r'epoch_2\.pth is a folder'):
         train(tmp_path, root)
 
 
@@ -103,4 +103,4 @@ def test_a_failure_ends_the_training_of_every_rank(root, tmp_path):
     done = run_ranks(2, _fail_on_rank, tmp_path, root)
     assert [rank.returncode for rank in done] == [0, 0], done[0].stderr[-2000:] + done[1].stderr[-2000:]
     said = [rank.stdout.splitlines()[-1] for rank in done]
-    assert 'iter_2.pth could not be written' in said[0] and said[1] == f'another process: {said[0]}'
+    assert 'iter_2.pth is a folder, and a file is expected' in said[0] and said[1] == f'another process: {said[0]}'

@@ -54,7 +54,7 @@ def test_every_data_root_is_set_also_inside_lists(tmp_path):
 
 
 def test_a_missing_data_root_says_how_to_make_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no data root .*prepare_dataset'):
+    with pytest.raises(FileNotFoundError, match=r'no data root .*mmduet prepare'):
         set_data_root(nested(), tmp_path / 'none')
 
 

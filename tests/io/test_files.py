@@ -12,6 +12,7 @@ from mmduet.io.files import (
     open_regular,
     remove_partial,
     replacing,
+    require_writable,
     sha256_of,
     stays_inside,
     write_atomically,
@@ -138,3 +139,19 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
         assert file.read() == b'12345'
     with pytest.raises(DataError, match=r'has 5 bytes, more than the 4 that are read'), open_regular(tmp_path / 'a', 4):
         pass
+
+
+def test_a_place_that_cannot_be_written_to_is_known_before(tmp_path):
+    require_writable(tmp_path / 'a/b/c.json')
+    assert not list(tmp_path.iterdir())
+    (tmp_path / 'file').write_text('x')
+    require_writable(tmp_path / 'file')
+    for path, kind, named in ((tmp_path, IsADirectoryError, tmp_path), (tmp_path / 'file/a/b', NotADirectoryError, tmp_path / 'file')):
+        with pytest.raises(kind) as caught:
+            require_writable(path)
+        assert caught.value.filename == str(named)
+    with pytest.raises(OSError, match='File name too long'):
+        require_writable(tmp_path / ('a' * 300))
+    if Path('/proc/sys/kernel').is_dir():
+        with pytest.raises(PermissionError):
+            require_writable(Path('/proc/sys/kernel/a'))

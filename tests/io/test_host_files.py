@@ -1,12 +1,15 @@
 import os
+import resource
 from importlib import import_module
 
 import pytest
 import torch
 from mmdet.models.backbones import ResNet
+from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.visualization import LocalVisBackend
 from torch import nn
 from yaml import YAMLError
 
@@ -83,7 +86,29 @@ def test_yaml_makes_plain_values_and_no_objects(tmp_path):
 
 def test_every_change_has_a_module_that_has_what_is_changed():
     changed = [import_module(name) for name in CHANGES]
-    assert changed[2].TIME_OUT_REMOTE_CODE == 0
+    assert import_module('transformers.dynamic_module_utils').TIME_OUT_REMOTE_CODE == 0
     before = [dict(vars(module)) for module in changed]
     guard_host_files()
     assert [dict(vars(module)) for module in changed] == before
+
+
+def test_a_config_is_written_in_one_step_and_each_log_names_its_file(tmp_path):
+    config = Config({'a': 1, 'b': ['x']})
+    for name in ('c.py', 'c.json', 'c.yaml'):
+        config.dump(tmp_path / name)
+        assert Config.fromfile(tmp_path / name).to_dict() == {'a': 1, 'b': ['x']}
+    assert config.dump() == config.pretty_text
+    (tmp_path / 'd.py').mkdir()
+    with pytest.raises(IsADirectoryError, match=r"d\.py'$"):
+        config.dump(str(tmp_path / 'd.py'))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['c.json', 'c.py', 'c.yaml', 'd.py']
+    logs = LocalVisBackend(str(tmp_path / 'logs'))
+    logs.add_config(config)
+    logs.add_scalars({'loss': 1.0})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*logs/scalars\.json'"):
+            logs.add_scalars({'loss': 1.0})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -40,5 +40,5 @@ def test_half_a_part_and_wrong_shapes_and_strangers_are_all_named(tmp_path):
 
 
 def test_a_missing_file_says_how_to_make_it_or_run_without(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'gone\.safetensors: not found.*convert_checkpoint\.py.*--no-pretrained'):
+    with pytest.raises(FileNotFoundError, match=r'gone\.safetensors: not found.*mmduet convert.*--no-pretrained'):
         load_partial_weights(Model(), tmp_path / 'gone.safetensors')

@@ -74,7 +74,7 @@ def test_a_damaged_or_missing_file_is_refused_by_name(tmp_path, name):
     content = bytearray((folder / name).read_bytes())
     content[3] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(CacheError, match=rf'{name} has not the checksum of the manifest.*cache-teacher C'):
+    with pytest.raises(CacheError, match=rf'{name} has not the checksum of the manifest.*mmduet cache-teacher C'):
         CacheSection(folder)
     (folder / name).unlink()
     with pytest.raises(CacheError, match=rf'{name} is missing'):

@@ -1,4 +1,4 @@
-"""The data sets that ``tools/prepare_dataset.py`` knows, with their published counts, and the layouts they come in.
+"""The data sets that ``mmduet prepare`` knows, with their published counts, and the layouts they come in.
 
 A further data set is one more entry; a further layout one more reader.
 """
@@ -25,7 +25,7 @@ LAYOUTS: dict[str, Layout] = {
     'referit': Layout(files='referit_query_<split>.json with referit_bbox.json', find=find_referit, read=read_referit),
     'real-games': Layout(files='RealGames.txt with masks and lists of images', find=find_real_games, read=read_real_games),
     'entities': Layout(files='Sentences/, Annotations/ and lists of images', find=find_entities, read=read_entities),
-    'refshapes': Layout(files='what tools/make_refshapes.py writes', find=find_official, read=read_refshapes),
+    'refshapes': Layout(files='what mmduet make-refshapes writes', find=find_official, read=read_refshapes),
     'own': Layout(files='JSON lines with image, expression and box or segmentation', find=find_own, read=read_own),
 }
 

@@ -70,7 +70,7 @@ def _read_instances(data: SourceData, path: Path, content: Any) -> tuple[dict[in
 
 
 def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
-    """Read what ``tools/make_refshapes.py`` wrote; what its manifest says of seed, level and content is kept.
+    """Read what ``mmduet make-refshapes`` wrote; what its manifest says of seed, level and content is kept.
 
     ``absent.jsonl`` holds the split whose expressions have no target, which the official layout cannot say. A folder without
     ``manifest.json`` is read as any other of that layout; of one with it, files that are not those which the
@@ -94,8 +94,8 @@ def read_refshapes(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> N
         data.about = {name: manifest[name] for name in ('seed', 'level', 'size', 'expressions', 'scenes', 'sha256')}
     except (DataError, KeyError, TypeError) as error:
         raise DataError(f'{path} is not a manifest of RefShapes ({type(error).__name__}: {error}); make the data again with '
-                        'tools/make_refshapes.py') from error
+                        'mmduet make-refshapes') from error
     for file, digest in expected.items():
         if sha256_of(file) != digest:
             raise DataError(f'{file} is not the file that {path} was written for; make the data again with '
-                            'tools/make_refshapes.py')
+                            'mmduet make-refshapes')

@@ -14,6 +14,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
 from mmduet.engine.gradients import is_updated
 from mmduet.engine.saving import collect_checkpoint
+from mmduet.io.failures import describe_failure
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
@@ -166,7 +167,7 @@ class GroundingCheckpointHook(Hook):
                 for old in surplus:
                     (folder / old).unlink(missing_ok=True)
             except OSError as error:
-                raise CheckpointError(f'{folder} could not be written to ({error}); its checkpoints are intact') from error
+                raise CheckpointError(f'{describe_failure(error, str(folder))}. The checkpoints are intact') from error
 
         if runner.rank == 0:
             runner.writer.submit(write)

@@ -48,7 +48,7 @@ def read_predictions(path: Path, cases: Cases, name: str, box_format: str | None
     """Read one file.
 
     Args:
-        path: ``.jsonl`` as ``tools/test.py`` writes it; ``.json``, a list of the same objects; either also with one plain
+        path: ``.jsonl`` as ``mmduet test`` writes it; ``.json``, a list of the same objects; either also with one plain
             box per expression, in the order of the annotations; or ``.csv``: four numbers per row in that order, or columns
             ``expression_id`` and ``x1,y1,x2,y2`` or ``x,y,w,h``.
         cases: the expressions.

@@ -12,7 +12,7 @@ class ScoreHead(nn.Module, ABC):
     """How likely the last box of a student is right: K readings of its features, and a logistic calibration of them.
 
     The calibration (Platt 1999; over several readings a logistic regression) is fitted by
-    ``tools/analysis_tools/calibrate_score.py`` on answers to expressions that no training saw, and lies in buffers.
+    ``mmduet calibrate-score`` on answers to expressions that no training saw, and lies in buffers.
 
     Args:
         scale: K factors of the readings before any calibration.

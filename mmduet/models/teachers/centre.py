@@ -43,7 +43,7 @@ class Centre(nn.Module):
                  if written.get(name) != value]
         if found:
             raise ValueError(f'{path} is the centre of a teacher of {"; ".join(found)}: write it anew with '
-                             'tools/analysis_tools/analyse_teacher.py CONFIG --centre FILE')
+                             'mmduet analyse-teacher CONFIG --centre FILE')
         for name, mean in means.items():
             self.register_buffer(name, mean, persistent=False)
 

@@ -16,7 +16,7 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained
 from torch import nn
 
-from mmduet.io.files import find_file
+from mmduet.io.files import find_file, write_anew
 from mmduet.io.text import read_json
 from mmduet.io.weights import describe_misfit, read_weights
 from mmduet.models.teachers.file_facts import file_facts, warn
@@ -69,7 +69,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     """
     if model_config is not None:
         register_model_config(model_config)
-    config = open_clip.get_model_config(name)
+    config = find_model_config(name)
     if config is None:
         raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
@@ -94,6 +94,20 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
         image_size=(size, size) if isinstance(size, int) else (size[0], size[1]),
         mean=preprocessing['mean'], std=preprocessing['std'],
         interpolation='bicubic' if interpolation == 'random' else interpolation)
+
+
+def find_model_config(name: str) -> dict[str, Any] | None:
+    """The config of an architecture that open_clip knows, or None.
+
+    Raises:
+        ValueError: a place, ``hf-hub:...`` or ``local-dir:...``, which open_clip would fetch or open.
+    """
+    if ':' in name:
+        raise ValueError(f'{name!r} is a place and no name of a model: models are neither fetched from the hub nor read from '
+                         'folders by name. Write what its open_clip_config.json says under model_cfg into a JSON file, and '
+                         'give that as model_config, its name without .json as model, and the weights as pretrained')
+    config: dict[str, Any] | None = open_clip.get_model_config(name)
+    return config
 
 
 def register_model_config(path: str | Path) -> str:
@@ -123,7 +137,7 @@ def register_model_config(path: str | Path) -> str:
     # open_clip reads folders and files only, and once: what it reads may be gone afterwards.
     with tempfile.TemporaryDirectory() as folder:
         resolved = Path(folder) / path.name
-        resolved.write_text(json.dumps(config), encoding='utf-8')
+        write_anew(resolved, json.dumps(config).encode())
         open_clip.add_model_config(resolved)
     return path.stem
 

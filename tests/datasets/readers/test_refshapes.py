@@ -44,7 +44,7 @@ def test_a_changed_file_is_refused_by_name(folder):
 @pytest.mark.parametrize('text', ['', '[]', '{"files": {}}'])
 def test_a_broken_manifest_is_refused_with_the_command_that_mends_it(folder, text):
     (folder / 'manifest.json').write_text(text)
-    with pytest.raises(DataError, match='make the data again with tools'):
+    with pytest.raises(DataError, match='make the data again with mmduet make-refshapes'):
         find_dataset('refshapes').read(folder)
 
 

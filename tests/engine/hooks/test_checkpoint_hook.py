@@ -29,7 +29,7 @@ def test_all_are_kept_on_demand_and_the_interval_is_heeded(root, tmp_path):
 
 def test_the_old_checkpoint_stays_until_the_new_one_is_complete(root, tmp_path):
     (tmp_path / 'epoch_2.pth').mkdir()
-    with pytest.raises(CheckpointError, match=r'epoch_2\.pth could not be written .*the checkpoints before it are intact'):
+    with pytest.raises(CheckpointError, match=r'epoch_2\.pth is a folder, .*\. The checkpoints before it are intact'):
         build(tmp_path, root, default_hooks__checkpoint__max_keep_ckpts=1).train()
     assert torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['meta']['epoch'] == 1
 
