@@ -12,7 +12,9 @@ def find_commit(folder: Path = PACKAGE_PARENT) -> str | None:
     if not (folder / '.git').exists():
         return None
     try:
-        words = [subprocess.run(['git', '-C', str(folder), *command], capture_output=True, text=True, check=True).stdout.strip()
+        # Reading alone: git would refresh its index by the way, and leave a lock where it is killed or the disk is full.
+        words = [subprocess.run(['git', '--no-optional-locks', '-C', str(folder), *command], capture_output=True, text=True,
+                                check=True).stdout.strip()
                  for command in (('rev-parse', '--short=12', 'HEAD'), ('status', '--porcelain', '--untracked-files=no'))]
     except (OSError, subprocess.CalledProcessError):
         return None

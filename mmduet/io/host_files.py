@@ -77,7 +77,7 @@ def _change_config(module: ModuleType) -> None:
     def dump(self: Any, file: str | Path | None = None) -> str | None:
         """In the place of MMEngine's, which leaves half of a file where the disk is full."""
         if file is None:
-            return text_of(self)  # type: ignore[no-any-return]
+            return str(text_of(self))
         path = Path(file)
         if path.suffix == '.py':
             write_atomically(path, self.pretty_text)

@@ -69,7 +69,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_soon_and_those_be
             runner.writer.wait()
 
     (tmp_path / 'iter_4.pth').mkdir()
-    with pytest.raises(CheckpointError, match=r'iter_4\.pth is a folder, and a file is expected\. The checkpoints before it are intact'):
+    with pytest.raises(CheckpointError, match=r'iter_4\.pth is a folder, .*\. The checkpoints before it are intact'):
         train(tmp_path, root, See(), default_hooks__checkpoint__iter_interval=2,
               default_hooks__checkpoint__background=background)
     assert seen[-1] in (4, 5) and (tmp_path / 'iter_2.pth').is_file()

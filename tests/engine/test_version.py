@@ -1,3 +1,4 @@
+import os
 import subprocess
 
 from mmduet import __version__
@@ -19,3 +20,13 @@ def test_outside_a_checkout_there_is_none_and_none_is_said(tmp_path, monkeypatch
     assert version.find_commit(tmp_path) is None  # git has nothing to say of it
     monkeypatch.setattr(version, 'commit', lambda: None)
     assert version.describe_version() == f'mmduet {__version__}'
+
+
+def test_asking_for_the_commit_changes_nothing_of_the_checkout(tmp_path):
+    for words in (['init', '-q'], ['add', 'a'], ['-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-qm', 'a']):
+        (tmp_path / 'a').write_text('a')
+        subprocess.run(['git', '-C', str(tmp_path), *words], check=True)
+    index = (tmp_path / '.git/index').read_bytes()
+    os.utime(tmp_path / 'a', (1, 1))  # what an index is refreshed for
+    assert version.find_commit(tmp_path).isalnum()
+    assert (tmp_path / '.git/index').read_bytes() == index

@@ -255,8 +255,8 @@ CASES = [
     in NOT_CLIP.items()),
     *(Case(f'open_clip: {name}', maker, {'teacher': _build}, r'\.json|/dev/zero') for name, maker
     in no_files('x.json', '.json').items()),
-    *(Case(f'open_clip: a model {name}', lambda _, name=name: Path(f'{name}.json'), {'teacher': lambda path: build_open_clip(path.stem)},
-           'is a place and no name of a model') for name in ('hf-hub:evil', 'local-dir:gone', 'local-dir:', 'hf-hub:')),
+    *(Case(f'open_clip: a model {name}', lambda _, name=name: name, {'teacher': build_open_clip}, 'is a place and no name')
+      for name in ('hf-hub:evil/repo', 'local-dir:gone', 'local-dir:/etc', 'local-dir:', 'hf-hub:')),
     *(Case(f'vocabulary: {name}', content('v.txt', text), {'tokenizer': _tokenizer}, expected) for name, (text, expected)
     in WORDS.items()),
     *(Case(f'vocabulary: {name}', maker, {'tokenizer': _tokenizer}, r'\.txt') for name, maker

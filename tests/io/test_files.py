@@ -146,7 +146,8 @@ def test_a_place_that_cannot_be_written_to_is_known_before(tmp_path):
     assert not list(tmp_path.iterdir())
     (tmp_path / 'file').write_text('x')
     require_writable(tmp_path / 'file')
-    for path, kind, named in ((tmp_path, IsADirectoryError, tmp_path), (tmp_path / 'file/a/b', NotADirectoryError, tmp_path / 'file')):
+    for path, kind, named in ((tmp_path, IsADirectoryError, tmp_path),
+                              (tmp_path / 'file/a/b', NotADirectoryError, tmp_path / 'file')):
         with pytest.raises(kind) as caught:
             require_writable(path)
         assert caught.value.filename == str(named)
