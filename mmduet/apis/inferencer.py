@@ -21,6 +21,7 @@ from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models.cpu import optimise_for_cpu
+from mmduet.models.precision import choose_precision
 from mmduet.registry import INFERENCERS
 
 Precision: TypeAlias = Literal['float32', 'bfloat16', 'float16', 'auto']
@@ -40,8 +41,8 @@ class GroundingInferencer(BaseInferencer):
         device: ``'auto'`` for the best that is there, or a device of PyTorch.
         scope: of the registries.
         show_progress: show a bar where there is more than one batch.
-        precision: ``'float32'``; ``'bfloat16'`` or ``'float16'`` where autocast deems it safe; ``'auto'`` for bfloat16 on a GPU
-            that has it and float32 elsewhere.
+        precision: ``'float32'``; ``'bfloat16'`` or ``'float16'`` where autocast deems it safe; ``'auto'`` for what fits
+            the device (see ``mmduet.models.precision.fitting_precision``).
         vocabulary: path of a ``vocab.txt``, for a checkpoint that holds none.
 
     Raises:
@@ -71,6 +72,7 @@ class GroundingInferencer(BaseInferencer):
         self.device = torch.device(get_device() if device == 'auto' else device)
         self.grounder = _read(model, weights, vocabulary)
         self.precision = precision
+        self.computes_in = choose_precision(precision, self.device, 'predictions')
         about = self.grounder.description
         cfg = Config({'model': about.model, 'test_pipeline': about.test_pipeline})
         super().__init__(cfg, device=str(self.device), scope=scope, show_progress=show_progress)
@@ -148,11 +150,9 @@ class GroundingInferencer(BaseInferencer):
             return list(self.model.test_step(inputs))
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        name = self.precision
-        if name == 'auto':
-            fast = self.device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
-            name = 'bfloat16' if fast else 'float32'
-        return nullcontext() if name == 'float32' else torch.autocast(self.device.type, dtype=getattr(torch, name))
+        if self.computes_in == 'float32':
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.computes_in))
 
     def _result(self, query: Query, sample: DetDataSample) -> GroundingResult:
         image, pixels, text = query

@@ -14,12 +14,14 @@ from torch import nn
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.config_files import nearest
+from mmduet.models.precision import choose_precision
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 PARAMWISE_KEYS = ['custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
                   'dcn_offset_lr_mult', 'bypass_duplicate']
 MULTIPLIERS = ('lr_mult', 'decay_mult')
-DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
+DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16,
+          'float32': torch.float32}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -108,7 +110,8 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
 
     Args:
         optimizer, accumulative_counts, clip_grad: see ``OptimWrapper``.
-        dtype: ``'bf16'``, or ``'fp16'`` on a CUDA device.
+        dtype: ``'bf16'``, ``'fp16'`` on a CUDA device, or ``'auto'`` for what fits it (see ``fitting_precision``), which
+            may be full precision.
         device: where the model is; MMEngine's choice where not given.
     """
 
@@ -116,8 +119,9 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
                  clip_grad: dict[str, Any] | None = None, device: str | None = None) -> None:
         OptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)  # AmpOptimWrapper's own wants an accelerator
         self._device = device or get_device()
+        dtype = choose_precision(dtype, self._device, 'training')
         if dtype not in DTYPES:
-            raise ConfigError(f"mixed precision knows 'bf16' and 'fp16', got {dtype!r}")
+            raise ConfigError(f"mixed precision knows 'auto', 'bf16' and 'fp16', got {dtype!r}")
         self.cast_dtype = DTYPES[dtype]
         if self.cast_dtype == torch.float16 and self._device != 'cuda':
             raise ConfigError(f'fp16 needs a CUDA device, and training runs on {self._device}: use bf16')
@@ -131,5 +135,6 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run the forward pass under autocast."""
-        with OptimWrapper.optim_context(self, model), torch.autocast(self._device, self.cast_dtype):
+        mixed = self.cast_dtype != torch.float32
+        with OptimWrapper.optim_context(self, model), torch.autocast(self._device, self.cast_dtype if mixed else None, mixed):
             yield

@@ -169,6 +169,20 @@ def test_fp16_on_a_cpu_and_unknown_types_are_refused():
         MixedPrecisionOptimWrapper(optimizer, dtype='int8', device='cpu')
 
 
+@pytest.mark.parametrize(('native', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_takes_the_precision_that_fits_the_cpu(monkeypatch, native, dtype):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: {'avx512_bf16': native}, raising=False)
+    layer = nn.Linear(2, 1, bias=False)
+    wrapper = MixedPrecisionOptimWrapper(torch.optim.SGD(layer.parameters(), lr=0.5), dtype='auto', device='cpu')
+    with wrapper.optim_context(layer):
+        output = layer(torch.tensor([[3.0, 4.0]]))
+    assert output.dtype == wrapper.cast_dtype == dtype
+    assert not wrapper.loss_scaler.is_enabled()
+    before = layer.weight.detach().clone()
+    wrapper.update_params(output.float().sum())
+    assert torch.equal(layer.weight, before - 0.5 * torch.tensor([[3.0, 4.0]]))
+
+
 def test_gradients_are_accumulated_and_averaged():
     weight = nn.Parameter(torch.zeros(1))
     wrapper = MixedPrecisionOptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2, device='cpu')

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.teacher_cache.identity import identify_teacher, width_of
@@ -16,6 +17,12 @@ def test_defaults_are_part_of_the_identity_and_the_order_of_arguments_is_not():
     assert first == {'type': 'CLIPTeacher', 'model': 'ViT-B-16', 'weights': 'random', 'model_config': None,
                      'views': [{'type': 'CropView', 'scale': 1.2}], 'prompts': ['{}'], 'centre': None, 'image_size': None,
                      'precision': 'float32', 'mean': None, 'std': None}
+
+
+@pytest.mark.parametrize('native', [True, False])
+def test_a_teacher_that_fits_the_machine_is_the_same_on_every_machine(monkeypatch, native):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: {'avx512_bf16': native}, raising=False)
+    assert identify_teacher(dict(type=CLIPTeacher, pretrained=None, precision='auto'))['precision'] == 'auto'
 
 
 def test_files_count_by_what_they_hold_and_tags_by_their_name(tmp_path):

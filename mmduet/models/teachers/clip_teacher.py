@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmengine.device import get_device
 from torch import Tensor
 
 from mmduet.models.base_teacher import BaseTeacher
+from mmduet.models.precision import choose_precision
 from mmduet.models.teachers.centre import Centre
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_encoder
@@ -38,7 +40,8 @@ class CLIPTeacher(BaseTeacher):
         prompts: templates of texts, each with one ``{}``; of several the embedding is the normalised mean.
         centre: file of means to subtract from the embeddings (see ``Centre``), which ``analyse_teacher.py`` writes.
         image_size: side of the square that the tower takes, pixels, where not that of training (see ``set_image_size``).
-        precision: 'float32', 'bfloat16' or 'float16', of weights and activations.
+        precision: 'float32', 'bfloat16' or 'float16', of weights and activations; 'auto' for what fits the machine (see
+            ``fitting_precision``). A cache made with 'auto' is read with 'auto', on whatever machine: it holds float16.
         mean, std: RGB statistics; None takes those the weights were trained with.
         quick_gelu: the activation of the weights; None for what the tag says, or what is known of the file (see
             ``build_open_clip``).
@@ -68,8 +71,8 @@ class CLIPTeacher(BaseTeacher):
                  mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
                  quick_gelu: bool | None = None) -> None:
         super().__init__()
-        if precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        if precision not in (*PRECISIONS, 'auto'):
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, auto, got {precision!r}')
         if not prompts or any(prompt.count('{}') != 1 for prompt in prompts):
             raise ValueError(f'every prompt must have one {{}}, got {list(prompts)}')
         if not views:
@@ -81,7 +84,8 @@ class CLIPTeacher(BaseTeacher):
         self.register_buffer('logit_scale', built.clip.logit_scale.detach().exp().reshape(()), persistent=False)
         bias = getattr(built.clip, 'logit_bias', None)  # not every model of open_clip has the attribute
         self.register_buffer('logit_bias', None if bias is None else bias.detach().clone().reshape(()), persistent=False)
-        self.clip = built.clip.to(PRECISIONS[precision]).requires_grad_(False)
+        self.precision = choose_precision(precision, get_device(), 'the teacher')
+        self.clip = built.clip.to(PRECISIONS[self.precision]).requires_grad_(False)
         self.tokenize = built.tokenize
         self.embed_dims = built.embed_dims
         self.gives = frozenset({'text', 'region', 'image', 'others', 'logit_scale'})

@@ -127,6 +127,16 @@ def test_it_says_what_it_gives_and_the_scale_and_bias_of_its_cosines(tmp_path):
     assert teacher(make_batch(), {'logit_bias'}).logit_bias.item() == -10
 
 
+@pytest.mark.parametrize(('native', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_takes_the_precision_that_fits_the_cpu(tmp_path, monkeypatch, native, dtype):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: {'avx512_bf16': native}, raising=False)
+    teacher = CLIPTeacher('tiny_vit', model_config=write_clip_config(tmp_path), precision='auto')
+    assert {parameter.dtype for parameter in teacher.clip.parameters()} == {dtype}
+    assert teacher(make_batch(), {'text'}).text.dtype == torch.float32
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, float16, auto, got 'int8'"):
+        CLIPTeacher('tiny_vit', model_config=write_clip_config(tmp_path), precision='int8')
+
+
 def test_a_text_that_occurs_twice_is_computed_once_and_answered_twice(tmp_path):
     teacher = build(tmp_path)
     counts = []

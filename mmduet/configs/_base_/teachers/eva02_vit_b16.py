@@ -5,4 +5,4 @@ Other members: EVA02-L-14 (``merged2b_s4b_b131k``) and EVA02-L-14-336 (``merged2
 from mmduet.models.teachers import CLIPTeacher, CropView
 
 teacher = dict(type=CLIPTeacher, model='EVA02-B-16', pretrained='merged2b_s8b_b131k',
-               views=[dict(type=CropView, scale=1.2)], precision='bfloat16')
+               views=[dict(type=CropView, scale=1.2)], precision='auto')

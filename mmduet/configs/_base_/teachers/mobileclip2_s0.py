@@ -5,4 +5,4 @@ It has 8 x 8 patches. Other members, tag ``dfndr2b``: MobileCLIP2-S2 and -B (512
 from mmduet.models.teachers import CLIPTeacher, CropView
 
 teacher = dict(type=CLIPTeacher, model='MobileCLIP2-S0', pretrained='dfndr2b',
-               views=[dict(type=CropView, scale=1.2)], precision='bfloat16')
+               views=[dict(type=CropView, scale=1.2)], precision='auto')

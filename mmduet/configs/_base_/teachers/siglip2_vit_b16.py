@@ -7,4 +7,4 @@ Its tokenizer (Gemma's) does not come with open_clip: it is fetched, or read fro
 from mmduet.models.teachers import CLIPTeacher, CropView
 
 teacher = dict(type=CLIPTeacher, model='ViT-B-16-SigLIP2', pretrained='webli',
-               views=[dict(type=CropView, scale=1.2)], precision='bfloat16')
+               views=[dict(type=CropView, scale=1.2)], precision='auto')
