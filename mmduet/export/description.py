@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mmduet.io.errors import DataError
 
 FORMAT = 1
+MOST = 2**13  # pixels of a canvas, and tokens
 KEY, TOKENIZER_KEY = 'mmduet', 'tokenizer'
 INPUTS = ('image', 'content', 'image_index', 'token_ids', 'attention_mask')
 BOXES, SCORES = 'boxes', 'scores'
@@ -68,7 +69,8 @@ class ExportedDescription:
             reason = f'{type(error).__name__}: {error}'
             raise DataError(f'{source}: the entry {KEY!r} of its metadata is broken ({reason:.200})') from error
         sizes = (known.canvas_size, known.long_side, known.max_tokens)
-        if not all(type(size) is int and size > 0 for size in sizes) or known.long_side > known.canvas_size:
+        # Memory is taken by these numbers, so that they are bounded: the largest models have a tenth of them.
+        if not all(type(size) is int and 0 < size <= MOST for size in sizes) or known.long_side > known.canvas_size:
             raise DataError(f'{source}: impossible sizes {sizes} (canvas, long side, tokens) in its metadata')
         if known.tokenizer not in ('tokenizers', 'clip', 'hash'):
             raise DataError(f'{source}: a tokenizer of the unknown kind {known.tokenizer!r:.80}')

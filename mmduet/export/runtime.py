@@ -48,7 +48,7 @@ class OnnxGrounder:
             raise ValueError(f'onnxruntime has no provider {", ".join(sorted(strange))} here: it has '
                              f'{", ".join(ort.get_available_providers())}')
         options = ort.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what it would print of an error is raised too
         if threads is not None:
             if threads < 1:
                 raise ValueError(f'threads must be at least 1, got {threads}')

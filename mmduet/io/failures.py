@@ -35,10 +35,13 @@ _SENTENCES[errno.ENOMEM] = _MEMORY.format(where=' to open {file}')
 _SHARED = ('the shared memory of this machine (/dev/shm) is full: give it more room (docker run --shm-size=8g), or take fewer '
            'num_workers')
 _WORKER = 'a data worker was killed, probably for memory: take fewer num_workers or a smaller cache_mb'
+_RANK = ('another process of this program ended, or cannot be reached any more, and this one cannot go on without it: its own '
+         'output says why')
 # PyTorch's, by what its messages say.
 _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.DOTALL), sentence) for pattern, sentence in (
     (r'/dev/shm|torch_\d+_\d+.*(No space left|\(28\))|Bus error|out of shared memory|insufficient shared memory', _SHARED),
     (r'DataLoader worker \(pid.*(is killed by signal|exited unexpectedly)', _WORKER),
+    (r'gloo/transport|[Cc]onnection closed by peer|Connection reset by peer|ncclRemoteError|ncclSystemError', _RANK),
     (r'received 0 items of ancdata|Too many open files', _SENTENCES[errno.EMFILE].format(file='more')),
     (r'CUDA out of memory', 'the memory of the GPU is not enough: take a smaller batch_size, --amp bf16, or --accumulate'),
     (r"can't allocate memory|DefaultCPUAllocator|std::bad_alloc|Cannot allocate memory", _MEMORY.format(where='')),

@@ -4,13 +4,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from mmduet.cli import running
 from mmduet.cli.door import at_the_door, describe
 from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.errors import DataError
-from tests.forking import Call, run_calls
+from tests.forking import Call, run_calls, run_ranks
 
 FULL = 'cannot be written: no room is left on the disk; make room, or name another folder; the old file is as it was'
 MEMORY = 'the memory of this machine is not enough: take a smaller batch_size, fewer num_workers or a smaller cache_mb'
@@ -86,6 +87,22 @@ def print_much(count, path=None):
     if path is not None:
         os.dup2(os.open(path, os.O_WRONLY), 1)
     running.run(lambda: [print('line') for _ in range(count)])
+
+
+def _wait_for_one_that_ends():
+    torch.distributed.init_process_group('gloo')
+    if torch.distributed.get_rank() == 1:
+        os._exit(0)  # before a training watches its ranks
+    with pytest.raises(SystemExit) as caught:
+        running.run(torch.distributed.barrier)
+    print(caught.value)
+    os._exit(0)
+
+
+def test_a_rank_that_ended_before_the_training_is_a_sentence():
+    assert run_ranks(2, _wait_for_one_that_ends)[0].stdout == (
+        'error: another process of this program ended, or cannot be reached any more, and this one cannot go on without it: '
+        'its own output says why\n')
 
 
 def test_a_full_standard_output_is_said():

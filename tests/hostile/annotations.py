@@ -106,7 +106,7 @@ PREDICTIONS: dict[str, tuple[str, str | bytes, str]] = {
     'a cell of 200,000 letters': ('p.csv', 'x1,y1,x2,y2\n' + 'a' * 200_000 + '\n', 'p.csv'),
     'a zero byte': ('p.csv', 'x1,y1,x2,y2\n\0,1,2,3\n', 'p.csv'), 'no UTF-8': ('p.csv', b'\xff\xff\xff', 'no text in UTF-8'),
     'a format nobody knows': ('p.jsonl', json.dumps({**GOOD, 'box_format': 'evil'}), 'the columns are evil'),
-    'fractions': ('p.jsonl', json.dumps({**GOOD, 'box': [.1, .2, .3, .4]}), 'all boxes lie between 0 and 1')}
+    'fractions': ('p.jsonl', json.dumps({**GOOD, 'box': [.1, .2, .3, .4]}), 'boxes lie between 0 and 1')}
 LISTS: dict[str, tuple[str, str | bytes, str]] = {
     'nothing': ('s.txt', '', 'names no image'), 'no JSON': ('s.json', '{', 'is no list of image ids'),
     'a number': ('s.json', '5', 'is no list'),

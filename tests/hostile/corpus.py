@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.hostile.case import MARK, Case, Harmless, sentence_of
 from tests.hostile.watching import watched
 
-KINDS = ('pytorch_files', 'safetensors_files', 'images', 'annotations', 'sources', 'formats', 'models', 'settings', 'folders')
+KINDS = ('pytorch_files', 'safetensors_files', 'images', 'annotations', 'sources', 'formats', 'models', 'exported', 'settings',
+         'folders')
 BY_KIND: dict[str, list[Case]] = {kind: import_module(f'tests.hostile.{kind}').CASES for kind in KINDS}
 CASES = [case for cases in BY_KIND.values() for case in cases]
 _LONGEST = 1500

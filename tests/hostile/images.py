@@ -131,7 +131,8 @@ CASES = [
     *(Case(f'cut image: {name}', content('a.png', data), FULL, rf'a\.png ({BROKEN}|{NONE})') for name, data in CUT.items()),
     Case('a PNG of another checksum', content('a.png', encoded('PNG').replace(b'IDAT', b'IDAT', 1)[:-20] + bytes(20)), FULL,
     rf'a\.png {BROKEN}'),
-    Case('a PNG of 128 MB of text', content('a.png', png(8, 8, ZIPPED)), {'file': read_image}, rf'a\.png {BROKEN}'),
+    Case('a PNG of 128 MB of text', content('a.png', png(8, 8, ZIPPED)), {'file': lambda path: read_image(path).shape},
+         Harmless((8, 8, 3))),  # its texts are left out unread
     Case('a PNG without pixels', content('a.png', png(0, 8, body=b'')), BOTH, r'a\.png'),
     Case('a PNG of a broken chunk', content('a.png', b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 2**31 - 1) + b'IHDR'), BOTH,
     r'a\.png'),

@@ -102,14 +102,14 @@ TEXTS: dict[str, tuple[dict[str, bytes | str | None], str]] = {
     'a config that is no JSON': ({'config__json': '{'}, r'config\.json is no JSON'),
     'a config that is a list': ({'config__json': '[]'}, r'config\.json has no model'),
     'a config 100,000 deep': ({'config__json': DEEP}, r'config\.json is no JSON'),
-    'a config that is no text': ({'config__json': b'\xff\xff'}, r'config\.json is no text'),
+    'a config that is no text': ({'config__json': b'\xff\xff'}, r'config\.json:1: is no text'),
     'no config': ({'config__json': None}, r'holds no config\.json'),
     'no weights': ({'model__safetensors': None}, r'model\.safetensors'),
     'weights that are a pickle': ({'model__safetensors': b'cos\nsystem\n(S"' + COMMAND.encode() + b'"\ntR.'},
     r'model\.safetensors is truncated'),
     'weights of another': ({'model__safetensors': b'\x10\0\0\0\0\0\0\0{}              '}, r'model'),
     'no vocabulary': ({'vocab__txt': None}, r'vocab\.txt'),
-    'a vocabulary that is no text': ({'vocab__txt': b'\xff\xff'}, r'vocab\.txt is no text'),
+    'a vocabulary that is no text': ({'vocab__txt': b'\xff\xff'}, r'vocab\.txt:1: is no text'),
     'an empty vocabulary': ({'vocab__txt': b''}, r'.'),
     'a vocabulary without its marks': ({'vocab__txt': 'a\nb\n'}, r'.')}
 HARMLESS: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, bytes | str | None]]] = {

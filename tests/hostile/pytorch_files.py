@@ -15,7 +15,7 @@ from mmduet.datasets.readers import find_dataset
 from mmduet.engine.checkpoint import read_checkpoint
 from mmduet.io.host_files import load_from_local
 from mmduet.io.pickles import load_plain_pickle
-from mmduet.io.weights import read_weights
+from mmduet.io.weights import read_meta, read_weights
 from tests.hostile.case import COMMAND, MARK, Calls, Case, Harmless, content, no_files
 from tests.tiny_data import write_official
 
@@ -208,6 +208,9 @@ CASES = [
     Case('the tensor by hand is one', good, {'weights': lambda path: read_weights(path)['w'].tolist()}, Harmless([1, 2])),
     *(Case(f'pickle: {name}', content('a.pth', data), WEIGHTS, r'a\.pth') for name, data in PICKLES.items()),
     *(Case(f'pickle in an archive: {name}', archive('a.pth', data), WEIGHTS, r'a\.pth') for name, data in PICKLES.items()),
+    # What a file says of itself is asked of every file of a folder, and that of one which cannot be read is nothing.
+    *(Case(f'meta of a pickle, {make.__name__}: {name}', make('a.pth', data), {'meta': read_meta}, Harmless({}))
+      for make in (content, archive) for name, data in PICKLES.items()),
     *(Case(f'tensor: {name}', archive('a.pth', tensor(**trick), TWO), BOTH, r'a\.pth') for name, trick in TRICKS.items()),
     *(Case(f'checkpoint: {name}', maker, BOTH, words) for name, (maker, words) in MADE.items()),
     Case('checkpoint: no tensor', saved('a.pth', {'state_dict': {}}), {'weights': read_weights}, r'a\.pth: holds no tensor'),

@@ -43,7 +43,7 @@ INSTANCES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     'a box of a negative size': (_set('annotations', 0, bbox=[1, 1, -5, 2]), 'negative size'),
     'an id that is a list': (_set('annotations', 0, id=[]), "field 'id' must be"),
     'an image that is a list': (_set('annotations', 0, image_id=[]), 'image_id'),
-    'a name that leads outside': (_set('images', 0, file_name='../../../etc/passwd'), ''),
+    'a name that leads outside': (_set('images', 0, file_name='../../../etc/passwd'), "field 'image' must be a file inside"),
     'a name that is a number': (_set('images', 0, file_name=5), 'must have a file name'),
     'a width of text': (_set('images', 0, width='x'), 'must be whole numbers'),
     'a width below zero': (_set('images', 0, width=-3), 'must be whole numbers'),
@@ -82,7 +82,7 @@ MDETR = {'images': [{'id': 1, 'file_name': 'a.jpg', 'caption': 'x', 'width': 5, 
     'annotations': [{'image_id': 1, 'bbox': [1, 1, 2, 2]}]}
 SHIKRA = {'img_path': 'a.jpg', 'expression': 'x', 'bbox': [1, 1, 2, 2], 'width': 5, 'height': 5}
 SPLIT = {'image_id': 1, 'bbox': [1, 1, 2, 2], 'expressions': ['x']}
-OWN = {'image': 'a.png', 'expression': 'x', 'box': [1, 1, 2, 2]}
+OWN = {'image': 'a.png', 'expression': 'x', 'box': [1, 1, 20, 20]}
 JSON: dict[str, tuple[str, str, dict[str, str], str]] = {
     'MDETR, lists 100,000 deep': ('refcoco_unc', 'mdetr', {'finetune_refcoco_val__json': DEEP}, 'not valid JSON'),
     'MDETR, a caption that is a list': ('refcoco_unc', 'mdetr',
@@ -143,11 +143,11 @@ JSON: dict[str, tuple[str, str, dict[str, str], str]] = {
     'own, the split of the objects': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'split': 'objects'})},
     "field 'split' must be another word"),
     'own, a box of text': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'box': 'x'})}, 'bbox must be four numbers'),
-    'own, a number of 5,000 digits': ('own', 'own', {'val__jsonl': json.dumps(OWN) + '\n' + json.dumps(OWN).replace('2, 2',
-    '2, ' + '9' * 5000)}, 'jsonl:2: not valid JSON'),
+    'own, a number of 5,000 digits': ('own', 'own', {'val__jsonl': json.dumps(OWN) + '\n' + json.dumps(OWN).replace('20, 20',
+    '20, ' + '9' * 5000)}, 'jsonl:2: not valid JSON'),
     'own, an id that is a list': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'image_id': []})}, 'its id must be'),
     'own, a category that is a list': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'category': []})}, "field 'category'"),
-    'own, nothing': ('own', 'own', {'val__jsonl': ''}, 'no annotations of own were recognised'),
+    'own, nothing': ('own', 'own', {'val__jsonl': ''}, r'val\.jsonl holds no expression'),
     'RefShapes, a manifest of another': ('refshapes', 'refshapes', {'manifest__json': '[]'}, 'recognised')}
 
 

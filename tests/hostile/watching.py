@@ -44,7 +44,9 @@ def _judge(event: str, arguments: tuple[Any, ...], folders: tuple[str, ...]) -> 
         return f'{event}{arguments!r:.200}'
     if event == 'exec':
         code = arguments[0]
-        foreign = isinstance(code, CodeType) and (_inside(code.co_filename, folders) or MARK in repr(code.co_consts))
+        # A name in brackets is that of no file, but of what a library makes when it is first imported.
+        foreign = isinstance(code, CodeType) and (MARK in repr(code.co_consts) or (
+            not code.co_filename.startswith('<') and _inside(code.co_filename, folders)))
         return f'ran {code.co_filename}' if foreign else None
     if event == 'import' and MARK in str(arguments[0]):
         return f'imported {arguments[0]}'
