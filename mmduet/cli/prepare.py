@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('name', help='which data set')
     parser.add_argument('--source', type=Path, help='folder, file or zip archive with the annotations')
-    parser.add_argument('--images', type=Path, help='folder with the images (default: images/ inside --source)')
+    parser.add_argument('--images', type=Path, help='folder with the images, or a zip or tar as it was downloaded, '
+                                                             'which is not unpacked (default: images/ inside --source)')
     parser.add_argument('--out', type=Path, help='data root to write or check (default: data/NAME)')
     parser.add_argument('--layout', help='which layout to read, where the source has several')
     parser.add_argument('--protocol', help='flickr30k: merged (a box around all; default) or any (one of them is enough)')

@@ -92,12 +92,13 @@ def name_systems(paths: Sequence[Path]) -> list[str]:
 def find_images(annotations: Path) -> Path | None:
     """The folder of images that the manifest of a data root names; None where there is none."""
     from mmduet.io.files import read_regular
+    from mmduet.io.image_archives import is_archive
     root = annotations.resolve().parent.parent
     try:
         folder = json.loads(read_regular(root / 'manifest.json'))['images']
     except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return None
-    return root / folder if (root / folder).is_dir() else None
+    return root / folder if (root / folder).is_dir() or is_archive(root / folder) else None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.preparation import COUNT_NAMES, Progress, box_arrays, count_by_split, find_odd_boxes, open_images
 from mmduet.datasets.readers import CATALOG
 from mmduet.io.errors import AnnotationError, DataError
+from mmduet.io.image_archives import is_archive, open_archive
 from mmduet.io.text import LOST, repair_mojibake
 
 MISREAD = 'words read in the wrong encoding'
@@ -193,8 +194,9 @@ def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: P
     users: dict[str, Line] = {}
     for line in lines:
         users.setdefault(line.annotation.image, line)
-    missing = {name for name in users if not (folder / name).is_file()}
-    index = ImageIndex(folder) if missing and folder.is_dir() else None
+    archive = open_archive(folder) if is_archive(folder) else None
+    missing = {name for name in users if not (name in archive if archive is not None else (folder / name).is_file())}
+    index = ImageIndex(folder) if missing and (archive is not None or folder.is_dir()) else None
     present = []
     for name, line in users.items():
         if name not in missing:

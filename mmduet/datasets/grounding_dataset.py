@@ -17,6 +17,7 @@ from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
+from mmduet.io.image_archives import is_archive, open_archive
 from mmduet.io.locks import reading
 from mmduet.registry import DATASETS, TRANSFORMS
 
@@ -40,7 +41,7 @@ class GroundingDataset(Dataset[Item]):
         data_root: folder with ``manifest.json`` and ``annotations/<split>.jsonl``.
         splits: which of them, in this order.
         pipeline: configs of transforms.
-        image_dir: folder of the images, instead of the manifest's.
+        image_dir: folder of the images, or a zip or tar of it as it was downloaded, instead of the manifest's.
         test_mode: evaluation instead of training.
         seed: of the augmentation; usually ``EpochSampler`` sets it to the run's.
         first: only so many expressions of each split, from its beginning, so that a smaller number is part of a larger one;
@@ -65,6 +66,8 @@ class GroundingDataset(Dataset[Item]):
             objects = self.data_root / 'annotations' / 'objects.jsonl'
             self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None
         self.image_dir = self.data_root / (image_dir or manifest['images'])
+        # Its directory is read here, once for all workers: what is forked shares it, what is spawned is sent it.
+        self._archive = open_archive(self.image_dir) if is_archive(self.image_dir) else None
         protocol = manifest.get('protocol')
         self.metainfo: dict[str, Any] = {
             'dataset_name': f'{manifest["dataset"]} ({protocol})' if protocol else manifest['dataset'], 'splits': list(splits)}

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 from mmduet.io.errors import DataError
+from mmduet.io.image_archives import is_archive, open_archive, read_inside
 
 # Folders inside folders that are looked through.
 DEPTH = 8
@@ -104,16 +105,17 @@ def _spelling(name: str) -> str:
 
 
 class ImageIndex:
-    """The files of a folder and its sub-folders, by path, by bare name and by spelling; a ``DataError`` if there is none.
+    """The files of a folder, or a zip or tar of one, by path, by bare name and by spelling; a ``DataError`` if there is none.
 
     Files and folders whose names begin with a dot, and what macOS puts into archives, are passed over.
     """
 
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
+        if not folder.is_dir() and not is_archive(folder):
             raise DataError(f'the image folder {folder} does not exist')
         self.folder = folder
-        self.paths: dict[str, None] = dict.fromkeys(sorted(_walk(folder, '', DEPTH, set()), key=lambda p: (p.count('/'), p)))
+        found = _walk(folder, '', DEPTH, set()) if folder.is_dir() else _list(folder)
+        self.paths: dict[str, None] = dict.fromkeys(sorted(found, key=lambda p: (p.count('/'), p)))
         self._by_name: dict[str, list[str]] = {}
         for path in self.paths:
             self._by_name.setdefault(path.rpartition('/')[2], []).append(path)
@@ -177,10 +179,20 @@ class ImageIndex:
     def _only(self, name: str, found: Sequence[str]) -> str:
         first, *others = found
         for other in others:
-            if not filecmp.cmp(self.folder / first, self.folder / other, shallow=False):
+            if not _are_equal(self.folder / first, self.folder / other):
                 raise DataError(f'image {name} is ambiguous: {first} and {other} in {self.folder} are different files; '
                                 'write the path of the one that is meant')
         return first
+
+
+def _are_equal(first: Path, second: Path) -> bool:
+    if first.is_file():
+        return filecmp.cmp(first, second, shallow=False)
+    return read_inside(first) == read_inside(second)
+
+
+def _list(archive: Path) -> Iterator[str]:
+    return (name for name in open_archive(archive) if not any(map(is_hidden, name.split('/'))))
 
 
 def _walk(folder: Path, prefix: str, depth: int, seen: set[tuple[int, int]]) -> Iterator[str]:

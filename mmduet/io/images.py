@@ -1,13 +1,14 @@
 """Image files to RGB bytes, in one way everywhere: EXIF rotation ignored, broken files named and never replaced.
 
 A file comes from anywhere, so what it may cost is bounded before its pixels are decoded: it is a regular file of one of
-``FORMATS`` and of at most ``MOST_BYTES``, and its header says at most ``most_pixels()``.
+``FORMATS`` and of at most ``MOST_BYTES``, and its header says at most ``most_pixels()``. A path may go into an archive (see
+``mmduet.io.image_archives``).
 """
 import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import open_regular
+from mmduet.io.image_archives import read_from_open, read_inside
 from mmduet.io.jpeg_ends import is_cut, looks_cut
 from mmduet.io.png_chunks import PNG, without_texts
 
@@ -53,16 +55,19 @@ def read_image(path: str | Path) -> ImageArray:
 
 
 def check_image(path: str | Path) -> tuple[int, int]:
-    """Height and width of an image that decodes; raises as ``read_image``, and for every JPEG that was cut and closed again."""
-    content = _read(Path(path))
+    """Height and width of an image that decodes; raises as ``read_image``, and for every JPEG that was cut and closed again.
+
+    In a zip its bytes are compared with their CRC-32.
+    """
+    content = _read(Path(path), check=True)
     height, width = decode_image(content, str(path)).shape[:2]
     if is_cut(content):
         raise ImageError(CUT.format(path))
     return height, width
 
 
-def _read(path: Path) -> bytes:
-    with _open(path) as file:
+def _read(path: Path, check: bool = False) -> bytes:
+    with _open(path, check) as file:
         return file.read()
 
 
@@ -75,18 +80,33 @@ def read_image_size(path: str | Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
+def _open(path: Path, check: bool = False) -> Iterator[BinaryIO]:
     try:
-        with open_regular(path, MOST_BYTES) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise ImageError(f'{path} is empty (zero bytes)')
-            yield file
+        with ExitStack() as stack:
+            yield _enter(path, check, stack)
     except ImageError:
         raise
     except DataError as error:
         raise ImageError(str(error)) from error
     except (OSError, ValueError) as error:  # the latter for a name that no file can have
         raise ImageError(f'{path} cannot be read: {getattr(error, "strerror", None) or error}') from error
+
+
+def _enter(path: Path, check: bool, stack: ExitStack) -> BinaryIO:
+    """A file, or a member of an archive, that is not empty."""
+    content = read_from_open(path, check)
+    if content is None:
+        try:
+            file = stack.enter_context(open_regular(path, MOST_BYTES))
+        except (NotADirectoryError, FileNotFoundError):
+            if (content := read_inside(path, check)) is None:
+                raise
+        else:
+            if os.fstat(file.fileno()).st_size:
+                return file
+    if not content:
+        raise ImageError(f'{path} is empty (zero bytes)')
+    return io.BytesIO(content)
 
 
 def decode_image(content: bytes, name: str) -> ImageArray:

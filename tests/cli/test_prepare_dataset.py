@@ -1,11 +1,16 @@
 import json
 import pickle
+import shutil
 from types import SimpleNamespace
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 
 from mmduet.cli import prepare as tool
-from mmduet.datasets import GroundingDataset, read_annotations
+from mmduet.datasets import GroundingDataset, LoadImage, read_annotations, read_image
+from mmduet.io import image_archives
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT, shared
 from tests.tiny_data import reference, write_lines, write_official, write_photo
@@ -38,6 +43,32 @@ def test_a_data_root_is_written_from_any_folder_with_counts_beside_the_published
     assert done.stdout.endswith('wrote 4 expressions to root\n')
     assert [a.expression for a in read_annotations(tmp_path / 'root' / 'annotations' / 'train.jsonl')] == [
         'left cup', 'the cup', 'mug']
+
+
+def test_images_stay_in_the_archive_they_came_in(run, tmp_path, official):
+    folder = official / 'images'
+    with ZipFile(tmp_path / 'train2014.zip', 'w') as archive:
+        for path in folder.glob('*'):
+            archive.write(path, f'train2014/{path.name}')
+        archive.writestr('__MACOSX/train2014/._COCO_train2014_000000000005.jpg', b'0')
+    shutil.rmtree(folder)
+    done = run('refshapes', '--source', official, '--images', tmp_path / 'train2014.zip', '--out', tmp_path / 'root',
+               '--check-images', '--check')
+    assert done.returncode == 0, done.stderr
+    dataset = GroundingDataset(tmp_path / 'root', ['train'], [dict(type=LoadImage)])
+    path = tmp_path / 'train2014.zip' / 'train2014' / 'COCO_train2014_000000000005.jpg'
+    assert dataset[0]['img_path'] == str(path)
+    assert np.array_equal(dataset[0]['img'], read_image(path))
+    # In a worker that is not forked, and so has nothing open.
+    loader = DataLoader(dataset, num_workers=1, multiprocessing_context='spawn', batch_size=None)
+    assert [item['img'].shape for item in loader] == [(30, 40, 3)] * 3
+    with ZipFile(tmp_path / 'train2014.zip', 'w') as archive:
+        archive.writestr('train2014/COCO_train2014_000000000006.jpg', b'0')
+    image_archives._ARCHIVES.clear()
+    checked = run('refshapes', '--check', '--out', tmp_path / 'root')
+    assert checked.returncode == 1
+    assert f'image {path} does not exist' in checked.stdout
+    assert 'COCO_train2014_000000000006.jpg is no image' in checked.stdout
 
 
 def test_missing_images_are_refused_by_name_unless_allowed(run, tmp_path, official):
