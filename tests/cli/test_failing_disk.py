@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmduet.registry import MODELS, RUNNERS
-from tests.cli.test_convert_checkpoint import _authors_checkpoint
+from tests.cli.test_convert import _authors_checkpoint
 from tests.forking import Call, run_calls
 from tests.report_data import SOME, answers
 from tests.report_data import make_root as make_report_root

@@ -120,6 +120,32 @@ def test_a_signal_ends_it_with_a_checkpoint_and_the_code_of_the_signal(root, tmp
     assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == ['iter_1.pth']
 
 
+KILLING = """
+import multiprocessing
+import os
+import signal
+from mmengine.hooks import Hook
+from mmduet.registry import HOOKS
+
+@HOOKS.register_module()
+class Kills(Hook):
+    def after_train_iter(self, *_, **__):
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+def change(cfg):
+    cfg.custom_hooks = [{'type': 'mmduet.Kills'}]
+    cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
+"""
+
+
+def test_a_data_worker_that_is_killed_ends_it_with_a_sentence(root, tmp_path):
+    (tmp_path / 'killing.py').write_text(KILLING)
+    done = run_tool('train', CONFIG, '--patch', tmp_path / 'killing.py', '--data-root', root, '--work-dir', tmp_path / 'work')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr[-2000:]
+    assert done.stderr.splitlines()[-1] == (
+        'error: a data worker was killed, probably for memory: take fewer num_workers or a smaller cache_mb')
+
+
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['configs/transvg/nothing.py'], 'error: there is no config configs/transvg/nothing.py'),
     ([CONFIG, '--data-root', 'nowhere'], 'error: there is no data root nowhere'),

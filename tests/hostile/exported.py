@@ -80,7 +80,14 @@ def _open(path: Path) -> Any:
 
 
 DOORS = {'exported': _open}
+def _beside(folder: Path) -> Path:
+    """A model whose weights are those of a file that is there, outside its folder."""
+    (folder / 'secret.bin').write_bytes(bytes(16))
+    return content('model/a.onnx', model(weight=outside('../secret.bin')))(folder)
+
+
 CASES = [
+    Case('exported: weights in a file outside that is there', _beside, DOORS, r'a\.onnx is no ONNX model that'),
     Case('exported: good', content('a.onnx', GOOD), DOORS, Harmless([BOXES])),
     *(Case(f'exported: {name}', content('a.onnx', data), DOORS, r'a\.onnx is no ONNX model that')
       for name, data in NO_MODEL.items()),
