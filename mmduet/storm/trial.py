@@ -157,14 +157,14 @@ def _train(training: Training, work: Path, ledger: Ledger, accident: Accident | 
         act = kill_here(ledger) if accident.error is None else fail_here(ledger, getattr(errno, accident.error))
         operations = FileOperations(ledger, accident.at, act)
     operations.install()
-    runner: GroundingRunner = RUNNERS.build(training.configure(work))
     witness = Witness(ledger)
-    runner.register_hook(witness)
     try:
+        runner: GroundingRunner = RUNNERS.build(training.configure(work))
+        runner.register_hook(witness)
         runner.train()
     except TrainingStopped as stopped:
         return int(str(stopped.code))
-    except (CheckpointError, DataError, RankLostError) as error:
+    except (CheckpointError, DataError, RankLostError, OSError) as error:  # what the command says in a sentence
         print(f'error: {error}')
         return REFUSED
     ledger.add('finished', operations.count, time.monotonic() - witness.began)

@@ -1,6 +1,5 @@
 import io
 import json
-import re
 
 import mmengine.registry as root
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmduet.apis import GroundingInferencer, PretrainedGrounder
+from mmduet.apis import GroundingInferencer
 from mmduet.io.errors import ImageError
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import INFERENCERS
@@ -118,17 +117,3 @@ def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkp
     built = INFERENCERS.build(dict(type='GroundingInferencer', model=str(ROOT / CONFIG), weights=checkpoint, device='cpu'))
     assert root.INFERENCERS.get('mmduet.GroundingInferencer') is GroundingInferencer
     assert built(image, TEXTS[0], channel_order='rgb')[0].box == ground(image, TEXTS[0], channel_order='rgb')[0].box
-
-
-def test_the_first_screen_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
-    code = next(block for block in re.findall(r'```python\n(.*?)```', readme, re.DOTALL) if 'GroundingInferencer(' in block)
-    assert len([line for line in code.splitlines() if line]) == 5
-    assert readme.index(code) < 3000
-    monkeypatch.chdir(tmp_path)
-    PretrainedGrounder.from_pretrained(write_checkpoint(tmp_path / 'a.pth')).save_pretrained('my_model')
-    write_photo(tmp_path / 'image.jpg', width=100, height=60)
-    exec(compile(code, 'README.md', 'exec'), {})
-    assert re.fullmatch(r'\([\d., ]+\) None\n', capsys.readouterr().out.splitlines(keepends=True)[-1])
-    assert Image.open('answer.png').width == 320
-    assert torch.is_inference_mode_enabled() is False

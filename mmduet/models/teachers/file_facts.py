@@ -38,10 +38,7 @@ def file_facts(name: str, path: Path, quick_gelu: bool | None = None) -> dict[st
     tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
     if OPENAI in tags and any(OPENAI in part.lower() for part in path.resolve().parts[-4:]):
         facts = {key: tags[OPENAI][key] for key in (*STATISTICS, 'quick_gelu') if key in tags[OPENAI]} | facts
-    for key in (*STATISTICS, 'quick_gelu'):
-        values = [tag.get(key, False if key == 'quick_gelu' else None) for tag in tags.values()]
-        if key not in facts and len(set(map(str, values))) == 1 and values[0] is not None:
-            facts[key] = values[0]
+    facts = shared_facts(name) | facts
     defined = bool((open_clip.get_model_config(name) or {}).get('quick_gelu', False))
     activations = {bool(tag.get('quick_gelu', False)) or defined for tag in tags.values()}
     if 'quick_gelu' not in facts and quick_gelu is None and len(activations) > 1:
@@ -52,6 +49,17 @@ def file_facts(name: str, path: Path, quick_gelu: bool | None = None) -> dict[st
         warn(f'{name} has weights of different pixel statistics, and {path} does not say which are its own: those of OpenAI '
              'are taken. Set teacher.mean and teacher.std for others.')
         facts = {'mean': OPENAI_DATASET_MEAN, 'std': OPENAI_DATASET_STD} | facts
+    return facts
+
+
+def shared_facts(name: str) -> dict[str, Any]:
+    """What all tags of a model in open_clip agree on, of ``quick_gelu``, ``mean``, ``std`` and ``interpolation``."""
+    tags = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
+    facts = {}
+    for key in (*STATISTICS, 'quick_gelu'):
+        values = [tag.get(key, False if key == 'quick_gelu' else None) for tag in tags]
+        if len(set(map(str, values))) == 1 and values[0] is not None:
+            facts[key] = values[0]
     return facts
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from mmduet.io.files import find_file, write_anew
 from mmduet.io.text import read_json
 from mmduet.io.weights import describe_misfit, read_weights
-from mmduet.models.teachers.file_facts import file_facts, warn
+from mmduet.models.teachers.file_facts import file_facts, shared_facts, warn
 from mmduet.models.teachers.image_size import set_image_size
 from mmduet.models.teachers.tokenizing import Tokenize, build_tokenizer
 
@@ -52,7 +52,8 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
     Args:
         name: of an architecture that open_clip or ``model_config`` defines.
         pretrained: a tag of open_clip, which fetches the weights; or a ``.safetensors`` or ``.pt`` file; None for random
-            weights. A tag also decides the activation and the statistics of the pixels; for a file see ``file_facts``.
+            weights. A tag also decides the activation and the statistics of the pixels; for a file see ``file_facts``; random
+            weights have what all tags share.
             OpenAI's own ``.pt`` files are programs, which we do not run: take their tag.
         model_config: a JSON file in open_clip's format, named like the model.
         hash_words: see ``build_tokenizer``.
@@ -74,7 +75,7 @@ def build_open_clip(name: str, pretrained: str | None = None, model_config: str 
         raise ValueError(f'open_clip knows no model {name!r}{_nearest(name, open_clip.list_models())}')
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
     path = None if not pretrained else _fetch(name, pretrained, tag) if tag else _find(name, pretrained)
-    facts = tag or ({} if path is None else file_facts(name, path, quick_gelu))
+    facts = tag or (shared_facts(name) if path is None else file_facts(name, path, quick_gelu))
     if quick_gelu is None:
         quick_gelu = bool(facts.get('quick_gelu', False))
     elif config.get('quick_gelu', False) and not quick_gelu:
