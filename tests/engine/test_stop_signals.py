@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 from multiprocessing import get_context
 
 import pytest
@@ -77,6 +78,8 @@ def _work(answer):
     start_worker(lambda worker: answer.put(worker), 3)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(os.getpid(), number)
+    while signal.SIGTERM in signal.sigpending():  # another that comes meanwhile would be one with it
+        time.sleep(0.001)
     answer.put('still here')
     signal.pause()
 
