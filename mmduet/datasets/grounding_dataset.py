@@ -99,12 +99,9 @@ class GroundingDataset(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``."""
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, group in zip(indices, self._groups(indices), strict=True):
-            groups.setdefault(group, []).append(index)
-        items = {(group, member): item for group, wanted in groups.items()
-                 for member, item in zip(group, self._draw(group), strict=True) if member in wanted}
-        return [items[group, index] for index, group in zip(indices, self._groups(indices), strict=True)]
+        groups = self._groups(indices)
+        drawn = {group: dict(zip(group, self._draw(group), strict=True)) for group in dict.fromkeys(groups)}
+        return [drawn[group][index] for index, group in zip(indices, groups, strict=True)]
 
     def _groups(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
         """The expressions that share a view with each of ``indices``, itself among them."""
