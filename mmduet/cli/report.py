@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('predictions', nargs='+', type=Path, metavar='PRED', help='.jsonl, .json or .csv, one file per system')
     parser.add_argument('--ann', nargs='+', action='extend', type=Path, required=True, metavar='FILE',
                         help='annotations, in our JSON lines')
-    parser.add_argument('--images', type=Path, metavar='DIR', help="images (default: as the data root's manifest says)")
+    parser.add_argument('--images', type=Path, metavar='DIR|FILE',
+                        help="images, a folder, a zip or a tar (default: as the data root's manifest says)")
     parser.add_argument('--objects', type=Path, metavar='FILE',
                         help='other annotated objects (default: objects.jsonl beside the annotations)')
     parser.add_argument('--out', type=Path, default=Path('report.html'),
@@ -42,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--draws', type=common.positive, default=1000, help='of the bootstrap (default: %(default)s)')
     parser.add_argument('--cases', type=common.positive, default=16, metavar='N',
                         help='in each gallery (default: %(default)s)')
+    parser.add_argument('--most-cases', type=common.positive, default=20_000, metavar='N',
+                        help='in the list of all cases; the page says how many it leaves out (default: %(default)s)')
+    parser.add_argument('--most-mb', type=common.positive, default=12, metavar='MB',
+                        help='of images in that list (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
     parser.set_defaults(validate=_validate)
 
@@ -111,9 +116,12 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.evaluation.report.summary import summarise
     from mmduet.io.errors import DataError
     from mmduet.io.files import require_writable, write_together
+    from mmduet.io.image_archives import is_archive
     require_writable(args.out)
-    if args.images is not None and not args.images.is_dir():
+    if args.images is not None and not args.images.exists():
         raise DataError(f'the image folder {args.images} does not exist')
+    if args.images is not None and not (args.images.is_dir() or is_archive(args.images)):
+        raise DataError(f'{args.images} is neither a folder of images nor a zip or tar of them')
     cases = read_cases(args.ann, args.objects)
     names = args.names or name_systems(args.predictions)
     formats, words = (_one_each(given, len(names)) for given in (args.boxes, args.kept_out))
@@ -121,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
                for path, name, box_format, word in zip(args.predictions, names, formats, words, strict=True)]
     summary = summarise(cases, systems, args.draws, args.seed)
     album = Album(args.images or find_images(args.ann[0]))
-    page = draw_page(summary, choose_groups(summary, args.cases, args.seed), album, args.title or ' and '.join(names))
+    page = draw_page(summary, choose_groups(summary, args.cases, args.seed), album, args.title or ' and '.join(names),
+                     most_cases=args.most_cases, most_bytes=args.most_mb * 10**6)
     figures = json.dumps(summary.figures, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
     write_together({args.out: page, args.out.with_suffix('.json'): figures})
     for system in summary.figures['systems']:

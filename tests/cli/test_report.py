@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,18 @@ def test_plain_boxes_of_other_systems_may_be_of_two_formats(tmp_path, annotation
         '--kept-out', 'no')
     assert capsys.readouterr().out.startswith('x: Acc@0.25 100.00')
     assert json.loads((tmp_path / 'r.json').read_text())['systems'][0]['pretrain_kept_out'] == 'no'
+
+
+def test_images_may_lie_in_an_archive_and_the_list_of_cases_has_limits(tmp_path, annotations):
+    pages = []
+    path = write_lines(tmp_path / 'p.jsonl', answers(*SOME))
+    folder = shutil.make_archive(str(tmp_path / 'images'), 'zip', annotations.parent.parent / 'images')
+    for flags in ((), ('--images', folder), ('--most-cases', 1), ('--most-cases', 3)):
+        assert run(path, '--ann', annotations, '--out', tmp_path / 'r.html', '--draws', 10, *flags) == 0
+        pages.append((tmp_path / 'r.html').read_text())
+    assert pages[0] == pages[1] and pages[0].count('data:image/jpeg') > 0
+    assert len(pages[2]) < len(pages[3]) < len(pages[0])
+    assert run(path, '--ann', annotations, '--images', path) == 1
 
 
 def test_bad_input_ends_in_a_sentence_and_leaves_the_old_page(tmp_path, annotations, capsys):
