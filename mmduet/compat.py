@@ -13,10 +13,12 @@ runner refuses it, so MMEngine is imported as on a PyTorch without.
 MMEngine reads weights and YAML in ways that run what a file says. ``mmduet.io.host_files`` puts our readers in their place.
 """
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from importlib import import_module, metadata
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from io import StringIO
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -32,6 +34,8 @@ PARTS = ('mmengine', 'mmcv', 'mmdet')
 OPERATORS = 'mmcv._ext'
 # What a module of the host can do without, and is imported without.
 SPARED = {'mmengine.optim.optimizer.zero_optimizer': 'torch.distributed.optim'}
+# What prints a line for debugging when it is imported, into the output of a command.
+QUIET = ('mmdet.datasets', 'mmdet.datasets.transforms')
 
 
 class HostError(ImportError):
@@ -90,27 +94,34 @@ class _OperatorLoader(Loader):
         """Run nothing."""
 
 
-class _SparingLoader(Loader):
-    """Executes a module as if what it is to be spared could not be imported."""
+@contextmanager
+def _without(spared: str) -> Iterator[None]:
+    """As if a module could not be imported."""
+    modules: dict[str, Any] = sys.modules
+    spare = spared not in modules
+    if spare:
+        modules[spared] = None  # as Python has it: an import is an ImportError
+    try:
+        yield
+    finally:
+        if spare:
+            del modules[spared]
 
-    def __init__(self, loader: Loader, spared: str) -> None:
-        self._loader, self._spared = loader, spared
+
+class _LoaderWithin(Loader):
+    """Executes a module within a context."""
+
+    def __init__(self, loader: Loader, context: AbstractContextManager[Any]) -> None:
+        self._loader, self._context = loader, context
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """See ``importlib.abc.Loader``."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module; others find what it was spared."""
-        modules: dict[str, Any] = sys.modules
-        spare = self._spared not in modules
-        if spare:
-            modules[self._spared] = None  # as Python has it: an import is an ImportError
-        try:
+        """Execute the module."""
+        with self._context:
             self._loader.exec_module(module)
-        finally:
-            if spare:
-                del modules[self._spared]
 
 
 class _HostFinder(MetaPathFinder):
@@ -131,14 +142,15 @@ class _HostFinder(MetaPathFinder):
         if not self._checked and fullname in PARTS:
             detect_host()
             self._checked = True
-        if fullname != OPERATORS and fullname not in SPARED:
+        if fullname != OPERATORS and fullname not in SPARED and fullname not in QUIET:
             return None
         others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
         found = next((spec for spec in others if spec is not None), None)
         if fullname == OPERATORS:
             return found or ModuleSpec(fullname, _OperatorLoader())
         if found is not None and found.loader is not None:
-            found.loader = _SparingLoader(found.loader, SPARED[fullname])
+            context = _without(SPARED[fullname]) if fullname in SPARED else redirect_stdout(StringIO())
+            found.loader = _LoaderWithin(found.loader, context)
         return found
 
 

@@ -93,6 +93,15 @@ def test_a_module_is_spared_what_it_can_do_without_and_others_find_it(tmp_path, 
     assert sys.modules['made_up_slow'] is slow
 
 
+def test_what_a_module_of_the_host_prints_when_it_is_imported_stays_out_of_the_output(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'made_up_loud.py').write_text('print("made up")\nvalue = 3\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(compat, 'QUIET', (*compat.QUIET, 'made_up_loud'))
+    assert import_module('made_up_loud').value == 3 and capsys.readouterr().out == ''
+    print('heard')
+    assert capsys.readouterr().out == 'heard\n'
+
+
 def test_mmdetection_imports_and_runs_after_mmduet():
     # As every test does: conftest.py imports mmduet first, and nothing of MMDetection.
     from mmdet.models.backbones import ResNet

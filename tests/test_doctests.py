@@ -4,7 +4,6 @@ import importlib
 import logging
 import pkgutil
 
-import mmdet.datasets  # noqa: F401 (prints a line when it is first imported, which would stand among the examples')
 import pytest
 from mmengine.logging import MMLogger
 

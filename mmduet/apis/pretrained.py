@@ -1,8 +1,7 @@
 """A model that travels: to a folder and back, to the Hugging Face hub and back, from a checkpoint."""
 import re
-import sys
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from mmduet.engine.pretraining import KEY
 from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError
 from mmduet.io.files import write_atomically
+from mmduet.io.notices import say_once
 from mmduet.io.safetensors_files import read_safetensors, write_safetensors
 from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
@@ -28,7 +28,6 @@ from mmduet.refshapes import STUDENT_FOLDER
 CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
 # The name of the student that ships with the package.
 TOY = 'toy'
-_LONGEST_NOTICE = 1000
 _HUB_NAME = re.compile(r'[\w.-]+(/[\w.-]+)?')
 _FILES = ('.pth', '.pt', '.safetensors', '.ckpt', '.bin', '.py', '.json')
 
@@ -179,14 +178,6 @@ def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
         reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
         raise FileNotFoundError(f'there is no folder or checkpoint {name}, and {file} of a model of this name cannot be '
                                 f'fetched from the Hugging Face hub ({reason})') from error
-
-
-@cache
-def say_once(notice: str) -> None:
-    """Write what everybody must know to standard error, once in a process; nothing where there is nothing to say."""
-    if notice:
-        # It comes from anywhere, and a terminal obeys more than letters.
-        print(''.join(letter for letter in notice[:_LONGEST_NOTICE] if letter.isprintable()), file=sys.stderr)
 
 
 def _say_teacher(about: GrounderConfig) -> str:

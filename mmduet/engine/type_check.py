@@ -86,7 +86,7 @@ def check_types(cfg: Config) -> None:
 
 def _unknown(problem: str, name: str) -> UnknownTypeError:
     near = ', '.join(nearest_names(name))
-    return UnknownTypeError(problem + (f'; the nearest are {near}' if near else ''))
+    return UnknownTypeError(problem + (f'; nearest: {near}' if near else ''))
 
 
 def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:

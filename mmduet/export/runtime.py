@@ -1,5 +1,4 @@
 """Predict with an exported model: NumPy, Pillow and onnxruntime, and neither PyTorch nor the host frameworks."""
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mmduet.export.text import find_encoding
 from mmduet.io.errors import DataError
 from mmduet.io.files import require_regular
 from mmduet.io.images import ImageArray
+from mmduet.io.notices import say_once
 
 Query = tuple[ImageInput, int, tuple[int, int], str]
 
@@ -64,8 +64,7 @@ class OnnxGrounder:
         found = {value.name for value in (*self.session.get_inputs(), *self.session.get_outputs())}
         if found != {*INPUTS, *self.outputs}:
             raise DataError(f'{path} takes and gives {", ".join(sorted(found))}, not what its metadata say')
-        if self.description.notice:
-            logging.getLogger('mmduet').warning(self.description.notice)
+        say_once(self.description.notice)
         self.encode = find_encoding(self.description, metadata, str(path))
 
     def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]], batch_size: int = 16,

@@ -13,7 +13,7 @@ _PARTS = frozenset({'_base_', 'ablation'})
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of a sentence that names up to three known words like ``word``; empty where none is."""
     near = get_close_matches(word, list(known), n=3, cutoff=cutoff)
-    return f'; the nearest are {", ".join(near)}' if near else ''
+    return f'; nearest: {", ".join(near)}' if near else ''
 
 
 def list_configs() -> list[Path]:

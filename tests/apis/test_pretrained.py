@@ -96,7 +96,7 @@ def test_a_model_goes_to_the_hub_and_comes_back_and_then_needs_no_network(folder
 
 
 def test_what_is_no_model_is_named(folder, checkpoint, tmp_path):
-    cases = [(tmp_path / 'bets.pth', FileNotFoundError, r'there is no checkpoint or folder .*bets\.pth; the nearest are best'),
+    cases = [(tmp_path / 'bets.pth', FileNotFoundError, r'there is no checkpoint or folder .*bets\.pth; nearest: best'),
              (tmp_path, FileNotFoundError, r'holds no config\.json: it is no folder of save_pretrained'),
              ('a/b/c', FileNotFoundError, 'there is no checkpoint or folder a/b/c')]
     (tmp_path / 'best.pth').write_bytes(checkpoint.read_bytes()[:5000])

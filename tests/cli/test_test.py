@@ -71,7 +71,7 @@ def test_a_distilled_config_builds_its_student_alone(made):
 def test_a_missing_checkpoint_ends_in_a_sentence(made, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert tool.main([CONFIG, str(made[0] / 'plan.pth'), '--data-root', str(made[1])]) == 1
-    assert re.match(r'error: there is no checkpoint .*plan\.pth; the nearest are plain\.pth', capsys.readouterr().err)
+    assert re.match(r'error: there is no checkpoint .*plan\.pth; nearest: plain\.pth', capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(('meta', 'answer'), [

@@ -149,8 +149,8 @@ def test_a_data_worker_that_is_killed_ends_it_with_a_sentence(root, tmp_path):
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['configs/transvg/nothing.py'], 'error: there is no config configs/transvg/nothing.py'),
     ([CONFIG, '--data-root', 'nowhere'], 'error: there is no data root nowhere'),
-    ([CONFIG, '--cfg-options', 'modl.x=1'], "error: modl.x: the config has no 'modl'; the nearest are model"),
-    ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; the nearest are mmd"),
+    ([CONFIG, '--cfg-options', 'modl.x=1'], "error: modl.x: the config has no 'modl'; nearest: model"),
+    ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; nearest: mmd"),
     ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
     ([CONFIG, '--train-split', 'nope'], 'nope'),
     ([CONFIG, '--auto-scale-lr'], 'error: --auto-scale-lr needs the expressions per update'),

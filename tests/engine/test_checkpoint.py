@@ -102,7 +102,7 @@ def test_safetensors_and_bare_state_dicts_are_checkpoints(tmp_path):
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     (tmp_path / 'epoch_12.pth').touch()
-    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*epoch_11\.pth; the nearest are epoch_12\.pth'):
+    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*epoch_11\.pth; nearest: epoch_12\.pth'):
         read_checkpoint(tmp_path / 'epoch_11.pth')
 
 

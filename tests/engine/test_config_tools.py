@@ -93,12 +93,12 @@ def test_options_are_merged_and_a_misspelt_first_key_is_refused():
     apply_options(cfg, ['model.student.encoders.1.depth=101', 'find_unused_parameters=True'])
     assert cfg.model.student.encoders[1].depth == 101
     assert cfg.find_unused_parameters is True
-    with pytest.raises(ConfigError, match=r"no 'modle' \(from 'modle\.depth'\); the nearest are model"):
+    with pytest.raises(ConfigError, match=r"no 'modle' \(from 'modle\.depth'\); nearest: model"):
         apply_options(cfg, ['modle.depth=1'])
 
 
 def test_a_missing_config_names_the_nearest():
-    with pytest.raises(FileNotFoundError, match=r'no config configs/transvg/transvg_refcocoo\.py; the nearest are '
+    with pytest.raises(FileNotFoundError, match=r'no config configs/transvg/transvg_refcocoo\.py; nearest: '
                                                 r'configs/transvg/transvg_refcoco\.py'):
         load_config('configs/transvg/transvg_refcocoo.py')
 
@@ -167,7 +167,7 @@ def test_a_patch_changes_a_config_and_is_found_by_its_name_or_its_file(tmp_path,
 
 
 def test_a_patch_that_is_not_there_is_none_or_does_not_fit_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no patch sematic in configs/duet/ablation; the nearest are semantic'):
+    with pytest.raises(FileNotFoundError, match='no patch sematic in configs/duet/ablation; nearest: semantic'):
         apply_patch(nested(), 'sematic')
     path = tmp_path / 'odd.py'
     path.write_text('change = 3')

@@ -147,7 +147,7 @@ def test_a_distributed_wrapper_takes_its_options_on_a_cpu(whole, root, tmp_path,
     (dict(optim_wrapper__type='ApexOptimWrapper'), 'use mmduet.MixedPrecisionOptimWrapper'),
     (dict(optim_wrapper__optimizer=dict(type='ZeroRedundancyOptimizer', optimizer_type='AdamW', lr=1e-3, _delete_=True)),
      'keeps a part of its state in each process'),
-    (dict(activation_checkpointing=['backbon']), "TinyGrounder has no submodule 'backbon'; the nearest are backbone"),
+    (dict(activation_checkpointing=['backbon']), "TinyGrounder has no submodule 'backbon'; nearest: backbone"),
     (dict(optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='fp16'), 'use bf16'),
     (dict(efficient_conv_bn_eval='zzz'), "no submodule 'zzz'; it has .*backbone"),
 ], ids=lambda value: next(iter(value)) if isinstance(value, dict) else '')

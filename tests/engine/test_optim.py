@@ -113,9 +113,9 @@ def test_a_shared_parameter_is_grouped_once():
 
 
 def test_unknown_options_and_a_missing_rate_are_refused():
-    with pytest.raises(ValueError, match=r"paramwise_cfg does not know 'norm_decay'; the nearest are norm_decay_mult"):
+    with pytest.raises(ValueError, match=r"paramwise_cfg does not know 'norm_decay'; nearest: norm_decay_mult"):
         construct(dict(norm_decay=0))
-    with pytest.raises(ValueError, match=r"custom_keys\['backbone'\] does not know 'lrmult'; the nearest are lr_mult"):
+    with pytest.raises(ValueError, match=r"custom_keys\['backbone'\] does not know 'lrmult'; nearest: lr_mult"):
         construct(dict(custom_keys=dict(backbone=dict(lrmult=1))))
 
 
@@ -127,7 +127,7 @@ def test_nothing_trainable_is_refused():
 def test_a_key_like_the_name_of_a_part_is_refused_and_one_of_nothing_is_warned_of(monkeypatch):
     model, said = nn.ModuleDict({'visual_encoder': nn.Linear(1, 1), 'text_encoder': nn.Linear(1, 1).requires_grad_(False)}), []
     monkeypatch.setattr('mmduet.engine.optim.print_log', lambda text, level=20, **_: said.append(text) if level == 30 else None)
-    with pytest.raises(ConfigError, match=r"no parameter has 'visual_encodr' in its name; the nearest are visual_encoder"):
+    with pytest.raises(ConfigError, match=r"no parameter has 'visual_encodr' in its name; nearest: visual_encoder"):
         groups_of(model, dict(custom_keys={'visual_encodr': dict(lr_mult=0.1)}))
     groups_of(model, dict(custom_keys={'text_encoder': dict(lr_mult=0.1), 'laterals': dict(lr_mult=0.1)}))
     assert said == ["paramwise_cfg: no trainable parameter has 'text_encoder' in its name",

@@ -26,14 +26,14 @@ def test_our_names_come_first_among_the_nearest():
 def test_the_error_says_where_the_name_stands():
     cfg = Config(dict(model=dict(type='mmduet.DistilledGrounder', parts=[dict(type='mmduet.TransVGG')]),
                       optim_wrapper=dict(clip_grad=dict(type='norm', max_norm=1))))
-    sentence = r"^model\.parts\[0\]\.type: no registry knows 'mmduet\.TransVGG'; the nearest are mmduet\.TransVG"
+    sentence = r"^model\.parts\[0\]\.type: no registry knows 'mmduet\.TransVGG'; nearest: mmduet\.TransVG"
     with pytest.raises(UnknownTypeError, match=sentence):
         check_types(cfg)
 
 
 def test_a_class_that_a_config_imports_but_does_not_exist_is_named(tmp_path):
     (tmp_path / 'bad.py').write_text('from mmduet.models import TransVGG\n\nmodel = dict(type=TransVGG)\n')
-    with pytest.raises(UnknownTypeError, match=r'Failed to import TransVGG from mmduet\.models .*the nearest are mmduet'):
+    with pytest.raises(UnknownTypeError, match=r'Failed to import TransVGG from mmduet\.models .*nearest: mmduet'):
         check_types(load_config(tmp_path / 'bad.py'))
 
 
@@ -47,7 +47,7 @@ def test_only_errors_of_registries_are_explained():
 
 def test_an_argument_that_a_class_refuses_when_it_is_built_is_named_with_the_nearest():
     cfg = Config(dict(model=dict(type='mmduet.BoxLoss', giou_weigth=1)))
-    with pytest.raises(ConfigError, match=r"^BoxLoss does not take 'giou_weigth'; the nearest are giou_weight"), \
+    with pytest.raises(ConfigError, match=r"^BoxLoss does not take 'giou_weigth'; nearest: giou_weight"), \
             naming_unknown_types(cfg):
         MODELS.build(dict(cfg.model))
     with pytest.raises(ConfigError, match=r'^JointDataset: missing 1 required .*datasets'), naming_unknown_types(cfg):

@@ -38,10 +38,10 @@ def test_the_package_needs_no_link_beside_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(('name', 'message'), [
-    ('transvg_duet_refcocoo', 'no config transvg_duet_refcocoo; the nearest are .*transvg_duet_refcoco'),
-    ('configs/duet/transvg_duet_refcocoo.py', 'the nearest are configs/duet/transvg_duet_refcoco.py'),
+    ('transvg_duet_refcocoo', 'no config transvg_duet_refcocoo; nearest: .*transvg_duet_refcoco'),
+    ('configs/duet/transvg_duet_refcocoo.py', 'nearest: configs/duet/transvg_duet_refcoco.py'),
     ('nothing/like/it.yaml', 'no config nothing/like/it.yaml$'),
-    ('configs/duet', 'no config configs/duet; the nearest are configs/duet/'),
+    ('configs/duet', 'no config configs/duet; nearest: configs/duet/'),
     ('', 'no config ')])
 def test_a_config_that_is_not_there_names_the_nearest(name, message):
     with pytest.raises(FileNotFoundError, match=message):
@@ -65,8 +65,8 @@ def test_every_config_of_the_package_has_a_name_of_its_own():
 
 
 def test_the_nearest_words_end_a_sentence():
-    assert nearest('trasvg', ['transvg', 'vltvg', 'x']) == '; the nearest are transvg'
-    assert nearest('trasvg', ['transvg', 'vltvg', 'x'], cutoff=0.5) == '; the nearest are transvg, vltvg'
+    assert nearest('trasvg', ['transvg', 'vltvg', 'x']) == '; nearest: transvg'
+    assert nearest('trasvg', ['transvg', 'vltvg', 'x'], cutoff=0.5) == '; nearest: transvg, vltvg'
     assert nearest('abc', ['xyz']) == ''
 
 

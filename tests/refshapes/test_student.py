@@ -5,7 +5,7 @@ import torch
 from safetensors import safe_open
 
 from mmduet import GroundingInferencer
-from mmduet.apis.pretrained import say_once
+from mmduet.io.notices import say_once
 from mmduet.refshapes import STUDENT_FOLDER, VOCABULARY_FILE, make_example
 from mmduet.structures.boxes import iou_xyxy
 

@@ -33,7 +33,7 @@ def check_config(cfg: Config, changed: Sequence[str] = ()) -> None:
     ...     check_config(cfg)
     ... except UnreadKeyError as error:
     ...     print(error)
-    model.fusion.num_layer: TransformerEncoder does not take 'num_layer'; the nearest are num_layers
+    model.fusion.num_layer: TransformerEncoder does not take 'num_layer'; nearest: num_layers
     """
     config, files = cfg._to_lazy_dict(), config_files(cfg.filename)
     problems = [*check_variables(config, files, changed), *check_tree(config), *check_metric_names(config)]

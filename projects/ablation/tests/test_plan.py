@@ -30,7 +30,7 @@ def test_experiments_are_patches_by_name_and_the_config_as_it_is(tmp_path, monke
 
 
 def test_experiments_that_are_not_there_are_refused():
-    with pytest.raises(FileNotFoundError, match=r'there is no patch drawn_rndom in .*; the nearest are drawn_random'):
+    with pytest.raises(FileNotFoundError, match=r'there is no patch drawn_rndom in .*; nearest: drawn_random'):
         find_experiments(['drawn_rndom'])
 
 

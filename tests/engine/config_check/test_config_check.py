@@ -15,68 +15,68 @@ TINY = 'configs/duet/transvg_duet_refshapes.py'
 
 OPTIONS = [
     # Keys of the runner.
-    ('modle.pretrained=None', "modle.pretrained: the config has no 'modle'; the nearest are model"),
-    ('default_hook.logger.interval=5', "the config has no 'default_hook'; the nearest are default_hooks"),
-    ('custom_hook=[]', "the config has no 'custom_hook'; the nearest are custom_hooks"),
-    ('train_cgf.max_epochs=3', 'the nearest are train_cfg'),
-    ('optimwrapper.optimizer.lr=1', 'the nearest are optim_wrapper'),
-    ('param_schedulers=[]', 'the nearest are param_scheduler'),
-    ('val_evaluater=None', 'the nearest are val_evaluator'),
-    ('randomnes.seed=1', 'the nearest are randomness'),
-    ('load_form=a.pth', 'the nearest are load_from'),
-    ('pretrain_exclude=[]', 'the nearest are pretrain_excludes'),
+    ('modle.pretrained=None', "modle.pretrained: the config has no 'modle'; nearest: model"),
+    ('default_hook.logger.interval=5', "the config has no 'default_hook'; nearest: default_hooks"),
+    ('custom_hook=[]', "the config has no 'custom_hook'; nearest: custom_hooks"),
+    ('train_cgf.max_epochs=3', 'nearest: train_cfg'),
+    ('optimwrapper.optimizer.lr=1', 'nearest: optim_wrapper'),
+    ('param_schedulers=[]', 'nearest: param_scheduler'),
+    ('val_evaluater=None', 'nearest: val_evaluator'),
+    ('randomnes.seed=1', 'nearest: randomness'),
+    ('load_form=a.pth', 'nearest: load_from'),
+    ('pretrain_exclude=[]', 'nearest: pretrain_excludes'),
     # Dictionaries of the runner that have no class.
-    ('env_cfg.cudnn_benchmrk=True', "env_cfg does not take 'cudnn_benchmrk'; the nearest are cudnn_benchmark"),
-    ('env_cfg.mp_cfg.opencv_threads=1', 'the nearest are opencv_num_threads'),
-    ('env_cfg.dist_cfg.bakend=gloo', 'the nearest are backend'),
-    ('randomness.sed=1', 'the nearest are seed'),
-    ('auto_scale_lr.enabled=True', 'the nearest are enable'),
-    ('auto_scale_lr.base_batchsize=4', 'the nearest are base_batch_size'),
-    ('train_dataloader.batchsize=4', 'the nearest are batch_size'),
-    ('train_dataloader.datset.first=4', 'the nearest are dataset'),
-    ('val_dataloader.num_worker=4', 'the nearest are num_workers'),
-    ('test_dataloader.persistant_workers=True', 'the nearest are persistent_workers'),
+    ('env_cfg.cudnn_benchmrk=True', "env_cfg does not take 'cudnn_benchmrk'; nearest: cudnn_benchmark"),
+    ('env_cfg.mp_cfg.opencv_threads=1', 'nearest: opencv_num_threads'),
+    ('env_cfg.dist_cfg.bakend=gloo', 'nearest: backend'),
+    ('randomness.sed=1', 'nearest: seed'),
+    ('auto_scale_lr.enabled=True', 'nearest: enable'),
+    ('auto_scale_lr.base_batchsize=4', 'nearest: base_batch_size'),
+    ('train_dataloader.batchsize=4', 'nearest: batch_size'),
+    ('train_dataloader.datset.first=4', 'nearest: dataset'),
+    ('val_dataloader.num_worker=4', 'nearest: num_workers'),
+    ('test_dataloader.persistant_workers=True', 'nearest: persistent_workers'),
     # Classes.
-    ('train_dataloader.sampler.shufle=True', "EpochSampler does not take 'shufle'; the nearest are shuffle"),
-    ('train_dataloader.dataset.split=[train]', "GroundingDataset does not take 'split'; the nearest are splits"),
+    ('train_dataloader.sampler.shufle=True', "EpochSampler does not take 'shufle'; nearest: shuffle"),
+    ('train_dataloader.dataset.split=[train]', "GroundingDataset does not take 'split'; nearest: splits"),
     ('train_dataloader.dataset.pipeline.1.probability=1', "RandomFlip does not take 'probability'. It takes prob"),
-    ('test_dataloader.dataset.pipeline.2.sizes=1', "PlaceOnCanvas does not take 'sizes'; the nearest are size"),
-    ('val_evaluator.threshold=[0.5]', 'the nearest are thresholds'),
-    ('test_evaluator.outfile=a', 'the nearest are out_file'),
-    ('train_cfg.max_epoch=3', "GroundingTrainLoop does not take 'max_epoch'; the nearest are max_epochs"),
-    ('train_cfg.val_intervall=3', 'the nearest are val_interval'),
-    ('val_cfg.fp61=True', "ValLoop does not take 'fp61'; the nearest are fp16"),
-    ('optim_wrapper.optimizer.weigth_decay=0', "AdamW does not take 'weigth_decay'; the nearest are weight_decay"),
-    ('optim_wrapper.optimizer.beta=0', 'the nearest are betas'),
-    ('optim_wrapper.clip_grads.max_norm=1', "OptimWrapper does not take 'clip_grads'; the nearest are clip_grad"),
-    ('optim_wrapper.clip_grad.max_nrm=1', 'the nearest are max_norm'),
-    ('optim_wrapper.accumulative_count=2', 'the nearest are accumulative_counts'),
-    ('optim_wrapper.paramwise_cfg.norm_decay=0', "paramwise_cfg does not take 'norm_decay'; the nearest are norm_decay_mult"),
-    ('optim_wrapper.paramwise_cfg.custom_keys.visual_encoder.lrmult=1', 'the nearest are lr_mult'),
-    ('param_scheduler.0.start_facto=1', "LinearLR does not take 'start_facto'; the nearest are start_factor"),
-    ('param_scheduler.1.eta_min_ration=1', "CosineAnnealingLR does not take 'eta_min_ration'; the nearest are eta_min_ratio"),
-    ('default_hooks.logger.intervall=5', "LoggerHook does not take 'intervall'; the nearest are interval"),
-    ('default_hooks.chekpoint.interval=5', 'it has no type; the nearest are checkpoint'),
-    ('default_hooks.checkpoint.max_keep_ckpt=1', 'the nearest are max_keep_ckpts'),
-    ('default_hooks.visualisation=None', 'no such hook; the nearest are visualization'),
-    ('log_processor.window=5', "LogProcessor does not take 'window'; the nearest are window_size"),
-    ('visualizer.vis_backend=[]', "Visualizer does not take 'vis_backend'; the nearest are vis_backends"),
-    ('custom_hooks.0.ema_typ=a', "EMAHook does not take 'ema_typ'; the nearest are ema_type"),
+    ('test_dataloader.dataset.pipeline.2.sizes=1', "PlaceOnCanvas does not take 'sizes'; nearest: size"),
+    ('val_evaluator.threshold=[0.5]', 'nearest: thresholds'),
+    ('test_evaluator.outfile=a', 'nearest: out_file'),
+    ('train_cfg.max_epoch=3', "GroundingTrainLoop does not take 'max_epoch'; nearest: max_epochs"),
+    ('train_cfg.val_intervall=3', 'nearest: val_interval'),
+    ('val_cfg.fp61=True', "ValLoop does not take 'fp61'; nearest: fp16"),
+    ('optim_wrapper.optimizer.weigth_decay=0', "AdamW does not take 'weigth_decay'; nearest: weight_decay"),
+    ('optim_wrapper.optimizer.beta=0', 'nearest: betas'),
+    ('optim_wrapper.clip_grads.max_norm=1', "OptimWrapper does not take 'clip_grads'; nearest: clip_grad"),
+    ('optim_wrapper.clip_grad.max_nrm=1', 'nearest: max_norm'),
+    ('optim_wrapper.accumulative_count=2', 'nearest: accumulative_counts'),
+    ('optim_wrapper.paramwise_cfg.norm_decay=0', "paramwise_cfg does not take 'norm_decay'; nearest: norm_decay_mult"),
+    ('optim_wrapper.paramwise_cfg.custom_keys.visual_encoder.lrmult=1', 'nearest: lr_mult'),
+    ('param_scheduler.0.start_facto=1', "LinearLR does not take 'start_facto'; nearest: start_factor"),
+    ('param_scheduler.1.eta_min_ration=1', "CosineAnnealingLR does not take 'eta_min_ration'; nearest: eta_min_ratio"),
+    ('default_hooks.logger.intervall=5', "LoggerHook does not take 'intervall'; nearest: interval"),
+    ('default_hooks.chekpoint.interval=5', 'it has no type; nearest: checkpoint'),
+    ('default_hooks.checkpoint.max_keep_ckpt=1', 'nearest: max_keep_ckpts'),
+    ('default_hooks.visualisation=None', 'no such hook; nearest: visualization'),
+    ('log_processor.window=5', "LogProcessor does not take 'window'; nearest: window_size"),
+    ('visualizer.vis_backend=[]', "Visualizer does not take 'vis_backend'; nearest: vis_backends"),
+    ('custom_hooks.0.ema_typ=a', "EMAHook does not take 'ema_typ'; nearest: ema_type"),
     # The model, its classes and what it unpacks.
-    ('model.studnt.pretrained=None', "DistilledGrounder does not take 'studnt'; the nearest are student"),
-    ('model.student.fusion.num_layer=2', "TransformerEncoder does not take 'num_layer'; the nearest are num_layers"),
-    ('model.student.fusin.num_layers=2', "TransVG does not take 'fusin'; the nearest are fusion"),
-    ('model.student.text_encoder.max_token=4', "BertTextEncoder does not take 'max_token'; the nearest are max_tokens"),
-    ('model.student.text_encoder.config.hidden_sise=4', "BertConfig does not take 'hidden_sise'; the nearest are hidden_size"),
-    ('model.student.visual_encoder.backbone.dept=50', "ResNet does not take 'dept'; the nearest are depth"),
-    ('model.student.box_loss.giou_weigth=1', "BoxLoss does not take 'giou_weigth'; the nearest are giou_weight"),
-    ('model.student.featuresize=1', 'the nearest are feature_size'),
-    ('model.head.warmup_step=1', "DUETHead does not take 'warmup_step'; the nearest are warmup_steps"),
-    ('model.head.terms.relation.temprature=1', "RelationTerm does not take 'temprature'; the nearest are temperature"),
-    ('model.head.terms.contarst.weight=0', 'it has no type; the nearest are contrast'),
-    ('model.head.terms.contrast.sampler.canditates=1', "SLASampler does not take 'canditates'; the nearest are candidates"),
-    ('model.teacher.views.0.scal=1', "CropView does not take 'scal'; the nearest are scale"),
-    ('model.teacher.modelconfig=a', 'the nearest are model_config'),
+    ('model.studnt.pretrained=None', "DistilledGrounder does not take 'studnt'; nearest: student"),
+    ('model.student.fusion.num_layer=2', "TransformerEncoder does not take 'num_layer'; nearest: num_layers"),
+    ('model.student.fusin.num_layers=2', "TransVG does not take 'fusin'; nearest: fusion"),
+    ('model.student.text_encoder.max_token=4', "BertTextEncoder does not take 'max_token'; nearest: max_tokens"),
+    ('model.student.text_encoder.config.hidden_sise=4', "BertConfig does not take 'hidden_sise'; nearest: hidden_size"),
+    ('model.student.visual_encoder.backbone.dept=50', "ResNet does not take 'dept'; nearest: depth"),
+    ('model.student.box_loss.giou_weigth=1', "BoxLoss does not take 'giou_weigth'; nearest: giou_weight"),
+    ('model.student.featuresize=1', 'nearest: feature_size'),
+    ('model.head.warmup_step=1', "DUETHead does not take 'warmup_step'; nearest: warmup_steps"),
+    ('model.head.terms.relation.temprature=1', "RelationTerm does not take 'temprature'; nearest: temperature"),
+    ('model.head.terms.contarst.weight=0', 'it has no type; nearest: contrast'),
+    ('model.head.terms.contrast.sampler.canditates=1', "SLASampler does not take 'canditates'; nearest: candidates"),
+    ('model.teacher.views.0.scal=1', "CropView does not take 'scal'; nearest: scale"),
+    ('model.teacher.modelconfig=a', 'nearest: model_config'),
     # Variables of a config, which were copied when it was read.
     ('duet_head.terms.relation.weight=0', 'Change model.head.terms.relation.weight'),
     ('max_epochs=3', 'Change train_cfg.max_epochs, param_scheduler.0.end, param_scheduler.1.end'),
@@ -84,8 +84,8 @@ OPTIONS = [
     ('teacher.pretrained=None', 'Change model.teacher.pretrained'),
     ('visual_encoder.num_layers=1', 'Change model.student.visual_encoder.num_layers'),
     # Names of metrics.
-    ('default_hooks.checkpoint.save_best=acc@0.95', "gives 'acc@0.95'; the nearest are acc@0.9"),
-    ('custom_hooks.1.monitor=mio', "gives 'mio'; the nearest are miou"),
+    ('default_hooks.checkpoint.save_best=acc@0.95', "gives 'acc@0.95'; nearest: acc@0.9"),
+    ('custom_hooks.1.monitor=mio', "gives 'mio'; nearest: miou"),
 ]
 CUSTOM = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA'), dict(type='EarlyStoppingHook', monitor='val/miou')]
 
@@ -126,7 +126,7 @@ def test_a_misspelt_option_is_named_with_the_nearest(option, sentence):
     ('param_scheduler = dict(type="LinearLR", start_facto=1)', 'line 9): LinearLR does not take'),
     ('model.student.score_head = dict(type="mmduet.IoUScoreHead", chanels=64)', 'line 9): IoUScoreHead does not take'),
     ('custom_hooks = [dict(type="mmengine.hooks.EMAHook", begin_iteration=3)]', 'line 9): EMAHook does not take'),
-    ('custom_hooks = [dict(type="EMAHook", ema_type="ExponentialMovingAverage", momentun=3)]', 'the nearest are momentum'),
+    ('custom_hooks = [dict(type="EMAHook", ema_type="ExponentialMovingAverage", momentun=3)]', 'nearest: momentum'),
 ])
 def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path, line, sentence):
     path = tmp_path / 'mine.py'
@@ -163,7 +163,7 @@ def test_a_dumped_config_passes_and_its_misspelt_keys_do_not(tmp_path):
     cfg = load_config(tmp_path / 'dumped.py')
     check_config(cfg)
     cfg.custom_hook = []
-    with pytest.raises(UnreadKeyError, match=r'custom_hook: the runner does not read it; the nearest are custom_hooks'):
+    with pytest.raises(UnreadKeyError, match=r'custom_hook: the runner does not read it; nearest: custom_hooks'):
         check_config(cfg)
     with pytest.raises(UnreadKeyError, match=r'Change model\.head\.weight'):
         apply_checked_options(load_config(tmp_path / 'dumped.py'), ['duet_head.weight=2'])
@@ -188,7 +188,7 @@ def test_a_class_beside_the_config_is_checked_without_being_imported(tmp_path, m
     (tmp_path / 'open.py').write_text(head + 'model = dict(type=Open, anything=1)\n')
     check_config(load_config(tmp_path / 'open.py'))
     (tmp_path / 'bad.py').write_text(head + 'model = dict(type=Own, height=1, dept=2)\n')
-    with pytest.raises(UnreadKeyError, match=r"bad\.py, line 2\): Own does not take 'dept'; the nearest are depth"):
+    with pytest.raises(UnreadKeyError, match=r"bad\.py, line 2\): Own does not take 'dept'; nearest: depth"):
         check_config(load_config(tmp_path / 'bad.py'))
 
 
@@ -200,4 +200,4 @@ def test_mistakes_are_found_before_torch_is_imported():
                'print([name for name in ("torch", "mmdet", "transformers") if name in sys.modules])')
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines() == [
-        "model.student.fusion.num_layer: TransformerEncoder does not take 'num_layer'; the nearest are num_layers", '[]']
+        "model.student.fusion.num_layer: TransformerEncoder does not take 'num_layer'; nearest: num_layers", '[]']
