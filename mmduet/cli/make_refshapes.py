@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--test', type=int, default=5000, help='scenes of testA, testB, heldout and absent')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files everywhere')
     parser.add_argument('--size', type=int, default=64, help='pixels a side')
-    parser.add_argument('--expressions', type=int, default=1, help='at most this many expressions of a training scene')
+    parser.add_argument('--expressions', type=int, default=1, help='at most this many of a target of a training scene')
+    parser.add_argument('--targets', type=int, default=1, help='at most so many objects of a training scene are targets')
     parser.add_argument('--workers', type=int, default=2, help='processes')
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     counts = {'train': args.train, 'val': args.val, 'testA': args.test, 'testB': args.test, 'heldout': args.test,
               'absent': args.test}
-    recipe = Recipe(seed=args.seed, level=args.level, size=args.size, expressions=args.expressions)
+    recipe = Recipe(seed=args.seed, level=args.level, size=args.size, expressions=args.expressions, targets=args.targets)
     try:
         manifest = write_official_layout(args.out, counts, recipe, args.workers)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Scenes and expressions as the records of ``instances.json`` and ``refs(unc).p``."""
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from mmduet.refshapes.expressions import Expression
@@ -31,8 +32,9 @@ class OfficialLayout:
         self.annotations: list[dict[str, Any]] = []
         self.refs: list[dict[str, Any]] = []
 
-    def add(self, split: str, index: int, scene: Scene, said: tuple[Expression, ...]) -> None:
-        """Add a scene with expressions for its target."""
+    def add(self, split: str, index: int, scene: Scene, said: Sequence[Expression],
+            others: Sequence[tuple[int, Sequence[Expression]]] = ()) -> None:
+        """Add a scene with expressions for its target, and for others of its objects."""
         image_id = SPLITS[split] * SCENES_OF_A_SPLIT + index + 1
         first = image_id * ITEMS_OF_A_SCENE
         name = image_name(split, index)
@@ -43,13 +45,17 @@ class OfficialLayout:
                 'bbox': [x1, y1, x2 - x1, y2 - y1], 'area': (x2 - x1) * (y2 - y1), 'iscrowd': 0, 'segmentation': [],
                 'colour': item.colour, 'size': item.size,
             })  # yapf: disable
-        annotation_id = first + scene.target
-        sentences = [_sentence(first + number, expression) for number, expression in enumerate(said)]
-        self.refs.append({
-            'ref_id': image_id, 'ann_id': annotation_id, 'category_id': SHAPES.index(scene.referent.shape) + 1,
-            'image_id': image_id, 'file_name': sys.intern(f'{name[:-4]}_{annotation_id}.png'), 'split': sys.intern(split),
-            'sent_ids': [sentence['sent_id'] for sentence in sentences], 'sentences': sentences,
-        })
+        sentence_id = first
+        for number, (target, expressions) in enumerate([(scene.target, said), *others]):
+            sentences = [_sentence(sentence_id + place, expression) for place, expression in enumerate(expressions)]
+            sentence_id += len(sentences)
+            self.refs.append({
+                # That of a scene's first target is the image's.
+                'ref_id': number * len(SPLITS) * SCENES_OF_A_SPLIT + image_id, 'ann_id': first + target,
+                'category_id': SHAPES.index(scene.objects[target].shape) + 1, 'image_id': image_id,
+                'file_name': sys.intern(f'{name[:-4]}_{first + target}.png'), 'split': sys.intern(split),
+                'sent_ids': [sentence['sent_id'] for sentence in sentences], 'sentences': sentences,
+            })
 
     def instances(self) -> dict[str, Any]:
         """The content of ``instances.json``."""

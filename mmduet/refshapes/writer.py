@@ -6,19 +6,18 @@ import json
 import pickle
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from mmduet.io.files import sha256_of, write_anew, write_atomically
-from mmduet.refshapes.expressions import Expression
-from mmduet.refshapes.generator import make_example
+from mmduet.refshapes.generator import Example, make_example
 from mmduet.refshapes.levels import find_level
 from mmduet.refshapes.official_layout import ITEMS_OF_A_SCENE, SCENES_OF_A_SPLIT, OfficialLayout, image_name
 from mmduet.refshapes.png import encode_png
-from mmduet.refshapes.scene import SCENE_SIZE, SPLITS, Scene
+from mmduet.refshapes.scene import SCENE_SIZE, SPLITS
 
 IMAGE_DIR = 'images'
 ANNOTATION_FILES = ('instances.json', 'refs(unc).p')
@@ -28,7 +27,6 @@ ABSENT, ABSENT_FILE = 'absent', 'absent.jsonl'
 # What the standard set has; smaller requests are its first scenes.
 STANDARD_COUNTS = {'train': 32000, 'val': 5000, 'testA': 5000, 'testB': 5000, 'heldout': 5000}
 CHUNK = 100
-Written = tuple[Scene, tuple[Expression, ...], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +37,15 @@ class Recipe:
         seed: the same seed gives the same data whatever the other splits' counts are.
         level: of difficulty.
         size: pixels a side.
-        expressions: at most this many expressions of a training scene; other splits have one.
+        expressions: at most this many expressions of a target of a training scene; other splits have one.
+        targets: at most this many objects of a training scene are targets; other splits have one.
     """
 
     seed: int = 0
     level: str = 'standard'
     size: int = SCENE_SIZE
     expressions: int = 1
+    targets: int = 1
 
 
 def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe = Recipe(),
@@ -72,12 +72,13 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
         (out / name).unlink(missing_ok=True)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
     layout, hashes, lines = OfficialLayout(recipe.size), {}, []
-    for (split, index), (scene, said, digest) in zip(jobs, _write_scenes(jobs, images, recipe, workers), strict=True):
+    for (split, index), (example, digest) in zip(jobs, _write_scenes(jobs, images, recipe, workers), strict=True):
+        said = example.expressions
         if split == ABSENT:
             lines.append(json.dumps({'image': image_name(split, index), 'expression': said[0].text, 'kind': said[0].kind,
                                      'width': recipe.size, 'height': recipe.size, 'sha256': digest}) + '\n')
             continue
-        layout.add(split, index, scene, said)
+        layout.add(split, index, example.scene, said, example.others)
         hashes[f'{IMAGE_DIR}/{image_name(split, index)}'] = digest
     contents = (json.dumps(layout.instances()).encode(), pickle.dumps(layout.refs, protocol=2))
     for name, content in zip(ANNOTATION_FILES, contents, strict=True):
@@ -100,9 +101,10 @@ def _check_request(counts: Mapping[str, int], recipe: Recipe) -> None:
     find_level(recipe.level)
     if not set(counts) <= set(SPLITS):
         raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
-    if not 1 <= recipe.expressions <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
+    said = recipe.targets * recipe.expressions if recipe.targets > 0 else 0
+    if not 1 <= said <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
         raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
-                         f'{dict(counts)} and {recipe.expressions}')
+                         f'{dict(counts)} and {recipe.expressions} of {recipe.targets} targets')
 
 
 def hash_of_list(hashes: Mapping[str, str]) -> str:
@@ -111,7 +113,7 @@ def hash_of_list(hashes: Mapping[str, str]) -> str:
     return sha256_of(line.encode() for line in lines)
 
 
-def _write_scenes(jobs: list[tuple[str, int]], images: Path, recipe: Recipe, workers: int) -> list[Written]:
+def _write_scenes(jobs: list[tuple[str, int]], images: Path, recipe: Recipe, workers: int) -> list[tuple[Example, str]]:
     work = partial(_write_scene, images=images, recipe=recipe)
     if workers == 1:
         return [work(job) for job in jobs]
@@ -120,10 +122,12 @@ def _write_scenes(jobs: list[tuple[str, int]], images: Path, recipe: Recipe, wor
         return list(pool.map(work, jobs, chunksize=CHUNK))
 
 
-def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> Written:
-    """Write an image; returns its scene, expressions and SHA-256."""
+def _write_scene(job: tuple[str, int], images: Path, recipe: Recipe) -> tuple[Example, str]:
+    """Write an image; returns its example and SHA-256."""
     split, index = job
-    example = make_example(recipe.seed, split, index, recipe.size, recipe.expressions if split == 'train' else 1, recipe.level)
+    expressions, targets = (recipe.expressions, recipe.targets) if split == 'train' else (1, 1)
+    example = make_example(recipe.seed, split, index, recipe.size, expressions, recipe.level, targets)
     content = encode_png(example.image)
     write_anew(images / image_name(split, index), content)
-    return example.scene, example.expressions, sha256_of(content)
+    # The image is on disk: it need not travel between processes.
+    return replace(example, image=example.image[:0]), sha256_of(content)

@@ -4,6 +4,7 @@ import pytest
 
 from mmduet.refshapes.generator import make_example
 from mmduet.refshapes.levels import HELD_OUT
+from tests.refshapes.test_expressions import solve
 
 # Data of this seed is what figures are reported on: a change here changes every figure.
 LITERAL = {
@@ -68,6 +69,23 @@ def test_a_larger_image_shows_the_same_scene():
     assert large.image.shape == (128, 128, 3)
 
 
-def test_no_expression_at_all_is_refused():
-    with pytest.raises(ValueError, match='at least 1 expression, got 0'):
-        make_example(0, 'train', 0, expressions=0)
+def test_further_targets_have_expressions_of_their_own_and_leave_the_first_as_it_is():
+    counts = []
+    for index in range(30):
+        one, three = (make_example(0, 'train', index, expressions=2, targets=targets) for targets in (1, 3))
+        assert one.others == () and (three.scene, three.expressions) == (one.scene, one.expressions)
+        assert (three.image == one.image).all()
+        objects = [three.scene.target, *(target for target, _ in three.others)]
+        assert len(set(objects)) == len(objects) <= 3
+        for target, said in three.others:
+            assert 1 <= len({expression.tokens for expression in said}) == len(said) <= 2
+            for expression in said:
+                assert solve(expression.text, three.scene.objects) == [three.scene.objects[target]]
+        counts.append(len(three.others))
+    assert counts.count(2) > 20
+
+
+@pytest.mark.parametrize(('counts', 'said'), [(dict(expressions=0), '1 and 0'), (dict(targets=0), '0 and 1')])
+def test_no_target_or_no_expression_is_refused(counts, said):
+    with pytest.raises(ValueError, match=f'at least 1 target and 1 expression, got {said}'):
+        make_example(0, 'train', 0, **counts)

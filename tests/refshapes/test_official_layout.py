@@ -21,6 +21,15 @@ def test_ids_say_split_scene_and_object():
     assert made.refs[0]['file_name'] == 'refshapes_val_000004_16000081.png'
 
 
+def test_further_targets_are_references_of_their_own():
+    made = OfficialLayout(64)
+    ring, star, red = (Expression('attribute', ('the', word)) for word in ('ring', 'star', 'red'))
+    made.add('val', 4, SCENE, (ring, ), [(0, (star, red))])
+    assert [(ref['ref_id'], ref['ann_id'], ref['sent_ids'], ref['category_id']) for ref in made.refs] == [
+        (1000005, 16000081, [16000080], 7), (9000005, 16000080, [16000081, 16000082], 4)]
+    assert [ref['file_name'] for ref in made.refs] == ['refshapes_val_000004_16000081.png', 'refshapes_val_000004_16000080.png']
+
+
 def test_boxes_and_categories_are_those_of_the_scene():
     star, ring = layout('the ring').annotations
     assert (star['bbox'], star['category_id'], star['colour'], star['size']) == ([3.125, 21.875, 18.75, 18.75], 4, 'red', 'big')

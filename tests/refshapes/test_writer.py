@@ -130,6 +130,8 @@ def test_the_standard_set_has_32000_expressions_to_train_on():
     ({'testC': 1}, Recipe(), r"not \['testC'\]"),
     ({'val': -1}, Recipe(), 'up to 1000000 scenes'),
     ({'val': 1}, Recipe(expressions=17), '1 to 16 expressions'),
+    ({'val': 1}, Recipe(expressions=6, targets=3), '6 of 3 targets'),
+    ({'val': 1}, Recipe(expressions=-1, targets=-1), '-1 of -1 targets'),
     ({'val': 1}, Recipe(level='harder'), "not 'harder'"),
 ])
 def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path, counts, recipe, message):
