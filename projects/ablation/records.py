@@ -80,7 +80,7 @@ def check_comparable(records: Sequence[Record]) -> None:
     """See that the runs of a table may be paired by seed.
 
     All have the same data and the same budget; the runs of a seed start from the same student and see the same expressions
-    in the same order; the runs of an experiment have the same config.
+    in the same order, where they take as many of an image together; the runs of an experiment have the same config.
 
     Raises:
         RunError: some do not; names two of them.
@@ -89,9 +89,9 @@ def check_comparable(records: Sequence[Record]) -> None:
         _require_equal(records, field, what, lambda record: None)
     _require_equal(records, 'student_hash', 'other initial weights of the student', lambda record: record['seed'])
     _require_equal(records, 'config_hash', 'another config', lambda record: record['arm'])
-    first: dict[int, Record] = {}
+    first: dict[tuple[int, int], Record] = {}
     for record in records:
-        reference = first.setdefault(record['seed'], record)
+        reference = first.setdefault((record['seed'], record.get('expressions_per_image', 1)), record)
         seen = min(len(record['order']), len(reference['order']))
         if record['order'][:seen] != reference['order'][:seen]:
             raise RunError(f'{run_name(record)} saw other expressions, or in another order, than {run_name(reference)}: '

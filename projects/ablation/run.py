@@ -167,7 +167,8 @@ def train_run(run: Run) -> dict[str, Any]:
     record = {
         'arm': run.experiment, 'seed': run.seed, 'train_size': run.train_size, 'config': Path(run.config).name,
         'patches': [Path(patch).stem for patch in run.patches], **identity,
-        'options': list(run.options), 'budget': budget, 'steps': runner.iter, 'commit': run.identity.get('commit'),
+        'options': list(run.options), 'expressions_per_image': cfg.train_dataloader.sampler.get('expressions_per_image', 1),
+        'budget': budget, 'steps': runner.iter, 'commit': run.identity.get('commit'),
         'seconds': round(time.time() - began, 1), 'cpu_seconds': round(time.process_time() - cpu_began, 1), **hook.record(),
         'weights_hash': hash_state(student.state_dict()),
         'anchor_cosine': mean_anchor_cosine(runner.model, first_items(val_loader, ANCHORS)),

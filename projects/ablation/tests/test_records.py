@@ -74,3 +74,11 @@ def test_runs_that_differ_in_more_than_their_experiment_are_refused(changes, sen
 
 def test_a_longer_run_of_the_same_beginning_is_comparable():
     check_comparable([make_record('plain', 0, 1.0), make_record('longer', 0, 1.0, order=['aa', 'bb', 'cc', 'dd'], steps=120)])
+
+
+def test_runs_that_take_other_numbers_of_an_image_together_have_orders_of_their_own():
+    records = [make_record('plain', 0, 1.0), make_record('grouped', 0, 1.0, order=['cc', 'dd'], expressions_per_image=4),
+               make_record('longer', 0, 1.0, order=['cc', 'dd', 'ee'], expressions_per_image=4)]
+    check_comparable(records)
+    with pytest.raises(RunError, match='full seed 0 saw other expressions, or in another order, than grouped seed 0'):
+        check_comparable([*records, make_record('full', 0, 1.0, order=['cc', 'ff'], expressions_per_image=4)])
