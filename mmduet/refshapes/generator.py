@@ -37,7 +37,8 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
                  level: str = 'standard', targets: int = 1) -> Example:
     """Make example ``index`` of a split with up to ``expressions`` different expressions of its target, at least one.
 
-    With more ``targets``, up to so many objects have expressions, the target first; its own do not depend on that. Of split ``absent`` there is one, which is true of nothing in the scene; its target means nothing.
+    With more ``targets``, up to so many objects have expressions, the target first; its own do not depend on that. Of split
+    ``absent`` there is one expression, which is true of nothing in the scene; its target means nothing.
 
     Raises:
         ValueError: an unknown split or level, less than one expression, or an image of less than 16 pixels.
