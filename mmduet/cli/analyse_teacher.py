@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--samples', type=common.positive, default=2048, help='expressions, drawn with a fixed seed')
     parser.add_argument('--compare-views', action='store_true', help='show regions in several ways, one after the other')
     parser.add_argument('--centre', type=Path, metavar='FILE', help='write the means there, for `teacher.centre`')
-    parser.set_defaults(writes=lambda args: [args.centre])
 
 
 def read_batches(cfg: Any, split: str, samples: int) -> Iterator[Any]:

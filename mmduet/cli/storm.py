@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Let it storm; 1 where anything was lost."""
-    from mmduet.io.files import write_atomically
+    from mmduet.io.files import require_writable, write_atomically
     from mmduet.storm.storm import Storm
     from mmduet.storm.trial import Training
     from mmduet.storm.waiting import measure_waiting
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
                         workers=args.workers, ranks=args.ranks, accumulate=args.accumulate, ema=args.ema,
                         patience=args.early_stopping)
     work = args.work.resolve()
+    if args.out is not None:
+        require_writable(args.out)
     if args.waiting:
         print(measure_waiting(training, work))
         return 0
