@@ -21,6 +21,7 @@ COMMANDS = {
     'browse': 'draw training samples before and after augmentation',
     'benchmark': 'time a training step by its phases, and a prediction',
     'doctor': 'say what is installed, which data and weights are here, and what to do next',
+    'decode-images': 'decode all images once into one file to train from',
     'cache-teacher': 'encode training data once with a teacher',
     'convert': "turn another project's checkpoint into one of ours",
     'calibrate-score': 'publish a student whose answers carry a probability',

@@ -28,6 +28,7 @@ FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')
 MOST_BYTES = 2**28
 MOST_PIXELS = 2**26  # 8,192 x 8,192: 192 MiB of RGB in each worker that reads one
 PIXELS_VARIABLE = 'MMDUET_MAX_IMAGE_PIXELS'
+_PPM = re.compile(rb'P6\n(\d{1,6}) (\d{1,6})\n255\n')
 CUT = '{} is truncated: it was cut, and its end mark put back'
 _END_OF_JPEG = b'\xff\xd9'
 _OPAQUE = 255
@@ -109,12 +110,30 @@ def _enter(path: Path, check: bool, stack: ExitStack) -> BinaryIO:
     return io.BytesIO(content)
 
 
+def encode_ppm(image: ImageArray) -> bytes:
+    """(h, w, 3) RGB uint8 as the bytes of a PPM: a header and the pixels as they are."""
+    return b'P6\n%d %d\n255\n' % (image.shape[1], image.shape[0]) + image.tobytes()
+
+
+def _decode_ppm(content: bytes) -> ImageArray | None:
+    """A copy of the pixels of a PPM that ``encode_ppm`` wrote, without Pillow's detours; None for any other file."""
+    header = _PPM.match(content)
+    if header is None:
+        return None
+    width, height = int(header[1]), int(header[2])
+    if not 0 < width * height <= most_pixels() or len(content) - header.end() != 3 * width * height:
+        return None
+    return np.frombuffer(content, np.uint8, offset=header.end()).reshape(height, width, 3).copy()
+
+
 def decode_image(content: bytes, name: str) -> ImageArray:
     """``read_image`` of bytes that are already in memory; ``name`` stands in the error.
 
     A whole JPEG is decoded by OpenCV where that is installed: the same pixels by the same library, straight to an array, in
     three quarters of the time. What OpenCV would fill with grey or cannot read is Pillow's, which names what is wrong with it.
     """
+    if (plain := _decode_ppm(content)) is not None:
+        return plain
     with open_image(io.BytesIO(without_texts(content)), name) as image:
         pixels = _decode_jpeg(content, image) if image.format == 'JPEG' and image.mode == 'RGB' else None
         if pixels is None:

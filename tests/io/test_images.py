@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.io.images import read_image_size
+from mmduet.io.images import encode_ppm, read_image_size
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -172,3 +172,19 @@ def test_a_huge_file_is_not_read(tmp_path):
         file.truncate(2**28 + 1)
     with pytest.raises(ImageError, match=r'has 268,435,457 bytes, more than the 268,435,456 that are read'):
         read_image(tmp_path / 'a.jpg')
+
+
+def test_a_ppm_that_we_wrote_is_read_back_and_others_by_pillow(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    content = encode_ppm(pixels)
+    assert content.startswith(b'P6\n7 5\n255\n') and len(content) == 11 + 105
+    assert np.array_equal(decode_image(content, 'a.ppm'), pixels)
+    with Image.open(io.BytesIO(content)) as image:
+        assert np.array_equal(np.asarray(image), pixels)
+    commented = content.replace(b'P6\n', b'P6\n# by hand\n')
+    assert np.array_equal(decode_image(commented, 'a.ppm'), pixels)
+    with pytest.raises(ImageError, match=r'a.ppm is truncated or broken'):
+        decode_image(content[:-1], 'a.ppm')
+    monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '34')
+    with pytest.raises(ImageError, match=r'a.ppm has 7 x 5 pixels, more than the 34 that are read'):
+        decode_image(content, 'a.ppm')

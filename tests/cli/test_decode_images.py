@@ -1,0 +1,22 @@
+import pytest
+
+from mmduet.cli.main import main
+from mmduet.io.image_archives import ImageArchive
+from tests.tiny_grounder import make_data_root
+
+
+def test_the_command_writes_the_file_and_says_how_to_train_from_it(tmp_path, capsys):
+    root, out = make_data_root(tmp_path / 'data', count=2), tmp_path / 'decoded.zip'
+    assert main(['decode-images', str(root), '--splits', 'train', '--out', str(out)]) == 0
+    assert list(ImageArchive(out)) == ['train_0.png', 'train_1.png']
+    said = capsys.readouterr().out
+    assert f'2 images of {root / "images"} take 0.0 GB' in said
+    assert f'--cfg-options train_dataloader.dataset.image_dir={out}' in said.replace('\n', '')
+    assert main(['decode-images', str(root), '--out', str(out)]) == 0
+    assert len(ImageArchive(out)) == 4
+
+
+def test_a_name_that_is_not_read_as_an_archive_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(['decode-images', 'data', '--out', str(tmp_path / 'decoded')])
+    assert 'must end in .zip, got' in capsys.readouterr().err
