@@ -8,7 +8,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
 
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
 from mmduet.apis.description import GrounderConfig, current_versions, to_metadata
@@ -18,14 +18,14 @@ from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
 from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError
-from mmduet.io.files import write_atomically
+from mmduet.io.files import write_together
 from mmduet.io.notices import say_once
-from mmduet.io.safetensors_files import read_safetensors, write_safetensors
+from mmduet.io.safetensors_files import pack_safetensors, read_safetensors, write_safetensors
 from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.refshapes import STUDENT_FOLDER
 
-CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
+CONFIG, WEIGHTS, CARD = 'config.json', 'model.safetensors', 'README.md'
 # The name of the student that ships with the package.
 TOY = 'toy'
 _HUB_NAME = re.compile(r'[\w.-]+(/[\w.-]+)?')
@@ -117,11 +117,35 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         say_once(about.notice)
         return cls(student, replace(about, model=model))
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        self.save_weights(save_directory / WEIGHTS)
+    def save_pretrained(self, save_directory: str | Path, *, config: Any = None, repo_id: str | None = None,
+                        push_to_hub: bool = False, model_card_kwargs: dict[str, Any] | None = None,
+                        **options: Any) -> str | None:
+        """Write all files of a model into a folder, or none: where the disk refuses one, what was there stays.
+
+        Args:
+            save_directory: is made where it is missing; a ``README.md`` that is there stays.
+            config: None, as a model is saved with its own description.
+            repo_id, push_to_hub, options: also put the files on the hub, under the name of the folder by default.
+            model_card_kwargs: of ``generate_model_card``.
+
+        Returns:
+            The address of the commit on the hub; None without one.
+
+        Raises:
+            OSError: the disk is full or the folder cannot be written to.
+            ConfigError: there is a ``config``.
+        """
+        if config is not None:
+            raise ConfigError('a model is saved with its own description: save_pretrained takes no config')
+        # Not by the mixin, which removes the config that is there before it writes anything.
+        folder, card = Path(save_directory), model_card_kwargs or {}
+        contents: dict[Path, Any] = {folder / CONFIG: self.description.to_json()}
         if words := self._vocabulary():
-            write_atomically(save_directory / VOCABULARY, words)
-        write_atomically(save_directory / CONFIG, self.description.to_json())
+            contents[folder / VOCABULARY] = words
+        if not (folder / CARD).exists():
+            contents[folder / CARD] = str(self.generate_model_card(**card))
+        write_together({**contents, folder / WEIGHTS: pack_safetensors(*self._pack())})
+        return self.push_to_hub(repo_id or folder.name, model_card_kwargs=card, **options) if push_to_hub else None
 
     def save_weights(self, path: Path) -> None:
         """Write one ``.safetensors`` file that is enough to predict: config and vocabulary are in its metadata.
@@ -129,9 +153,13 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         Floats are stored as the student has them: after ``student.half()`` in half the room. Whoever reads the file computes in
         float32.
         """
+        write_safetensors(path, *self._pack())
+
+    def _pack(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Weights and metadata of the file."""
         head = self.student.score_head
         weights = {key: value.detach().cpu().clone().contiguous() for key, value in self.student.state_dict().items()}
-        write_safetensors(path, weights, to_metadata(self.description, self._vocabulary(), type(head).__name__ if head else ''))
+        return weights, to_metadata(self.description, self._vocabulary(), type(head).__name__ if head else '')
 
     def _vocabulary(self) -> str | None:
         tokenizer = self.student.data_preprocessor.tokenizer
@@ -152,20 +180,12 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
                  f'`result.score` is the probability that the box is right (IoU of at least 0.5), by its '
                  f'{type(student.score_head).__name__}, whose calibration is in the weights.')
         data = ModelCardData(library_name='mmduet', tags=['visual-grounding', 'referring-expression-comprehension'])
-        return _Card.from_template(
+        return ModelCard.from_template(
             data, template_path=str(Path(__file__).parent / 'templates/model_card.md'), student=type(student).__name__,
             parameters=sum(value.numel() for value in student.parameters()), size=sizes[-1] if sizes else 'other',
             tokens=tokenizer and tokenizer.max_tokens, excludes=about.pretrain_excludes, score=score, repo_id=repo_id,
             vocabulary=bool(self._vocabulary()), notice=about.notice,
             teacher=_say_teacher(about), versions=current_versions(), **fields)
-
-
-class _Card(ModelCard):
-    """A model card that is written in one step: half of one, left by a full disk, would never be written again."""
-
-    def save(self, filepath: Path | str) -> None:
-        """See ``ModelCard.save``."""
-        write_atomically(Path(filepath), str(self))
 
 
 _HUB_OPTIONS = ('revision', 'cache_dir', 'force_download', 'local_files_only', 'token')

@@ -210,13 +210,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def write_together(contents: Mapping[Path, str]) -> None:
-    """Write several files, all or none; folders are made where they are missing. Raises as ``replacing``."""
+def write_together(contents: Mapping[Path, str | Iterable[bytes | memoryview]]) -> None:
+    """Write several files, text as UTF-8 or bytes in pieces, all or none; makes missing folders. Raises as ``replacing``."""
     with ExitStack() as stack:
-        for path, text in contents.items():
+        for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # JSON may spell half of a pair of surrogates, which no file can hold.
-            stack.enter_context(replacing(path)).write_text(text, encoding='utf-8', errors='replace')
+            with stack.enter_context(replacing(path)).open('wb') as file:
+                # JSON may spell half of a pair of surrogates, which no file can hold.
+                file.writelines([content.encode(errors='replace')] if isinstance(content, str) else content)
 
 
 def remove_partial(folder: Path) -> None:

@@ -28,15 +28,19 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     Raises:
         OSError: the disk is full or the folder cannot be written to.
     """
+    with replacing(path) as partial, partial.open('wb') as file:
+        file.writelines(pack_safetensors(tensors, metadata))
+
+
+def pack_safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> list[bytes | memoryview]:
+    """What ``write_safetensors`` writes, in pieces."""
     content = memoryview(save(dict(tensors)))
     length, = struct.unpack('<Q', content[:8])
     header, numbers = json.loads(bytes(content[8:8 + length])), content[8 + length:]
     checksum = sha256_of([_canonical(header), numbers])
     text = json.dumps({'__metadata__': {**(metadata or {}), CHECKSUM: checksum}, **header}, separators=(',', ':')).encode()
     text += b' ' * (-len(text) % 8)
-    with replacing(path) as partial, partial.open('wb') as file:
-        file.write(struct.pack('<Q', len(text)) + text)
-        file.write(numbers)
+    return [struct.pack('<Q', len(text)) + text, numbers]
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,12 +17,14 @@ from mmduet.apis.teachers import portable_teacher
 from mmduet.engine import CheckpointError
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.io.errors import DataError
+from mmduet.io.failures import describe_failure
 from mmduet.io.safetensors_files import write_safetensors
 from mmduet.models.conversion import TRANSVG
 from mmduet.refshapes import VOCABULARY_FILE
 from mmduet.registry import MODELS
 from tests.apis.made_checkpoint import write_checkpoint
 from tests.hub_stand_in import HubHandler, serving
+from tests.limits import limited
 from tests.shared_data import ROOT
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
@@ -82,7 +85,7 @@ def test_a_model_goes_to_the_hub_and_comes_back_and_then_needs_no_network(folder
         monkeypatch.setattr(hub, 'HF_HUB_OFFLINE', False)
         monkeypatch.setattr(hub, 'ENDPOINT', server.url)
         monkeypatch.setattr(hub, 'HUGGINGFACE_CO_URL_TEMPLATE', server.url + '/{repo_id}/resolve/{revision}/{filename}')
-        url = grounder.push_to_hub('someone/tiny', token='hf_not_a_token')
+        url = grounder.save_pretrained(tmp_path / 'tiny', repo_id='someone/tiny', push_to_hub=True, token='hf_not_a_token')
         assert str(url).startswith(f'{server.url}/someone/tiny/commit/')
         assert sorted(server.files) == [f'someone/tiny/{name}' for name in ('README.md', 'config.json', 'model.safetensors',
                                                                            'vocab.txt')]
@@ -93,6 +96,23 @@ def test_a_model_goes_to_the_hub_and_comes_back_and_then_needs_no_network(folder
     assert boxes(fetched) == boxes(grounder)
     offline = PretrainedGrounder.from_pretrained('someone/tiny', cache_dir=tmp_path / 'cache', local_files_only=True)
     assert boxes(offline) == boxes(grounder)
+
+
+def test_a_disk_that_refuses_the_weights_leaves_the_saved_model_as_it_was(folder, tmp_path):
+    grounder = PretrainedGrounder.from_pretrained(folder)
+    grounder.save_pretrained(tmp_path / 'saved')
+    (tmp_path / 'saved/README.md').write_text('mine')
+    before = {file.name: file.read_bytes() for file in (tmp_path / 'saved').iterdir()}
+    grounder.description = replace(grounder.description, notice='Another.')
+    with limited(resource.RLIMIT_FSIZE, 20_000), pytest.raises(OSError, match='File too large') as caught:
+        grounder.save_pretrained(tmp_path / 'saved')
+    assert describe_failure(caught.value).startswith(f'{tmp_path}/saved/model.safetensors cannot be written')
+    assert {file.name: file.read_bytes() for file in (tmp_path / 'saved').iterdir()} == before
+    assert grounder.save_pretrained(str(tmp_path / 'saved')) is None
+    assert PretrainedGrounder.from_pretrained(tmp_path / 'saved').description.notice == 'Another.'
+    assert (tmp_path / 'saved/README.md').read_text() == 'mine'
+    with pytest.raises(ConfigError, match='save_pretrained takes no config'):
+        grounder.save_pretrained(tmp_path / 'saved', config={})
 
 
 def test_what_is_no_model_is_named(folder, checkpoint, tmp_path):

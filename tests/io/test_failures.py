@@ -1,7 +1,6 @@
 import errno
 import os
 import resource
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -11,17 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmduet.io.errors import ImageError
 from mmduet.io.failures import describe_failure, worker_message
 from mmduet.io.files import replacing, write_anew, write_atomically
-
-
-@contextmanager
-def limited(kind, value):
-    """A soft limit of the system on this process for a while."""
-    before = resource.getrlimit(kind)
-    resource.setrlimit(kind, (value, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(kind, before)
+from tests.limits import limited
 
 
 def failure(action):

@@ -87,7 +87,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 
 def test_all_files_are_written_and_nothing_else(tmp_path):
-    write_together({tmp_path / 'deep/a.html': 'ä', tmp_path / 'deep/a.json': '{}'})
+    write_together({tmp_path / 'deep/a.html': 'ä', tmp_path / 'deep/a.json': [b'{', memoryview(b'}')]})
     found = {path.name: path.read_text(encoding='utf-8') for path in (tmp_path / 'deep').iterdir()}
     assert found == {'a.html': 'ä', 'a.json': '{}'}
 
