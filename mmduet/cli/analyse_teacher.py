@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.cli import cache_teacher, common, running
+from mmduet.io.errors import DataError
 
 BATCH = 64
 EMBEDDINGS = ('text', 'region', 'image')
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--samples', type=common.positive, default=2048, help='expressions, drawn with a fixed seed')
     parser.add_argument('--compare-views', action='store_true', help='show regions in several ways, one after the other')
     parser.add_argument('--centre', type=Path, metavar='FILE', help='write the means there, for `teacher.centre`')
+    parser.set_defaults(writes=lambda args: [args.centre])
 
 
 def read_batches(cfg: Any, split: str, samples: int) -> Iterator[Any]:
@@ -44,7 +46,7 @@ def read_batches(cfg: Any, split: str, samples: int) -> Iterator[Any]:
     dataset: ConcatDataset[Any] = ConcatDataset([dataset for dataset, _ in cache_teacher.build_datasets(cfg, split)])
     chosen = torch.randperm(len(dataset))[:samples // BATCH * BATCH].tolist()
     if not chosen:
-        raise ValueError(f'{split} has {len(dataset)} expressions, and a batch takes {BATCH}')
+        raise DataError(f'{split} has {len(dataset)} expressions, and a batch takes {BATCH}')
     preprocessor = GroundingDataPreprocessor().to(get_device())
     for start in range(0, len(chosen), BATCH):
         yield preprocessor(grounding_collate([dataset[index] for index in chosen[start:start + BATCH]]), True)['batch']
@@ -116,6 +118,7 @@ def write_means(teacher: Any, batches: Iterable[Any], path: Path) -> None:
     means = {name: value.mean(dim=0) for name, value in found.items()}
     texts, regions = (F.normalize(found[name] - means[name], dim=1) for name in ('text', 'region'))
     scale = min(torch.logspace(0, 2.5, 101).tolist(), key=lambda scale: relate(texts, regions, scale)[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_centre(path, means, torch.tensor(scale), teacher.settings)
     before = relate(found['text'], found['region'], teacher.logit_scale)[1]
     print(f'{path}: means of {len(texts)} expressions; matching pairs are likeliest at a logit scale of {scale:.2f} '

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from mmduet.cli import running
+from mmduet.io.files import naming, write_anew
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDES, CANVAS = (640, 608, 576, 544, 512, 480, 448), 640
@@ -45,18 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def write_phrases(root: Path, count: int) -> None:
     """A data root of made-up phrases, 14 of an image with nine objects."""
     (root / 'annotations').mkdir(parents=True)
-    with (root / 'annotations' / 'train.jsonl').open('w', encoding='utf-8') as file:
+    train, objects = root / 'annotations/train.jsonl', root / 'annotations/objects.jsonl'
+    with naming(train), train.open('w', encoding='utf-8') as file:
         for number in range(count):
             image = FIRST_IMAGE + number // PHRASES
             file.write(json.dumps({
                 'expression_id': f'{image}_{number % 5}_{number % PHRASES}', 'image': f'{image}.jpg', 'image_id': image,
                 'width': 500, 'height': 375, 'expression': 'a man in a red shirt', 'box': [12.0, 30.0, 212.0, 130.0],
                 'split': 'train', 'ref_id': f'{image}_{number}', 'ann_id': None, 'category': 'people'}) + '\n')
-    with (root / 'annotations' / 'objects.jsonl').open('w', encoding='utf-8') as file:
+    with naming(objects), objects.open('w', encoding='utf-8') as file:
         for image in range(FIRST_IMAGE, FIRST_IMAGE + -(-count // PHRASES)):
             file.write(json.dumps({'image_id': image, 'image': f'{image}.jpg', 'categories': ['people'] * OBJECTS,
                                    'boxes': [[12.0 + left, 30.0, 212.0, 130.0] for left in range(OBJECTS)]}) + '\n')
-    (root / 'manifest.json').write_text(json.dumps({'dataset': 'made-up', 'images': 'images'}))
+    write_anew(root / 'manifest.json', json.dumps({'dataset': 'made-up', 'images': 'images'}).encode())
 
 
 def memory(field: str, process: str = 'self', file: str = 'status') -> float:

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help="the run's")
     parser.add_argument('--epoch', type=int, default=0, help='whose augmentations')
-    parser.set_defaults(validate=_validate)
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
 
 
 def _validate(args: argparse.Namespace) -> None:
@@ -101,9 +101,8 @@ def lacks_targets(root: Path, splits: Sequence[str]) -> bool:
 def run(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
     from mmduet.engine import config_tools
-    from mmduet.io.files import replacing, require_writable
+    from mmduet.io.files import replacing
     from mmduet.registry import DATASETS
-    require_writable(args.out)
     cfg = config_tools.load_config(args.config)
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)

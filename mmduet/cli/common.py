@@ -58,6 +58,7 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
                         help='splits to test on (default: those of the config)')
     parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
     parser.add_argument('--show-dir', help='draw predictions there')
+    parser.set_defaults(writes=lambda args: [args.out, args.show_dir and Path(args.show_dir) / 'test.png'])
 
 
 def load(args: argparse.Namespace) -> Config:
@@ -89,9 +90,6 @@ def load_for_test(args: argparse.Namespace) -> Config:
     """The config of a test: the student alone, no training."""
     from mmduet.engine import config_tools
     from mmduet.engine.pretraining import KEY, stated_excludes
-    from mmduet.io.files import require_writable
-    if args.out is not None:
-        require_writable(Path(args.out).resolve())
     cfg = load(args)
     if args.test_split:
         splits = [name for text in args.test_split for name in config_tools.parse_splits(text)]

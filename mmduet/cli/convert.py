@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('source', type=Path, help='checkpoint of another project (.pth, .pt, .safetensors)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
+    parser.set_defaults(writes=lambda arguments: [arguments.out])
     parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', *LAYOUT_NAMES],
                         help='whose names the source has')
     parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
@@ -63,14 +64,13 @@ def fitting_configs(layout: str, weights: dict[str, Any], source: Path) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert, check, write; 1 with one sentence on standard error if that cannot be done."""
-    from mmduet.io.files import find_file, require_writable
+    from mmduet.io.files import find_file
     from mmduet.io.safetensors_files import write_safetensors
     from mmduet.io.weights import read_weights
     from mmduet.models.conversion import LAYOUTS, convert, recognise
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
-        require_writable(arguments.out)
         source = read_weights(find_file(arguments.source))
         layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
         weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}

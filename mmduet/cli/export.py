@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.add_argument('model', help='checkpoint, folder of save_pretrained or name on the hub; with --random a config')
     parser.add_argument('--out', type=Path, help='file to write (default: the name of the model, .onnx, here)')
+    parser.set_defaults(writes=lambda args: [args.out])
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', help='vocab.txt of a checkpoint that holds none')
     parser.add_argument('--random', action='store_true', help='export the model of a config with random weights, to try it')

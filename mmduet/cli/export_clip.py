@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('checkpoint', type=Path, help='checkpoint of the pretrainer (.pth)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors); open_clip and CLIPTeacher load it')
+    parser.set_defaults(writes=lambda arguments: [arguments.out])
 
 
 def run(arguments: argparse.Namespace) -> int:

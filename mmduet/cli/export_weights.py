@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('checkpoint', type=Path, help='checkpoint written by mmduet train')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
+    parser.set_defaults(writes=lambda arguments: [arguments.out])
     parser.add_argument('--prefix', default='', help='take keys that begin so, and strip it')
     parser.add_argument('--keep', default='', help='of those, keep keys that begin so, and do not strip it')
     parser.add_argument('--half', action='store_true', help='store float16')

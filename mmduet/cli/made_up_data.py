@@ -21,7 +21,7 @@ def make_data_root(folder: Path, expressions: int = 1) -> Path:
     for number in range(IMAGES):
         coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
         image = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / 'images' / f'{number}.jpg'), image)
+        write_anew(folder / 'images' / f'{number}.jpg', cv2.imencode('.jpg', image)[1].tobytes())
         for _ in range(expressions):
             x, y = (int(value) for value in rng.integers(20, 200, 2))
             lines.append(json.dumps({'expression_id': str(len(lines)), 'image': f'{number}.jpg', 'image_id': number,

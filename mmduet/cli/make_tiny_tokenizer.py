@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('vocabulary', type=Path, help='one token per line in the order of ids')
     parser.add_argument('out', type=Path, help='folder to write to')
+    parser.set_defaults(writes=lambda arguments: [arguments.out / 'tokenizer.json'])
     parser.add_argument('--length', type=int, default=16, help='tokens of a text, with [CLS] and [SEP]')
 
 

@@ -12,7 +12,7 @@ TransVG, VLTVG, QRNet and CLIP-VG.
 """
 import argparse
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', metavar='FILE|FOLDER', help='write the drawn images there: a folder, or for one answer a file')
     parser.add_argument('--json', metavar='FILE', help='write the answers there; - for standard output')
     parser.add_argument('--show', action='store_true', help="open the drawn images in the system's viewer")
-    parser.set_defaults(validate=_validate)
+    parser.set_defaults(validate=_validate, writes=_writes)
 
 
 def is_image(text: str) -> bool:
@@ -77,6 +77,13 @@ def _json_path(args: argparse.Namespace) -> Path:
 def _is_drawing(name: str) -> bool:
     """Whether ``--out`` is a file for one answer; else it is a folder."""
     return Path(name).suffix.lower() in _IMAGES
+
+
+def _writes(args: argparse.Namespace) -> Iterator[Path]:
+    if args.json not in (None, '-'):
+        yield _json_path(args)
+    if args.out is not None:
+        yield Path(args.out) if _is_drawing(args.out) else Path(args.out) / 'drawn.png'
 
 
 def write(results: Any, args: argparse.Namespace) -> None:
@@ -121,11 +128,6 @@ def _open_trained(args: argparse.Namespace) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
     from mmduet.apis.image_inputs import list_images
-    from mmduet.io.files import require_writable
-    if args.json not in (None, '-'):
-        require_writable(_json_path(args))
-    if args.out is not None:
-        require_writable(Path(args.out) if _is_drawing(args.out) else Path(args.out) / 'drawn.png')
     try:
         answers = len(list_images(args.images)) * len(args.expressions)
         if args.out is not None and _is_drawing(args.out) and answers > 1:

@@ -39,12 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--check', action='store_true', help='check the data root, after writing it where --source is given')
     parser.add_argument('--show', type=int, default=SHOWN, help='how many problems of each kind to name (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=4, help='threads that open images')
-    parser.set_defaults(validate=_validate)
+    parser.set_defaults(validate=_validate, writes=_writes)
 
 
 def _validate(args: argparse.Namespace) -> None:
     if args.source is None and not args.check:
         raise argparse.ArgumentTypeError('--source or --check is needed')
+
+
+def _root(args: argparse.Namespace) -> Path:
+    return args.out or data_folder() / args.name
+
+
+def _writes(args: argparse.Namespace) -> list[Path]:
+    return [_root(args) / 'manifest.json'] if args.source is not None else []
 
 
 def show_some(title: str, entries: Sequence[object], shown: int = SHOWN) -> None:
@@ -136,7 +144,7 @@ def check_root(name: str | None, args: argparse.Namespace, out: Path) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and check one data set; returns the exit code."""
-    out = args.out or data_folder() / args.name
+    out = _root(args)
     if args.source is not None:
         prepare_root(args, out)
     return check_root(args.name, args, out) if args.check else 0

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--most-mb', type=common.positive, default=12, metavar='MB',
                         help='of images in that list (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
-    parser.set_defaults(validate=_validate)
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out, args.out.with_suffix('.json')])
 
 
 def _validate(args: argparse.Namespace) -> None:
@@ -115,9 +115,8 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.evaluation.report.predictions import read_predictions
     from mmduet.evaluation.report.summary import summarise
     from mmduet.io.errors import DataError
-    from mmduet.io.files import require_writable, write_together
+    from mmduet.io.files import write_together
     from mmduet.io.image_archives import is_archive
-    require_writable(args.out)
     if args.images is not None and not args.images.exists():
         raise DataError(f'the image folder {args.images} does not exist')
     if args.images is not None and not (args.images.is_dir() or is_archive(args.images)):

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -39,10 +40,11 @@ def fill_parser(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     """Add the arguments of the command that a module is.
 
     A module has ``add_arguments(parser)`` and ``run(args)``, which returns the exit code. What an argument alone cannot tell is
-    checked by ``validate(args)``, set by ``parser.set_defaults``, with an ``argparse.ArgumentTypeError``.
+    checked by ``validate(args)``, set by ``parser.set_defaults``, with an ``argparse.ArgumentTypeError``. ``writes(args)``, set
+    likewise, gives the paths that it will write, or None for one: what the system would refuse is said before the work.
     """
     parser.formatter_class, parser.description = argparse.RawDescriptionHelpFormatter, module.__doc__
-    parser.set_defaults(run=module.run, parser=parser, validate=None)
+    parser.set_defaults(run=module.run, parser=parser, validate=None, writes=None)
     module.add_arguments(parser)
 
 
@@ -54,6 +56,14 @@ def check_arguments(args: argparse.Namespace) -> argparse.Namespace:
         except argparse.ArgumentTypeError as error:
             args.parser.error(str(error))
     return args
+
+
+def require_outputs(args: argparse.Namespace) -> None:
+    """Raise now the ``OSError`` that writing the results would raise after hours of work."""
+    from mmduet.io.files import require_writable
+    for path in args.writes(args) if args.writes is not None else ():
+        if path is not None:
+            require_writable(Path(path))
 
 
 def parse_args(name: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -75,8 +85,13 @@ def execute(args: argparse.Namespace) -> int:
     # Importing makes a million objects that stay; looking through them for garbage at every 700th takes a sixth of the start.
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
     command: Callable[[argparse.Namespace], int] = args.run
+
+    def job() -> int:
+        require_outputs(args)
+        return command(args)
+
     try:
-        return run(lambda: command(args))
+        return run(job)
     except SystemExit as end:
         if not isinstance(end.code, str):
             raise

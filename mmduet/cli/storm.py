@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from mmduet.cli import running
+from mmduet.io.locks import LOCK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--early-stopping', type=int, metavar='N',
                         help='stop after N validations without progress, which none makes')
     parser.add_argument('--faults', action='store_true', help='let file operations fail and damage folders too')
+    parser.set_defaults(writes=lambda args: [args.out, args.work / LOCK])
     parser.add_argument('--waiting', action='store_true', help='measure how long a step waits for a checkpoint, and end')
 
 
 def run(args: argparse.Namespace) -> int:
     """Let it storm; 1 where anything was lost."""
-    from mmduet.io.files import require_writable, write_atomically
+    from mmduet.io.files import write_atomically
+    from mmduet.io.locks import locked
     from mmduet.storm.storm import Storm
     from mmduet.storm.trial import Training
     from mmduet.storm.waiting import measure_waiting
@@ -48,21 +51,21 @@ def run(args: argparse.Namespace) -> int:
                         workers=args.workers, ranks=args.ranks, accumulate=args.accumulate, ema=args.ema,
                         patience=args.early_stopping)
     work = args.work.resolve()
-    if args.out is not None:
-        require_writable(args.out)
-    if args.waiting:
-        print(measure_waiting(training, work))
-        return 0
-    storm = Storm(training, work, args.seed, args.faults)
-    report = storm.report
-    try:
-        storm.run(args.kills)
-    except KeyboardInterrupt:
-        print('interrupted; until then:')
+    with locked(work):
+        if args.waiting:
+            print(measure_waiting(training, work))
+            return 0
+        storm = Storm(training, work, args.seed, args.faults)
+        report = storm.report
+        try:
+            storm.run(args.kills)
+        except KeyboardInterrupt:
+            print('interrupted; until then:')
     print(report)
     for sentence in report.losses:
         print(sentence)
     if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(args.out, json.dumps(vars(report), indent=1) + '\n')
     return 1 if report.losses else 0
 

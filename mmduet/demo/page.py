@@ -8,6 +8,8 @@ import gradio as gr
 from mmduet.demo import html
 from mmduet.demo.answering import Answerer, DemoError
 from mmduet.demo.examples import write_examples
+from mmduet.io.failures import describe_failure
+from mmduet.io.files import naming, write_anew
 
 # Files of uploads and answers are removed after so many seconds.
 KEPT_SECONDS = 3600
@@ -66,11 +68,13 @@ def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, 
     hidden = gr.update(value=None, visible=False)
     try:
         found = answerer(path, text, name)
-    except DemoError as wrong:
-        return gr.update(value=html.error(str(wrong)), visible=True), None, *(hidden, ) * 4
-    here = Path(tempfile.mkdtemp(dir=folder))
-    found.download.save(here / 'answer.png')
-    (here / 'answer.json').write_text(found.json, encoding='utf-8')
+        here = Path(tempfile.mkdtemp(dir=folder))
+        with naming(here / 'answer.png'):
+            found.download.save(here / 'answer.png')
+        write_anew(here / 'answer.json', found.json.encode())
+    except (DemoError, OSError) as wrong:
+        said = describe_failure(wrong) or str(wrong)
+        return gr.update(value=html.error(said), visible=True), None, *(hidden, ) * 4
     shown = (html.legend(found.legend), html.maps(found.attention, found.similarity, [words for words, _ in found.legend]),
              str(here / 'answer.png'), str(here / 'answer.json'))
     return hidden, found.picture, *(gr.update(value=value, visible=True) for value in shown)

@@ -2,6 +2,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mmduet.io.errors import DataError
+
 Floats = NDArray[np.float64]
 Hits = NDArray[np.bool_]
 COVERAGES = (50, 80)
@@ -55,13 +57,13 @@ def fit_calibration(readings: Floats, hits: Hits) -> tuple[Floats, float]:
     """Scale (k,) and bias of the logistic regression of (n,) hits on (n, k) readings, with Platt's targets.
 
     Raises:
-        ValueError: all answers are hits, or all misses, so that nothing can be told from them.
+        DataError: all answers are hits, or all misses, so that nothing can be told from them.
     """
     from scipy.optimize import minimize
     from scipy.special import expit, log_expit
     positives, negatives = int(hits.sum()), int((~hits).sum())
     if not positives or not negatives:
-        raise ValueError(f'a calibration needs hits and misses, got {positives} and {negatives}')
+        raise DataError(f'a calibration needs hits and misses, got {positives} and {negatives}')
     targets = np.where(hits, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     mean, spread = readings.mean(axis=0), readings.std(axis=0) + 1e-12
     inputs = np.column_stack([(readings - mean) / spread, np.ones(len(readings))])

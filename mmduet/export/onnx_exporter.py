@@ -58,7 +58,7 @@ class OnnxExporter(Exporter):
             program.model.metadata_props[TOKENIZER_KEY] = tokenizer.content
         program.model.producer_name = 'mmduet'
         program.model.doc_string = f'{about.student} of mmduet: boxes of expressions in images'
-        program.save(path, external_data=False)
+        write_program(program, path)
 
     def open(self, path: Path) -> OnnxGrounder:
         """See ``Exporter.open``; with as many threads as PyTorch has, so that times can be compared."""
@@ -69,6 +69,14 @@ class OnnxExporter(Exporter):
         if self.int8:
             quantise(path, path)
         return self.int8
+
+
+def write_program(program: Any, path: Path) -> None:
+    """Write an ONNX program as one file.
+
+    By itself, PyTorch would write large weights into another file beside, which nobody would rename or remove.
+    """
+    program.save(path, external_data=False)
 
 
 def describe(student: BaseGrounder, about: GrounderConfig, text: TokenizerDescription) -> ExportedDescription:
@@ -137,6 +145,8 @@ def trace(graph: ExportedGrounder, about: ExportedDescription, opset: int) -> An
             optimizer.remove_unused_nodes(written.model)
             optimizer.remove_unused_functions(written.model)
             return written
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # of many kinds
         summary = str(error).rpartition('## Exception summary')[2].strip().partition('\n\nThe error above')[0]
         raise ExportError(f'{about.student} cannot be written as ONNX: {summary:.600}') from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.export.description import KEY, ExportedDescription
+from mmduet.io.files import naming
 
 PRODUCTS = ('MatMul', 'Gemm')
 
@@ -22,9 +23,10 @@ def quantise(source: Path, target: Path) -> None:
     onnxruntime.set_default_logger_severity(3)  # it warns of what it cannot fold
     with tempfile.TemporaryDirectory() as folder:
         prepared, written = Path(folder) / 'prepared.onnx', Path(folder) / 'int8.onnx'
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        quantize_dynamic(str(prepared), str(written), op_types_to_quantize=list(PRODUCTS), per_channel=True,
-                         weight_type=QuantType.QInt8, nodes_to_exclude=_of_many_matrices(onnx.load(str(prepared))))
+        with naming(prepared):  # the disk of the system's folder may be full, and that of the target not
+            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+            quantize_dynamic(str(prepared), str(written), op_types_to_quantize=list(PRODUCTS), per_channel=True,
+                             weight_type=QuantType.QInt8, nodes_to_exclude=_of_many_matrices(onnx.load(str(prepared))))
         model, original = onnx.load(str(written)), onnx.load(str(source))
     metadata = {entry.key: entry.value for entry in original.metadata_props}
     about = replace(ExportedDescription.from_metadata(metadata, str(source)), precision='int8')

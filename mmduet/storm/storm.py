@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.storm.comparison import differences, end_of
 from mmduet.storm.damage import DAMAGES, last_intact
 from mmduet.storm.ledger import Ledger
@@ -63,9 +64,12 @@ class Storm:
 
     Args:
         training: what is trained.
-        folder: to work in; what is left there shows a loss.
+        folder: to work in; what is left there shows a loss. Folders of an earlier storm are replaced.
         seed: of what happens.
         faults: whether file operations fail and folders are damaged too.
+
+    Raises:
+        ConfigError: the training does not end, or there are folders that no storm made.
     """
 
     def __init__(self, training: Training, folder: Path, seed: int = 0, faults: bool = False) -> None:
@@ -74,7 +78,7 @@ class Storm:
         ledger, begin = self._prepare('reference'), time.monotonic()
         trial = Trial(training, folder / 'reference/work', ledger)
         if any(trial.wait()):
-            raise RuntimeError(f'the training does not even end without kills; see {trial.log}')
+            raise ConfigError(f'the training does not even end without kills; see {trial.log}')
         self._seconds = time.monotonic() - begin
         _, operations, seconds = ledger.read('finished')[0]
         self._operations, self._training_seconds = int(operations), float(seconds)
@@ -90,9 +94,13 @@ class Storm:
         return self.report
 
     def _prepare(self, name: str) -> Ledger:
-        shutil.rmtree(self.folder / name, ignore_errors=True)
-        (self.folder / name).mkdir(parents=True)
-        return Ledger(self.folder / name / 'ledger')
+        folder, ledger = self.folder / name, Ledger(self.folder / name / 'ledger')
+        if folder.exists() and not ledger.path.is_file():
+            raise ConfigError(f'{folder} is there, and no storm made it: name another folder to work in')
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        ledger.path.touch()
+        return ledger
 
     def _run_one(self, name: str, kills: int) -> None:
         ledger, work, most = self._prepare(name), self.folder / name / 'work', self.report.kills.total() + KILLS_PER_RUN

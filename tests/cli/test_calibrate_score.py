@@ -14,16 +14,22 @@ from tests.tiny_grounder import load_tiny_config, make_data_root
 CONFIGS = {name: str(ROOT / f'tests/{name}.py') for name in ('tiny_config', 'tiny_cached_config')}
 
 
-@pytest.fixture(scope='module')
-def made(tmp_path_factory):
-    """A distilled checkpoint whose box is the mean target, so that some answers are right, and a data root."""
-    folder = tmp_path_factory.mktemp('score')
-    root = make_data_root(folder / 'data', count=40, splits=('val', ))
+def write_distilled(folder, root):
+    """A distilled checkpoint whose box is the mean target, so that some answers are right."""
     torch.manual_seed(0)
     model = MODELS.build(load_tiny_config(folder / 'work', root, 'tiny_cached_config.py').model)
     model.student.box_head.weight.data.zero_()
     model.student.box_head.bias.data.copy_(torch.tensor([0.42, 0.45, 0.5, 0.3]).logit())
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, folder / 'distilled.pth')
+    return folder / 'distilled.pth'
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """A distilled checkpoint and a data root."""
+    folder = tmp_path_factory.mktemp('score')
+    root = make_data_root(folder / 'data', count=40, splits=('val', ))
+    write_distilled(folder, root)
     return folder, root
 
 
@@ -60,6 +66,11 @@ def test_what_has_no_score_is_refused_in_a_sentence(made, tmp_path):
                     '--data-root', root, cwd=tmp_path)
     assert done.returncode == 1
     assert 'has nothing to tell right from wrong by' in done.stderr
+    few = make_data_root(tmp_path / 'few', count=1, splits=('val', ))
+    done = run_tool('analysis_tools/calibrate_score', CONFIGS['tiny_cached_config'], folder / 'distilled.pth',
+                    tmp_path / 'o.pth', '--data-root', few, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r'^error: a calibration needs hits and misses, got [01] and [01]$', done.stderr, re.MULTILINE)
     assert not (tmp_path / 'o.pth').exists()
 
 

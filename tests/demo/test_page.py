@@ -1,5 +1,6 @@
 """The page in a real browser."""
 import json
+import resource
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from PIL import Image
 from mmduet.cli import demo
 from mmduet.refshapes import make_example
 from tests.browser import find_chromium
+from tests.limits import limited
 
 gradio = pytest.importorskip('gradio', reason="gradio is not installed: pip install 'mmduet[demo]'")
 playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
@@ -132,3 +134,18 @@ def test_a_port_that_is_taken_and_a_model_that_is_not_there_are_named(address, t
     assert f'error: cannot serve at 127.0.0.1:{port}: ' in capsys.readouterr().err
     assert demo.main(['--no-browser', '--model', str(tmp_path / 'gone.pth')]) == 1
     assert 'error: there is no checkpoint or folder' in capsys.readouterr().err
+
+
+def test_a_disk_that_takes_no_answer_is_said_on_the_page(tmp_path):
+    from mmduet.apis import GroundingInferencer
+    from mmduet.demo import Answerer
+    from mmduet.demo.examples import write_examples
+    from mmduet.demo.page import _fill
+    answerer = Answerer(GroundingInferencer('toy', device='cpu', show_progress=False))
+    (path, text), *_ = write_examples(tmp_path, 1)
+    message, picture, *_, download = _fill(answerer, tmp_path, path, text, None)
+    assert picture is not None and not message['visible'] and download['value'].endswith('answer.json')
+    with limited(resource.RLIMIT_FSIZE, 100):
+        message, picture, *_, download = _fill(answerer, tmp_path, path, text, None)
+    assert 'answer.png cannot be written: it would be larger than files may be here' in message['value']
+    assert message['visible'] and picture is None and not download['visible']

@@ -1,10 +1,14 @@
 import json
 import re
+import resource
 import shutil
+import tempfile
 
 import numpy as np
 import onnx
+import onnx_ir
 import pytest
+from torch.onnx import ONNXProgram
 
 from mmduet.apis import PretrainedGrounder
 from mmduet.cli.export import main
@@ -15,10 +19,14 @@ from mmduet.export.checking import compare, draw_pairs
 from mmduet.export.description import KEY
 from mmduet.export.exported_graph import ExportError
 from mmduet.export.exporting import CheckError, export
-from mmduet.export.onnx_exporter import describe
+from mmduet.export.onnx_exporter import describe, write_program
+from mmduet.export.quantising import quantise
 from mmduet.export.tokenizer_json import TokenizerDescription
+from mmduet.io.failures import describe_failure
+from mmduet.io.files import replacing
 from mmduet.registry import EXPORTERS
 from tests.export.made_grounders import TINY, make_grounder
+from tests.limits import limited
 from tests.tiny_data import write_photo
 from tests.tiny_grounder import make_data_root
 
@@ -81,6 +89,28 @@ def test_other_students_answer_as_they_do_in_pytorch(name, tmp_path):
     assert re.match(r'onnxruntime: 100 pairs: boxes differ by \d\.\de-0[678] of the image at most', lines[0])
     assert re.match(r'onnxruntime int8: 100 pairs: boxes differ by \d\.\de-0[1234]', lines[1])
     assert OnnxGrounder(tmp_path / 'a.onnx').description.student == name
+
+
+def test_a_disk_that_refuses_the_file_is_named_and_leaves_the_old_one_alone(exported, tmp_path):
+    program, path = ONNXProgram(onnx_ir.load(exported), None), tmp_path / 'a.onnx'
+    for limit in (None, 1000):
+        try:
+            with limited(resource.RLIMIT_FSIZE, limit), replacing(path) as partial:
+                write_program(program, partial)
+        except OSError as error:
+            assert describe_failure(error).startswith(f'{path} cannot be written: it would be larger than files may be here')
+        else:
+            assert limit is None
+            written = path.read_bytes()
+        assert path.read_bytes() == written and list(tmp_path.iterdir()) == [path]
+    assert OnnxGrounder(path).description == OnnxGrounder(exported).description
+
+
+def test_a_disk_that_refuses_to_quantise_names_the_folder_of_the_system(exported, tmp_path):
+    with pytest.raises(OSError, match='File too large') as caught, limited(resource.RLIMIT_FSIZE, 1000):
+        quantise(exported, tmp_path / 'int8.onnx')
+    assert describe_failure(caught.value).startswith(f'{tempfile.gettempdir()}/')
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_answers_otherwise_is_not_written(tmp_path, capsys):

@@ -1,8 +1,12 @@
 import json
+import os
 import random
 
 import pytest
 
+from mmduet.cli.storm import main
+from mmduet.engine.config_tools import ConfigError
+from mmduet.io.locks import locked
 from mmduet.storm.damage import DAMAGES, flip_last, last_intact, truncate_last
 from mmduet.storm.ledger import Ledger
 from mmduet.storm.storm import Storm
@@ -89,3 +93,20 @@ def test_the_tool_measures_how_long_a_step_waits(root, tmp_path):
                     tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'in the background' in done.stdout and 'times less (medians)' in done.stdout
+
+
+def test_a_training_that_does_not_end_and_folders_of_others_are_refused_in_a_sentence(root, tmp_path):
+    (tmp_path / 'reference').mkdir()
+    (tmp_path / 'reference/mine').write_text('mine')
+    with pytest.raises(ConfigError, match='reference is there, and no storm made it: name another folder to work in'):
+        Storm(train_config(data_root=str(root)), tmp_path)
+    assert (tmp_path / 'reference/mine').read_text() == 'mine'
+    arguments = [str(ROOT / 'tests/tiny_config.py'), '--data-root', str(tmp_path / 'gone'), '--work', str(tmp_path / 'work')]
+    with locked(tmp_path / 'work'):
+        done, = run_calls([Call(main, (arguments, ))])
+        assert done.returncode == 1 and f'error: {tmp_path}/work is in use by process {os.getpid()} on' in done.stderr
+    for _ in range(2):  # what the first left is replaced
+        done, = run_calls([Call(main, (arguments, ))])
+        assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
+            f'error: the training does not even end without kills; see {tmp_path}/work/reference/log')
+        assert f'error: there is no data root {tmp_path}/gone' in (tmp_path / 'work/reference/log').read_text()
