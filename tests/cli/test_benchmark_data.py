@@ -48,3 +48,21 @@ def test_both_make_the_same_of_every_draw():
 def test_a_folder_without_images_is_a_sentence(tmp_path, capsys):
     assert tool.main(['--images', str(tmp_path)]) == 1
     assert 'holds no image' in capsys.readouterr().err
+
+
+def test_reading_is_compared_between_folders_and_archives(tmp_path, capsys):
+    import zipfile
+    folder, archive = tmp_path / 'images', tmp_path / 'images.zip'
+    folder.mkdir()
+    with zipfile.ZipFile(archive, 'w') as packed:
+        for name in ('a.png', 'b.png'):
+            Image.effect_noise((20, 10), 9).save(folder / name)
+            packed.write(folder / name, name)
+    assert tool.main(['--reading', str(folder), str(archive)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r'.*images: \d+\.\d\d ms an image, 1\.00 times as fast as the first', lines[0])
+    assert re.fullmatch(r'.*images\.zip: \d+\.\d\d ms an image, \d+\.\d\d times as fast as the first', lines[1])
+    assert tool.main(['--reading', str(archive), '--count', '1']) == 0
+    (tmp_path / 'none').mkdir()
+    assert tool.main(['--reading', str(tmp_path / 'none')]) == 1
+    assert 'none holds no image' in capsys.readouterr().err
