@@ -1,6 +1,6 @@
 """The base of every student."""
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -49,6 +49,14 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     def use_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Let batches carry token ids of this tokenizer."""
         self.data_preprocessor.tokenizer = tokenizer
+
+    def leave_out_padding(self, visual_padding: Callable[[Tensor, int], Tensor]) -> None:
+        """Declare that no token reads a visual token that is padding, so that batches say how many must be encoded.
+
+        ``visual_padding`` makes the (U, H, W) padding of the student's map from (U, 4) ``content`` and the size of the canvas.
+        ``extract`` then leaves out tokens by ``keep_tokens(padding, batch.kept_tokens)``.
+        """
+        self.data_preprocessor.visual_padding = visual_padding
 
     @abstractmethod
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:

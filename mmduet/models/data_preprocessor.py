@@ -1,5 +1,5 @@
 """From what the workers deliver to one ``GroundingBatch`` on the model's device."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -7,6 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmduet.models import batching
+from mmduet.models.layers.kept_tokens import count_kept
 from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TargetIdentity, padding_mask, stack_contents
@@ -24,6 +25,8 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
 
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
+        encode_padding: let students encode visual tokens that are padding, too. Those that can leave them out give the same
+            boxes, losses and gradients either way (dropout draws other numbers).
 
     >>> import torch
     >>> from mmdet.structures import DetDataSample
@@ -41,12 +44,16 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
+    def __init__(self, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225),
+                 encode_padding: bool = False) -> None:
         super().__init__()
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
         # The student's, which sets it, for where the workers did not make token ids; None for a student of texts.
         self.tokenizer: Tokenizer | None = None
+        # Likewise the student's; None where all visual tokens are encoded.
+        self.visual_padding: Callable[[Tensor, int], Tensor] | None = None
+        self.encode_padding = encode_padding
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Turn what ``grounding_collate`` made into ``{'batch': GroundingBatch}``.
@@ -75,6 +82,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size = canvases.shape[-1]
+        kept_tokens = self._count_kept(content, size)
         return {'batch': GroundingBatch(
             pixels=self.normalise(canvases.to(self.device, non_blocking=True), integers['content']),
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
@@ -84,7 +92,12 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
             views=tuple(batching.view_of(sample) for sample in shown),
             sources=tuple(batching.source_of(*pair) for pair in zip(samples, listed, strict=True)),
             samples=samples, mean=self.mean, std=self.std,
-            has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown))}
+            has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown),
+            kept_tokens=kept_tokens)}
+
+    def _count_kept(self, content: Tensor, size: int) -> int | None:
+        """How many visual tokens of an image are encoded, by (U, 4) contents on the host; None for all."""
+        return None if self.encode_padding or self.visual_padding is None else count_kept(self.visual_padding(content, size))
 
     def _tokenize(self, samples: Sequence[Any]) -> dict[str, Tensor]:
         """``token_ids`` and ``text_padding``; the workers' ids where all samples have them."""

@@ -61,6 +61,8 @@ class GroundingBatch:
     mean: Tensor  # (3, 1, 1) of the normalisation, RGB in [0, 1]
     std: Tensor
     has_padding: bool  # whether any canvas has padding, known on the host
+    # How many visual tokens of each image the student encodes, known on the host too; None for all. See ``KeptTokens``.
+    kept_tokens: int | None = None
 
     def __post_init__(self) -> None:
         check_axes(self, {

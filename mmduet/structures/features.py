@@ -16,7 +16,8 @@ class GroundingFeatures:
     Attributes:
         boxes: (S, B, 4) cxcywh in [0, 1] of the canvas; the last stage is the answer.
         query: (B, C) embedding that the last box is predicted from.
-        visual: (B, C, H, W) visual tokens before fusion (and independent of the text, where the student allows).
+        visual: (B, C, H, W) visual tokens before fusion (and independent of the text, where the student allows). A student
+            that leaves padding out shows the border of the image there (``KeptTokens``), in ``fused`` too.
         visual_padding: (B, H, W) bool, True where a visual token is padding.
         text: (B, L, C) text tokens before fusion.
         text_padding: (B, L) bool, True where a text token is padding.

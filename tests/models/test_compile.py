@@ -6,6 +6,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from tests.models.students.test_conformance import CONFIGS, build_student, make_data
+from tests.models.students.test_left_out_padding import load
 from tests.models.test_gpu import distil
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
@@ -49,3 +50,16 @@ def test_a_student_is_one_graph(path):
 def test_a_distilled_grounder_breaks_where_texts_are_read_and_regions_are_drawn(tmp_path):
     # Two places, each counted once for every frame that is entered anew on the way to it.
     check(distil(tmp_path, tiny_transvg_config()), make_batch(), breaks=6)
+
+
+def test_batches_with_other_numbers_of_visual_tokens_are_compiled_once_more_and_then_no_more():
+    model = build_student(next(path for path in CONFIGS if path.stem == 'transvg_tiny')).eval()
+    forward = torch.compile(model, backend='aot_eager')
+    kept = []
+    for height in (40, 24, 48, 32, 56):
+        data = load([(0, 0, 64, height), (0, 64 - height, 64, 64)])
+        batch = model.data_preprocessor(data)['batch']
+        kept.append(batch.kept_tokens)
+        with torch.no_grad():
+            assert torch.allclose(forward(batch).boxes, model(batch).boxes, atol=1e-5)
+    assert kept == [40, 24, 48, 32, 56] and counters['stats']['unique_graphs'] == 2

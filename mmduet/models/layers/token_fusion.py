@@ -3,8 +3,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmduet.models.layers.kept_tokens import take_rows
 from mmduet.models.layers.transformer import TransformerEncoder
 
 
@@ -19,9 +21,9 @@ class FusedTokens:
 
     Attributes:
         query: (B, C) fused query.
-        visual: (B, N, C) fused visual tokens.
-        taken: (B, N, C) those that the last layer takes, which the query reads.
-        attention: (B, N) float32 weights by which it reads them; they sum to at most 1, as it reads the text too. None where
+        visual: (B, n, C) fused visual tokens, all N or those asked for.
+        taken: (B, n, C) those that the last layer takes, which the query reads.
+        attention: (B, n) float32 weights by which it reads them; they sum to at most 1, as it reads the text too. None where
             they were not asked for.
     """
 
@@ -32,7 +34,8 @@ class FusedTokens:
 
 
 def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, positions: nn.Embedding, visual: Tensor,
-                visual_padding: Tensor, text: Tensor, text_padding: Tensor, attention: bool = False) -> FusedTokens:
+                visual_padding: Tensor, text: Tensor, text_padding: Tensor, attention: bool = False,
+                index: Tensor | None = None) -> FusedTokens:
     """Attend over the sequence ``[query, text tokens, visual tokens]`` with learnt positions.
 
     A batch of short expressions has fewer than L text tokens, and each keeps its position, so boxes are those of the padded
@@ -43,10 +46,11 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
         query_token: (1, C).
         positions: (1 + L + N, C).
         visual: (B, N, C).
-        visual_padding: (B, N) bool, True where the token is padding.
+        visual_padding: (B, n) bool, True where the token is padding.
         text: (B, L', C), L' at most L.
         text_padding: (B, L') bool, True where there is no token.
         attention: also give the weights by which the query reads the visual tokens in the last layer.
+        index: (B, n) int64, the visual tokens that are fused, each with its own position; None for all.
 
     Raises:
         ValueError: attention is asked of an encoder without layers.
@@ -54,7 +58,12 @@ def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, position
     batch, length = text.shape[:2]
     query = query_token.weight.to(text.dtype).expand(batch, 1, -1)
     table = positions.weight
-    used = torch.cat([table[:1 + length], table[len(table) - visual.shape[1]:]])[None]
+    places = table[len(table) - visual.shape[1]:]
+    if index is None:
+        used = torch.cat([table[:1 + length], places])[None]
+    else:
+        visual = take_rows(visual, index)
+        used = torch.cat([table[:1 + length].expand(batch, -1, -1), F.embedding(index, places)], dim=1)
     padding = torch.cat([text_padding.new_zeros(batch, 1), text_padding, visual_padding], dim=1)
     taken = [torch.cat([query, text, visual], dim=1)]
     fused = encoder(taken[0], used, padding, taken)

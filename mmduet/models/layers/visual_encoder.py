@@ -5,6 +5,7 @@ import torch
 from mmdet.models.layers import SinePositionalEncoding
 from torch import Tensor, nn
 
+from mmduet.models.layers.kept_tokens import KeptTokens
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
 
@@ -34,12 +35,14 @@ class VisualEncoder(nn.Module):
         self.channels = channels
         self.add_positions = add_positions
 
-    def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True) -> Tensor:
+    def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True, kept: KeptTokens | None = None) -> Tensor:
         """(B, C, H, W) map of (B, 3, S, S) normalised canvases; values at padding are meaningless.
 
         Args:
             padding: (B, H, W) bool, True where a position of the map is padding.
             has_padding: False if ``padding`` is known to be False everywhere, which lets attention run unmasked.
+            kept: the visual tokens to encode, chosen by ``padding``; the map shows its border outside the image then. None for
+                all.
 
         Raises:
             ValueError: the map's size is not that of ``padding``.
@@ -48,10 +51,15 @@ class VisualEncoder(nn.Module):
         if visual.shape[-2:] != padding.shape[-2:]:
             raise ValueError(f'the visual map is {tuple(visual.shape[-2:])}, its padding mask {tuple(padding.shape[-2:])}: '
                              'the stride of the student does not fit its backbone, or the size of the canvas its feature_size')
-        positions = self.position_tokens(padding).to(visual.dtype)
-        tokens = self.encoder(visual.flatten(2).transpose(1, 2), positions, padding.flatten(1) if has_padding else None)
+        tokens, positions = visual.flatten(2).transpose(1, 2), self.position_tokens(padding).to(visual.dtype)
+        token_padding = padding.flatten(1)
+        if kept is not None:
+            tokens, positions, token_padding = kept.take(tokens), kept.take(positions), kept.padding
+        tokens = self.encoder(tokens, positions, token_padding if has_padding else None)
         if self.add_positions:
             tokens = tokens + positions
+        if kept is not None:
+            tokens = kept.put_back(tokens)
         return tokens.transpose(1, 2).reshape_as(visual)
 
     def position_tokens(self, padding: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """CLIP-VG (Xiao et al., TMM 2023): fuse the tokens of a frozen CLIP from several depths, and predict a box from them."""
+from functools import partial
 from typing import Any
 
 import torch
@@ -6,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.models.conversion import OPEN_CLIP, convert
+from mmduet.models.layers.kept_tokens import KeptTokens, keep_tokens
 from mmduet.models.students.fusion_grounder import FusionGrounder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
@@ -37,6 +39,8 @@ class CLIPVG(FusionGrounder):
         self.text_encoder = MODELS.build(text_encoder)
         self.feature_size: int = self.visual_encoder.feature_size
         self.build_fusion(self.visual_encoder.channels, 1 + self.feature_size**2, fusion, box_head)
+        # In the fusion alone: CLIP's tower has no masks and reads the whole canvas.
+        self.leave_out_padding(partial(rounded_padding, feature_size=self.feature_size))
         load_partial_weights(self, pretrained, lambda found: convert(found, OPEN_CLIP) if OPEN_CLIP.fits(found) else found)
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
@@ -48,16 +52,19 @@ class CLIPVG(FusionGrounder):
         return self._encode(batch, attention=True)
 
     def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
-        padding = batch.expand(rounded_padding(batch.content, batch.size, self.feature_size))
-        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, attention)
+        padding = rounded_padding(batch.content, batch.size, self.feature_size)
+        kept = keep_tokens(padding, batch.kept_tokens) if batch.has_padding else None
+        return self.encode(batch.pixels, batch.expand(padding), *batch.tokens, batch.shared_index, attention, kept)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               image_index: Tensor | None = None, attention: bool = False) -> GroundingFeatures:
+               image_index: Tensor | None = None, attention: bool = False,
+               kept: KeptTokens | None = None) -> GroundingFeatures:
         """Run the network; arguments as in ``TransVG.encode``, but ``visual_padding`` is (B, feature_size, feature_size)."""
         visual = expand_images(self.visual_encoder(pixels), image_index)
         # The class token is the first of the visual tokens; the maps are made of the patches.
         return self.fuse(visual, F.pad(visual_padding.flatten(1), (1, 0), value=False), self.text_encoder(token_ids),
-                         text_padding, visual_padding, first=1, attention=attention)
+                         text_padding, visual_padding, first=1, attention=attention,
+                         kept=None if kept is None else kept.expand(image_index))
 
 
 def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:

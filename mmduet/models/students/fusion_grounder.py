@@ -1,9 +1,11 @@
 """What TransVG, QRNet and CLIP-VG share: fusion of all tokens with a learnt query token, and a box head on it."""
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
+from mmduet.models.layers.kept_tokens import KeptTokens
 from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
@@ -41,7 +43,7 @@ class FusionGrounder(BaseGrounder):
         self.channels = channels
 
     def fuse(self, visual: Tensor, token_padding: Tensor, text: Tensor, text_padding: Tensor, visual_padding: Tensor,
-             first: int = 0, attention: bool = False) -> GroundingFeatures:
+             first: int = 0, attention: bool = False, kept: KeptTokens | None = None) -> GroundingFeatures:
         """Project and fuse the tokens of both encoders and predict the box.
 
         ``fused`` are the visual tokens that the last layer takes: whatever the box head, the answer reads them. What the last
@@ -54,19 +56,30 @@ class FusionGrounder(BaseGrounder):
             text_padding: (B, L') bool.
             visual_padding: (B, H, W) bool, of the map that the visual tokens from ``first`` on make.
             attention: also say where the query looks: how the last layer weighs those visual tokens.
+            kept: those of them to fuse, the tokens before ``first`` with them; None for all.
         """
         visual, text = self.visual_proj(visual), self.text_proj(text)
-        fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding, attention)
         padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
+        count, index = padding.shape[1], None
+        if kept is not None and kept.index is not None:
+            ahead = torch.arange(first, device=visual.device).expand(len(visual), -1)
+            index = torch.cat([ahead, first + kept.index], dim=1)
+            token_padding = torch.cat([token_padding[:, :first], kept.padding], dim=1)
+        fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding, attention,
+                            index)
 
         def mapped(tokens: Tensor) -> Tensor:
-            count = padding.shape[1]
+            """Of all tokens those of the map."""
             return tokens if tokens.shape[1] == count else tokens[:, first:first + count]
+
+        def put_back(tokens: Tensor) -> Tensor:
+            """The whole map of fused tokens."""
+            return mapped(tokens) if kept is None else kept.put_back(tokens[:, first:])
 
         looked = None
         if fused.attention is not None:
-            looked = attention_map(mapped(fused.attention).unflatten(1, feature_size), visual_padding)
-        boxes = self.box_head(fused.query, mapped(fused.visual), padding).sigmoid()
+            looked = attention_map(put_back(fused.attention[..., None])[..., 0].unflatten(1, feature_size), visual_padding)
+        boxes = self.box_head(fused.query, put_back(fused.visual), padding).sigmoid()
         return GroundingFeatures(boxes=boxes[None], query=fused.query, text=text, text_padding=text_padding,
                                  visual=tokens_to_map(mapped(visual), feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(mapped(fused.taken), feature_size), attention=looked)
+                                 fused=tokens_to_map(put_back(fused.taken), feature_size), attention=looked)

@@ -48,6 +48,8 @@ class QRNet(FusionGrounder):
         # One row for every level of the pyramid, of which the last two are fused.
         self.levels = nn.Embedding(len(widths) + 1, channels)
         self.build_fusion(channels, feature_size**2 + (feature_size // 2)**2, fusion, box_head)
+        # Nothing is left out as padding: the windows and gates of the backbone read it, and the fusion, which does not, is a
+        # small part of the work.
         self.feature_size = feature_size
         self.image_size = feature_size * self.backbone.patch_embed.projection.stride[0] * 2**(len(widths) - 1)
         load_partial_weights(self, pretrained)

@@ -1,12 +1,14 @@
 """TransVG (Deng et al., ICCV 2021): fuse visual and text tokens with a learnt token, predict the box from it."""
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from mmduet.models.layers.kept_tokens import KeptTokens, keep_tokens
 from mmduet.models.students.fusion_grounder import FusionGrounder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images
+from mmduet.structures import GroundingBatch, GroundingFeatures, expand_images, padding_mask
 
 
 @MODELS.register_module()
@@ -37,6 +39,7 @@ class TransVG(FusionGrounder):
         self.text_encoder = MODELS.build(text_encoder)
         self.build_fusion(self.visual_encoder.channels, feature_size**2, fusion, box_head)
         self.feature_size = feature_size
+        self.leave_out_padding(partial(padding_mask, feature_size=feature_size))
         load_partial_weights(self, pretrained)
 
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
@@ -48,11 +51,13 @@ class TransVG(FusionGrounder):
         return self._encode(batch, attention=True)
 
     def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
-        return self.encode(batch.pixels, batch.padding(self.feature_size), *batch.tokens, batch.shared_index, batch.has_padding,
-                           attention)
+        padding = batch.padding(self.feature_size)
+        kept = keep_tokens(padding, batch.kept_tokens) if batch.has_padding else None
+        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, batch.has_padding, attention, kept)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
-               image_index: Tensor | None = None, has_padding: bool = True, attention: bool = False) -> GroundingFeatures:
+               image_index: Tensor | None = None, has_padding: bool = True, attention: bool = False,
+               kept: KeptTokens | None = None) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -63,8 +68,10 @@ class TransVG(FusionGrounder):
             image_index: (B,) int64, the canvas of each expression; None where each has its own.
             has_padding: False if ``visual_padding`` is known to be all False.
             attention: also say where the query looks.
+            kept: the visual tokens of the U canvases that both transformers encode; None for all.
         """
-        visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding=has_padding), image_index)
+        visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding, kept), image_index)
         visual_padding = expand_images(visual_padding, image_index)
         return self.fuse(visual.flatten(2).transpose(1, 2), visual_padding.flatten(1),
-                         self.text_encoder(token_ids, text_padding), text_padding, visual_padding, attention=attention)
+                         self.text_encoder(token_ids, text_padding), text_padding, visual_padding, attention=attention,
+                         kept=None if kept is None else kept.expand(image_index))

@@ -137,6 +137,7 @@ class VLTVG(BaseGrounder):
         self.decoder = MultiStageDecoder(channels=channels, **decoder)
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
+        # Nothing is left out as padding: it is attended to like the image, so every token counts.
         self.feature_size = feature_size
         init_matrices(self.verifier)
         init_matrices(self.decoder.layers)

@@ -27,7 +27,9 @@ def test_the_answer_reads_the_fused_map_whatever_the_box_head(head):
     taken = []
     student.fusion.layers[-1].register_forward_pre_hook(lambda layer, arguments: taken.append(arguments[0]))
     features = student(student.data_preprocessor(make_batch(), True)['batch'], 'tensor')
-    visual = slice(-64, None)
-    assert torch.equal(features.fused.flatten(2).mT, taken[0][:, visual])
+    # The wide image has 6 of 8 rows and the tall one 4 of 8 columns: 48 visual tokens are fused, of which it fills half.
+    visual, real = slice(-48, None), ~features.visual_padding.flatten(1)
+    fused = features.fused.flatten(2).mT
+    assert torch.equal(fused[0][real[0]], taken[0][0, visual]) and torch.equal(fused[1][real[1]], taken[0][1, visual][:32])
     gradient, = torch.autograd.grad(features.boxes.sum(), taken[0])
-    assert (gradient[:, visual].abs().sum(dim=(1, 2)) > 0).all()
+    assert (gradient[:, visual].abs().sum(dim=(1, 2)) > 0).all() and not gradient[1, visual][32:].any()
