@@ -121,6 +121,7 @@ class Storm:
         if not self.report.losses:
             self._judge_end(name, ledger, work)
             self.report.runs += 1
+        if not self.report.losses:
             shutil.rmtree(self.folder / name)
 
     def _trial(self, work: Path, ledger: Ledger, calm: bool) -> list[int]:

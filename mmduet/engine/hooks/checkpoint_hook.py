@@ -118,15 +118,16 @@ class GroundingCheckpointHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the weights when the metric is better than ever; the best before is deleted afterwards."""
-        if self._folder is None:
-            return
-        self._validated = runner.iter
-        if self._metric is not None and metrics:
+        if self._folder is not None and self._metric is not None and metrics:
             score = float(find_metric(metrics, self._metric))
             if not math.isnan(score) and (self._best is None or self._better(score, self._best['score'])):
                 self._save_best(runner, self._metric, score)
-                return
-        self._write(runner)
+
+    def after_val(self, runner: Runner) -> None:
+        """Write that the validation was made, once all hooks have seen what it gave; until then a resumed run makes it again."""
+        if self._folder is not None:
+            self._validated = runner.iter
+            self._write(runner)
 
     def _save_best(self, runner: Runner, metric: str, score: float) -> None:
         when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
