@@ -53,6 +53,7 @@ def _lose(folder, root):
     checkpoint_hook.collect_checkpoint = forget
     report = storm.run(5)
     assert any('values differ' in sentence for sentence in report.losses), report
+    assert (folder / report.losses[0].split(':')[0] / 'work').is_dir(), 'what was lost is not there to be looked at'
 
 
 def test_what_a_checkpoint_forgets_is_found(root, tmp_path):

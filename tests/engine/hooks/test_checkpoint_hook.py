@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from mmduet.engine import CheckpointError
+from mmduet.engine.checkpoint import read_record
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, find_metric
 from mmduet.registry import RUNNERS
+from tests.engine.tiny_runs import train
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 
@@ -46,6 +51,34 @@ def test_checkpoints_are_written_every_so_many_minutes_worth_of_steps(tmp_path, 
     build(tmp_path / 'work', root, default_hooks__checkpoint__minutes=minutes, default_hooks__checkpoint__interval=9,
           default_hooks__checkpoint__max_keep_ckpts=-1).train()
     assert sorted(path.name for path in (tmp_path / 'work').glob('iter_*.pth')) == [f'iter_{step}.pth' for step in written]
+
+
+class LastToSee(Hook):
+    """A user's hook that sees a validation last of all."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.recorded, self.seen = [], []
+
+    def after_val_epoch(self, runner, metrics=None):
+        runner.writer.settle()
+        self.recorded.append(read_record(Path(runner.work_dir))['validated'])
+        self.seen.append(runner.iter)
+        if len(self.seen) == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_validation_counts_as_made_once_all_hooks_have_seen_it(root, tmp_path):
+    hook = LastToSee()
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, root, hook)
+    first, second = hook.seen
+    assert hook.recorded == [None, first]
+    resumed = LastToSee()
+    train(tmp_path, root, resumed, resume=True)
+    assert resumed.seen == [second], 'a validation that was not seen to its end was lost'
+    assert read_record(tmp_path)['validated'] == second
 
 
 def test_what_a_kill_left_half_written_is_removed(root, tmp_path):
