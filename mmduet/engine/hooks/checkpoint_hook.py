@@ -124,7 +124,7 @@ class GroundingCheckpointHook(Hook):
                 self._save_best(runner, self._metric, score)
 
     def after_val(self, runner: Runner) -> None:
-        """Write that the validation was made, once all hooks have seen what it gave; until then a resumed run makes it again."""
+        """Write that a validation was made, once all hooks have seen it; until then a resumed run makes it again."""
         if self._folder is not None:
             self._validated = runner.iter
             self._write(runner)
