@@ -200,8 +200,11 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 def set_batch_size(cfg: Config, expressions: int) -> None:
     """Let every process take so many expressions in a training step; a ``ConfigError`` where a sampler makes the batches."""
     loader = cfg.get('train_dataloader')
-    if loader is None or loader.get('batch_sampler') is not None:
-        raise ConfigError('--batch-size needs a train_dataloader with a batch_size of its own, without a batch_sampler')
+    own = None if loader is None else loader.get('batch_sampler')
+    # One without a size is given the loader's.
+    if loader is None or (own is not None and (not isinstance(own, dict) or 'batch_size' in own)):
+        raise ConfigError('--batch-size needs a train_dataloader with a batch_size of its own, and no batch_sampler with '
+                          'another')
     loader.batch_size = expressions
 
 

@@ -219,5 +219,9 @@ def test_batch_and_rate_are_set_as_given():
         with pytest.raises(ConfigError, match='needs a'):
             change(Config(dict(model=dict())))
     cfg.train_dataloader.batch_sampler = dict(type='AspectRatioBatchSampler')
-    with pytest.raises(ConfigError, match='without a batch_sampler'):
-        set_batch_size(cfg, 3)
+    set_batch_size(cfg, 5)  # which the runner gives to the sampler
+    assert cfg.train_dataloader.batch_size == 5
+    for sampler in (dict(type='AspectRatioBatchSampler', batch_size=4), lambda: None):
+        cfg._cfg_dict.train_dataloader.batch_sampler = sampler
+        with pytest.raises(ConfigError, match='and no batch_sampler with another$'):
+            set_batch_size(cfg, 3)

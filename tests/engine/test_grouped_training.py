@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 
+from mmduet.datasets import SimilarAspectBatchSampler
 from mmduet.registry import RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
@@ -22,11 +23,14 @@ def root(tmp_path_factory):
     return root
 
 
-def train(work, root, **changes):
+def train(work, root, similar=False, **changes):
     cfg = load_tiny_config(work, root, train_dataloader__batch_size=4, val_dataloader=None, val_evaluator=None, val_cfg=None,
                            **changes)
     cfg.default_hooks.checkpoint.pop('save_best')
     cfg.train_dataloader.sampler = dict(type='mmduet.ImageGroupSampler', expressions_per_image=PER_IMAGE)
+    if similar:
+        cfg.train_dataloader.batch_sampler = dict(type='mmduet.SimilarAspectBatchSampler', pool=2,
+                                                  drop_last=cfg.train_dataloader.pop('drop_last'))
     runner = RUNNERS.build(cfg)
     images = []
     runner.model.backbone.register_forward_pre_hook(lambda module, arguments: images.append(len(arguments[0])))
@@ -43,11 +47,13 @@ def test_a_batch_encodes_each_of_its_images_once_and_the_log_says_what_that_save
             'own encoding; decoding and augmentation are shared, 4 views for 12 expressions') in logged
 
 
-@pytest.mark.parametrize('stop', [1, 2, 4, 5])
-def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, tmp_path, stop):
-    _, _, whole = train(tmp_path / 'whole', root)
-    train(tmp_path / 'parts', root, train_cfg__max_iters=stop)
+@pytest.mark.parametrize(('stop', 'similar'), [(1, False), (2, False), (4, False), (5, False), (1, True), (5, True)])
+def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, tmp_path, stop, similar):
+    _, images, whole = train(tmp_path / 'whole', root, similar)
+    assert len(images) == 6
+    train(tmp_path / 'parts', root, similar, train_cfg__max_iters=stop)
     torch.rand(3)
-    runner, _, weights = train(tmp_path / 'parts', root, resume=True)
+    runner, _, weights = train(tmp_path / 'parts', root, similar, resume=True)
     assert runner.iter == 6
+    assert (type(runner.train_dataloader.batch_sampler) is SimilarAspectBatchSampler) == similar
     assert all(torch.equal(weights[name], value) for name, value in whole.items())

@@ -44,7 +44,8 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         """Take over the logger's interval; say what expressions that share an image save."""
         super().before_train(runner)
         self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
-        sampler = runner.train_dataloader.sampler
+        # Not the loader's own, which is none of ours where the config has a batch_sampler.
+        sampler = runner.train_dataloader.batch_sampler.sampler
         if isinstance(sampler, ImageGroupSampler) and sampler.expressions_per_image > 1:
             runner.logger.info(describe_sharing(sampler, student_of(runner.plain_model)))
 

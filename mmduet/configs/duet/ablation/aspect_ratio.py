@@ -1,0 +1,6 @@
+"""Batches of images with alike proportions, of whose visual tokens fewer are padding; the order of an epoch is another."""
+
+
+def change(cfg):
+    cfg.train_dataloader.batch_sampler = dict(type='mmduet.SimilarAspectBatchSampler',
+                                              drop_last=cfg.train_dataloader.pop('drop_last', False))
