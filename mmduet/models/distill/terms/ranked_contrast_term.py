@@ -55,13 +55,17 @@ class RankedContrastTerm(DistillTerm):
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
+        boxes, shares, missing = self.rank(features, targets, batch, step)
+        logits = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features.answer_map, boxes)) / self.temperature
+        return self.weight * listwise_loss(logits.masked_fill(missing, EXCLUDED), shares)
+
+    def rank(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch,
+             step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The candidates, (B, K, 4) cxcywh of the canvas, the label (B, K), and (B, K) True where there is no candidate."""
         found, _ = self.sampler.propose(**what_to_sample(self.sampler, targets, batch, step, features.boxes[-1].detach()))
         label = found.location / self.location_temperature
         if found.semantics is not None:
             fit = found.semantics.clamp(min=LEAST_SEMANTICS).log() * (found.location >= LEAST_LOCATION)
             label = label + self.semantics_weight * fit
-        boxes = from_content(found.boxes, batch.expand(batch.content), batch.size)
-        logits = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features.answer_map, boxes)) / self.temperature
-        missing = ~found.exists
-        return self.weight * listwise_loss(logits.masked_fill(missing, EXCLUDED),
-                                           label.masked_fill(missing, EXCLUDED).softmax(dim=1))
+        boxes, missing = from_content(found.boxes, batch.expand(batch.content), batch.size), ~found.exists
+        return boxes, label.masked_fill(missing, EXCLUDED).softmax(dim=1), missing
