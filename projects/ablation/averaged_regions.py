@@ -3,13 +3,14 @@
 An experiment (docs/refshapes.md): the averaged student is in no checkpoint, so that such a training is not resumed.
 """
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmduet.models.distill import DistilledGrounder, RankedContrastTerm
+from mmduet.models import BaseGrounder
+from mmduet.models.distill import DistilledGrounder, DUETHead, RankedContrastTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.registry import MODELS
@@ -66,19 +67,22 @@ class AveragedStudentGrounder(DistilledGrounder):
     def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
         """See ``DistilledGrounder.forward``."""
         if mode == 'loss':
-            student, term = self._follow()
+            student, regions = self._follow()
             with torch.no_grad():
-                self.head.terms['contrast'].averaged = (student.extract(batch).answer_map, term)
+                self._term.averaged = (student.extract(batch).answer_map, regions)
         return super().forward(batch, mode)
 
+    @property
+    def _term(self) -> AveragedRegionsTerm:
+        return cast(AveragedRegionsTerm, cast(DUETHead, self.head).terms['contrast'])
+
     @torch.no_grad()
-    def _follow(self) -> tuple[nn.Module, nn.Module]:
+    def _follow(self) -> tuple[BaseGrounder, nn.Module]:
         """Move the average by a step; at the first it is the student."""
-        own = (self.student, self.head.terms['contrast'].regions)
+        own: tuple[nn.Module, nn.Module] = (self.student, self._term.regions)
         if self.__dict__['average'] is None:
             self.__dict__['average'] = tuple(deepcopy(module).requires_grad_(False).eval() for module in own)
-        average = self.__dict__['average']
-        for mean, module in zip(average, own, strict=True):
-            for slow, fast in zip(mean.parameters(), module.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.momentum)
+        average: tuple[BaseGrounder, nn.Module] = self.__dict__['average']
+        for slow, fast in zip(nn.ModuleList(average).parameters(), nn.ModuleList(own).parameters(), strict=True):
+            slow.lerp_(fast, 1 - self.momentum)
         return average
