@@ -54,7 +54,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         """Declare that no token reads a visual token that is padding, so that batches say how many must be encoded.
 
         ``visual_padding`` makes the (U, H, W) padding of the student's map from (U, 4) ``content`` and the size of the canvas.
-        ``extract`` then leaves out tokens by ``keep_tokens(padding, batch.kept_tokens)``.
+        ``extract`` then leaves out tokens by ``keep_of(batch, padding)``.
         """
         self.data_preprocessor.visual_padding = visual_padding
 

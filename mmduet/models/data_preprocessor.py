@@ -82,7 +82,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size = canvases.shape[-1]
-        kept_tokens = self._count_kept(content, size)
+        kept_of_images, kept_of_expressions = self._count_kept(content, size, owner)
         return {'batch': GroundingBatch(
             pixels=self.normalise(canvases.to(self.device, non_blocking=True), integers['content']),
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
@@ -93,11 +93,15 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
             sources=tuple(batching.source_of(*pair) for pair in zip(samples, listed, strict=True)),
             samples=samples, mean=self.mean, std=self.std,
             has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown),
-            kept_tokens=kept_tokens)}
+            kept_of_images=kept_of_images, kept_of_expressions=kept_of_expressions)}
 
-    def _count_kept(self, content: Tensor, size: int) -> int | None:
-        """How many visual tokens of an image are encoded, by (U, 4) contents on the host; None for all."""
-        return None if self.encode_padding or self.visual_padding is None else count_kept(self.visual_padding(content, size))
+    def _count_kept(self, content: Tensor, size: int, owner: Sequence[int]) -> tuple[tuple[int, ...] | None, ...]:
+        """How many visual tokens of the images, of (U, 4) content on the host, and of the expressions' are encoded."""
+        if self.encode_padding or self.visual_padding is None:
+            return None, None
+        padding = self.visual_padding(content, size)
+        kept = count_kept(padding)
+        return kept, kept if kept is None or len(owner) == len(padding) else count_kept(padding[torch.tensor(owner)])
 
     def _tokenize(self, samples: Sequence[Any]) -> dict[str, Tensor]:
         """``token_ids`` and ``text_padding``; the workers' ids where all samples have them."""

@@ -61,8 +61,10 @@ class GroundingBatch:
     mean: Tensor  # (3, 1, 1) of the normalisation, RGB in [0, 1]
     std: Tensor
     has_padding: bool  # whether any canvas has padding, known on the host
-    # How many visual tokens of each image the student encodes, known on the host too; None for all. See ``KeptTokens``.
-    kept_tokens: int | None = None
+    # How many visual tokens the student encodes of each part of the images, and of each part of those of the expressions, known
+    # on the host too; None for all. See ``KeptTokens``.
+    kept_of_images: tuple[int, ...] | None = None
+    kept_of_expressions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_axes(self, {

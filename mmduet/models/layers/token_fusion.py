@@ -32,6 +32,11 @@ class FusedTokens:
     taken: Tensor
     attention: Tensor | None
 
+    @property
+    def of_tokens(self) -> tuple[Tensor, ...]:
+        """(B, n, ...) what there is for each visual token: ``visual``, ``taken`` and the weights, if there are any."""
+        return (self.visual, self.taken) if self.attention is None else (self.visual, self.taken, self.attention[..., None])
+
 
 def fuse_tokens(encoder: TransformerEncoder, query_token: nn.Embedding, positions: nn.Embedding, visual: Tensor,
                 visual_padding: Tensor, text: Tensor, text_padding: Tensor, attention: bool = False,

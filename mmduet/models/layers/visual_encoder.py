@@ -5,7 +5,7 @@ import torch
 from mmdet.models.layers import SinePositionalEncoding
 from torch import Tensor, nn
 
-from mmduet.models.layers.kept_tokens import KeptTokens
+from mmduet.models.layers.kept_tokens import KeptTokens, Parts, in_parts
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
 
@@ -35,7 +35,7 @@ class VisualEncoder(nn.Module):
         self.channels = channels
         self.add_positions = add_positions
 
-    def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True, kept: KeptTokens | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, padding: Tensor, has_padding: bool = True, kept: Parts | None = None) -> Tensor:
         """(B, C, H, W) map of (B, 3, S, S) normalised canvases; values at padding are meaningless.
 
         Args:
@@ -52,15 +52,19 @@ class VisualEncoder(nn.Module):
             raise ValueError(f'the visual map is {tuple(visual.shape[-2:])}, its padding mask {tuple(padding.shape[-2:])}: '
                              'the stride of the student does not fit its backbone, or the size of the canvas its feature_size')
         tokens, positions = visual.flatten(2).transpose(1, 2), self.position_tokens(padding).to(visual.dtype)
-        token_padding = padding.flatten(1)
-        if kept is not None:
-            tokens, positions, token_padding = kept.take(tokens), kept.take(positions), kept.padding
-        tokens = self.encoder(tokens, positions, token_padding if has_padding else None)
-        if self.add_positions:
-            tokens = tokens + positions
-        if kept is not None:
-            tokens = kept.put_back(tokens)
-        return tokens.transpose(1, 2).reshape_as(visual)
+
+        def encode(part: KeptTokens) -> tuple[Tensor]:
+            return (part.put_back(self._encode(part.take(tokens), part.take(positions), part.padding)), )
+
+        if kept is None:
+            encoded = self._encode(tokens, positions, padding.flatten(1) if has_padding else None)
+        else:
+            encoded, = in_parts(kept, encode)
+        return encoded.transpose(1, 2).reshape_as(visual)
+
+    def _encode(self, tokens: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
+        encoded: Tensor = self.encoder(tokens, positions, padding)
+        return encoded + positions if self.add_positions else encoded
 
     def position_tokens(self, padding: Tensor) -> Tensor:
         """(B, H * W, C) sine positions of a (B, H, W) padding mask, counted from the first that is no padding."""

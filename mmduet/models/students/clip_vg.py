@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmduet.models.conversion import OPEN_CLIP, convert
-from mmduet.models.layers.kept_tokens import KeptTokens, keep_tokens
+from mmduet.models.layers.kept_tokens import Parts, keep_of
 from mmduet.models.students.fusion_grounder import FusionGrounder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
@@ -53,18 +53,21 @@ class CLIPVG(FusionGrounder):
 
     def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
         padding = rounded_padding(batch.content, batch.size, self.feature_size)
-        kept = keep_tokens(padding, batch.kept_tokens) if batch.has_padding else None
+        _, kept = keep_of(batch, padding)
         return self.encode(batch.pixels, batch.expand(padding), *batch.tokens, batch.shared_index, attention, kept)
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
                image_index: Tensor | None = None, attention: bool = False,
-               kept: KeptTokens | None = None) -> GroundingFeatures:
-        """Run the network; arguments as in ``TransVG.encode``, but ``visual_padding`` is (B, feature_size, feature_size)."""
+               kept: Parts | None = None) -> GroundingFeatures:
+        """Run the network; arguments as in ``TransVG.encode``.
+
+        But ``visual_padding`` is (B, feature_size, feature_size), and ``kept`` are the visual tokens that are fused.
+        """
         visual = expand_images(self.visual_encoder(pixels), image_index)
         # The class token is the first of the visual tokens; the maps are made of the patches.
         return self.fuse(visual, F.pad(visual_padding.flatten(1), (1, 0), value=False), self.text_encoder(token_ids),
                          text_padding, visual_padding, first=1, attention=attention,
-                         kept=None if kept is None else kept.expand(image_index))
+                         kept=kept)
 
 
 def rounded_padding(content: Tensor, size: int, feature_size: int) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
-from mmduet.models.layers.kept_tokens import KeptTokens
+from mmduet.models.layers.kept_tokens import KeptTokens, Parts, in_parts
 from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
@@ -43,7 +43,7 @@ class FusionGrounder(BaseGrounder):
         self.channels = channels
 
     def fuse(self, visual: Tensor, token_padding: Tensor, text: Tensor, text_padding: Tensor, visual_padding: Tensor,
-             first: int = 0, attention: bool = False, kept: KeptTokens | None = None) -> GroundingFeatures:
+             first: int = 0, attention: bool = False, kept: Parts | None = None) -> GroundingFeatures:
         """Project and fuse the tokens of both encoders and predict the box.
 
         ``fused`` are the visual tokens that the last layer takes: whatever the box head, the answer reads them. What the last
@@ -59,27 +59,27 @@ class FusionGrounder(BaseGrounder):
             kept: those of them to fuse, the tokens before ``first`` with them; None for all.
         """
         visual, text = self.visual_proj(visual), self.text_proj(text)
-        padding, feature_size = visual_padding.flatten(1), visual_padding.shape[1:]
-        count, index = padding.shape[1], None
-        if kept is not None and kept.index is not None:
-            ahead = torch.arange(first, device=visual.device).expand(len(visual), -1)
-            index = torch.cat([ahead, first + kept.index], dim=1)
-            token_padding = torch.cat([token_padding[:, :first], kept.padding], dim=1)
-        fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding, attention,
-                            index)
+        feature_size, count = visual_padding.shape[1:], visual_padding[0].numel()
+        everything = visual, token_padding, text, text_padding
 
-        def mapped(tokens: Tensor) -> Tensor:
-            """Of all tokens those of the map."""
-            return tokens if tokens.shape[1] == count else tokens[:, first:first + count]
+        def fuse_all() -> list[Tensor]:
+            fused = fuse_tokens(self.fusion, self.query_token, self.positions, *everything, attention)
+            return [fused.query, *(tokens[:, first:first + count] for tokens in fused.of_tokens)]
 
-        def put_back(tokens: Tensor) -> Tensor:
-            """The whole map of fused tokens."""
-            return mapped(tokens) if kept is None else kept.put_back(tokens[:, first:])
+        def fuse_part(part: KeptTokens) -> tuple[Tensor, ...]:
+            visual, token_padding, text, text_padding = map(part.pick, everything)
+            index = None
+            if part.index is not None:
+                ahead = torch.arange(first, device=visual.device).expand(len(visual), -1)
+                index = torch.cat([ahead, first + part.index], dim=1)
+                token_padding = torch.cat([token_padding[:, :first], part.padding], dim=1)
+            fused = fuse_tokens(self.fusion, self.query_token, self.positions, visual, token_padding, text, text_padding,
+                                attention, index)
+            return fused.query, *(part.put_back(tokens[:, first:]) for tokens in fused.of_tokens)
 
-        looked = None
-        if fused.attention is not None:
-            looked = attention_map(put_back(fused.attention[..., None])[..., 0].unflatten(1, feature_size), visual_padding)
-        boxes = self.box_head(fused.query, put_back(fused.visual), padding).sigmoid()
-        return GroundingFeatures(boxes=boxes[None], query=fused.query, text=text, text_padding=text_padding,
-                                 visual=tokens_to_map(mapped(visual), feature_size), visual_padding=visual_padding,
-                                 fused=tokens_to_map(put_back(fused.taken), feature_size), attention=looked)
+        query, fused_visual, taken, *weights = fuse_all() if kept is None else in_parts(kept, fuse_part)
+        looked = attention_map(weights[0][..., 0].unflatten(1, feature_size), visual_padding) if weights else None
+        boxes = self.box_head(query, fused_visual, visual_padding.flatten(1)).sigmoid()
+        return GroundingFeatures(boxes=boxes[None], query=query, text=text, text_padding=text_padding,
+                                 visual=tokens_to_map(visual[:, first:first + count], feature_size),
+                                 visual_padding=visual_padding, fused=tokens_to_map(taken, feature_size), attention=looked)

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmduet.models.layers.kept_tokens import KeptTokens, keep_tokens
+from mmduet.models.layers.kept_tokens import Parts, keep_of
 from mmduet.models.students.fusion_grounder import FusionGrounder
 from mmduet.models.weights import load_partial_weights
 from mmduet.registry import MODELS
@@ -52,12 +52,12 @@ class TransVG(FusionGrounder):
 
     def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
         padding = batch.padding(self.feature_size)
-        kept = keep_tokens(padding, batch.kept_tokens) if batch.has_padding else None
-        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, batch.has_padding, attention, kept)
+        return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, batch.has_padding, attention,
+                           *keep_of(batch, padding))
 
     def encode(self, pixels: Tensor, visual_padding: Tensor, token_ids: Tensor, text_padding: Tensor,
                image_index: Tensor | None = None, has_padding: bool = True, attention: bool = False,
-               kept: KeptTokens | None = None) -> GroundingFeatures:
+               kept: Parts | None = None, kept_fused: Parts | None = None) -> GroundingFeatures:
         """Run the network.
 
         Args:
@@ -68,10 +68,11 @@ class TransVG(FusionGrounder):
             image_index: (B,) int64, the canvas of each expression; None where each has its own.
             has_padding: False if ``visual_padding`` is known to be all False.
             attention: also say where the query looks.
-            kept: the visual tokens of the U canvases that both transformers encode; None for all.
+            kept, kept_fused: the visual tokens of the U canvases that the visual encoder encodes, and of those of B expressions
+                that are fused; None for all.
         """
         visual = expand_images(self.visual_encoder(pixels, visual_padding, has_padding, kept), image_index)
         visual_padding = expand_images(visual_padding, image_index)
         return self.fuse(visual.flatten(2).transpose(1, 2), visual_padding.flatten(1),
                          self.text_encoder(token_ids, text_padding), text_padding, visual_padding, attention=attention,
-                         kept=None if kept is None else kept.expand(image_index))
+                         kept=kept_fused)

@@ -24,12 +24,13 @@ BATCHES = {
     'a strip': ([(0, 30, 64, 33), (60, 0, 63, 64)], 8),
     'square': ([(0, 0, 64, 64), (0, 0, 64, 64)], None),
     'one is square': ([(0, 0, 64, 64), (0, 8, 64, 40)], None),
-    'one': ([(0, 24, 64, 64)], 40)}
+    'one': ([(0, 24, 64, 64)], 40),
+    'parts': ([(0, 0, 64, 64), (8, 8, 32, 40), (0, 8, 64, 56), (0, 40, 64, 64), (16, 0, 48, 64)], (24, 48, 64))}
 LEAVE_OUT = {'CLIPVG', 'TransVG'}
 STUDENTS = [path for path in CONFIGS if path.stem.startswith(('clip_vg', 'transvg'))]
 
 
-def load(contents, texts=('the red square on the left', 'big ball', 'a star')):
+def load(contents, texts=('the red square on the left', 'big ball', 'a star', 'small ring', 'the green one')):
     generator = torch.Generator().manual_seed(0)
     inputs, samples = [], []
     for number, ((left, top, right, bottom), text) in enumerate(zip(contents, texts, strict=False)):
@@ -63,7 +64,7 @@ def with_and_without(given, data):
 def check(model, data):
     """Losses and gradients of a step with padding encoded are those without; the second batch."""
     (first, losses, gradients), (second, left_out, others) = with_and_without(without_dropout(model), data)
-    assert first.kept_tokens is None
+    assert first.kept_of_images is None and first.kept_of_expressions is None
     torch.testing.assert_close(left_out, losses, atol=1e-5, rtol=1e-5)
     assert gradients.keys() == others.keys()
     scale = max(float(value.abs().max()) for value in gradients.values())
@@ -82,8 +83,9 @@ def test_a_training_step_is_that_with_padding(path, name):
     batch = check(model, load(contents))
     # CLIP-VG rounds halves of tokens to padding, or to none: it may have a row more or less of the odd ones.
     if 'clip_vg' not in path.stem or 'between' not in name:
-        assert batch.kept_tokens == kept
-    assert encoded[0] - encoded[1] == 64 - (batch.kept_tokens or 64)
+        assert batch.kept_of_images == ((kept, ) if isinstance(kept, int) else kept)
+    whole, *left_out = encoded
+    assert [whole - length for length in left_out] == [64 - count for count in batch.kept_of_expressions or (64, )]
 
 
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
@@ -93,7 +95,7 @@ def test_a_prediction_its_score_and_its_maps_are_those_with_padding_and_do_not_d
     model.score_head = IoUScoreHead(model.channels).eval()
     contents, _ = BATCHES['mixed']
     answers = []
-    for encode_padding, given in ((True, contents), (False, contents), (False, [*contents, (0, 0, 64, 64)])):
+    for encode_padding, given in ((True, contents), (False, contents), (False, [*contents, (0, 0, 64, 64), (0, 0, 64, 8)])):
         model.data_preprocessor.encode_padding = encode_padding
         batch = model.data_preprocessor(load(given))['batch']
         with torch.no_grad():
@@ -121,19 +123,20 @@ def test_an_agreement_score_is_that_with_padding_wherever_the_box_lies():
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
 def test_what_distils_reads_the_same_maps_with_and_without(path, tmp_path):
     batch = check(distil(tmp_path, build_student(path)), load(BATCHES['mixed'][0]))
-    assert batch.kept_tokens == 48
+    assert batch.kept_of_images == (48, )
 
 
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
 def test_expressions_that_share_an_image_keep_its_tokens(path):
     texts, images = ('the red square on the left', 'big ball', 'a blue star'), (0, 1, 0)
-    assert check(build_student(path), make_data(SIZE, texts, images)).kept_tokens == 48
+    batch = check(build_student(path), make_data(SIZE, texts, images))
+    assert (batch.kept_of_images, batch.kept_of_expressions) == ((48, ), (48, 48))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_a_student_that_reads_padding_keeps_all_of_its_map(path):
     model = build_student(path)
-    kept = model.data_preprocessor(load(BATCHES['mixed'][0]))['batch'].kept_tokens
+    kept = model.data_preprocessor(load(BATCHES['mixed'][0]))['batch'].kept_of_images
     assert (kept is not None) == (type(model).__name__ in LEAVE_OUT)
 
 
@@ -142,6 +145,6 @@ def test_a_config_can_have_padding_encoded():
     from tests.tiny_transvg import tiny_transvg_config
     config = tiny_transvg_config()
     config['data_preprocessor'].update(encode_padding=True)
-    kept = [MODELS.build(each).data_preprocessor(load(BATCHES['mixed'][0]))['batch'].kept_tokens
+    kept = [MODELS.build(each).data_preprocessor(load(BATCHES['mixed'][0]))['batch'].kept_of_images
             for each in (tiny_transvg_config(), config)]
-    assert kept == [48, None]
+    assert kept == [(48, ), None]
