@@ -1,9 +1,11 @@
 import re
+from typing import NamedTuple
 
 import pytest
 from mmengine.config import Config
 from yapf.yapflib.yapf_api import FormatCode
 
+from mmduet.engine.config_check.custom_keys import check_custom_keys
 from mmduet.engine.config_tools import apply_patch, drop_pretrained, load_config, walk
 from mmduet.engine.pretraining import stated_excludes
 from mmduet.evaluation.data_overlap import excluded_from_pretraining
@@ -12,7 +14,15 @@ from mmduet.registry import MODELS
 from tests.shared_data import ROOT
 from tests.unset_weights import unset_weights
 
-BUILT: dict[str, bool] = {}  # models that were built, and whether they are distilled
+
+class Built(NamedTuple):
+    """Whether a model is distilled, and the names of its parameters."""
+
+    distilled: bool
+    names: list[str]
+
+
+BUILT: dict[str, Built] = {}
 PATCHES = sorted((ROOT / 'mmduet/configs/duet/ablation').glob('*.py'))
 LEAVES = sorted(path for path in (ROOT / 'mmduet/configs').rglob('*.py') if not {'_base_', 'ablation'} & set(path.parts))
 
@@ -53,7 +63,8 @@ def test_leaf_builds_its_model_with_random_weights(path):
     if 'student' in config.model:
         key = re.sub(r"'max_tokens': \d+", '', key)
     if key in BUILT:
-        assert 'duet' not in path.stem or BUILT[key]
+        assert 'duet' not in path.stem or BUILT[key].distilled
+        check_custom_keys(config, BUILT[key].names)
         return
     with unset_weights():
         model = MODELS.build(config.model)
@@ -63,7 +74,8 @@ def test_leaf_builds_its_model_with_random_weights(path):
         assert {name.split('.')[0] for name in model.state_dict()} == {'student', 'head'}
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert trainable > 0
-    BUILT[key] = isinstance(model, DistilledGrounder)
+    BUILT[key] = Built(isinstance(model, DistilledGrounder), [name for name, _ in model.named_parameters()])
+    check_custom_keys(config, BUILT[key].names)
 
 
 @pytest.mark.parametrize(('student', 'name', 'tokens', 'epochs', 'drop', 'weights', 'said'), [

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 PICTURES = 24
+# Of mixed precision, as --amp takes them.
+AMP = ('auto', 'bf16', 'fp16')
 
 
 def positive(text: str) -> int:

@@ -7,14 +7,29 @@ A distilled checkpoint is tested as what it is at prediction, its student; the c
 """
 import argparse
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mmduet.cli import common, running
+from mmduet.cli.common import AMP
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     common.add_data_flags(parser)
     common.add_test_flags(parser)
+    parser.add_argument('--amp', choices=AMP, help='mixed precision; auto takes what fits the machine, fp16 needs a GPU')
+
+
+def set_precision(cfg: 'Config', name: str) -> None:
+    """Let the test run under autocast, in the precision of this name; a ``ConfigError`` where the config has its own loop."""
+    from mmduet.engine.config_tools import ConfigError
+    loop = (cfg.get('test_cfg') or {}).get('type', 'TestLoop')
+    if (loop if isinstance(loop, str) else loop.__name__).rpartition('.')[2] != 'TestLoop':
+        raise ConfigError(f'--amp is for the loop TestLoop, and test_cfg of this config names {loop}')
+    cfg.test_cfg = {'type': 'mmduet.MixedPrecisionTestLoop', 'dtype': name}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.evaluation.table import format_table
     from mmduet.models.score_heads import with_score_head
     trained, cfg, checkpoint = common.load(args), common.load_for_test(args), read_checkpoint(args.checkpoint)
+    if args.amp is not None:
+        set_precision(cfg, args.amp)
     cfg.model = with_score_head(cfg.model, checkpoint['state_dict'])
     splits = [name for node in walk(cfg.test_dataloader) for name in node.get('splits', [])]
     runner = common.build_runner(cfg)

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--train-split', metavar='A+B', help='splits to train on')
     parser.add_argument('--val-split', metavar='A+B', help='splits to validate on')
     parser.add_argument('--test-split', metavar='A+B', help='splits to test on, for the config kept in the work folder')
-    parser.add_argument('--amp', choices=('auto', 'bf16', 'fp16'),
+    parser.add_argument('--amp', choices=common.AMP,
                         help='mixed precision; auto takes what fits the machine, fp16 needs a GPU')
     parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
     parser.add_argument('--batch-size', type=common.positive, metavar='N', help='expressions of a step on each process (card)')

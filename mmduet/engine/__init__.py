@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         GroundingTrainLoop,
         GroundingVisualizationHook,
         MixedPrecisionOptimWrapper,
+        MixedPrecisionTestLoop,
         NonFiniteLossError,
         ProgressHook,
         UnreadableCheckpointError,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
            'GroundingLoggerHook', 'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook',
-           'GroundingTrainLoop', 'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError',
-           'ProgressHook', 'UnreadableCheckpointError']
+           'GroundingTrainLoop', 'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper',
+           'MixedPrecisionTestLoop', 'NonFiniteLossError', 'ProgressHook', 'UnreadableCheckpointError']
 
 
 def __getattr__(name: str) -> Any:

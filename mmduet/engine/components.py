@@ -12,10 +12,11 @@ from mmduet.engine.hooks.progress_hook import ProgressHook
 from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, NonFiniteLossError
 from mmduet.engine.hooks.visualization_hook import GroundingVisualizationHook
 from mmduet.engine.loops import GroundingTrainLoop
+from mmduet.engine.mixed_precision import MixedPrecisionTestLoop
 from mmduet.engine.optim import GroundingOptimWrapperConstructor, MixedPrecisionOptimWrapper
 from mmduet.engine.runner import GroundingRunner
 
 __all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
            'GroundingLoggerHook', 'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook',
-           'GroundingTrainLoop', 'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper', 'NonFiniteLossError',
-           'ProgressHook', 'UnreadableCheckpointError']
+           'GroundingTrainLoop', 'GroundingVisualizationHook', 'MixedPrecisionOptimWrapper',
+           'MixedPrecisionTestLoop', 'NonFiniteLossError', 'ProgressHook', 'UnreadableCheckpointError']

@@ -14,7 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from mmduet.compat import install_operator_stand_in
 from mmduet.engine.config_tools import ConfigError
-from mmduet.engine.optim import DTYPES, MixedPrecisionOptimWrapper
+from mmduet.engine.mixed_precision import DTYPES
+from mmduet.engine.optim import MixedPrecisionOptimWrapper
 from mmduet.io.config_files import nearest
 
 

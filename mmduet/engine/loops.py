@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.gradients import count_updates_to, is_updated
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
@@ -46,7 +47,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         self.owes_validation = False
         self._max_iters: int = self._max_iters if max_iters is None else min(self._max_iters, max_iters)
         if len(self.dataloader) == 0:
-            raise ValueError(f'the training data gives no batch: {len(self.dataloader.dataset)} expressions, '
+            raise ConfigError(f'the training data gives no batch: {len(self.dataloader.dataset)} expressions, '
                              f'{runner.world_size} processes, batches of {self.dataloader.batch_size}')
 
     def run(self) -> nn.Module:

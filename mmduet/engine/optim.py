@@ -1,6 +1,6 @@
 """Optimizer: MMEngine's settings per parameter in few groups, and mixed precision on GPUs and CPUs."""
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from logging import WARNING, Filter
 from typing import Any
@@ -12,16 +12,15 @@ from mmengine.optim import AmpOptimWrapper, DefaultOptimWrapperConstructor, Opti
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
+from mmduet.engine.config_check.custom_keys import describe_uncovered
 from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.mixed_precision import mixed_dtype
 from mmduet.io.config_files import nearest
-from mmduet.models.precision import choose_precision
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 PARAMWISE_KEYS = ['custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
                   'dcn_offset_lr_mult', 'bypass_duplicate']
 MULTIPLIERS = ('lr_mult', 'decay_mult')
-DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16,
-          'float32': torch.float32}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -76,16 +75,14 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             settings = ', '.join(f'{name} {value}' for name, value in group.items() if name != 'params')
             print_log(f'parameter group: {len(group["params"])} tensors, {size:.2f} M parameters, {settings}', logger='current')
 
-    def _check_custom_keys(self, trained: Iterable[str], names: Iterable[str]) -> None:
-        """Refuse a key that is like the name of a part and in that of no parameter; warn of others that cover nothing."""
-        parts = {part for name in names for part in name.split('.')[:-1]}
-        for key in self.paramwise_cfg.get('custom_keys', {}):
-            if any(key in name for name in trained):
-                continue
-            near = '' if any(key in name for name in names) else nearest(key, parts, 0.8)
-            if near:
-                raise ConfigError(f'paramwise_cfg.custom_keys: no parameter has {key!r} in its name{near}')
-            print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current', level=WARNING)
+    def _check_custom_keys(self, trained: Collection[str], names: Collection[str]) -> None:
+        """Refuse a key that is in the name of no parameter; warn of one that covers frozen ones alone."""
+        keys = self.paramwise_cfg.get('custom_keys', {})
+        for sentence in describe_uncovered(keys, names).values():
+            raise ConfigError(f'paramwise_cfg.custom_keys: {sentence}')
+        for key in keys:
+            if not any(key in name for name in trained):
+                print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current', level=WARNING)
 
 
 def _refuse_unknown(options: Iterable[str], known: list[str], where: str) -> None:
@@ -119,12 +116,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
                  clip_grad: dict[str, Any] | None = None, device: str | None = None) -> None:
         OptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)  # AmpOptimWrapper's own wants an accelerator
         self._device = device or get_device()
-        dtype = choose_precision(dtype, self._device, 'training')
-        if dtype not in DTYPES:
-            raise ConfigError(f"mixed precision knows 'auto', 'bf16' and 'fp16', got {dtype!r}")
-        self.cast_dtype = DTYPES[dtype]
-        if self.cast_dtype == torch.float16 and self._device != 'cuda':
-            raise ConfigError(f'fp16 needs a CUDA device, and training runs on {self._device}: use bf16')
+        self.cast_dtype = mixed_dtype(dtype, self._device, 'training')
         self.loss_scaler = torch.amp.GradScaler(self._device, enabled=self.cast_dtype == torch.float16)
         self._scale_update_param = None
 

@@ -21,6 +21,7 @@ from mmduet.engine import checkpoint as files
 from mmduet.engine.background_writer import BackgroundWriter
 from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.closing import end_training
+from mmduet.engine.config_check.custom_keys import check_custom_keys
 from mmduet.engine.console import file_only, watch_console
 from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
 from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
@@ -123,6 +124,7 @@ class GroundingRunner(Runner):
         if is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         check_module_names(self.cfg, model)
+        check_custom_keys(self.cfg, [name for name, _ in model.named_parameters()])
         if self.distributed and not torch.cuda.is_available():
             wrapper = model_wrapper_cfg or {'broadcast_buffers': False,
                                             'find_unused_parameters': self.cfg.get('find_unused_parameters', False)}

@@ -58,6 +58,34 @@ def test_a_distilled_checkpoint_gives_the_same_answers_as_its_student(made, tmp_
     assert Path('plain.jsonl').read_text() == Path('distilled.jsonl').read_text()
 
 
+@pytest.mark.parametrize('amp', ['bf16', 'auto'])
+def test_mixed_precision_moves_the_answers_a_little_or_not_at_all(made, tmp_path, monkeypatch, amp):
+    folder, root = made
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', dict, raising=False)
+    boxes = {}
+    for flags in ((), ('--amp', amp)):
+        run(monkeypatch, CONFIG, folder / 'plain.pth', '--data-root', root, '--out', 'p.jsonl', *flags)
+        boxes[flags] = torch.tensor([json.loads(line)['box'] for line in Path('p.jsonl').read_text().splitlines()])
+    apart = (boxes[()] - boxes['--amp', amp]).abs().max()
+    assert 0 < apart < 0.5 if amp == 'bf16' else apart == 0
+    logs = ''.join(path.read_text() for path in tmp_path.rglob('*.log'))
+    said = 'precision of the test: float32, as this CPU does not multiply bfloat16 natively'
+    assert logs.count(said) == (amp == 'auto')
+
+
+def test_a_precision_that_cannot_be_is_a_sentence(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = [CONFIG, str(made[0] / 'plain.pth'), '--data-root', str(made[1])]
+    assert tool.main([*arguments, '--amp', 'fp16']) == 1
+    assert 'error: fp16 needs a CUDA device, and the test runs on cpu: use bf16' in capsys.readouterr().err
+    assert tool.main([*arguments, '--amp', 'bf16', '--cfg-options', 'test_cfg.type=mmduet.MixedPrecisionTestLoop']) == 1
+    assert re.search(r'error: --amp is for the loop TestLoop, and test_cfg of this config names mmduet\.Mixed',
+                     capsys.readouterr().err)
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--amp', 'int8'])
+
+
 def test_a_distilled_config_builds_its_student_alone(made):
     _, root = made
     model = dict(type='DistilledGrounder', student=dict(type='S'), teacher=dict(type='T'), _delete_=True)

@@ -124,14 +124,16 @@ def test_nothing_trainable_is_refused():
         groups_of(nn.Linear(1, 1).requires_grad_(False))
 
 
-def test_a_key_like_the_name_of_a_part_is_refused_and_one_of_nothing_is_warned_of(monkeypatch):
+def test_a_key_that_covers_no_parameter_is_refused_and_one_of_frozen_ones_is_warned_of(monkeypatch):
     model, said = nn.ModuleDict({'visual_encoder': nn.Linear(1, 1), 'text_encoder': nn.Linear(1, 1).requires_grad_(False)}), []
     monkeypatch.setattr('mmduet.engine.optim.print_log', lambda text, level=20, **_: said.append(text) if level == 30 else None)
     with pytest.raises(ConfigError, match=r"no parameter has 'visual_encodr' in its name; nearest: visual_encoder"):
         groups_of(model, dict(custom_keys={'visual_encodr': dict(lr_mult=0.1)}))
-    groups_of(model, dict(custom_keys={'text_encoder': dict(lr_mult=0.1), 'laterals': dict(lr_mult=0.1)}))
-    assert said == ["paramwise_cfg: no trainable parameter has 'text_encoder' in its name",
-                    "paramwise_cfg: no trainable parameter has 'laterals' in its name"]
+    with pytest.raises(ConfigError, match=r"has 'laterals' in its name\. It may be in visual_encoder, text_encoder$"):
+        groups_of(model, dict(custom_keys={'laterals': dict(lr_mult=0.1)}))
+    assert said == []
+    groups_of(model, dict(custom_keys={'text_encoder': dict(lr_mult=0.1), 'visual_encoder.w': dict(lr_mult=0.1)}))
+    assert said == ["paramwise_cfg: no trainable parameter has 'text_encoder' in its name"]
 
 
 def test_an_optimizer_without_a_rate_is_refused():

@@ -60,9 +60,9 @@ def names_read(files: Sequence[ConfigFile]) -> set[str]:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != 'dict'}
 
 
-def line_of(files: Sequence[ConfigFile], key: str) -> str:
-    """``file, line`` of a key such as ``model.fusion.num_layer``; empty where no file has its last name."""
-    *outer, last = [part for part in key.split('.') if not part.isdigit()]
+def line_of(files: Sequence[ConfigFile], key: str | Sequence[str]) -> str:
+    """``file, line`` of a key such as ``model.fusion.num_layer``, also in parts; empty where no file has its last name."""
+    *outer, last = [part for part in (key.split('.') if isinstance(key, str) else key) if not part.isdigit()]
     best: tuple[int, str] = (-1, '')
     for file in files:
         for node, around in _words(file.tree, ()):

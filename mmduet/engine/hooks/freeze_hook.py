@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import HOOKS
 
@@ -29,11 +30,11 @@ class FreezeHook(Hook):
         self._frozen: list[nn.Parameter] = []
 
     def before_train(self, runner: GroundingRunner) -> None:
-        """Raise a ``ValueError`` for a part without a trainable parameter."""
+        """Raise a ``ConfigError`` for a part without a trainable parameter."""
         for part in self._parts:
             if not trainable_parameters(runner.plain_model, [part]) and not self._frozen:
-                raise ValueError(f'nothing to freeze: {type(runner.plain_model).__name__} has no trainable parameter in a part '
-                                 f'called {part!r}')
+                raise ConfigError(f'nothing to freeze: {type(runner.plain_model).__name__} has no trainable parameter in a '
+                                  f'part called {part!r}')
 
     def before_train_epoch(self, runner: GroundingRunner) -> None:
         """Freeze or release the parts; the first epoch that trains them is number ``epochs``, counted from 0."""

@@ -9,5 +9,5 @@ with read_base():
     from .transvg_90e import *
 
 train_cfg.update(max_epochs=180)
-optim_wrapper.update(paramwise_cfg=dict(custom_keys=dict(
-    backbone=dict(lr_mult=0.1), laterals=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1))))
+optim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(
+    backbone=dict(lr_mult=0.1), laterals=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.1)))
