@@ -1,4 +1,4 @@
-"""Keys of ``paramwise_cfg.custom_keys``: they cover parameters by their names, so that they are checked once there is a model."""
+"""Keys of ``paramwise_cfg.custom_keys``: they cover parameters by their names, and are checked once there is a model."""
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
