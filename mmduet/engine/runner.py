@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 import torch.utils.deterministic as torch_deterministic
-from mmengine.device import get_device
 from mmengine.dist import all_gather_object
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -23,6 +22,7 @@ from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.closing import end_training
 from mmduet.engine.config_check.custom_keys import check_custom_keys
 from mmduet.engine.console import file_only, watch_console
+from mmduet.engine.device_setup import compile_model, fit_to_device, set_tf32
 from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
 from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states
@@ -38,9 +38,7 @@ from mmduet.engine.resume_rules import check_resume, optimizer_settings, schedul
 from mmduet.engine.saving import collect_checkpoint
 from mmduet.engine.stop_signals import StopSignals, TrainingStopped, start_worker
 from mmduet.io.files import write_atomically
-from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
-from mmduet.models.distill import student_of
 from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.registry import RUNNERS
 
@@ -53,7 +51,8 @@ class GroundingRunner(Runner):
 
     What differs from MMEngine's runner: checkpoints are read without running code and must fit the model; they are written
     in one step, with the random state of every rank; resuming without a path skips damaged files; processes on CPUs work. On a
-    CPU the model is optimised for it, unless the config sets ``optimise_for_cpu = False``, or compiles it.
+    CPU the model is optimised for it, unless the config sets ``optimise_for_cpu = False``, or compiles it; on a GPU its frozen
+    norms are folded, unless it sets ``fold_frozen_norms = False``, and ``env_cfg.tf32`` says how exact float32 is.
     """
 
     resumed_batches_per_epoch: int | None = None
@@ -112,11 +111,9 @@ class GroundingRunner(Runner):
         return loader
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
-        """Build the model and, where there is a CPU only, optimise its student for it."""
+        """Build the model and make its student fast on the device; see ``fit_to_device``."""
         built = super().build_model(model)
-        if self.cfg.get('optimise_for_cpu', not self.cfg.get('compile')) and get_device() == 'cpu':
-            # A teacher stays as it is: in which order it adds up should not depend on the machine.
-            optimise_for_cpu(student_of(built))
+        self._tell(fit_to_device(self.cfg, built))
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -139,11 +136,12 @@ class GroundingRunner(Runner):
         self.rate_scaling = scale_rates(self, optim_wrapper, **auto_scale_lr)
 
     def _maybe_compile(self, target: str) -> None:
-        """Compile the model; MMEngine compiles ``target``, the whole step with the optimizer, which Dynamo cannot trace."""
-        options = self.cfg.get('compile')
-        if options is not None and options is not False:
-            self.plain_model.compile(**({} if options is True else options))
-            self.logger.info('The model is compiled at its first call, and again where sizes change.')
+        """Compile the model's parts; MMEngine compiles ``target``, the step with its optimizer, which Dynamo cannot trace."""
+        self._tell(compile_model(self.cfg.get('compile'), self.plain_model))
+
+    def _tell(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            self.logger.info(sentence)
 
     def train(self) -> nn.Module:
         """Train, in a work folder that is this training's alone.

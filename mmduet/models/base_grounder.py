@@ -112,5 +112,10 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         if mode == 'loss':
             return self.loss(features, batch)
         if mode == 'predict':
-            return self.predict(features, batch)
+            return self._answer(features, batch)
         return features
+
+    # Data samples are others in every batch: a graph that held them would be compiled anew each time.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _answer(self, features: GroundingFeatures, batch: GroundingBatch) -> Sequence[DetDataSample]:
+        return self.predict(features, batch)

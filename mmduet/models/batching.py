@@ -2,6 +2,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -9,8 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmduet.structures import Source, View, draw_canvases
+from mmduet.structures import GroundingBatch, Source, View, draw_canvases
 from mmduet.structures.boxes import xyxy_to_cxcywh
+
+# Axes of a batch that differ from step to step: how many images it has, and how many other objects are annotated on them.
+VARYING = {'pixels': (0, ), 'content': (0, ), 'other_boxes': (0, 1), 'has_other': (1, )}
 
 
 def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index: Sequence[int] | None
@@ -149,3 +153,11 @@ def move_together(tensors: Mapping[str, Tensor], kind: torch.dtype, device: torc
     flat = flat.to(device, non_blocking=True)
     parts = flat.split([tensor.numel() for tensor in tensors.values()])
     return {name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}
+
+
+def mark_sizes(batch: GroundingBatch) -> GroundingBatch:
+    """Tell the compiler which sizes of a batch vary, so that no graph is made for each of them; returns the batch."""
+    for field in fields(batch):
+        for axis in VARYING.get(field.name, ()):
+            torch._dynamo.maybe_mark_dynamic(getattr(batch, field.name), axis)
+    return batch

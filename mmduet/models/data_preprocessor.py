@@ -54,6 +54,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         # Likewise the student's; None where all visual tokens are encoded.
         self.visual_padding: Callable[[Tensor, int], Tensor] | None = None
         self.encode_padding = encode_padding
+        self.marks_sizes = False  # for a model that is compiled
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Turn what ``grounding_collate`` made into ``{'batch': GroundingBatch}``.
@@ -83,7 +84,7 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size = canvases.shape[-1]
         kept_of_images, kept_of_expressions = self._count_kept(content, size, owner)
-        return {'batch': GroundingBatch(
+        batch = GroundingBatch(
             pixels=self.normalise(canvases.to(self.device, non_blocking=True), integers['content']),
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
                                     whole=integers.pop('whole')),
@@ -93,7 +94,8 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
             sources=tuple(batching.source_of(*pair) for pair in zip(samples, listed, strict=True)),
             samples=samples, mean=self.mean, std=self.std,
             has_padding=any(sample.canvas.width < size or sample.canvas.height < size for sample in shown),
-            kept_of_images=kept_of_images, kept_of_expressions=kept_of_expressions)}
+            kept_of_images=kept_of_images, kept_of_expressions=kept_of_expressions)
+        return {'batch': batching.mark_sizes(batch) if self.marks_sizes else batch}
 
     def _count_kept(self, content: Tensor, size: int, owner: Sequence[int]) -> tuple[tuple[int, ...] | None, ...]:
         """How many visual tokens of the images, of (U, 4) content on the host, and of the expressions' are encoded."""

@@ -229,7 +229,7 @@ def test_the_average_of_weights_is_what_is_saved_for_use(root, tmp_path):
     ('cuda', {}, nn.Linear)])
 def test_a_model_is_optimised_for_a_cpu_where_it_runs_on_one_unless_told_otherwise(device, changes, kind, root, tmp_path,
                                                                                    monkeypatch):
-    monkeypatch.setattr('mmduet.engine.runner.get_device', lambda: device)
+    monkeypatch.setattr('mmduet.engine.device_setup.get_device', lambda: device)
     runner = RUNNERS.build(load_tiny_config(tmp_path, root, **changes))
     assert type(runner.model.box_head) is kind
 

@@ -8,7 +8,7 @@ RUNNER = (
     'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level', 'visualizer',
     'default_scope', 'randomness', 'experiment_name', 'custom_imports',
     'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'activation_checkpointing', 'efficient_conv_bn_eval', 'compile',
-    'runner_type', 'optimise_for_cpu', 'pretrain_excludes', 'teacher_pretrain_excludes', 'resume_changed', 'extra_keys')
+    'runner_type', 'optimise_for_cpu', 'fold_frozen_norms', 'pretrain_excludes', 'teacher_pretrain_excludes', 'resume_changed', 'extra_keys')
 
 # Slots of default hooks: MMEngine's and those of our default runtime.
 HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint', 'visualization', 'progress')
@@ -25,7 +25,7 @@ CLIP = ('type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_
 # Dictionaries without a type, by their place; * is any one key.
 UNTYPED: Mapping[str, tuple[str, ...]] = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
-    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
+    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit', 'tf32'),
     'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     'env_cfg.dist_cfg': ('backend', 'timeout'),
     'randomness': ('seed', 'diff_rank_seed', 'deterministic'),

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from mmduet.models.cpu.attention import CPUMultiheadAttention, CPURelativePositionAttention, CPUTokenAttention, is_simple
 from mmduet.models.cpu.dropout import CPUDropout
-from mmduet.models.cpu.frozen_norms import fold_frozen_norms, unfold_frozen_norms
+from mmduet.models.folding import fold_frozen_norms, unfold_frozen_norms
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryModulatedAttention
 from mmduet.models.cpu.swin import CPUFFN, CPUPatchMerging, CPUShiftWindowMSA, is_piecewise, merges_quads

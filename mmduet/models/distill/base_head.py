@@ -49,6 +49,10 @@ class DistillHead(nn.Module, ABC):
         """Go on after so many updates."""
         self.steps = int(state)
 
+    def compiled_parts(self) -> list[nn.Module]:
+        """Parts that ``torch.compile`` may compile, none unless a head says so: what reads ``steps`` would be, at each step."""
+        return []
+
     @property
     @abstractmethod
     def requirements(self) -> Sequence[Requirement]:

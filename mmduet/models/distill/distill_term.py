@@ -20,6 +20,8 @@ class DistillTerm(nn.Module, ABC):
 
     Attributes:
         required_targets: fields of ``TeacherTargets`` that the teacher is to give.
+        compilable: whether ``torch.compile`` may compile it with the student. A term that reads ``step`` would be compiled at
+            every step, unless it does so where it is not compiled (``terms.sampling.draws_regions``).
         facts: scalars of the first training call by what they say, if a term keeps any; logged once, with its losses.
 
     Raises:
@@ -27,6 +29,7 @@ class DistillTerm(nn.Module, ABC):
     """
 
     required_targets: frozenset[str] = frozenset()
+    compilable = True
 
     def __init__(self, space: JointSpace, weight: float = 1.0) -> None:
         super().__init__()

@@ -126,7 +126,7 @@ class DistilledGrounder(BaseModel):
         """
         if mode != 'loss':
             return self.student(batch, mode)
-        features = self.student.extract(batch)
+        features = self.student(batch)
         losses = self.student.loss(features, batch)
         added: dict[str, Tensor] = self.head(features, self.teach(batch), batch)
         if losses.keys() & added.keys():

@@ -63,6 +63,10 @@ class DUETHead(DistillHead):
     def _named_terms(self) -> Iterator[tuple[str, DistillTerm]]:
         return ((name, cast(DistillTerm, term)) for name, term in self.terms.items())
 
+    def compiled_parts(self) -> list[nn.Module]:
+        """The terms, but for those that say they are not to be."""
+        return [term for _, term in self._named_terms() if term.compilable]
+
     @property
     def requirements(self) -> list[Requirement]:
         """See ``DistillHead.requirements``."""

@@ -13,6 +13,8 @@ from torch import Tensor
 from mmduet.io.errors import DataError
 from mmduet.io.text import read_text
 
+# So few that every one of them can be compiled; RefCOCO's phrases fit the first two.
+LENGTHS = (8, 16, 24, 40)
 CLS, SEP = 101, 102  # their ids in bert-base-uncased, taken where there is no vocabulary to read them from
 
 
@@ -21,7 +23,8 @@ class Tokenizer(metaclass=ABCMeta):
 
     Args:
         max_tokens: L, at least 3.
-        multiple: the padded length is a multiple of it (and at most L), so that shapes repeat.
+        lengths: of a padded batch, the shortest that fits it is taken, so that shapes repeat; one longer than all has L, which is
+            also the most.
 
     Attributes:
         vocabulary: the content of a ``vocab.txt`` that a copy of the model needs; None where none is needed.
@@ -29,11 +32,11 @@ class Tokenizer(metaclass=ABCMeta):
 
     vocabulary: str | None = None
 
-    def __init__(self, max_tokens: int, multiple: int = 8) -> None:
+    def __init__(self, max_tokens: int, lengths: Sequence[int] = LENGTHS) -> None:
         if max_tokens < 3:
             raise ValueError(f'max_tokens must leave room for one token and two marks, got {max_tokens}')
         self.max_tokens = max_tokens
-        self.multiple = multiple
+        self.lengths = sorted(length for length in lengths if length < max_tokens) + [max_tokens]
         self.truncated = 0
 
     @abstractmethod
@@ -60,7 +63,7 @@ class Tokenizer(metaclass=ABCMeta):
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """(B, L') int64 ids of rows of ``encode``, padded to the longest, and (B, L') bool, True where there is no token."""
         longest = max(len(row) for row in rows)
-        length = min(-(-longest // self.multiple) * self.multiple, self.max_tokens)
+        length = next(length for length in self.lengths if length >= longest)
         ids = torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
         lengths = torch.tensor([len(row) for row in rows])
         return ids, torch.arange(length) >= lengths[:, None]
@@ -85,8 +88,8 @@ class WordPieceTokenizer(Tokenizer):
     ((2, 16), [5, 9])
     """
 
-    def __init__(self, vocab: str | Path, max_tokens: int, multiple: int = 8) -> None:
-        super().__init__(max_tokens, multiple)
+    def __init__(self, vocab: str | Path, max_tokens: int, lengths: Sequence[int] = LENGTHS) -> None:
+        super().__init__(max_tokens, lengths)
         if not Path(vocab).is_file():
             raise FileNotFoundError(f'{vocab}: no such vocabulary; expected a vocab.txt of word pieces, one a line')
         self.vocabulary = read_text(Path(vocab))
@@ -104,8 +107,8 @@ class WordPieceTokenizer(Tokenizer):
 class CLIPTokenizer(Tokenizer):
     """CLIP's byte pairs, lower case, in CLIP's frame ``<start> tokens <end>``; its vocabulary comes with open_clip."""
 
-    def __init__(self, max_tokens: int, multiple: int = 8) -> None:
-        super().__init__(max_tokens, multiple)
+    def __init__(self, max_tokens: int, lengths: Sequence[int] = LENGTHS) -> None:
+        super().__init__(max_tokens, lengths)
         from open_clip.tokenizer import SimpleTokenizer  # takes a second, for CLIP's students alone
         self.pairs = SimpleTokenizer()
         self.vocab_size: int = self.pairs.vocab_size
@@ -121,8 +124,8 @@ class HashingTokenizer(Tokenizer):
     Ids lie in [1000, ``vocab_size``), or in the upper half of a vocabulary below 2,000.
     """
 
-    def __init__(self, vocab_size: int, max_tokens: int, multiple: int = 8) -> None:
-        super().__init__(max_tokens, multiple)
+    def __init__(self, vocab_size: int, max_tokens: int, lengths: Sequence[int] = LENGTHS) -> None:
+        super().__init__(max_tokens, lengths)
         self.first = min(1000, vocab_size // 2)
         if self.first <= SEP:
             raise ValueError(f'vocab_size must be over {2 * SEP}, got {vocab_size}')

@@ -51,7 +51,7 @@ class HashedWords:
         length = settings.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
         self.context_length: int = length
         self.clean = get_clean_fn(settings.get('tokenizer_kwargs', {}).get('clean', 'whitespace'))
-        self.words = HashingTokenizer(settings['vocab_size'], max_tokens=length, multiple=length)
+        self.words = HashingTokenizer(settings['vocab_size'], max_tokens=length, lengths=(length, ))
 
     def __call__(self, texts: list[str]) -> Tensor:
         """(N, L) int64 of N texts.

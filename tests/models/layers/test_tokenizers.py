@@ -14,7 +14,7 @@ def vocabulary(tmp_path):
 
 
 def test_word_pieces_in_the_frame_of_bert(vocabulary):
-    ids, padding = WordPieceTokenizer(vocabulary, max_tokens=20, multiple=1)(['The RED balls', 'zebra'])
+    ids, padding = WordPieceTokenizer(vocabulary, max_tokens=20, lengths=range(20))(['The RED balls', 'zebra'])
     assert ids.tolist() == [[2, 4, 5, 6, 7, 3], [2, 1, 3, 0, 0, 0]]
     assert padding.tolist() == [[False] * 6, [False] * 3 + [True] * 3]
 
@@ -32,7 +32,7 @@ def test_length_is_the_longest_of_the_batch_rounded_up_but_never_over_the_limit(
 
 
 def test_an_expression_over_the_limit_keeps_its_end_mark_and_is_counted(vocabulary):
-    tokenizer = WordPieceTokenizer(vocabulary, max_tokens=5, multiple=1)
+    tokenizer = WordPieceTokenizer(vocabulary, max_tokens=5, lengths=range(5))
     ids, padding = tokenizer(['the red ball', 'the the red red ball', 'red red red red'])
     assert ids.tolist() == [[2, 4, 5, 6, 3], [2, 4, 4, 5, 3], [2, 5, 5, 5, 3]]
     assert not padding.any()

@@ -6,10 +6,11 @@ from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.terms.sampling import what_to_sample
+from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
 from mmduet.models.layers import PlacedRegionProjector, Projector
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules import RegionSampler, SLASampler
+from mmduet.models.task_modules.region_sampler import Candidates
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
 
@@ -53,16 +54,22 @@ class RankedContrastTerm(DistillTerm):
         """(B, D) unit-norm embeddings of the predicted regions."""
         return self.anchor(features.query)
 
+    @draws_regions
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
-        boxes, shares, missing = self.rank(features, targets, batch, step)
+        return self._compare(features, *self.rank(features, targets, batch, step))
+
+    def _compare(self, features: GroundingFeatures, boxes: Tensor, shares: Tensor, missing: Tensor) -> Tensor:
         logits = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features.answer_map, boxes)) / self.temperature
         return self.weight * listwise_loss(logits.masked_fill(missing, EXCLUDED), shares)
 
+    @draws_regions
     def rank(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch,
              step: int) -> tuple[Tensor, Tensor, Tensor]:
         """The candidates, (B, K, 4) cxcywh of the canvas, the label (B, K), and (B, K) True where there is no candidate."""
-        found, _ = self.sampler.propose(**what_to_sample(self.sampler, targets, batch, step, features.boxes[-1].detach()))
+        return self._label(propose_regions(self.sampler, targets, batch, step, features.boxes[-1].detach()), batch)
+
+    def _label(self, found: Candidates, batch: GroundingBatch) -> tuple[Tensor, Tensor, Tensor]:
         label = found.location / self.location_temperature
         if found.semantics is not None:
             fit = found.semantics.clamp(min=LEAST_SEMANTICS).log() * (found.location >= LEAST_LOCATION)

@@ -8,11 +8,11 @@ from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
 from mmduet.models.distill.terms.region_projector import RegionProjector
-from mmduet.models.distill.terms.sampling import what_to_sample
+from mmduet.models.distill.terms.sampling import draws_regions, sample_regions
 from mmduet.models.losses import RegionContrastiveLoss
 from mmduet.models.task_modules import RegionSampler, SLASampler
 from mmduet.registry import MODELS, TASK_UTILS
-from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
+from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets
 
 Config = dict[str, Any]
 
@@ -43,9 +43,13 @@ class RegionContrastTerm(DistillTerm):
         """(B, D) unit-norm embeddings of the predicted regions."""
         return self.anchor(features, self.projector)
 
+    @draws_regions
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
-        regions = self.sampler.sample(**what_to_sample(self.sampler, targets, batch, step, features.boxes[-1].detach()))
+        regions = sample_regions(self.sampler, targets, batch, step, features.boxes[-1].detach())
+        return self._contrast(features, regions, batch.identity.image)
+
+    def _contrast(self, features: GroundingFeatures, regions: Regions, image: Tensor) -> Tensor:
         embedded = self.projector.embed(features, torch.cat([regions.positives, regions.negatives], dim=1))
         positives, negatives = embedded.split([regions.positives.shape[1], regions.negatives.shape[1]], dim=1)
-        return self.loss(self.anchors(features), positives, negatives, regions, batch.identity.image)
+        return self.loss(self.anchors(features), positives, negatives, regions, image)

@@ -46,6 +46,7 @@ class RelationTerm(DistillTerm):
         self.same_target_iou = same_target_iou
         self.gather = gather
         self._bank = EmbeddingBank() if bank else None
+        self.compilable = not bank  # which asks whether the step is still the same
         self._embed = space.require('region', 'text')
 
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:

@@ -1,11 +1,39 @@
 """What a sampler of regions takes of a batch and of the teacher's targets."""
+from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mmduet.models.task_modules import RegionSampler
-from mmduet.structures import GroundingBatch, TeacherTargets, pool_regions
+from mmduet.models.task_modules.region_sampler import Candidates
+from mmduet.structures import GroundingBatch, Regions, TeacherTargets, pool_regions
+
+
+# A draw depends on the step and on the names of expressions, which are others in every batch: a graph that held it, or read the
+# step, would be compiled anew at every step. So a term that draws does it in a forward of its own that is not compiled.
+draws_regions: Callable[..., Any] = partial(torch.compiler.disable, recursive=False)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def sample_regions(sampler: RegionSampler, targets: TeacherTargets, batch: GroundingBatch, step: int,
+                   predicted: Tensor | None) -> Regions:
+    """Draw the regions of a batch by a sampler; ValueError if a similarity map is needed and not given."""
+    return sampler.sample(**what_to_sample(sampler, targets, batch, step, predicted))
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def propose_regions(sampler: RegionSampler, targets: TeacherTargets, batch: GroundingBatch, step: int,
+                    predicted: Tensor | None) -> Candidates:
+    """All candidates of a sampler; ValueError likewise. Their number differs from batch to batch."""
+    found = sampler.propose(**what_to_sample(sampler, targets, batch, step, predicted))[0]
+    for field in fields(found):
+        value = getattr(found, field.name)
+        if value is not None:
+            torch._dynamo.maybe_mark_dynamic(value, min(1, value.dim() - 1))
+    return found
 
 
 def what_to_sample(sampler: RegionSampler, targets: TeacherTargets, batch: GroundingBatch, step: int,
