@@ -21,6 +21,8 @@ from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models.cpu import optimise_for_cpu
+from mmduet.models.cuda_graphs import GraphedStudent
+from mmduet.models.folding import fold_frozen_norms, keep_products
 from mmduet.models.precision import choose_precision
 from mmduet.registry import INFERENCERS
 
@@ -44,8 +46,11 @@ class GroundingInferencer(BaseInferencer):
         precision: ``'float32'``; ``'bfloat16'`` or ``'float16'`` where autocast deems it safe; ``'auto'`` for what fits
             the device (see ``mmduet.models.precision.fitting_precision``).
         vocabulary: path of a ``vocab.txt``, for a checkpoint that holds none.
+        cuda_graphs: answer about a single image by a CUDA graph, whose kernels are launched as one (see ``GraphedStudent``). It
+            holds the memory of a forward pass for each shape of a batch.
 
     Raises:
+        ValueError: an unknown precision; CUDA graphs on another device, or of a student that reads texts.
         FileNotFoundError, ConfigError, DataError, CheckpointError: see ``PretrainedGrounder.from_pretrained``.
 
     >>> import numpy as np
@@ -66,7 +71,8 @@ class GroundingInferencer(BaseInferencer):
 
     def __init__(self, model: str | Path | Config | PretrainedGrounder | None = None, weights: str | Path | None = None,
                  device: str | torch.device = 'auto', scope: str = 'mmduet', show_progress: bool = True,
-                 precision: Precision = 'float32', vocabulary: str | Path | None = None) -> None:
+                 precision: Precision = 'float32', vocabulary: str | Path | None = None,
+                 cuda_graphs: bool = False) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
         self.device = torch.device(get_device() if device == 'auto' else device)
@@ -76,6 +82,7 @@ class GroundingInferencer(BaseInferencer):
         about = self.grounder.description
         cfg = Config({'model': about.model, 'test_pipeline': about.test_pipeline})
         super().__init__(cfg, device=str(self.device), scope=scope, show_progress=show_progress)
+        self._graphed = GraphedStudent(self.model) if cuda_graphs else None
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **options: Any) -> 'GroundingInferencer':
@@ -147,7 +154,10 @@ class GroundingInferencer(BaseInferencer):
     def forward(self, inputs: Any, **_: Any) -> list[DetDataSample]:
         """Samples with ``pred_instances`` of a collated batch."""
         with torch.inference_mode(), self._autocast():
-            return list(self.model.test_step(inputs))
+            if self._graphed is None:
+                return list(self.model.test_step(inputs))
+            batch = self.model.data_preprocessor(inputs)['batch']
+            return list(self.model.predict(self._graphed.extract(batch), batch))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.computes_in == 'float32':
@@ -176,7 +186,12 @@ class GroundingInferencer(BaseInferencer):
 
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> nn.Module:
         model: nn.Module = self.grounder.student.to(device).eval()
-        return optimise_for_cpu(model) if self.device.type == 'cpu' else model
+        if self.device.type == 'cpu':
+            optimise_for_cpu(model)
+        else:
+            fold_frozen_norms(model)
+        keep_products(model)
+        return model
 
     def _init_collate(self, cfg: Any) -> Callable[..., Any]:
         return grounding_collate

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
     parser.add_argument('--precision', choices=PRECISIONS, default='float32', help='of the arithmetic (default: %(default)s)')
+    parser.add_argument('--cuda-graphs', action='store_true', help='launch the kernels of an answer as one, on a GPU')
     parser.add_argument('--batch-size', type=common.positive, default=16, metavar='N',
                         help='expressions at a time (default: %(default)s)')
     parser.add_argument('--out', metavar='FILE|FOLDER', help='write the drawn images there: a folder, or for one answer a file')
@@ -110,8 +111,10 @@ def _is_exported(args: argparse.Namespace) -> bool:
 
 def _open_exported(args: argparse.Namespace) -> Any:
     """A model of ``mmduet export``; imports no PyTorch."""
-    if (args.config, args.vocabulary, args.precision) != (None, None, 'float32') or args.device not in ('auto', 'cpu'):
-        raise DataError(f'{args.model} is exported: --config, --vocabulary, --precision and --device are for what PyTorch runs')
+    asked = args.config, args.vocabulary, args.precision, args.cuda_graphs
+    if asked != (None, None, 'float32', False) or args.device not in ('auto', 'cpu'):
+        raise DataError(f'{args.model} is exported: --config, --vocabulary, --precision, --cuda-graphs and --device are for '
+                        'what PyTorch runs')
     try:
         from mmduet.export.runtime import OnnxGrounder
         return OnnxGrounder(args.model)
@@ -122,7 +125,8 @@ def _open_exported(args: argparse.Namespace) -> Any:
 def _open_trained(args: argparse.Namespace) -> Any:
     from mmduet.apis import GroundingInferencer
     model, weights = (args.model, None) if args.config is None else (args.config, args.model)
-    return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary)
+    return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary,
+                               cuda_graphs=args.cuda_graphs)
 
 
 def run(args: argparse.Namespace) -> int:

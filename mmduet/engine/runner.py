@@ -22,7 +22,7 @@ from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.closing import end_training
 from mmduet.engine.config_check.custom_keys import check_custom_keys
 from mmduet.engine.console import file_only, watch_console
-from mmduet.engine.device_setup import compile_model, fit_to_device, set_tf32
+from mmduet.engine.device_setup import compile_model, fit_to_device
 from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
 from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states

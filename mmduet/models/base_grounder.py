@@ -30,9 +30,12 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         channels: C of the features.
         visual_reads_text: whether the encoding of the image depends on the text. Where it does not, an image is encoded once
             for all its expressions.
+        convolves_pixels: whether the first that happens to ``batch.pixels`` is a convolution, but for padding with zeros or
+            taking rows. Under autocast they then come in its type, to which the convolution would cast them.
     """
 
     visual_reads_text: ClassVar[bool] = True
+    convolves_pixels: ClassVar[bool] = False
     channels: int
     data_preprocessor: GroundingDataPreprocessor
     box_loss: nn.Module
@@ -41,6 +44,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None,
                  score_head: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
+        self.data_preprocessor.casts_pixels = self.convolves_pixels
         with torch.random.fork_rng(devices=[]):  # so that the other weights start as they do without it
             self.score_head = None if score_head is None else MODELS.build(score_head)
         if box_loss is not None:

@@ -13,8 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 from mmduet.structures import GroundingBatch, Source, View, draw_canvases
 from mmduet.structures.boxes import xyxy_to_cxcywh
 
-# Axes of a batch that differ from step to step: how many images it has, and how many other objects are annotated on them.
-VARYING = {'pixels': (0, ), 'content': (0, ), 'other_boxes': (0, 1), 'has_other': (1, )}
+# Axes of a batch that differ from step to step: how many images it has, and how many other objects are annotated on them; and
+# those that have few lengths, for each of which a graph is worth its while.
+VARYING = {'pixels': (0, ), 'canvases': (0, ), 'content': (0, ), 'other_boxes': (0, 1), 'has_other': (1, )}
+FEW_LENGTHS = {'token_ids': (1, ), 'text_padding': (1, )}
 
 
 def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index: Sequence[int] | None
@@ -159,5 +161,9 @@ def mark_sizes(batch: GroundingBatch) -> GroundingBatch:
     """Tell the compiler which sizes of a batch vary, so that no graph is made for each of them; returns the batch."""
     for field in fields(batch):
         for axis in VARYING.get(field.name, ()):
-            torch._dynamo.maybe_mark_dynamic(getattr(batch, field.name), axis)
+            if (value := getattr(batch, field.name)) is not None:
+                torch._dynamo.maybe_mark_dynamic(value, axis)
+        for axis in FEW_LENGTHS.get(field.name, ()):
+            if (value := getattr(batch, field.name)) is not None:
+                torch._dynamo.mark_static(value, axis)
     return batch

@@ -23,6 +23,9 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
     about an image, in training those of a group (``ImageGroupSampler``), so that it is encoded once for all of them. Batch norm
     then counts it once.
 
+    Under autocast the canvases come in its type, for a student whose first layer would cast them to it (``convolves_pixels``):
+    they are normalised in float32 and rounded once, as by that cast, in one pass and without a float32 copy.
+
     Args:
         mean, std: RGB statistics in [0, 1]; ImageNet's by default.
         encode_padding: let students encode visual tokens that are padding, too. Those that can leave them out give the same
@@ -43,12 +46,18 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
 
     mean: Tensor
     std: Tensor
+    scale: Tensor  # what a byte is multiplied by, and what is added
+    shift: Tensor
 
     def __init__(self, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225),
                  encode_padding: bool = False) -> None:
         super().__init__()
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        exact = self.mean.double(), self.std.double()
+        self.register_buffer('scale', (1 / (255 * exact[1])).float(), persistent=False)
+        self.register_buffer('shift', (-exact[0] / exact[1]).float(), persistent=False)
+        self.casts_pixels = False  # for a student that would cast them
         # The student's, which sets it, for where the workers did not make token ids; None for a student of texts.
         self.tokenizer: Tokenizer | None = None
         # Likewise the student's; None where all visual tokens are encoded.
@@ -82,10 +91,11 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
                                            'has_other': has_other, 'image': identity['image'], 'whole': identity['whole']},
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
-        size = canvases.shape[-1]
+        size, kind = canvases.shape[-1], self._kind_of_pixels()
+        canvases = canvases.to(self.device, non_blocking=True)
         kept_of_images, kept_of_expressions = self._count_kept(content, size, owner)
         batch = GroundingBatch(
-            pixels=self.normalise(canvases.to(self.device, non_blocking=True), integers['content']),
+            pixels=self.normalise(canvases, integers['content'], kind), canvases=None if kind == torch.float32 else canvases,
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
                                     whole=integers.pop('whole')),
             texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
@@ -112,8 +122,14 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         rows = [sample.get('token_ids') or self.tokenizer.encode(sample.text) for sample in samples]
         return dict(zip(('token_ids', 'text_padding'), self.tokenizer.pad(rows), strict=True))
 
-    def normalise(self, canvases: Tensor, content: Tensor) -> Tensor:
-        """(U, 3, S, S) uint8 canvases to normalised float ones in channels-last order, 0 at padding."""
+    def _kind_of_pixels(self) -> torch.dtype:
+        kind = self.device.type
+        return torch.get_autocast_dtype(kind) if self.casts_pixels and torch.is_autocast_enabled(kind) else torch.float32
+
+    def normalise(self, canvases: Tensor, content: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
+        """(U, 3, S, S) uint8 canvases to normalised ones of a floating type, in channels-last order, 0 at padding."""
         padding = padding_mask(content, canvases.shape[-1])
-        pixels = canvases.to(torch.float32, memory_format=torch.channels_last).div_(255).sub_(self.mean).div_(self.std)
+        # One kernel on a GPU, from bytes to the type: what it computes with is float32.
+        pixels = torch.empty(canvases.shape, dtype=kind, device=canvases.device, memory_format=torch.channels_last)
+        torch.addcmul(self.shift, canvases, self.scale, out=pixels)
         return pixels.masked_fill_(padding[:, None], 0)

@@ -28,12 +28,13 @@ class FoldedConv2d(nn.Conv2d):
     def _fold(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of convolution and norm together."""
         norm = self.norms[0]
-        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled() and not self.keeps_product:
+        if torch.compiler.is_compiling():
             scale, shift = norm.scale_and_shift()
             return self.weight * scale.view(-1, 1, 1, 1), shift
         state = _state_of(*norm.buffers())
         if self._constants is None or self._constants[0] != state:
-            self._constants = state, *norm.scale_and_shift()
+            with torch.inference_mode(False), torch.no_grad():  # for whoever learns next
+                self._constants = state, *norm.scale_and_shift()
         _, scale, shift = self._constants
         if torch.is_grad_enabled() or not self.keeps_product:
             return self.weight * scale.view(-1, 1, 1, 1), shift
@@ -49,7 +50,7 @@ class FoldedConv2d(nn.Conv2d):
 
 def _state_of(*tensors: Tensor) -> tuple[Any, ...]:
     """What changes where a tensor is exchanged, moved or written to."""
-    return tuple((tensor.data_ptr(), tensor.device, tensor._version) for tensor in tensors)
+    return tuple((tensor.untyped_storage()._cdata, tensor.device, tensor._version) for tensor in tensors)
 
 
 class FoldedNorm(FrozenBatchNorm2d):

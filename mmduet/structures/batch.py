@@ -42,9 +42,10 @@ class GroundingBatch:
         ValueError: a tensor has other axes; names field and axis.
     """
 
-    # (U, 3, S, S) float canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however many
-    # expressions are about it.
+    # (U, 3, S, S) canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however many expressions
+    # are about it. float32, or the type of autocast where the student's first layer would cast them to it.
     pixels: Tensor
+    canvases: Tensor | None = None  # (U, 3, S, S) uint8, what the pixels were made of; there where they are not float32
     image_index: Tensor  # (B,) int64, the image of each expression; 0 ... B - 1 where U = B
     content: Tensor  # (U, 4) int64 xyxy pixels of the image on its canvas
     texts: tuple[str, ...]  # B expressions, after augmentation
@@ -68,7 +69,8 @@ class GroundingBatch:
 
     def __post_init__(self) -> None:
         check_axes(self, {
-            'pixels': ('U', 3, 'S', 'S'), 'content': ('U', 4), 'image_index': ('B', ), 'token_ids': ('B', 'L'),
+            'pixels': ('U', 3, 'S', 'S'), 'canvases': ('U', 3, 'S', 'S'),
+            'content': ('U', 4), 'image_index': ('B', ), 'token_ids': ('B', 'L'),
             'text_padding': ('B', 'L'), 'boxes': ('B', 'n', 4), 'has_box': ('B', 'n'), 'other_boxes': ('U', 'm', 4),
             'has_other': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
             booleans=('text_padding', 'has_box', 'has_other'))
@@ -122,9 +124,11 @@ class GroundingBatch:
         return padding_mask(self.content, self.size, feature_size)
 
     def images(self) -> Tensor:
-        """(U, 3, S, S) RGB in [0, 1], 0 at padding: the pixels before normalisation, as a teacher takes them."""
-        padding = padding_mask(self.content, self.size)
-        return (self.pixels.float() * self.std + self.mean).clamp(0, 1).masked_fill(padding[:, None], 0)
+        """(U, 3, S, S) float32 RGB in [0, 1], 0 at padding: the pixels before normalisation, as a teacher takes them."""
+        padding = padding_mask(self.content, self.size)[:, None]
+        if self.canvases is not None:
+            return (self.canvases / 255).masked_fill(padding, 0)
+        return (self.pixels.float() * self.std + self.mean).clamp(0, 1).masked_fill(padding, 0)
 
 
 def expand_images(per_image: Tensor, index: Tensor | None) -> Tensor:

@@ -10,8 +10,11 @@ from PIL import Image
 from mmduet.apis import GroundingInferencer
 from mmduet.io.errors import ImageError
 from mmduet.models.cpu.linear import CPULinear
+from mmduet.models.cuda_graphs import GraphedStudent
+from mmduet.models.folding import FoldedConv2d
 from mmduet.registry import INFERENCERS
 from tests.apis.made_checkpoint import CONFIG, write_checkpoint
+from tests.models.test_cuda_graphs import Recorder
 from tests.shared_data import ROOT
 from tests.tiny_data import write_photo
 
@@ -117,3 +120,20 @@ def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkp
     built = INFERENCERS.build(dict(type='GroundingInferencer', model=str(ROOT / CONFIG), weights=checkpoint, device='cpu'))
     assert root.INFERENCERS.get('mmduet.GroundingInferencer') is GroundingInferencer
     assert built(image, TEXTS[0], channel_order='rgb')[0].box == ground(image, TEXTS[0], channel_order='rgb')[0].box
+
+
+def test_cuda_graphs_are_refused_on_another_device_and_answer_as_without_where_a_recorder_is(ground, checkpoint, tmp_path):
+    with pytest.raises(ValueError, match=r'CUDA graphs need a CUDA device, and the model is on cpu'):
+        GroundingInferencer(checkpoint, device='cpu', cuda_graphs=True)
+    graphed, recorder = GroundingInferencer(checkpoint, device='cpu'), Recorder()
+    graphed._graphed = GraphedStudent(graphed.model, recorder)
+    images = [write_photo(tmp_path / f'{number}.png', 48 + 8 * number, 40, seed=number) for number in range(2)]
+    for image in images:
+        expected, found = (infer(image, TEXTS, channel_order='rgb') for infer in (ground, graphed))
+        assert [result.box for result in found] == [pytest.approx(result.box, abs=1e-3) for result in expected]
+    assert (recorder.recorded, recorder.replayed) == (1, 2)
+
+
+def test_products_with_frozen_norms_are_made_once(ground):
+    folded = [part for part in ground.model.modules() if type(part) is FoldedConv2d]
+    assert all(part.keeps_product for part in folded)

@@ -29,7 +29,8 @@ def build(**changes):
     return MODELS.build(config)
 
 
-@pytest.mark.parametrize(('wanted', 'matrices', 'convolutions'), [(True, True, True), (False, False, False), (None, False, True)])
+@pytest.mark.parametrize(('wanted', 'matrices', 'convolutions'),
+                         [(True, True, True), (False, False, False), (None, False, True)])
 def test_tf32_is_switched_for_matrices_and_convolutions_and_left_by_none(wanted, matrices, convolutions):
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
     said = set_tf32(wanted)

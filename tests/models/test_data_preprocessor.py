@@ -9,6 +9,8 @@ from mmduet.models.layers.tokenizers import HashingTokenizer
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas
 from tests.fake_gpu import GPU, fake_gpu
+from tests.models.students.test_conformance import CONFIGS, build_student, make_data
+from tests.tiny_grounder import TinyGrounder
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
@@ -20,6 +22,34 @@ def test_images_are_normalised_and_placed_on_a_zero_canvas():
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     assert torch.allclose(pixels[0, :, 8:56], (data['inputs'][0] / 255 - mean) / std, atol=1e-6)
     assert pixels[0, :, :8].abs().sum() == pixels[1, :, :, 48:].abs().sum() == 0
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
+def test_under_autocast_pixels_are_what_the_first_layer_would_have_cast_and_teachers_see_float32(path, kind):
+    student, plain = build_student(path).eval(), make_data(64)
+    assert student.convolves_pixels and student.data_preprocessor.casts_pixels
+    before = student.data_preprocessor(make_data(64))['batch']
+    assert before.pixels.dtype == torch.float32 and before.canvases is None
+    with torch.autocast('cpu', kind), torch.no_grad():
+        batch = student.data_preprocessor(make_data(64))['batch']
+        student.data_preprocessor.casts_pixels = False
+        float_batch = student.data_preprocessor(plain)['batch']
+        assert (batch.pixels.dtype, float_batch.pixels.dtype) == (kind, torch.float32)
+        assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(batch.pixels, float_batch.pixels.to(kind))
+        found, expected = student(batch), student(float_batch)
+    for name in ('boxes', 'query', 'visual', 'fused', 'text'):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+    images = batch.images()
+    assert images.dtype == torch.float32 and torch.allclose(images, before.images(), atol=1e-6)
+    assert torch.equal(images * 255, batch.canvases.float()) and images[:, :, 0, 0].abs().sum() == 0
+
+
+def test_a_student_that_does_other_things_with_pixels_first_gets_them_in_float32():
+    student = TinyGrounder()
+    with torch.autocast('cpu', torch.bfloat16):
+        assert student.data_preprocessor(make_batch())['batch'].pixels.dtype == torch.float32
 
 
 def test_other_statistics_normalise_otherwise():
@@ -85,6 +115,7 @@ def test_copies_and_launches_of_a_batch_do_not_grow_with_it(shared):
     few, many = launches(2, shared), launches(24, shared)
     assert few == many
     assert sum(few.values()) < 80
+    assert few['aten.addcmul.out'] == 1 and not few['aten.div.Tensor']  # a normalisation is one pass over the pixels
 
 
 def test_a_batch_reaches_the_device_by_three_copies_and_a_step_converts_a_box_once(monkeypatch):

@@ -8,7 +8,8 @@ RUNNER = (
     'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level', 'visualizer',
     'default_scope', 'randomness', 'experiment_name', 'custom_imports',
     'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'activation_checkpointing', 'efficient_conv_bn_eval', 'compile',
-    'runner_type', 'optimise_for_cpu', 'fold_frozen_norms', 'pretrain_excludes', 'teacher_pretrain_excludes', 'resume_changed', 'extra_keys')
+    'fold_frozen_norms', 'runner_type', 'optimise_for_cpu', 'pretrain_excludes', 'teacher_pretrain_excludes', 'resume_changed',
+    'extra_keys')
 
 # Slots of default hooks: MMEngine's and those of our default runtime.
 HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint', 'visualization', 'progress')

@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from mmduet.models.cpu.attention import CPUMultiheadAttention, CPURelativePositionAttention, CPUTokenAttention, is_simple
 from mmduet.models.cpu.dropout import CPUDropout
-from mmduet.models.folding import fold_frozen_norms, unfold_frozen_norms
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.models.cpu.qrnet import CPUQRNet, CPUQueryModulatedAttention
 from mmduet.models.cpu.swin import CPUFFN, CPUPatchMerging, CPUShiftWindowMSA, is_piecewise, merges_quads
+from mmduet.models.folding import fold_frozen_norms, unfold_frozen_norms
 from mmduet.models.layers.attention import RelativePositionAttention, TokenAttention
 from mmduet.models.layers.query_modulated_attention import QueryModulatedAttention
 from mmduet.models.students.qrnet import QRNet

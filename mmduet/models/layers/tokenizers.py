@@ -23,8 +23,7 @@ class Tokenizer(metaclass=ABCMeta):
 
     Args:
         max_tokens: L, at least 3.
-        lengths: of a padded batch, the shortest that fits it is taken, so that shapes repeat; one longer than all has L, which is
-            also the most.
+        lengths: those that a batch is padded to, the shortest that it fits, so that shapes repeat; L is always one of them.
 
     Attributes:
         vocabulary: the content of a ``vocab.txt`` that a copy of the model needs; None where none is needed.
@@ -36,7 +35,7 @@ class Tokenizer(metaclass=ABCMeta):
         if max_tokens < 3:
             raise ValueError(f'max_tokens must leave room for one token and two marks, got {max_tokens}')
         self.max_tokens = max_tokens
-        self.lengths = sorted(length for length in lengths if length < max_tokens) + [max_tokens]
+        self.lengths = [*sorted(length for length in lengths if length < max_tokens), max_tokens]
         self.truncated = 0
 
     @abstractmethod

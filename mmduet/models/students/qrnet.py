@@ -30,6 +30,7 @@ class QRNet(FusionGrounder):
     """
 
     visual_reads_text = True
+    convolves_pixels = True
     backbone: Any
     pool_gates: Any
 

@@ -30,6 +30,7 @@ class TransVG(FusionGrounder):
     """
 
     visual_reads_text = False
+    convolves_pixels = True
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], fusion: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,

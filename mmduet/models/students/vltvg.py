@@ -123,6 +123,7 @@ class VLTVG(BaseGrounder):
     """
 
     visual_reads_text = False
+    convolves_pixels = True
 
     def __init__(self, visual_encoder: dict[str, Any], text_encoder: dict[str, Any], decoder: dict[str, Any],
                  box_head: dict[str, Any], box_loss: dict[str, Any], data_preprocessor: dict[str, Any], feature_size: int = 20,

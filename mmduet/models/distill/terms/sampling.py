@@ -11,7 +11,6 @@ from mmduet.models.task_modules import RegionSampler
 from mmduet.models.task_modules.region_sampler import Candidates
 from mmduet.structures import GroundingBatch, Regions, TeacherTargets, pool_regions
 
-
 # A draw depends on the step and on the names of expressions, which are others in every batch: a graph that held it, or read the
 # step, would be compiled anew at every step. So a term that draws does it in a forward of its own that is not compiled.
 draws_regions: Callable[..., Any] = partial(torch.compiler.disable, recursive=False)
