@@ -1,6 +1,6 @@
 """Optimizer: MMEngine's settings per parameter in few groups, and mixed precision on GPUs and CPUs."""
 import inspect
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from logging import WARNING, Filter
 from typing import Any
@@ -13,14 +13,11 @@ from mmengine.registry import OPTIMIZERS
 from torch import nn
 
 from mmduet.engine.config_check.custom_keys import describe_uncovered
+from mmduet.engine.config_check.known import MULTIPLIERS, PARAMWISE
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.mixed_precision import mixed_dtype
 from mmduet.io.config_files import nearest
 from mmduet.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
-
-PARAMWISE_KEYS = ['custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult',
-                  'dcn_offset_lr_mult', 'bypass_duplicate']
-MULTIPLIERS = ('lr_mult', 'decay_mult')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -48,7 +45,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         kind = self.optimizer_cfg['type']
         if (optimizer := OPTIMIZERS.get(kind) if isinstance(kind, str) else kind) is None:
             raise KeyError(f'{kind} is not in the optimizer registry')
-        _refuse_unknown(self.paramwise_cfg, PARAMWISE_KEYS, 'paramwise_cfg')
+        _refuse_unknown(self.paramwise_cfg, PARAMWISE, 'paramwise_cfg')
         known = [*MULTIPLIERS, *list(inspect.signature(optimizer).parameters)[1:]]
         for key, options in self.paramwise_cfg.get('custom_keys', {}).items():
             _refuse_unknown(options, known, f'paramwise_cfg.custom_keys[{key!r}]')
@@ -85,7 +82,7 @@ class GroundingOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 print_log(f'paramwise_cfg: no trainable parameter has {key!r} in its name', logger='current', level=WARNING)
 
 
-def _refuse_unknown(options: Iterable[str], known: list[str], where: str) -> None:
+def _refuse_unknown(options: Iterable[str], known: Sequence[str], where: str) -> None:
     for option in options:
         if option not in known:
             raise ConfigError(f'{where} does not know {option!r}{nearest(option, known)}. It takes {", ".join(known)}')

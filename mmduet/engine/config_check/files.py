@@ -63,15 +63,15 @@ def names_read(files: Sequence[ConfigFile]) -> set[str]:
 def line_of(files: Sequence[ConfigFile], key: str | Sequence[str]) -> str:
     """``file, line`` of a key such as ``model.fusion.num_layer``, also in parts; empty where no file has its last name."""
     *outer, last = [part for part in (key.split('.') if isinstance(key, str) else key) if not part.isdigit()]
-    best: tuple[int, str] = (-1, '')
+    best, found = (-1, 0), ''
     for file in files:
         for node, around in _words(file.tree, ()):
             if node[0] == last:
-                # The place whose surroundings share most names; of equal ones, the file that inherits from the others.
-                score = len(set(outer) & set(around))
-                if score > best[0]:
-                    best = (score, f'{_short(file.path)}, line {node[1]}')
-    return best[1]
+                # The place whose surroundings share most names and have fewest others; of equal ones, the file that inherits.
+                score = len(set(outer) & set(around)), -len(set(around) - set(outer))
+                if score > best:
+                    best, found = score, f'{_short(file.path)}, line {node[1]}'
+    return found
 
 
 def _short(path: Path) -> str:
