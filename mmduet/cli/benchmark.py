@@ -7,7 +7,9 @@ the same run, so that figures compare across machines and noisy hours. Every fig
 the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
 with --teacher-cache, and for a config with a CachedTeacher, also with the teacher's outputs cached before the first step.
 --balance times nothing: it prints the losses of the untrained model, student against head, and what each pulls at.
-Without --data-root, images of 640 x 480 pixels and expressions of three or four words are made up and read from JPEG files.
+--padding times steps and predictions that encode visual tokens of padding beside those that leave them out.
+Without --data-root, images of 640 x 480 pixels (for --padding of the sizes that photographs have) and expressions of three or
+four words are made up and read from JPEG files.
 """
 import argparse
 import contextlib
@@ -22,9 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import benchmark_groups, cache_teacher, common, running
+from mmduet.cli import benchmark_groups, benchmark_padding, cache_teacher, common, running
 from mmduet.cli.clock import Clock, peak_memory
-from mmduet.cli.made_up_data import WORDS, make_data_root
+from mmduet.cli.made_up_data import PHOTOGRAPHS, WORDS, make_data_root
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -46,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='also time the answers to N expressions about an image, one by one and together')
     parser.add_argument('--expressions-per-image', type=int, nargs='+', action='extend', default=[], metavar='K',
                         help='time training steps whose batches have up to K expressions of an image, for each K in turn')
+    parser.add_argument('--padding', action='store_true',
+                        help='time steps and predictions with padding encoded and left out, and count the visual tokens')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
     parser.add_argument('--json', type=Path, help='also write the figures there')
@@ -226,7 +230,8 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     from mmduet.engine import config_tools
     made = args.data_root is None
     if made:
-        args.data_root = str(make_data_root(folder / 'data', math.lcm(*args.expressions_per_image)))
+        expressions = math.lcm(*args.expressions_per_image)
+        args.data_root = str(make_data_root(folder / 'data', expressions, *([PHOTOGRAPHS] if args.padding else [])))
     cfg = common.load(args)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
@@ -273,8 +278,9 @@ def run(args: argparse.Namespace) -> int:
         if args.balance:
             report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),
                                      args.steps)
-        elif args.expressions_per_image:
-            print(benchmark_groups.measure(model, cfg, args, Clock(device, args.threads)))
+        elif args.expressions_per_image or args.padding:
+            measured = benchmark_padding if args.padding else benchmark_groups
+            print(measured.measure(model, cfg, args, Clock(device, args.threads)))
             return 0
         else:
             cached = write_cache(model, cfg, args, Path(folder) / 'cache') if args.teacher_cache else None
