@@ -50,27 +50,37 @@ def nearest_names(name: str) -> list[str]:
 
 @contextmanager
 def naming_unknown_types(cfg: Config) -> Iterator[None]:
-    """Turn registries' errors into sentences: an ``UnknownTypeError`` about a class, a ``ConfigError`` about an argument."""
+    """Turn registries' errors into sentences: an ``UnknownTypeError`` about a class, a ``ConfigError`` about an argument.
+
+    An argument that a class does not take is one, and so is a value that it refuses when it is built.
+    """
     try:
         yield
     except (KeyError, RuntimeError, ImportError) as error:
         if any(part in str(error) for part in ('registry', 'Failed to get', 'Failed to import')):
             check_types(cfg)
         raise
-    except TypeError as error:
-        if (sentence := _describe_misfit(error)) is not None:
+    except (TypeError, ValueError, AssertionError) as error:
+        if not type(error).__module__.startswith('mmduet.') and (sentence := _describe_misfit(error)) is not None:
             raise ConfigError(sentence) from error
         raise
 
 
-def _describe_misfit(error: TypeError) -> str | None:
-    """The sentence about a class that a registry called with arguments that it does not take; None for any other error."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+def _describe_misfit(error: BaseException) -> str | None:
+    """The sentence about a class that a registry called with what it does not take; None for any other error.
+
+    A ``TypeError`` within a class of ours may be our fault, and is none of its arguments.
+    """
+    kind, inside, trace = None, False, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == 'build_from_cfg' and 'obj_cls' in trace.tb_frame.f_locals:
+            kind, inside = trace.tb_frame.f_locals['obj_cls'], trace.tb_next is not None
         trace = trace.tb_next
-    kind = trace.tb_frame.f_locals.get('obj_cls') if trace is not None else None
     if kind is None:
         return None
+    if inside:
+        ours = isinstance(error, TypeError) and kind.__module__.startswith('mmduet.')
+        return None if ours else f'{kind.__name__}: {error}'
     if found := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
         return f'{kind.__name__} does not take {found[1]!r}{nearest(found[1], inspect.signature(kind).parameters)}'
     found = re.search(r'missing \d+ required .*', str(error))

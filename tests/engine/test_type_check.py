@@ -1,6 +1,7 @@
 import pytest
+import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS
 
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.type_check import UnknownTypeError, check_types, is_known, naming_unknown_types, nearest_names
@@ -54,3 +55,24 @@ def test_an_argument_that_a_class_refuses_when_it_is_built_is_named_with_the_nea
         DATASETS.build(dict(type='mmduet.JointDataset'))
     with pytest.raises(TypeError, match='something else'), naming_unknown_types(cfg):
         raise TypeError('something else')
+
+
+@pytest.mark.parametrize(('registry', 'part', 'sentence'), [
+    (HOOKS, dict(type='mmduet.GroundingCheckpointHook', minutes=-1), 'minutes must be positive, got -1'),
+    (OPTIMIZERS, dict(type='AdamW', lr=-1.0), 'Invalid learning rate: -1.0'),
+    (OPTIMIZERS, dict(type='AdamW', betas=3), "'int' object is not subscriptable")])
+def test_a_value_that_a_class_refuses_when_it_is_built_is_named_with_the_class(registry, part, sentence):
+    if registry is OPTIMIZERS:
+        part['params'] = [torch.nn.Parameter(torch.ones(1))]
+    with pytest.raises(ConfigError) as caught, naming_unknown_types(Config()):
+        registry.build(part)
+    assert str(caught.value) == f'{part["type"].rpartition(".")[2]}: {sentence}'
+
+
+def test_a_type_error_within_a_class_of_ours_is_shown_as_it_is():
+    with pytest.raises(TypeError, match='not supported between'), naming_unknown_types(Config()):
+        HOOKS.build(dict(type='mmduet.GroundingCheckpointHook', minutes='five'))
+    for error in (ValueError('x'), AssertionError('x')):
+        with pytest.raises(type(error)) as caught, naming_unknown_types(Config()):
+            raise error
+        assert caught.value is error

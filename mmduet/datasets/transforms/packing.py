@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmduet.datasets.transforms.shared_view import whole_results
+from mmduet.io.errors import DataError
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
@@ -35,12 +36,12 @@ class PlaceOnCanvas(BaseTransform):
         """Add ``canvas``.
 
         Raises:
-            ValueError: the resized image is larger than the canvas.
+            DataError: the resized image is larger than the canvas.
         """
         height, width = results['img'].shape[:2]
         if max(height, width) > self.size:
-            raise ValueError(f'{results["img_path"]} was resized to {width} x {height} pixels, more than its canvas of '
-                             f'{self.size}: the sides of ResizeLongSide must not exceed it')
+            raise DataError(f'{results["img_path"]} was resized to {width} x {height} pixels, more than its canvas of '
+                            f'{self.size}: the sides of ResizeLongSide must not exceed it')
         spare = (self.size - height, self.size - width)
         if self.random:
             top, left = (int(results['rng'].integers(room + 1)) for room in spare)
