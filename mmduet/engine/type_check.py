@@ -80,7 +80,7 @@ def _describe_misfit(error: BaseException) -> str | None:
         return None
     if inside:
         ours = isinstance(error, TypeError) and kind.__module__.startswith('mmduet.')
-        return None if ours else f'{kind.__name__}: {error}'
+        return None if ours else f'{error} ({kind.__name__})'
     if found := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
         return f'{kind.__name__} does not take {found[1]!r}{nearest(found[1], inspect.signature(kind).parameters)}'
     found = re.search(r'missing \d+ required .*', str(error))

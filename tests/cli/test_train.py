@@ -157,7 +157,7 @@ def test_a_data_worker_that_is_killed_ends_it_with_a_sentence(root, tmp_path):
     ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'paramwise_cfg does not take'),
     ([CONFIG, '--cfg-options', 'default_hooks.checkpoint.save_best=acc@0.95'], 'no evaluator of the validation gives'),
     ([CONFIG, '--cfg-options', 'train_dataloader.dataset.pipeline.9.prob=1'], 'error: --cfg-options train_dataloader.dataset'),
-    ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: TinyGrounder: dropout probability has to be between 0 and 1'),
+    ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2 (TinyGrounder)'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])
 def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, capsys, arguments, sentence):
@@ -182,8 +182,8 @@ def test_a_number_of_threads_that_is_set_holds_for_both_pools():
 
 
 @pytest.mark.parametrize(('option', 'said'), [
-    ('train_dataloader.dataset.pipeline.1.prob=2', 'RandomFlip: prob must be in [0, 1], got 2'),
-    ('optim_wrapper.accumulative_counts=0', 'OptimWrapper: _accumulative_counts at least greater than or equal to 1'),
+    ('train_dataloader.dataset.pipeline.1.prob=2', 'error: prob must be in [0, 1], got 2 (RandomFlip)'),
+    ('optim_wrapper.accumulative_counts=0', '_accumulative_counts at least greater than or equal to 1 (OptimWrapper)'),
     ('train_dataloader.num_workers=-1', 'num_workers option should be non-negative'),
     ('train_dataloader.batch_size=99', 'the training data gives no batch: 4 expressions, 1 processes, batches of 99')])
 def test_a_value_that_makes_no_sense_is_a_sentence_also_where_it_is_read_when_training_starts(root, tmp_path, option, said):

@@ -66,7 +66,7 @@ def test_a_value_that_a_class_refuses_when_it_is_built_is_named_with_the_class(r
         part['params'] = [torch.nn.Parameter(torch.ones(1))]
     with pytest.raises(ConfigError) as caught, naming_unknown_types(Config()):
         registry.build(part)
-    assert str(caught.value) == f'{part["type"].rpartition(".")[2]}: {sentence}'
+    assert str(caught.value) == f'{sentence} ({part["type"].rpartition(".")[2]})'
 
 
 def test_a_type_error_within_a_class_of_ours_is_shown_as_it_is():
