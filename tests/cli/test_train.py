@@ -157,7 +157,7 @@ def test_a_data_worker_that_is_killed_ends_it_with_a_sentence(root, tmp_path):
     ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'paramwise_cfg does not take'),
     ([CONFIG, '--cfg-options', 'default_hooks.checkpoint.save_best=acc@0.95'], 'no evaluator of the validation gives'),
     ([CONFIG, '--cfg-options', 'train_dataloader.dataset.pipeline.9.prob=1'], 'error: --cfg-options train_dataloader.dataset'),
-    ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2 (TinyGrounder)'),
+    ([CONFIG, '--cfg-options', 'model.dropout=2'], 'error: dropout probability has to be between 0 and 1, but got 2'),
     ([CONFIG, '--load-from', 'nope.pth'], 'error: there is no checkpoint nope.pth'),
 ])
 def test_wrong_input_ends_in_one_sentence(root, tmp_path, monkeypatch, capsys, arguments, sentence):
