@@ -36,7 +36,7 @@ class KeptTokens:
 
     def pick(self, rows: Tensor) -> Tensor:
         """(u, ...) of (U, ...): what belongs to the images of this part."""
-        return rows if self.images is None else rows[self.images]
+        return rows if self.images is None else rows.index_select(0, self.images)
 
     def take(self, tokens: Tensor) -> Tensor:
         """(u, n, C) tokens that are kept of (U, H * W, C)."""
@@ -53,7 +53,10 @@ Parts = Sequence[KeptTokens]
 
 def take_rows(tokens: Tensor, index: Tensor) -> Tensor:
     """(B, n, C) rows by a (B, n) index out of (B, N, C)."""
-    return tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
+    rows = torch.arange(tokens.shape[0], device=index.device)[:, None] * tokens.shape[1] + index
+    # By one axis of rows, which a processor copies whole: by two, it looks up every number.
+    taken = tokens.reshape(-1, tokens.shape[2]).gather(0, rows.reshape(-1, 1).expand(-1, tokens.shape[2]))
+    return taken.view(index.shape[0], index.shape[1], tokens.shape[2])
 
 
 def in_parts(parts: Parts, encode: Callable[[KeptTokens], tuple[Tensor, ...]]) -> list[Tensor]:
@@ -62,7 +65,7 @@ def in_parts(parts: Parts, encode: Callable[[KeptTokens], tuple[Tensor, ...]]) -
     if parts[0].images is None:
         return list(encoded[0])
     back = torch.cat([part.images for part in parts if part.images is not None]).argsort()
-    return [torch.cat(pieces)[back] for pieces in zip(*encoded, strict=True)]
+    return [torch.cat(pieces).index_select(0, back) for pieces in zip(*encoded, strict=True)]
 
 
 def keep_tokens(padding: Tensor, counts: Sequence[int] | None = None) -> Parts:
