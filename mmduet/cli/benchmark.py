@@ -7,6 +7,7 @@ the same run, so that figures compare across machines and noisy hours. Every fig
 the median of the ratios to the mean of the u before and after. A distilled config is timed beside its plain student, in turn;
 with --teacher-cache, and for a config with a CachedTeacher, also with the teacher's outputs cached before the first step.
 --balance times nothing: it prints the losses of the untrained model, student against head, and what each pulls at.
+--device measures a card in a quarter of an hour, --on-paper counts what cards could do (docs/performance.md).
 --padding times steps and predictions that encode visual tokens of padding beside those that leave them out.
 Without --data-root, images of 640 x 480 pixels (for --padding of the sizes that photographs have) and expressions of three or
 four words are made up and read from JPEG files.
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmduet.cli import benchmark_groups, benchmark_padding, cache_teacher, common, running
 from mmduet.cli.clock import Clock, peak_memory
+from mmduet.cli.device import arguments
 from mmduet.cli.made_up_data import PHOTOGRAPHS, WORDS, make_data_root
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='time steps and predictions with padding encoded and left out, and count the visual tokens')
     parser.add_argument('--predict-only', action='store_true', help='time predictions alone')
     parser.add_argument('--balance', action='store_true', help='losses and gradients at initialisation, instead of times')
-    parser.add_argument('--json', type=Path, help='also write the figures there')
+    parser.add_argument('--json', '--out', type=Path, help='also write the figures there')
+    arguments.add_arguments(parser)
     parser.set_defaults(validate=_validate, writes=lambda args: [args.json])
 
 
@@ -77,9 +80,9 @@ def train_step(model: Any, batch: dict[str, Any], optim: Any, clock: Clock, pref
     from mmduet.models.distill import student_of
     student: Any = student_of(model)
     with clock.phase(f'{prefix}step'):
-        with clock.phase(f'{prefix}preprocess'):
-            made = model.data_preprocessor(batch, True)['batch']
         with optim.optim_context(model):
+            with clock.phase(f'{prefix}preprocess'):
+                made = model.data_preprocessor(batch, True)['batch']
             with clock.phase(f'{prefix}student forward'):
                 features = student.extract(made)
                 losses = student.loss(features, made)
@@ -253,6 +256,9 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    if arguments.is_asked(args):
+        from mmduet.cli.device.command import run as run_on_device
+        return run_on_device(args)
     import torch
     from mmengine.device import get_device
     from mmengine.logging import MMLogger

@@ -123,8 +123,9 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         return dict(zip(('token_ids', 'text_padding'), self.tokenizer.pad(rows), strict=True))
 
     def _kind_of_pixels(self) -> torch.dtype:
-        kind = self.device.type
-        return torch.get_autocast_dtype(kind) if self.casts_pixels and torch.is_autocast_enabled(kind) else torch.float32
+        device = self.device.type
+        mixed = self.casts_pixels and torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        return torch.get_autocast_dtype(device) if mixed else torch.float32
 
     def normalise(self, canvases: Tensor, content: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
         """(U, 3, S, S) uint8 canvases to normalised ones of a floating type, in channels-last order, 0 at padding."""

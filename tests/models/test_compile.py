@@ -70,7 +70,7 @@ WORDS = ['the', 'red', 'circle', 'on', 'left', 'dog', 'big', 'man', 'woman', 'ne
 
 
 def draw_data(rng, step, shared, words):
-    """Two expressions of so many words about one image or two, with other objects, and padding of another size at every step."""
+    """Two expressions of so many words about one image or two, other objects, and padding of another size at every step."""
     data = load([(0, 0, 64, 24 + 8 * (step % 4))] * 2)
     for number, sample in enumerate(data['data_samples']):
         boxes = sample.gt_instances.bboxes + torch.arange(rng.randrange(2, 6))[:, None]

@@ -21,6 +21,12 @@ ANCHORS = (QueryAnchor, RegionAnchor)
 PRECISIONS = {'float32': None, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 
+@pytest.fixture(autouse=True)
+def real(monkeypatch):
+    """Let transformers treat tensors without values as those of a real device, on which it may look at them."""
+    monkeypatch.setattr('transformers.utils.import_utils.is_fake_tensor', lambda tensor: False)
+
+
 def step(model, batch, precision=None):
     """The losses of a step on a GPU without values."""
     with fake_gpu(model), gpu_autocast(precision):

@@ -1,6 +1,8 @@
 """BERT as a text encoder."""
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ from transformers import BertConfig, BertModel
 from mmduet.io.files import find_file
 from mmduet.models.layers.tokenizers import HashingTokenizer, WordPieceTokenizer
 from mmduet.registry import MODELS
+
+# BERT takes a mask of four axes as it is where transformers makes masks by this function.
+TAKES_MASKS = find_spec('transformers.masking_utils') is not None and hasattr(
+    import_module('transformers.masking_utils'), 'create_bidirectional_mask')
 
 
 @MODELS.register_module()
@@ -55,7 +61,11 @@ class BertTextEncoder(nn.Module):
 
     def forward(self, token_ids: Tensor, padding: Tensor) -> Tensor:
         """Encode (B, L') ids to (B, L', 768) token features; those at padding are meaningless."""
-        output = self.bert(input_ids=token_ids, attention_mask=(~padding).long(), output_hidden_states=self.mean_of_last > 1)
+        mask: Tensor = (~padding).long()
+        if TAKES_MASKS and self.bert.config._attn_implementation == 'sdpa':
+            # Of a mask of two axes it asks whether it masks anything, and the processor would wait for the device to say.
+            mask = ~padding[:, None, None].expand(-1, 1, padding.shape[1], -1)
+        output = self.bert(input_ids=token_ids, attention_mask=mask, output_hidden_states=self.mean_of_last > 1)
         if self.mean_of_last == 1:
             return output.last_hidden_state
         return torch.stack(output.hidden_states[-self.mean_of_last:]).mean(dim=0)
