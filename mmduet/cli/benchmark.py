@@ -268,6 +268,7 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.models.cpu import optimise_for_cpu
     from mmduet.models.distill import student_of
     from mmduet.models.distill.balance import format_balance, measure_balance
+    from mmduet.models.folding import keep_products
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -280,6 +281,8 @@ def run(args: argparse.Namespace) -> int:
         device = get_device()
         if device == 'cpu':
             optimise_for_cpu(student_of(model))
+        if args.predict_only:
+            keep_products(student_of(model))  # as ``GroundingInferencer`` has it
         model.to(device)
         if args.balance:
             report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),

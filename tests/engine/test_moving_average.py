@@ -4,8 +4,9 @@ from mmengine.hooks import EMAHook
 
 from mmduet.registry import MODELS
 from tests.engine.tiny_runs import assert_equal, train_distilled, weights
+from tests.fake_gpu import GPU, fake_gpu
 from tests.tiny_cache import load_config, make_cache_root, write_cache
-from tests.tiny_grounder import make_data_root
+from tests.tiny_grounder import TinyGrounder, make_data_root
 
 KINDS = [dict(), dict(ema_type='MomentumAnnealingEMA'), dict(ema_type='StochasticWeightAverage'), dict(update_buffers=True)]
 
@@ -60,3 +61,19 @@ def test_a_cached_teacher_is_shared_with_what_it_has_read(tmp_path):
     assert average.module.teachers is runner.plain_model.teachers
     assert {name.split('.')[0] for name in average.avg_parameters} == {'student', 'head'}
     assert MODELS.get('CachedTeacher') is type(runner.plain_model.teachers['teacher'])
+
+
+@pytest.mark.parametrize('kind', ['ExponentialMovingAverage', 'MomentumAnnealingEMA', 'StochasticWeightAverage'])
+def test_an_average_stays_on_the_device_waits_for_nothing_and_costs_an_operation_a_weight(kind):
+    model = TinyGrounder()
+    with fake_gpu(model) as launched:
+        average = MODELS.build({'type': kind, 'model': model})
+        average.update_parameters(model)
+        launched.clear()
+        average.update_parameters(model)  # one that waited for a number would fail here
+        counted = list(launched)
+    weights = list(average.module.parameters())
+    assert {weight.device for weight in weights} == {GPU} and average.steps.device.type == 'cpu'
+    moved = [name for name in counted if 'copy' in name]
+    arithmetic = [name for name in counted if any(word in name for word in ('lerp', 'add_', 'mul_', 'sub', 'div'))]
+    assert len(moved) <= len(list(average.module.buffers())) and len(arithmetic) <= 4 * len(weights)
