@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmduet.cli import benchmark
+from mmduet.cli.benchmark_report import PHASES, format_report, summarise
 from mmduet.engine.config_tools import ConfigError
 from mmduet.models import DistilledGrounder
 from mmduet.models.base_teacher import BaseTeacher
@@ -73,16 +74,16 @@ def run(tmp_path, model, *flags):
     cfg = benchmark.prepare(args, tmp_path)
     clock = benchmark.Clock('cpu', 1)
     difference = benchmark.run_rounds(model, cfg, args, clock)
-    return benchmark.summarise(args, clock, 'cpu', difference), clock
+    return summarise(args, clock, 'cpu', difference), clock
 
 
 def test_a_distilled_model_is_timed_beside_its_plain_student(tmp_path, quick_u):
     model = DistilledGrounder(TinyGrounder(), FixedTeacher(), MatchingHead())
     report, clock = run(tmp_path, model)
-    assert {*benchmark.PHASES, 'step', 'plain step', 'prediction', 'prediction, student alone'} <= set(report['phases'])
+    assert {*PHASES, 'step', 'plain step', 'prediction', 'prediction, student alone'} <= set(report['phases'])
     counts = {name: len(clock.seconds[name]) for name in ('u', 'step', 'plain step', 'prediction')}
     assert counts == {'u': 8, 'step': 2, 'plain step': 2, 'prediction': 2}
-    table = benchmark.format_report(report)
+    table = format_report(report)
     assert 'teacher and head add' in table
     assert 'plain step, without data' in table
 
@@ -95,7 +96,7 @@ def test_a_cached_teacher_is_timed_beside_the_online_one(tmp_path, monkeypatch, 
     monkeypatch.setattr('mmduet.cli.made_up_data.IMAGES', 6)
     benchmark.main()
     report = json.loads(out.read_text())
-    phases = {f'{way}{name}' for way in ('', 'cached ') for name in (*benchmark.PHASES[1:], 'step')}
+    phases = {f'{way}{name}' for way in ('', 'cached ') for name in (*PHASES[1:], 'step')}
     assert {*phases, 'plain step', 'data'} <= set(report['phases'])
     assert report['phases']['cached teacher']['seconds'] < report['phases']['teacher']['seconds']
     assert report['overhead_with_cached_teacher'] < report['overhead_of_distillation']
@@ -141,8 +142,8 @@ def test_a_plain_model_has_no_teacher_and_bf16_is_said(tmp_path, quick_u):
     assert 'teacher' not in report['phases']
     assert 'overhead_of_distillation' not in report
     assert report['samples_per_second'] == pytest.approx(3 / report['phases']['plain step']['seconds'])
-    assert 'batches of 3, bf16, 1 threads, cpu' in benchmark.format_report(report)
-    assert 'student forward' in benchmark.format_report(report)
+    assert 'batches of 3, bf16, 1 threads, cpu' in format_report(report)
+    assert 'student forward' in format_report(report)
 
 
 def test_predictions_alone_are_timed_on_data_of_ones_own(tmp_path, quick_u):
@@ -158,7 +159,7 @@ def test_expressions_about_one_image_are_timed_alone_and_together(tmp_path, quic
     ratios = [alone / shared for alone, shared in zip(clock.units['expressions one by one'],
                                                       clock.units['expressions together'], strict=True)]
     assert report['throughput_of_sharing'] == pytest.approx(sum(ratios) / 2)
-    assert f'are answered {sum(ratios) / 2:.1f} times as fast together; boxes differ by' in benchmark.format_report(report)
+    assert f'are answered {sum(ratios) / 2:.1f} times as fast together; boxes differ by' in format_report(report)
     assert report['difference_by_sharing'] < 1e-5
 
 

@@ -24,12 +24,12 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.cli.benchmark import prepare
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise ConfigError('--device cuda: PyTorch sees no CUDA device here')
-    if args.device == 'cuda' and args.amp is None:
-        args.amp = 'auto'
+    if args.device == 'cuda':
+        torch.backends.cudnn.benchmark = True  # as in training
+        args.amp = args.amp or 'auto'
     args.numbers = args.expressions_per_image = list(dict.fromkeys(args.expressions_per_image or NUMBERS))
     args.batch_sizes = list(dict.fromkeys(args.batch_sizes or BATCH_SIZES))
     torch.set_num_threads(args.threads)
-    torch.backends.cudnn.benchmark = True  # as in training
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare(args, Path(folder))

@@ -192,7 +192,7 @@ class CLIPTeacher(BaseTeacher):
             given['image'] = batch.expand(given['image'])
         if 'others' in required:
             visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
-            embeddings = given.get('others', batch.pixels.new_zeros(0))
+            embeddings = given.get('others', batch.mean.new_zeros(0))
             given['others'] = embeddings.view(*batch.other_boxes.shape[:2], self.embed_dims) * visible
         return given
 
