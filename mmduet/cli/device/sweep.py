@@ -2,6 +2,7 @@
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,7 +36,7 @@ def sweep(model: torch.nn.Module, cfg: 'Config', args: argparse.Namespace) -> di
         if number == 0:
             for title, check, needs in CHECKS:
                 found[title] = {'skipped': needs} if needs is not None and not gpu else \
-                    _guarded(title, lambda check=check: check(bench, args.batch_sizes[0], max(args.numbers)), budget)
+                    _guarded(title, partial(check, bench, args.batch_sizes[0], max(args.numbers)), budget)
     flat = [row for group in rows for row in group]
     return {'config': args.config, 'device': name, 'precision': args.amp or 'fp32', 'torch': torch.__version__,
             'cuda': torch.version.cuda if gpu else None, 'minutes': args.minutes, 'checks': found,
