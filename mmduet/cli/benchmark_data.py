@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('--expressions', type=int, default=427193, help='phrases to load (default: %(default)s)')
     parser.add_argument('--images', type=Path, help='folder of images to make ready')
-    parser.add_argument('--reading', type=Path, nargs='+', metavar='PLACE', help='folders and archives of the same images')
+    parser.add_argument('--reading', type=Path, nargs='+', action='extend', metavar='PLACE',
+                        help='folders and archives of the same images')
     parser.add_argument('--count', type=int, default=64, help='how many images (default: %(default)s)')
 
 
