@@ -56,7 +56,8 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
     image = render(rng, scene, size)
     if split == 'absent':
         return Example(scene, image, (first, ))
-    said, others = _say(rng, scene, kinds, full, expressions, first), []
+    said = _say(rng, scene, kinds, full, expressions, first)
+    others: list[tuple[int, tuple[Expression, ...]]] = []
     for index in rng.permutation(len(scene.objects)).tolist() if targets > 1 else ():
         other = replace(scene, target=index)
         if index != scene.target and len(others) < targets - 1 and (its := refer(rng, other, kinds, full)) is not None:
