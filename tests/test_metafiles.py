@@ -74,9 +74,8 @@ def test_the_table_and_the_metafile_publish_the_same_numbers_and_claim_none_of_o
 @pytest.mark.parametrize('student', STUDENTS)
 def test_the_readme_says_how_the_authors_file_becomes_a_score(student):
     text = (ROOT / f'mmduet/configs/{student}/README.md').read_text()
-    commands = [line.split() for line in text.splitlines() if line.startswith('    python tools/')]
-    assert [command[1] for command in commands] == [
-        'tools/prepare_dataset.py', 'tools/model_converters/convert_checkpoint.py', 'tools/test.py']
+    commands = [line.split() for line in text.splitlines() if line.startswith('    mmduet ')]
+    assert [command[1] for command in commands] == ['prepare', 'convert', 'test']
     _, convert, test = commands
     assert convert[convert.index('--config') + 1] == test[2] and (ROOT / test[2]).is_file()
     assert test[3] == convert[3], 'what is converted is what is tested'
