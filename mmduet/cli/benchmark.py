@@ -199,30 +199,36 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     return cfg
 
 
+def build_model(args: argparse.Namespace, folder: Path) -> tuple['Config', Any]:
+    """The config, and its model with initial weights, which are those of seed 0."""
+    import torch
+    from mmengine.logging import MMLogger
+    from mmengine.registry import MODELS, DefaultScope
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    cfg = prepare(args, folder)
+    with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
+        model = MODELS.build(cfg.model)
+    MMLogger.get_current_instance().setLevel('WARNING')  # MMEngine would print every parameter
+    model.init_weights()
+    return cfg, model
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     if arguments.is_asked(args):
         from mmduet.cli.device.command import run as run_on_device
         return run_on_device(args)
-    import torch
     from mmengine.device import get_device
-    from mmengine.logging import MMLogger
-    from mmengine.registry import DATASETS, MODELS, DefaultScope
+    from mmengine.registry import DATASETS
 
     from mmduet.io.files import write_atomically
     from mmduet.models.cpu import optimise_for_cpu
     from mmduet.models.distill import student_of
     from mmduet.models.distill.balance import format_balance, measure_balance
     from mmduet.models.folding import keep_products
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        cfg = prepare(args, Path(folder))
-        with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
-            model = MODELS.build(cfg.model)
-        # MMEngine would print every parameter.
-        MMLogger.get_current_instance().setLevel('WARNING')
-        model.init_weights()
+        cfg, model = build_model(args, Path(folder))
         device = get_device()
         if device == 'cpu':
             optimise_for_cpu(student_of(model))

@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.logging import MMLogger
-from mmengine.registry import MODELS, DefaultScope
 
-from mmduet.cli import common
 from mmduet.cli.device.arguments import BATCH_SIZES, NUMBERS
 from mmduet.cli.device.paper import calculate, format_paper
 from mmduet.cli.device.sweep import format_sweep, sweep
@@ -21,7 +18,7 @@ from mmduet.io.files import write_atomically
 
 def run(args: argparse.Namespace) -> int:
     """Measure or count, print and write; 1 where a measurement failed, other than by its need of memory."""
-    from mmduet.cli.benchmark import prepare
+    from mmduet.cli.benchmark import build_model
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise ConfigError('--device cuda: PyTorch sees no CUDA device here')
     if args.device == 'cuda':
@@ -29,15 +26,9 @@ def run(args: argparse.Namespace) -> int:
         args.amp = args.amp or 'auto'
     args.numbers = args.expressions_per_image = list(dict.fromkeys(args.expressions_per_image or NUMBERS))
     args.batch_sizes = list(dict.fromkeys(args.batch_sizes or BATCH_SIZES))
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        cfg = prepare(args, Path(folder))
-        with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
-            model = MODELS.build(cfg.model)
+        cfg, model = build_model(args, Path(folder))
         tf32 = set_tf32((cfg.get('env_cfg') or {}).get('tf32'))
-        MMLogger.get_current_instance().setLevel('WARNING')  # MMEngine would print every parameter
-        model.init_weights()
         if args.list_wheels:
             print('\n'.join(carried()))
             return 0
