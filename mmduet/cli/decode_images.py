@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('roots', type=Path, nargs='+', metavar='DATA_ROOT', help='data roots that share a folder of images')
     parser.add_argument('--splits', metavar='A+B', help='whose images (default: all)')
     parser.add_argument('--out', type=Path, required=True, help='the file to write; its name ends in .zip')
-    parser.set_defaults(validate=_validate)
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
 
 
 def _validate(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Batches of images with alike proportions, so that few of their visual tokens are padding."""
+"""Batches of images with alike proportions."""
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,10 +13,11 @@ from mmduet.registry import DATA_SAMPLERS
 class SimilarAspectBatchSampler(BatchSampler):
     """Cut batches out of a sampler's order, sorted by aspect ratio within pools of batches that are then shuffled.
 
-    Students that leave padding out (``KeptTokens``) encode as many visual tokens of every image as the squarest of its batch
-    has, so that one square image among 4:3 ones costs a third more. What counts is the short side over the long one: portrait
-    and landscape go together, unlike in MMDetection's ``AspectRatioBatchSampler``, which asks for two kinds of images and knows
-    data sets with ``get_data_info`` alone.
+    Students that leave padding out (``KeptTokens``) encode a batch in parts, and as many visual tokens of every image of a part
+    as the squarest of it has. In RefCOCO's proportions and batches of 8 the parts save as much without this sampler
+    (docs/performance.md): it is for students and batches of which that is not true. What counts is the short side over the long
+    one: portrait and landscape go together, unlike in MMDetection's ``AspectRatioBatchSampler``, which asks for two kinds of
+    images and knows data sets with ``get_data_info`` alone.
 
     Every index of the sampler comes once, groups of an ``ImageGroupSampler`` stay together but for those that a batch or pool
     cuts, and all depends on the sampler's seed and epoch. Ranks shuffle alike, so that in a step all have their squarest batch,

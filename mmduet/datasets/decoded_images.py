@@ -67,6 +67,7 @@ def write_decoded_images(images: ImageList, out: Path) -> Iterator[str]:
         ImageError: one is missing or broken, or has not the size that its annotation says.
         OSError: the disk has no room for all of them, which is seen before the first is decoded, or cannot be written to.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(out.parent).free < images.decoded_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
     with replacing(out) as partial, zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:

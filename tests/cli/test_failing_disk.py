@@ -78,6 +78,7 @@ COMMANDS = {
     'cache_teacher': lambda have, out: [CACHED, '--data-root', have.cache_root, '--out', out],
     'publish': lambda _, out: ['toy', out],
     'report': lambda have, out: [have.predictions, '--ann', have.annotations, '--out', out / 'r.html', '--draws', 5],
+    'decode_images': lambda have, out: [have.root, '--out', out / 'd.zip'],
     'prepare': lambda have, out: ['own', '--source', have.folder / 'own', '--out', out],
     'calibrate_score': lambda have, out: [CACHED, have.distilled, out / 's.safetensors', '--data-root',
                                           have.scored_root],
@@ -95,6 +96,7 @@ FILES = {
     'train': 'tiny_config.py', 'test': 'p.jsonl', 'test --show-dir': 'test.png', 'predict': 'a.bmp', 'predict --json': 'a.json',
     'convert': 'ours.safetensors', 'browse': 'a.png', 'benchmark': 'a.json', 'export': 'toy.onnx',
     'export --exporter': 'toy.bytes', 'publish': 'config.json', 'report': 'r.html', 'prepare': 'manifest.json',
+    'decode_images': 'd.zip',
     'calibrate_score': 's.safetensors', 'analyse_teacher': 'c.safetensors', 'export_clip': 'a.safetensors',
     'export_weights': 'a.safetensors', 'make_tiny_tokenizer': 'tokenizer.json', 'make_refshapes': 'manifest.json',
     'storm': 'figures.json'}

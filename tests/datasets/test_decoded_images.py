@@ -25,7 +25,7 @@ def test_each_image_of_the_splits_is_named_once_with_its_size(root):
 
 
 def test_a_dataset_reads_the_same_pixels_out_of_it(root, tmp_path):
-    out = tmp_path / 'decoded.zip'
+    out = tmp_path / 'made/decoded.zip'
     images = list_images([root], ['train'])
     assert list(write_decoded_images(images, out)) == sorted(images.sizes)
     assert out.stat().st_size > images.decoded_bytes

@@ -9,21 +9,19 @@ class Card:
     Attributes:
         name: a part of what the driver calls it.
         half: products in bfloat16 (float16 where there is none), TFLOP/s.
-        memory: GB/s.
         link: to the cards beside it, GB/s in each direction: NVLink, or PCIe where there is none.
     """
 
     name: str
     half: float
-    memory: float
     link: float
 
 
 CARDS = (
-    Card('H200', 989.4, 4800, 450), Card('H100', 989.4, 3350, 450), Card('H100 PCIe', 756.0, 2000, 64),
-    Card('A100', 312.0, 2039, 300), Card('L40S', 362.1, 864, 32), Card('RTX 4090', 165.2, 1008, 32),
-    Card('RTX 3090', 71.2, 936, 32), Card('RTX A6000', 154.8, 768, 32), Card('A10', 125.0, 600, 32), Card('L4', 121.0, 300, 32),
-    Card('V100', 125.0, 900, 150), Card('T4', 65.1, 320, 16))
+    Card('H200', 989.4, 450), Card('H100', 989.4, 450), Card('H100 PCIe', 756.0, 64),
+    Card('A100', 312.0, 300), Card('L40S', 362.1, 32), Card('RTX 4090', 165.2, 32),
+    Card('RTX 3090', 71.2, 32), Card('RTX A6000', 154.8, 32), Card('A10', 125.0, 32), Card('L4', 121.0, 32),
+    Card('V100', 125.0, 150), Card('T4', 65.1, 16))
 
 
 def find_card(name: str) -> Card | None:

@@ -18,7 +18,7 @@ def test_gradients_travel_in_rings_within_a_machine_and_between_machines():
 
 def test_a_card_is_limited_by_its_products_and_a_step_by_what_traffic_does_not_hide():
     # 100 TFLOP/s and 1 TFLOP an expression: 100 a second, 50 at half of it, 64 of them in 1.28 s, of which 0.85 s are backward.
-    found = paper._calculate_card(Card('x', 100.0, 1.0, 1.0), 4, {'training': 1e12, 'prediction': 5e11}, 10**9, 10.0)
+    found = paper._calculate_card(Card('x', 100.0, 1.0), 4, {'training': 1e12, 'prediction': 5e11}, 10**9, 10.0)
     assert (found['limit'], found['prediction_limit']) == (100, 200)
     one, eight, _ = found['sizes']
     assert one == pytest.approx({'cards': 1, 'expressions_per_second': 50, 'all_reduce_ms': 0, 'step_ms': 1280, 'cores': 1.25,

@@ -1,4 +1,4 @@
-"""Batches of images with alike proportions, of whose visual tokens fewer are padding; the order of an epoch is another."""
+"""Batches of images with alike proportions; the order of an epoch is another."""
 
 
 def change(cfg):
