@@ -28,9 +28,12 @@ def make_data_root(folder: Path, expressions: int = 1, sizes: Sequence[tuple[int
         width, height = sizes[number % len(sizes)]
         image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         write_anew(folder / 'images' / f'{number}.jpg', cv2.imencode('.jpg', image)[1].tobytes())
+        boxes: list[tuple[int, int]] = []
         for _ in range(expressions):
             x, y = (int(value) for value in rng.integers(20, 200, 2))
-            y = min(y, height - 200)
+            # Every fourth is about the object of the first of its four: four expressions of an image of RefCOCO are about 2.8.
+            boxes.append((x, min(y, height - 200)) if len(boxes) % 4 < 3 else boxes[-3])
+            x, y = boxes[-1]
             lines.append(json.dumps({'expression_id': str(len(lines)), 'image': f'{number}.jpg', 'image_id': number,
                                      'split': 'train', 'width': width, 'height': height, 'expression': ' '.join(next(words)),
                                      'box': [x, y, x + 220, y + 180]}))

@@ -66,6 +66,22 @@ def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], l
     return targets, others
 
 
+def find_targets(targets: Sequence[Tensor], owner: Sequence[int]) -> dict[str, Tensor]:
+    """``first_of_target`` and ``target_index`` of a batch; nothing where all targets differ.
+
+    Args:
+        targets: (n, 4) of each of B expressions, on its canvas.
+        owner: image of each.
+    """
+    known: dict[tuple[Any, ...], int] = {}
+    index = [known.setdefault((image, *boxes.flatten().tolist()), len(known))
+             for boxes, image in zip(targets, owner, strict=True)]
+    if len(known) == len(index):
+        return {}
+    return {'first_of_target': torch.tensor([index.index(number) for number in range(len(known))]),
+            'target_index': torch.tensor(index)}
+
+
 def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequence[int], images: int
                  ) -> tuple[list[Tensor], Tensor, list[tuple[tuple[int, int], ...]]]:
     """Other boxes by image instead of by expression.

@@ -88,7 +88,8 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         numbers = batching.move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
                                           'identity_boxes': identity['boxes']}, torch.float32, self.device)
         integers = batching.move_together({'image_index': index, 'content': content, **text, 'has_box': has_box,
-                                           'has_other': has_other, 'image': identity['image'], 'whole': identity['whole']},
+                                           'has_other': has_other, 'image': identity['image'], 'whole': identity['whole'],
+                                           **batching.find_targets(targets, owner)},
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size, kind = canvases.shape[-1], self._kind_of_pixels()

@@ -53,6 +53,10 @@ class GroundingBatch:
     text_padding: Tensor | None  # (B, L) bool, True where there is no token; None likewise
     boxes: Tensor  # (B, n, 4) targets; n = 1 in referring expressions, 0 where nothing is annotated
     has_box: Tensor  # (B, n) bool, True where there is such a target
+    # Of T targets that differ, by box or by image: (T,) int64 the first expression of each, and (B,) int64 the target of each
+    # expression, so that what is made of a target is made once; None where all differ.
+    first_of_target: Tensor | None = None
+    target_index: Tensor | None = None
     other_boxes: Tensor  # (U, m, 4) other annotated objects of each image, parts outside the canvas included
     has_other: Tensor  # (B, m) bool, True where the column of the expression's image is an object other than its target
     identity: TargetIdentity  # which expressions mean the same object of the same image
@@ -71,7 +75,8 @@ class GroundingBatch:
         check_axes(self, {
             'pixels': ('U', 3, 'S', 'S'), 'canvases': ('U', 3, 'S', 'S'),
             'content': ('U', 4), 'image_index': ('B', ), 'token_ids': ('B', 'L'),
-            'text_padding': ('B', 'L'), 'boxes': ('B', 'n', 4), 'has_box': ('B', 'n'), 'other_boxes': ('U', 'm', 4),
+            'text_padding': ('B', 'L'), 'boxes': ('B', 'n', 4), 'has_box': ('B', 'n'),
+            'first_of_target': ('T', ), 'target_index': ('B', ), 'other_boxes': ('U', 'm', 4),
             'has_other': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
             booleans=('text_padding', 'has_box', 'has_other'))
         images, expressions = self.pixels.shape[0], self.image_index.shape[0]
@@ -118,6 +123,14 @@ class GroundingBatch:
     def expand(self, per_image: Tensor) -> Tensor:
         """(B, ...) rows of the expressions' images out of (U, ...); the tensor itself where every image has one expression."""
         return expand_images(per_image, self.shared_index)
+
+    def of_targets(self, per_expression: Tensor) -> Tensor:
+        """(T, ...) rows of the targets that differ out of (B, ...); the tensor itself where all differ."""
+        return per_expression if self.first_of_target is None else per_expression[self.first_of_target]
+
+    def expand_targets(self, per_target: Tensor) -> Tensor:
+        """(B, ...) rows of the expressions out of (T, ...); the tensor itself where all targets differ."""
+        return expand_images(per_target, self.target_index)
 
     def padding(self, feature_size: int) -> Tensor:
         """(U, h, h) bool, True where a visual token of an h x h map lies on padding; see ``padding_mask``."""

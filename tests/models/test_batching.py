@@ -66,6 +66,13 @@ def test_an_index_that_does_not_fit_is_refused(index):
         batching.find_images(images_of(1, 2), named(*'abc'), index)
 
 
+def test_targets_are_one_by_image_and_box():
+    one, two, none = torch.tensor([[0.1, 0.2, 0.3, 0.4]]), torch.tensor([[0.1, 0.2, 0.3, 0.5]]), torch.zeros(0, 4)
+    found = batching.find_targets([one, two, one, one.clone(), none, none], [0, 0, 1, 0, 0, 1])
+    assert found['first_of_target'].tolist() == [0, 1, 2, 4, 5] and found['target_index'].tolist() == [0, 1, 2, 0, 3, 4]
+    assert batching.find_targets([one, two, one], [0, 0, 1]) == batching.find_targets([], []) == {}
+
+
 def test_targets_and_other_boxes_land_on_the_canvas_by_one_conversion_each(monkeypatch):
     calls = []
     real = Canvas.to_canvas

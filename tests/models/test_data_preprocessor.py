@@ -112,7 +112,7 @@ def launches(size, shared):
 
 @pytest.mark.parametrize('shared', [False, True])
 def test_copies_and_launches_of_a_batch_do_not_grow_with_it(shared):
-    few, many = launches(2, shared), launches(24, shared)
+    few, many = launches(4, shared), launches(24, shared)
     assert few == many
     assert sum(few.values()) < 80
     assert few['aten.addcmul.out'] == 1 and not few['aten.div.Tensor']  # a normalisation is one pass over the pixels

@@ -36,6 +36,15 @@ def test_an_image_with_several_expressions_is_there_once():
     assert batch.expand(batch.content).tolist() == [[0, 8, 64, 56]] * 3 + [[16, 0, 48, 64]]
 
 
+def test_a_target_of_several_expressions_is_there_once_and_given_to_each(batch):
+    shared = share(3)
+    assert shared.first_of_target.tolist() == [0, 3] and shared.target_index.tolist() == [0, 0, 0, 1]
+    once = shared.of_targets(shared.target_boxes)
+    assert once.shape == (2, 4) and torch.equal(shared.expand_targets(once), shared.target_boxes)
+    assert batch.first_of_target is None and batch.target_index is None
+    assert batch.of_targets(batch.boxes) is batch.boxes and batch.expand_targets(batch.boxes) is batch.boxes
+
+
 def test_padding_lies_where_the_content_does_not(batch):
     assert batch.padding(8)[0].int().tolist() == [[1] * 8] + [[0] * 8] * 6 + [[1] * 8]
     assert batch.padding(4)[1].int().tolist() == [[1, 0, 0, 1]] * 4

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mmengine.registry import DATASETS, DefaultScope
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmduet.cli.benchmark_groups import load_groups
@@ -33,10 +34,12 @@ def calculate(model: nn.Module, cfg: 'Config', args: argparse.Namespace) -> dict
     rate = decoding_rate(dataset)
     student: Any = student_of(model)
     batches = {k: next(load_groups(dataset, COUNTED, k)) for k in args.numbers}
+    taught = {k: {'teacher': count_teaching(model, batch) / COUNTED} if student is not model else {}
+              for k, batch in batches.items()}
     student.to('meta')
     student.data_preprocessor.encode_padding = True
     counted = {k: {'training': count_flops(student, batch, True) / COUNTED,
-                   'prediction': count_flops(student, batch, False) / COUNTED}
+                   'prediction': count_flops(student, batch, False) / COUNTED, **taught[k]}
                for k, batch in batches.items()}
     cards = [_calculate_card(card, k, counted[k], gradients, rate) for card in CARDS if card.name in SHOWN
              for k in args.numbers]
@@ -53,6 +56,20 @@ def count_flops(model: Any, batch: dict[str, Any], training: bool) -> int:
             sum(model(made, mode='loss').values()).backward()
         else:
             model(made)
+    return int(counter.get_total_flops())
+
+
+def count_teaching(model: Any, batch: dict[str, Any]) -> int:
+    """Operations of the teachers in a step, which computes them: autocast knows no device ``meta``."""
+    made = model.data_preprocessor(batch, True)['batch']
+    before = torch.backends.mha.get_fastpath_enabled()
+    # Neither a whole layer in one operation nor a CPU's fused attention is counted.
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            model.teach(made)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
     return int(counter.get_total_flops())
 
 
@@ -93,10 +110,12 @@ def _calculate_card(card: Any, k: int, flops: dict[str, float], gradients: int, 
 def format_paper(report: dict[str, Any]) -> str:
     """The arithmetic and its tables."""
     lines = [f'{report["config"]}: counted, 2 per multiply-add; nothing of it is measured but the decoding'
-             + (', and teacher and head are not counted' if report['distilled'] else ''), '']
+             + ('; the head is not counted, and the table is of the student alone' if report['distilled'] else ''), '']
     for k, flops in report['flops_per_expression'].items():
         lines.append(f'k = {k}: a training step is {flops["training"] / 1e9:.1f} GFLOP per expression, a prediction '
-                     f'{flops["prediction"] / 1e9:.1f}')
+                     f'{flops["prediction"] / 1e9:.1f}'
+                     + (f'; the teacher adds {flops["teacher"] / 1e9:.1f}, {flops["teacher"] / flops["training"]:.0%}'
+                        if report['distilled'] else ''))
     lines += [f'gradients: {report["gradient_bytes"] / 1e6:.0f} MB in float32; one core makes '
               f'{report["images_per_second_and_core"]:.1f} images of 640 x 480 a second ready', '',
               f'limit = TFLOP/s of the card / GFLOP per expression; the rest at {SHARE:.0%} of it, {PER_CARD} expressions a '

@@ -181,7 +181,9 @@ class CLIPTeacher(BaseTeacher):
         if required & {'image', *NEEDS_PATCHES}:
             views['image'] = self.resize(images, batch.content.float())
         if 'region' in required:
-            views['region'] = self.show_regions(batch.expand(images), batch.target_boxes, batch.expand(batch.content))
+            # Several expressions of a group may be about one object, which is looked at once.
+            owner = batch.of_targets(batch.image_index)
+            views['region'] = self.show_regions(images[owner], batch.of_targets(batch.target_boxes), batch.content[owner])
         count = batch.other_boxes.shape[1] if 'others' in required else 0
         if count:
             # Boxes of no area are shown too, so that nothing waits for the device to say which they are.
@@ -190,6 +192,8 @@ class CLIPTeacher(BaseTeacher):
         given = self.embed_views(views, len(images) if required & NEEDS_PATCHES else 0) if views else {}
         if 'image' in given:
             given['image'] = batch.expand(given['image'])
+        if 'region' in given:
+            given['region'] = batch.expand_targets(given['region'])
         if 'others' in required:
             visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
             embeddings = given.get('others', batch.mean.new_zeros(0))

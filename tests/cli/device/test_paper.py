@@ -39,3 +39,28 @@ def test_a_step_is_counted_and_the_arithmetic_printed(tmp_path, monkeypatch, cap
     assert [(card['card'], card['k']) for card in report['cards']] == [
         (name, k) for name in ('H100', 'A100', 'RTX 4090') for k in (1, 4)]
     assert '| H100 | 4 |' in printed and 'images of 640 x 480 a second' in printed
+
+
+def test_the_operations_of_a_teacher_are_counted_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('mmduet.cli.made_up_data.IMAGES', 8)
+    flags = ['--on-paper', '--threads', '1', '--no-pretrained', '--out', str(tmp_path / 'paper.json')]
+    assert benchmark.main(['configs/duet/transvg_duet_refshapes.py', *flags]) == 0
+    printed, report = capsys.readouterr().out, json.loads((tmp_path / 'paper.json').read_text())
+    tower = json.loads((ROOT / 'mmduet/refshapes/tiny_clip/clip_tiny_refshapes.json').read_text())
+    vision, text, width = tower['vision_cfg'], tower['text_cfg'], tower['embed_dim']
+
+    def layers(config, tokens):
+        # Four projections and a perceptron of four times the width of every token, and attention: scores and means.
+        one = config['width']
+        return config['layers'] * (2 * tokens * one * one * (4 + 2 * config.get('mlp_ratio', 4)) + 2 * 2 * tokens ** 2 * one)
+
+    tokens = (vision['image_size'] // vision['patch_size']) ** 2
+    image = 2 * tokens * 3 * vision['patch_size'] ** 2 * vision['width'] + layers(vision, tokens + 1)
+    looked = {1: 2, 4: 1 / 4 + 3 / 4}  # images and targets for each expression; of four expressions two are about one
+    for k, flops in report['flops_per_expression'].items():
+        seen = flops['teacher'] - looked[int(k)] * (image + 2 * vision['width'] * width)
+        # Texts, and what patch features take beyond the embedding: a layer at most, and their projection.
+        assert 0 < seen < layers(text, text['context_length']) + layers({**vision, 'layers': 1}, tokens + 1) + \
+            2 * (text['width'] + 2 * tokens * vision['width']) * width
+        assert f'the teacher adds {flops["teacher"] / 1e9:.1f}, {flops["teacher"] / flops["training"]:.0%}' in printed
+    assert report['distilled'] and 'the table is of the student alone' in printed

@@ -84,13 +84,13 @@ def test_other_objects_are_crops_like_the_region_and_zero_where_there_is_none(tm
     assert teacher(make_batch(rows=[1]), {'others'}).others.shape == (1, 0, 16)
 
 
-def test_an_image_that_expressions_share_is_looked_at_once_and_given_to_each(tmp_path):
+def test_an_image_or_a_target_that_expressions_share_is_looked_at_once_and_given_to_each(tmp_path):
     teacher, shared, apart = build(tmp_path), make_batch((0, 1, 0), share=True), make_batch((0, 1, 0))
     entered = []
     teacher.clip.visual.conv1.register_forward_hook(lambda module, inputs, output: entered.append(len(output)))
     given, expected = teacher(shared, ALL), teacher(apart, ALL)
-    # Two images, three targets and two columns of other boxes; then three images, three targets and two columns.
-    assert entered == [2 + 3 + 2 * 2, 3 + 3 + 3 * 2]
+    # Two images, two targets and two columns of other boxes; then three images, three targets and two columns.
+    assert entered == [2 + 2 + 2 * 2, 3 + 3 + 3 * 2]
     for name in ('text', 'region', 'image', 'similarity'):
         torch.testing.assert_close(given.get(name), expected.get(name), atol=1e-5, rtol=0)
     for name in ('patches', 'others'):
