@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mmduet.cli.benchmark_report import PLAIN
 from mmduet.cli.clock import Clock
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def load_groups(dataset: Any, size: int, expressions_per_image: int) -> Iterator
 
 
 def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -> str:
-    """A table of expressions per second by their number for each image; steps of all are taken in turn."""
+    """A table of expressions per second by their number for each image; steps of all are taken in turn.
+
+    A distilled student's are also taken without teacher and head, on the same batches, which says what these two cost.
+    """
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DATASETS, DefaultScope
 
@@ -36,6 +40,7 @@ def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -
     numbers = tuple(dict.fromkeys(args.expressions_per_image))
     batches = {k: load_groups(dataset, args.batch_size, k) for k in numbers}
     images: dict[int, list[int]] = {k: [] for k in numbers}
+    distilled = student_of(model) is not model
     model.train()
     for number in range(args.steps + 1):
         if number == 1:
@@ -43,16 +48,21 @@ def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -
         for k in numbers:
             batch = next(batches[k])
             images[k].append(len(batch['inputs']))
-            clock.measure_u()
-            train_step(model, batch, optim, clock, f'{k} ', student_of(model) is not model)
+            for taught in (True, False) if distilled else (False, ):
+                clock.measure_u()
+                train_step(model, batch, optim, clock, f'{k} ' if taught is distilled else f'{k} {PLAIN}', taught)
     clock.measure_u()
     lines = [f'{args.config}: steps of {args.batch_size} expressions, {args.amp or "fp32"}, {args.threads} threads, medians of '
-             f'{args.steps}', '| expressions per image | images per step | seconds | u | expressions per second | ratio |',
-             '| ---: | ---: | ---: | ---: | ---: | ---: |']
+             f'{args.steps}', '| expressions per image | images per step | seconds | u | expressions per second | ratio |'
+             + (' teacher and head |' if distilled else ''), '| ---: ' * (7 if distilled else 6) + '|']
     first = clock.units[f'{numbers[0]} step']
     for k in numbers:
         seconds, units = statistics.median(clock.seconds[f'{k} step']), clock.units[f'{k} step']
         ratio = statistics.median(one / own for one, own in zip(first, units, strict=True))
-        lines.append(f'| {k} | {statistics.mean(images[k]):.1f} | {seconds:.2f} | {statistics.median(units):.2f} | '
-                     f'{args.batch_size / seconds:.2f} | {ratio:.2f} |')
+        line = (f'| {k} | {statistics.mean(images[k]):.1f} | {seconds:.2f} | {statistics.median(units):.2f} | '
+                f'{args.batch_size / seconds:.2f} | {ratio:.2f} |')
+        if distilled:
+            added = statistics.median(own / plain for own, plain in zip(units, clock.units[f'{k} {PLAIN}step'], strict=True)) - 1
+            line += f' {added:+.0%} |'
+        lines.append(line)
     return '\n'.join(lines)

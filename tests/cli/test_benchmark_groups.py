@@ -37,3 +37,16 @@ def test_the_table_relates_every_number_to_the_first(tmp_path, quick_u):  # noqa
     assert float(rows[0][5]) == 1 and len(clock.seconds['4 step']) == 2
     # By the clock of the test a step takes a second a layer, whatever its batch.
     assert rows[0][2] == rows[1][2] and float(rows[1][4]) == round(4 / float(rows[1][2]), 2)
+
+
+def test_teacher_and_head_are_related_to_the_plain_student_by_number(tmp_path, quick_u, monkeypatch):  # noqa: F811
+    seen = []
+    monkeypatch.setattr(benchmark, 'train_step', lambda model, batch, optim, clock, prefix, taught: (
+        seen.append((prefix, taught, len(batch['inputs']))), clock.add(f'{prefix}step', 3.0 if taught else 2.0)))
+    args = benchmark.parse_args(['configs/duet/transvg_duet_refshapes.py', '--steps', '1', '--threads', '1', '--batch-size', '4',
+                                 '--no-pretrained', '--expressions-per-image', '1', '4'])
+    cfg, model = benchmark.build_model(args, tmp_path)
+    table = benchmark_groups.measure(model, cfg, args, benchmark.Clock('cpu', 1)).splitlines()
+    assert seen[4:] == [('1 ', True, 4), ('1 plain ', False, 4), ('4 ', True, 1), ('4 plain ', False, 1)] and len(seen) == 8
+    assert table[1].endswith('| ratio | teacher and head |') and table[2].count(':') == 7
+    assert [line.split('|')[-2].strip() for line in table[3:]] == ['+50%', '+50%']
