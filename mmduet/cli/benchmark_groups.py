@@ -62,7 +62,7 @@ def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -
         line = (f'| {k} | {statistics.mean(images[k]):.1f} | {seconds:.2f} | {statistics.median(units):.2f} | '
                 f'{args.batch_size / seconds:.2f} | {ratio:.2f} |')
         if distilled:
-            added = statistics.median(own / plain for own, plain in zip(units, clock.units[f'{k} {PLAIN}step'], strict=True)) - 1
-            line += f' {added:+.0%} |'
+            alone = clock.units[f'{k} {PLAIN}step']
+            line += f' {statistics.median(own / plain for own, plain in zip(units, alone, strict=True)) - 1:+.0%} |'
         lines.append(line)
     return '\n'.join(lines)

@@ -43,8 +43,8 @@ def test_teacher_and_head_are_related_to_the_plain_student_by_number(tmp_path, q
     seen = []
     monkeypatch.setattr(benchmark, 'train_step', lambda model, batch, optim, clock, prefix, taught: (
         seen.append((prefix, taught, len(batch['inputs']))), clock.add(f'{prefix}step', 3.0 if taught else 2.0)))
-    args = benchmark.parse_args(['configs/duet/transvg_duet_refshapes.py', '--steps', '1', '--threads', '1', '--batch-size', '4',
-                                 '--no-pretrained', '--expressions-per-image', '1', '4'])
+    args = benchmark.parse_args(['configs/duet/transvg_duet_refshapes.py', '--steps', '1', '--threads', '1', '--no-pretrained',
+                                 '--batch-size', '4', '--expressions-per-image', '1', '4'])
     cfg, model = benchmark.build_model(args, tmp_path)
     table = benchmark_groups.measure(model, cfg, args, benchmark.Clock('cpu', 1)).splitlines()
     assert seen[4:] == [('1 ', True, 4), ('1 plain ', False, 4), ('4 ', True, 1), ('4 plain ', False, 1)] and len(seen) == 8
