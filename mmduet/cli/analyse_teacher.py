@@ -19,8 +19,8 @@ from mmduet.io.errors import DataError
 
 BATCH = 64
 EMBEDDINGS = ('text', 'region', 'image')
-COMPARED = (('CropView', ), ('DimmedView', ), ('BlurredView', ), ('MarkedView', ), ('CropView', 'DimmedView'),
-            ('CropView', 'BlurredView'), ('CropView', 'MarkedView'))
+COMPARED = (('CropView', ), ('DimmedView', ), ('BlurredView', ), ('MarkedView', ), ('PatchView', ), ('CropView', 'DimmedView'),
+            ('CropView', 'BlurredView'), ('CropView', 'MarkedView'), ('CropView', 'PatchView'))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -127,12 +127,14 @@ class CacheWriter:
         corners = torch.tensor(np.concatenate(boxes), dtype=torch.float32, device=self._device) / side
         teacher = self._teacher
         centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
-        whole = teacher.embed_views({'image': teacher.resize(canvases, windows.float())}, len(canvases) if dense else 0)
-        crops = []
+        given: dict[str, Tensor] = {}
+        crops: list[Tensor] = []
         for chosen in torch.arange(len(owner), device=self._device).split(CROP_BATCH):
-            views = teacher.show_regions(canvases[owner[chosen]], centred[chosen], windows[owner[chosen]])
-            crops.append(teacher.embed_views({'region': views})['region'])
-        return whole['image'], torch.cat(crops), whole.get('patches')
+            more = teacher.embed_regions(canvases, windows, {'region': (centred[chosen], owner[chosen])},
+                                         whole=not crops, dense=dense and not crops)
+            given = given or more
+            crops.append(more['region'])
+        return given['image'], torch.cat(crops), given.get('patches')
 
     def _compare(self, expressions: range, first_image: int, patches: Tensor, mirrored: bool,
                  texts: Sequence[Shard]) -> Numbers:

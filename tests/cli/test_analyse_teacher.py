@@ -34,7 +34,7 @@ def test_it_prints_choices_by_view_and_what_a_constant_answer_loses(root, capsys
     assert 'as in the config' in printed and 'nats from uniform' in printed and 'image: a constant answer loses 0.' in printed
     run(root, '--compare-views')
     rows = [line for line in capsys.readouterr().out.splitlines() if 'View' in line]
-    assert len(rows) == 7 and rows[-1].startswith('CropView + MarkedView')
+    assert len(rows) == 9 and rows[4].startswith('PatchView ') and rows[-1].startswith('CropView + PatchView ')
     # Three annotated objects in each image.
     assert all(0 <= float(value) <= 100 for value in rows[0].split()[1:]) and rows[0].split()[-1] == '33.3'
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from mmduet.datasets import ImageError
 from mmduet.io.images import read_image
+from mmduet.models.teachers import PatchView
 from mmduet.registry import MODELS
 from mmduet.teacher_cache import store
 from mmduet.teacher_cache.plan import Geometry, lay_out, plan_section
@@ -72,6 +73,26 @@ def test_rows_are_what_the_teacher_says_of_images_and_crops_made_by_hand(tmp_pat
     torch.testing.assert_close(rows['crop'][2, 0], embed(teacher, pixels[3:15, 1:13])[0][0], atol=2e-3, rtol=0)
     torch.testing.assert_close(rows['crop'][2, 1], embed(teacher, pixels[3:15, 1:13][:, ::-1])[0][0], atol=2e-3, rtol=0)
     torch.testing.assert_close(read(folder, shards[0])['text'], teacher.embed_texts(plan.index.texts[:3]), atol=1e-3, rtol=0)
+
+
+def test_crops_of_many_batches_and_patches_in_their_place_are_cached(tmp_path, teacher, job, monkeypatch):
+    whole = write_all(teacher, job, tmp_path / 'whole')
+    monkeypatch.setattr('mmduet.teacher_cache.writer.CROP_BATCH', 2)
+    pieces = write_all(teacher, job, tmp_path / 'pieces')
+    for shard in job[1]:
+        for name, rows in read(whole, shard).items():
+            torch.testing.assert_close(read(pieces, shard)[name], rows, atol=2e-3, rtol=0)
+    plan, shards = job
+    monkeypatch.setattr(teacher, 'views', [PatchView()])
+    rows = read(write_all(teacher, job, tmp_path / 'patches'), shards[3])
+    pixels = read_image(plan.images[3])
+    _, patches = embed(teacher, pixels, 1)
+    boxes = torch.tensor(plan.boxes_of(3, False), dtype=torch.float32)
+    side = max(pixels.shape[:2])
+    centred = torch.cat([boxes[:, :2] + boxes[:, 2:], 2 * (boxes[:, 2:] - boxes[:, :2])], dim=1) / (2 * side)
+    content = torch.tensor([[0, 0, pixels.shape[1], pixels.shape[0]]] * len(boxes))
+    expected = PatchView().pool(patches.expand(len(boxes), -1, -1, -1), centred, content, side)
+    torch.testing.assert_close(rows['crop'][-len(boxes):, 0], expected, atol=2e-3, rtol=0)
 
 
 def test_words_that_are_never_mirrored_have_no_map(tmp_path, teacher, job):

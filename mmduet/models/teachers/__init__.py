@@ -1,5 +1,5 @@
 """Frozen teachers."""
 from mmduet.models.teachers.clip_teacher import CLIPTeacher
-from mmduet.models.teachers.region_views import BlurredView, CropView, DimmedView, MarkedView
+from mmduet.models.teachers.region_views import BlurredView, CropView, DimmedView, MarkedView, PatchView
 
-__all__ = ['BlurredView', 'CLIPTeacher', 'CropView', 'DimmedView', 'MarkedView']
+__all__ = ['BlurredView', 'CLIPTeacher', 'CropView', 'DimmedView', 'MarkedView', 'PatchView']

@@ -13,7 +13,7 @@ from mmduet.models.precision import choose_precision
 from mmduet.models.teachers.centre import Centre
 from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_encoder
-from mmduet.models.teachers.region_views import CropView, RegionView, Resize
+from mmduet.models.teachers.region_views import CropView, PatchView, RegionView, Resize
 from mmduet.models.teachers.text_features import encode_texts
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, TeacherTargets
@@ -35,8 +35,8 @@ class CLIPTeacher(BaseTeacher):
         pretrained: a tag of open_clip, or a ``.safetensors`` or ``.pt`` file (a relative path is looked for in the working
             directory, then beside the package). None for random weights of the same geometry.
         model_config: JSON file of a model that open_clip does not know, in its format.
-        views: how regions are shown to the tower, a ``RegionView`` or its config each; of several the embedding is the
-            normalised mean.
+        views: how regions are shown to the tower, a ``RegionView`` or ``PatchView`` or its config each; of several the
+            embedding is the normalised mean.
         prompts: templates of texts, each with one ``{}``; of several the embedding is the normalised mean.
         centre: file of means to subtract from the embeddings (see ``Centre``), which ``analyse_teacher.py`` writes.
         image_size: side of the square that the tower takes, pixels, where not that of training (see ``set_image_size``).
@@ -49,6 +49,7 @@ class CLIPTeacher(BaseTeacher):
     Raises:
         ValueError, FileNotFoundError, RuntimeError: see ``build_open_clip`` and ``Centre``; an unknown precision; a
             template without exactly one ``{}``; no view.
+        NotImplementedError: a ``PatchView`` of a tower whose patch features are not known.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> from mmduet.registry import MODELS
@@ -66,7 +67,7 @@ class CLIPTeacher(BaseTeacher):
     logit_bias: Tensor | None
 
     def __init__(self, model: str = 'ViT-B-16', pretrained: str | None = None, model_config: str | None = None,
-                 views: Sequence[Mapping[str, Any] | RegionView] = CROP, prompts: Sequence[str] = ('{}', ),
+                 views: Sequence[Mapping[str, Any] | RegionView | PatchView] = CROP, prompts: Sequence[str] = ('{}', ),
                  centre: str | Path | None = None, image_size: int | None = None, precision: str = 'float32',
                  mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
                  quick_gelu: bool | None = None) -> None:
@@ -94,8 +95,10 @@ class CLIPTeacher(BaseTeacher):
         if self.logit_bias is not None:
             self.gives |= {'logit_bias'}
         self.image_size = built.image_size
-        self.views: list[RegionView] = [view if isinstance(view, RegionView) else TASK_UTILS.build(dict(view))
-                                        for view in views]
+        self.views: list[RegionView | PatchView] = [TASK_UTILS.build(dict(view)) if isinstance(view, Mapping) else view
+                                                    for view in views]
+        if any(isinstance(view, PatchView) for view in self.views):
+            find_patch_encoder(self.clip.visual)
         self.prompts = list(prompts)
         self.resize = Resize(size=built.image_size, interpolation=built.interpolation)
         self.weights_name = None if pretrained is None else Path(pretrained).name
@@ -153,43 +156,53 @@ class CLIPTeacher(BaseTeacher):
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
     @torch.no_grad()
-    def embed_views(self, views: Mapping[str, Tensor], patches_of: int = 0) -> dict[str, Tensor]:
-        """Unit-norm embeddings by target, in one pass through the tower.
+    def embed_regions(self, images: Tensor, content: Tensor, regions: Mapping[str, tuple[Tensor, Tensor]], whole: bool = False,
+                      dense: bool = False) -> dict[str, Tensor]:
+        """Unit-norm embeddings of regions, and of their images, in one pass through the tower.
 
         Args:
-            views: what ``show_regions`` gives, or whole images of the tower's size under ``image``, which come first.
-            patches_of: also the ``patches`` of so many images.
+            images: (U, 3, S, S) canvases in [0, 1].
+            content: (U, 4) int xyxy pixels of the images on their canvases.
+            regions: by name (N, 4) boxes, cxcywh in [0, 1] of the canvas, and (N,) the image of each.
+            whole: also the ``image`` itself.
+            dense: also its ``patches``.
 
         Returns:
-            (N, D) by the names of ``views``, and (n, D, h, w) ``patches``.
+            (N, D) by the names of ``regions``, (U, D) ``image`` and (U, D, h, w) ``patches``.
         """
-        embeddings, patches = self.embed_images(torch.cat(list(views.values())), patches_of)
+        shown = [view for view in self.views if isinstance(view, RegionView)]
+        pooled = [view for view in self.views if isinstance(view, PatchView)] if regions else []
+        views = {'image': self.resize(images, content.float())} if whole or dense or pooled else {}
+        for name, (boxes, owner) in regions.items() if shown else ():
+            views[name] = torch.cat([view(images[owner], boxes, content[owner], self.resize) for view in shown])
+        if not views:
+            return {}
+        embeddings, patches = self.embed_images(torch.cat(list(views.values())), len(images) if dense or pooled else 0)
         parts = dict(zip(views, embeddings.split([len(view) for view in views.values()]), strict=True))
-        given = {name: part if name == 'image' else _average(part, len(self.views)) for name, part in parts.items()}
-        if patches is not None:
+        given = {'image': parts['image']} if whole else {}
+        for name, (boxes, owner) in regions.items():
+            ways = list(parts[name].unflatten(0, (len(shown), -1))) if shown else []
+            for view in pooled:
+                assert patches is not None
+                ways.append(view.pool(patches[owner], boxes, content[owner], images.shape[-1]))
+            given[name] = ways[0] if len(ways) == 1 else F.normalize(torch.stack(ways).mean(dim=0), dim=-1)
+        if dense and patches is not None:
             given['patches'] = patches
         return {name: self._centred(name, value) for name, value in given.items()}
 
-    def show_regions(self, images: Tensor, boxes: Tensor, content: Tensor) -> Tensor:
-        """(V * N, 3, height, width) views of N regions, view by view; see ``RegionView`` for the arguments."""
-        return torch.cat([view(images, boxes, content, self.resize) for view in self.views])
-
     def _encode_images(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
-        """Whole images and regions go through the tower together."""
-        views: dict[str, Tensor] = {}
+        """What is required of whole images and regions."""
         images = batch.images() if required & {'image', 'region', 'others', *NEEDS_PATCHES} else batch.pixels[:0]
-        if required & {'image', *NEEDS_PATCHES}:
-            views['image'] = self.resize(images, batch.content.float())
+        regions: dict[str, tuple[Tensor, Tensor]] = {}
         if 'region' in required:
             # Several expressions of a group may be about one object, which is looked at once.
-            owner = batch.of_targets(batch.image_index)
-            views['region'] = self.show_regions(images[owner], batch.of_targets(batch.target_boxes), batch.content[owner])
+            regions['region'] = batch.of_targets(batch.target_boxes), batch.of_targets(batch.image_index)
         count = batch.other_boxes.shape[1] if 'others' in required else 0
         if count:
             # Boxes of no area are shown too, so that nothing waits for the device to say which they are.
-            views['others'] = self.show_regions(images.repeat_interleave(count, dim=0), batch.other_boxes.flatten(0, 1),
-                                                batch.content.repeat_interleave(count, dim=0))
-        given = self.embed_views(views, len(images) if required & NEEDS_PATCHES else 0) if views else {}
+            owner = torch.arange(len(images), device=images.device).repeat_interleave(count)
+            regions['others'] = batch.other_boxes.flatten(0, 1), owner
+        given = self.embed_regions(images, batch.content, regions, 'image' in required, bool(required & NEEDS_PATCHES))
         if 'image' in given:
             given['image'] = batch.expand(given['image'])
         if 'region' in given:

@@ -1,7 +1,8 @@
-"""How a region of an image is shown to an image tower: cut out, or as a place within the whole image.
+"""How a region is shown to an image tower: cut out, as a place within the whole image, or as patches of that.
 
 A crop shows what an object is and not where: "the left cup" is as true of one crop as of another. Views of the whole image keep
-the place, at the cost of detail: the tower sees as many pixels of all as it would of the region.
+the place, at the cost of detail: the tower sees as many pixels of all as it would of the region. Patches of the whole image
+cost nothing where that is looked at anyway.
 """
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -37,8 +38,7 @@ class RegionView(ABC):
     scale: float = 1.2
 
     def __post_init__(self) -> None:
-        if self.scale <= 0:
-            raise ValueError(f'scale must be positive, got {self.scale}')
+        _check_scale(self.scale)
 
     def __call__(self, images: Tensor, boxes: Tensor, content: Tensor, resize: Resize) -> Tensor:
         """(N, 3, height, width) in [0, 1].
@@ -130,6 +130,40 @@ class MarkedView(RegionView):
         # Filled in on the device: a list would be copied to it, and waited for.
         colour = torch.cat([torch.full_like(line, value) for value in self.colour], dim=1)
         return torch.lerp(resize(images, content), colour, line)
+
+
+@TASK_UTILS.register_module()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchView:
+    """The patch features of the whole image under the region, weighed by how much of each it covers (our choice).
+
+    The tower looks at no region then, only once at each image, for all its expressions.
+
+    Attributes:
+        scale: as of ``RegionView``; 1, as a patch has seen what is around it.
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    def pool(self, patches: Tensor, boxes: Tensor, content: Tensor, side: int) -> Tensor:
+        """(N, D) of unit norm.
+
+        Args:
+            patches: (N, D, h, w) of the images of the regions, which cover the content.
+            boxes, content: see ``RegionView.__call__``.
+            side: of the canvases, pixels.
+        """
+        size = (patches.shape[2], patches.shape[3])
+        covered = _cover(_within(enlarge_within(boxes, content, side, self.scale), content, size), size)
+        return F.normalize((patches * covered).sum(dim=(2, 3)), dim=1)
+
+
+def _check_scale(scale: float) -> None:
+    if scale <= 0:
+        raise ValueError(f'scale must be positive, got {scale}')
 
 
 def _within(region: Tensor, content: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.structures import InstanceData
 
 from mmduet.models import GroundingDataPreprocessor
-from mmduet.models.teachers import CLIPTeacher, CropView, DimmedView
+from mmduet.models.teachers import CLIPTeacher, CropView, DimmedView, PatchView
 from mmduet.registry import MODELS
 from mmduet.structures import Canvas, padding_mask
 from tests.tiny_clip_config import RESNET, write_clip_config
@@ -165,6 +165,44 @@ def test_several_views_give_the_normalised_mean_of_their_embeddings(tmp_path):
     assert not torch.allclose(crop.region, dimmed.region, atol=1e-2)
     for name in ('text', 'image', 'patches'):
         torch.testing.assert_close(both.get(name), crop.get(name), atol=1e-5, rtol=0)
+
+
+def test_patches_stand_for_regions_without_a_pass_of_their_own(tmp_path):
+    teacher, batch, entered = build(tmp_path, views=[PatchView()]), make_batch((0, 1, 0), share=True), []
+    teacher.clip.visual.conv1.register_forward_hook(lambda module, inputs, output: entered.append(len(output)))
+    targets = teacher(batch, ALL)
+    assert entered == [2]  # the images alone
+    # Four patches a side over 50 x 25 pixels of the canvas, (4, 20) to (54, 45). The box (14, 25, 34, 40) begins 0.8 patches
+    # from the left and the top and ends 2.4 from the left, 3.2 from the top.
+    rows, columns = torch.tensor([0.2, 1.0, 1.0, 0.2]), torch.tensor([0.2, 1.0, 0.4, 0.0])
+    by_hand = torch.einsum('dhw,h,w->d', targets.patches[0], rows, columns)
+    torch.testing.assert_close(targets.region[0], F.normalize(by_hand, dim=0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(targets.region[2], targets.region[0], atol=0, rtol=0)
+    # Of the other objects, one has no area; the other ends at the image's edge.
+    assert targets.others[0, 0].norm() == 0 and targets.others[0, 1].norm() == pytest.approx(1)
+    # (34, 25, 54, 35): from 0.8 to 2.4 down, from 2.4 to 4 across.
+    rows, columns = torch.tensor([0.2, 1.0, 0.4, 0.0]), torch.tensor([0.0, 0.0, 0.6, 1.0])
+    by_hand = torch.einsum('dhw,h,w->d', targets.patches[0], rows, columns)
+    torch.testing.assert_close(targets.others[0, 1], F.normalize(by_hand, dim=0), atol=1e-5, rtol=0)
+    for required in ({'region'}, {'others'}):
+        entered.clear()
+        alone = teacher(batch, required)
+        assert entered == [2] and alone.patches is None and alone.image is None
+        name = next(iter(required))
+        torch.testing.assert_close(alone.get(name), targets.get(name), atol=1e-5, rtol=0)
+
+
+def test_crops_and_patches_together_give_the_normalised_mean(tmp_path):
+    batch = make_batch()
+    crop, patch, both = (build(tmp_path, views=views)(batch, ALL) for views in (
+        [CropView()], [PatchView(scale=1.4)], [PatchView(scale=1.4), CropView()]))
+    torch.testing.assert_close(both.region, F.normalize(crop.region + patch.region, dim=1), atol=1e-5, rtol=0)
+    assert not torch.allclose(crop.region, patch.region, atol=1e-2)
+
+
+def test_patches_of_a_tower_that_has_none_are_refused(tmp_path):
+    with pytest.raises(NotImplementedError, match='no patch features are known of this VisionTransformer'):
+        build(tmp_path, vision=dict(layers=1), views=[dict(type='mmduet.PatchView')])
 
 
 def test_it_reads_at_another_resolution(tmp_path):

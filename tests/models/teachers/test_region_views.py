@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from mmduet.models.teachers.crops import crop_and_resize, enlarge_within
-from mmduet.models.teachers.region_views import BlurredView, CropView, DimmedView, MarkedView, Resize
+from mmduet.models.teachers.region_views import BlurredView, CropView, DimmedView, MarkedView, PatchView, Resize
 from mmduet.registry import TASK_UTILS
 
 # Two images of 40 x 20 and 20 x 40 pixels on canvases of 40; boxes of 20 x 10 and 10 x 10 pixels in them.
@@ -105,3 +105,24 @@ def test_an_image_is_resized_as_pytorch_does():
     whole = RESIZE(draw_images(), CONTENT.float())
     expected = F.interpolate(draw_images()[:1, :, 10:30], (20, 40), mode='bilinear', antialias=True)
     torch.testing.assert_close(whole[0], expected[0])
+
+
+def test_patches_are_weighed_by_how_much_of_each_the_region_covers():
+    patches = torch.zeros(2, 3, 2, 4)
+    # The first box covers columns 10 to 30 and rows 15 to 25 of content 40 x 20 at (0, 10): patches 1 to 3 of 10 x 10 pixels
+    # across, halves of both rows.
+    patches[0, 0, :, 1], patches[0, 1, 0, 2], patches[0, 2, :, 3] = 1.0, 1.0, 7.0
+    # The second covers (10, 25) to (20, 35) of content 20 x 40 at (10, 0), patches of 5 x 20 pixels: two of the second row.
+    patches[1, 1, 1, 0], patches[1, 0, 1, 1], patches[1, 2, 1, 2] = 3.0, 4.0, 9.0
+    pooled = PatchView().pool(patches, BOXES, CONTENT, 40)
+    torch.testing.assert_close(pooled, torch.tensor([[2.0, 1.0, 0.0], [4.0, 3.0, 0.0]]) / torch.tensor([[5.0**0.5], [5.0]]))
+    # Twice as large, the first reaches the ends of its content, the second one patch further to the right and beyond the left.
+    wider = PatchView(scale=2.0).pool(patches, BOXES, CONTENT, 40)
+    torch.testing.assert_close(wider[0], F.normalize(torch.tensor([2.0, 1.0, 14.0]), dim=0))
+    assert wider[1, 2] > 0
+
+
+@pytest.mark.parametrize('scale', [0, -1.0])
+def test_a_scale_of_patches_is_positive(scale):
+    with pytest.raises(ValueError, match=f'^scale must be positive, got {scale}$'):
+        TASK_UTILS.build(dict(type='mmduet.PatchView', scale=scale))
