@@ -16,7 +16,7 @@ from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_
 from mmduet.models.teachers.region_views import CropView, PatchView, RegionView, Resize
 from mmduet.models.teachers.text_features import encode_texts
 from mmduet.registry import MODELS, TASK_UTILS
-from mmduet.structures import GroundingBatch, TeacherTargets
+from mmduet.structures import GroundingBatch, TeacherTargets, expand_images
 
 NEEDS_PATCHES = frozenset({'patches', 'similarity'})
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -156,14 +156,14 @@ class CLIPTeacher(BaseTeacher):
         return F.normalize(embeddings.float(), dim=-1), F.normalize(patches.float(), dim=1)
 
     @torch.no_grad()
-    def embed_regions(self, images: Tensor, content: Tensor, regions: Mapping[str, tuple[Tensor, Tensor]], whole: bool = False,
-                      dense: bool = False) -> dict[str, Tensor]:
+    def embed_regions(self, images: Tensor, content: Tensor, regions: Mapping[str, tuple[Tensor, Tensor | None]],
+                      whole: bool = False, dense: bool = False) -> dict[str, Tensor]:
         """Unit-norm embeddings of regions, and of their images, in one pass through the tower.
 
         Args:
             images: (U, 3, S, S) canvases in [0, 1].
             content: (U, 4) int xyxy pixels of the images on their canvases.
-            regions: by name (N, 4) boxes, cxcywh in [0, 1] of the canvas, and (N,) the image of each.
+            regions: by name (N, 4) boxes, cxcywh in [0, 1] of the canvas, and (N,) the image of each; None where N = U.
             whole: also the ``image`` itself.
             dense: also its ``patches``.
 
@@ -174,7 +174,8 @@ class CLIPTeacher(BaseTeacher):
         pooled = [view for view in self.views if isinstance(view, PatchView)] if regions else []
         views = {'image': self.resize(images, content.float())} if whole or dense or pooled else {}
         for name, (boxes, owner) in regions.items() if shown else ():
-            views[name] = torch.cat([view(images[owner], boxes, content[owner], self.resize) for view in shown])
+            canvases, places = expand_images(images, owner), expand_images(content, owner)
+            views[name] = torch.cat([view(canvases, boxes, places, self.resize) for view in shown])
         if not views:
             return {}
         embeddings, patches = self.embed_images(torch.cat(list(views.values())), len(images) if dense or pooled else 0)
@@ -184,7 +185,7 @@ class CLIPTeacher(BaseTeacher):
             ways = list(parts[name].unflatten(0, (len(shown), -1))) if shown else []
             for view in pooled:
                 assert patches is not None
-                ways.append(view.pool(patches[owner], boxes, content[owner], images.shape[-1]))
+                ways.append(view.pool(expand_images(patches, owner), boxes, expand_images(content, owner), images.shape[-1]))
             given[name] = ways[0] if len(ways) == 1 else F.normalize(torch.stack(ways).mean(dim=0), dim=-1)
         if dense and patches is not None:
             given['patches'] = patches
@@ -193,10 +194,11 @@ class CLIPTeacher(BaseTeacher):
     def _encode_images(self, batch: GroundingBatch, required: Set[str]) -> dict[str, Tensor]:
         """What is required of whole images and regions."""
         images = batch.images() if required & {'image', 'region', 'others', *NEEDS_PATCHES} else batch.pixels[:0]
-        regions: dict[str, tuple[Tensor, Tensor]] = {}
+        regions: dict[str, tuple[Tensor, Tensor | None]] = {}
         if 'region' in required:
             # Several expressions of a group may be about one object, which is looked at once.
-            regions['region'] = batch.of_targets(batch.target_boxes), batch.of_targets(batch.image_index)
+            alone = batch.shared_index is None and batch.first_of_target is None
+            regions['region'] = batch.of_targets(batch.target_boxes), None if alone else batch.of_targets(batch.image_index)
         count = batch.other_boxes.shape[1] if 'others' in required else 0
         if count:
             # Boxes of no area are shown too, so that nothing waits for the device to say which they are.
