@@ -46,6 +46,16 @@ def whole(root, tmp_path_factory):
     return weights(train(tmp_path_factory.mktemp('whole'), root))
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """Signals as a shell in the foreground leaves them: one in the background, and nohup, let processes ignore some."""
+    ordinary = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in ordinary.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_first_signal_is_noted_and_told(number):
     with StopSignals() as signals:
