@@ -24,7 +24,7 @@ class RunError(DataError):
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Add one line, whole or not at all, beside other processes that do the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(record, allow_nan=False) + '\n'
+    line = json.dumps(record, allow_nan=False, separators=(',', ':')) + '\n'
     with FileLock(path.with_name(f'.{path.name}.lock')), path.open('ab+') as file:
         size = file.seek(0, os.SEEK_END)
         if size:
