@@ -129,7 +129,9 @@ class CacheWriter:
         centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
         given: dict[str, Tensor] = {}
         crops: list[Tensor] = []
-        for chosen in torch.arange(len(owner), device=self._device).split(CROP_BATCH):
+        # Regions that the tower looks at fill its memory; patches of the images do not, and are computed once.
+        most = CROP_BATCH if teacher.shows_regions else len(owner)
+        for chosen in torch.arange(len(owner), device=self._device).split(most):
             more = teacher.embed_regions(canvases, windows, {'region': (centred[chosen], owner[chosen])},
                                          whole=not crops, dense=dense and not crops)
             given = given or more

@@ -1,11 +1,9 @@
 import pytest
 import torch
-from mmdet.models.backbones import SwinTransformer
 
 from mmduet.export.description import ExportedDescription
 from mmduet.export.exported_graph import ExportedGrounder, ExportError
 from mmduet.export.onnx_exporter import dynamic_axes, example_inputs
-from mmduet.export.rewrites import ExportedShiftWindowMSA, make_exportable
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.students import TransVG
 from mmduet.structures.boxes import cxcywh_to_xyxy
@@ -74,19 +72,3 @@ def test_a_student_that_reads_texts_is_refused():
     about = ExportedDescription(student='Reader', canvas_size=64, long_side=64, max_tokens=12, tokenizer='hash')
     with pytest.raises(ExportError, match='reads texts, views or samples of its batch'):
         ExportedGrounder(student)(*example_inputs(about))
-
-
-@pytest.mark.parametrize('side', [8, 10])
-@torch.no_grad()
-def test_attention_in_windows_is_that_of_mmdetection(side):
-    torch.manual_seed(0)
-    backbone = SwinTransformer(embed_dims=16, depths=(2, ), num_heads=(2, ), strides=(4, ), out_indices=(0, ), window_size=4)
-    blocks = [block.attn for block in backbone.stages[0].blocks]
-    for block in blocks:
-        torch.nn.init.normal_(block.w_msa.relative_position_bias_table)
-    tokens = torch.randn(3, side**2, 16)
-    others = [block.attn for block in make_exportable(backbone).stages[0].blocks]
-    assert [type(block) for block in others] == [ExportedShiftWindowMSA] * 2
-    assert [block.shift_size for block in blocks] == [0, 2]
-    for block, other in zip(blocks, others, strict=True):
-        torch.testing.assert_close(other(tokens, (side, side)), block.eval()(tokens, (side, side)), atol=1e-5, rtol=0)

@@ -84,7 +84,10 @@ def test_crops_of_many_batches_and_patches_in_their_place_are_cached(tmp_path, t
             torch.testing.assert_close(read(pieces, shard)[name], rows, atol=2e-3, rtol=0)
     plan, shards = job
     monkeypatch.setattr(teacher, 'views', [PatchView()])
+    passes, real = [], teacher.embed_images
+    monkeypatch.setattr(teacher, 'embed_images', lambda images, count=0: passes.append(len(images)) or real(images, count))
     rows = read(write_all(teacher, job, tmp_path / 'patches'), shards[3])
+    assert passes == [2] * 6 and not teacher.shows_regions  # three shards of two images, as they are and mirrored
     pixels = read_image(plan.images[3])
     _, patches = embed(teacher, pixels, 1)
     boxes = torch.tensor(plan.boxes_of(3, False), dtype=torch.float32)

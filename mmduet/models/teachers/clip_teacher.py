@@ -118,6 +118,11 @@ class CLIPTeacher(BaseTeacher):
         return {'model': self.model_name, 'weights': self.weights_name, 'size': list(self.resize.size), 'prompts': self.prompts,
                 'views': [str(view) for view in self.views]}
 
+    @property
+    def shows_regions(self) -> bool:
+        """Whether the tower looks at regions one by one, and not only at patches of whole images."""
+        return any(isinstance(view, RegionView) for view in self.views)
+
     @torch.no_grad()
     def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
         """See ``BaseTeacher.forward``; the texts, images, targets and other boxes of the batch are used."""
