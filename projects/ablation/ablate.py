@@ -45,7 +45,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='the experiments: full, names in configs/duet/ablation or here in patches, or files '
                              '(default: full and all of configs/duet/ablation)')
     parser.add_argument('--setting', default=str(SETTING),
-                        help='patch before those of the experiments (default: the setting of docs/refshapes.md)')
+                        help='patch before those of the experiments (default: the setting of docs/studies.md)')
     parser.add_argument('--seeds', type=_seeds, metavar='N|A-B|A,B',
                         help='how many, from 0, or which (default: 5; with --table, all that are recorded)')
     parser.add_argument('--out', type=Path, default=RECORDS,

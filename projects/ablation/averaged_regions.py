@@ -1,6 +1,6 @@
 """EMA regions: the regions of an averaged student as targets of the predicted region, on top of the ranked contrast.
 
-An experiment (docs/refshapes.md): the averaged student is in no checkpoint, so that such a training is not resumed.
+An experiment (docs/studies.md): the averaged student is in no checkpoint, so that such a training is not resumed.
 """
 from copy import deepcopy
 from typing import Any, cast

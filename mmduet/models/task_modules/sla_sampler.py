@@ -25,7 +25,7 @@ def up_to_target(semantics: Tensor) -> Tensor:
 class SLASampler(RegionSampler):
     """Semantics-Location Aware: positives by location times semantics, negatives by semantics with a share of location.
 
-    Negatives are thus regions that fit the expression but lie elsewhere, and near misses; docs/refshapes.md has results. What
+    Negatives are thus regions that fit the expression but lie elsewhere, and near misses; docs/studies.md has results. What
     fits better than the target itself is not drawn by its semantics: there the teacher is wrong, or the object is the target's.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The setting of the experiments on RefShapes, with another CLIP as the trunk of CLIP-VG than the one that teaches.
 
-It is trained for a third of the teacher's steps, on other images (docs/refshapes.md).
+It is trained for a third of the teacher's steps, on other images (docs/studies.md).
 """
 from projects.ablation.settings import refshapes
 
