@@ -10,7 +10,7 @@ from mmduet.engine import config_tools
 from mmduet.engine.checkpoint import load_strictly, read_checkpoint
 from mmduet.engine.pretraining import stated_excludes
 from mmduet.registry import METRICS, MODELS
-from projects.ablation.evaluation import DIGITS, Predictions, evaluate, find_and_tighten
+from projects.ablation.evaluation import DIGITS, SHOWN, Predictions, evaluate, find_and_tighten
 from projects.ablation.fingerprint import hash_bytes, hash_data
 from projects.ablation.records import Record, RunError, append_record, run_name
 from projects.ablation.run import CHECKPOINT, Run, resolve
@@ -80,7 +80,7 @@ def score_run(task: ScoringJob) -> Record:
         results[split], predictions[split] = evaluate(model, Runner.build_dataloader(cfg.test_dataloader, seed=0), metric)
     if task.together:
         joined = [prediction for split in task.together for prediction in predictions[split]]
-        rated = {name: round(value, DIGITS) for name, value in metric.compute_metrics(joined).items() if '/' not in name}
+        rated = {name: round(value, DIGITS) for name, value in metric.compute_metrics(joined).items() if name in SHOWN}
         results['+'.join(task.together)] = rated | find_and_tighten([prediction['iou'] for prediction in joined])
     root = Path(cfg.test_dataloader['dataset']['data_root'])
     record = {**{name: task.record[name] for name in KEPT if name in task.record},
