@@ -52,9 +52,10 @@ def pool_parts(feature_map: Tensor, boxes: Tensor, parts: int) -> Tensor:
     x, y, w, h = (value[..., None] for value in boxes.unbind(dim=-1))
     rows = _interpolation_weights(y + shift * h, (h / parts).expand(*h.shape[:2], parts), height).to(feature_map.dtype)
     columns = _interpolation_weights(x + shift * w, (w / parts).expand(*w.shape[:2], parts), width).to(feature_map.dtype)
-    by_row = feature_map.flatten(1, 2) @ columns.flatten(1, 2).mT
-    by_row = by_row.unflatten(2, (-1, parts)).unflatten(1, (-1, height))
-    return torch.einsum('bchkx,bkyh->bkyxc', by_row, rows)
+    # One product with the weights of all visual tokens: nothing as wide as the channels is made for each row of the map.
+    weights = rows[:, :, :, None, :, None] * columns[:, :, None, :, None, :]
+    pooled = weights.flatten(4).flatten(1, 3) @ feature_map.flatten(2).mT
+    return pooled.unflatten(1, (-1, parts, parts))
 
 
 def _interpolation_weights(centre: Tensor, side: Tensor, count: int) -> Tensor:

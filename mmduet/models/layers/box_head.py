@@ -1,5 +1,6 @@
 """Heads that predict a box from the fused tokens."""
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -34,11 +35,19 @@ class BoxHead(nn.Module):
             visual_padding: (B, H * W) bool, True where one is padding.
 
         Returns:
-            (B, 4) logits of cxcywh boxes; a sigmoid makes them boxes in [0, 1].
+            (B, 4) logits of cxcywh boxes, in float32; a sigmoid makes them boxes in [0, 1].
         """
         for layer in self.layers[:-1]:
             query = F.relu(layer(query))
-        return self.layers[-1](query)
+        return self._to_logits(query)
+
+    def _to_logits(self, hidden: Tensor) -> Tensor:
+        """The last layer, in float32 under any autocast: a box in bfloat16 would be a pixel off."""
+        last = cast(nn.Linear, self.layers[-1])
+        if not torch.is_autocast_enabled(hidden.device.type):
+            return last(hidden).float()
+        with torch.autocast(hidden.device.type, enabled=False):
+            return last(hidden.to(last.weight.dtype)).float()
 
 
 @MODELS.register_module()
@@ -59,12 +68,12 @@ class ReferenceBoxHead(BoxHead):
 
     def forward(self, query: Tensor, visual: Tensor, visual_padding: Tensor) -> Tensor:
         """See ``BoxHead.forward``."""
-        scores = torch.einsum('bc,bnc->bn', self.attend(query), self.offer(visual)).float() / query.shape[1]**0.5
-        attention = scores.masked_fill(visual_padding, -torch.inf).softmax(dim=1).to(visual.dtype)
+        scores = torch.einsum('bc,bnc->bn', self.attend(query) / query.shape[1]**0.5, self.offer(visual)).float()
+        attention = scores.masked_fill(visual_padding, -torch.inf).softmax(dim=1)
         side = round(visual.shape[1]**0.5)
-        steps = (torch.arange(side, device=visual.device, dtype=visual.dtype) + 0.5) / side
+        steps = (torch.arange(side, device=visual.device) + 0.5) / side
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
-        position = torch.logit((attention @ centres).clamp(0.02, 0.98))
-        attended = torch.einsum('bn,bnc->bc', attention, visual)
+        position = torch.logit((attention[..., None] * centres).sum(dim=1).clamp(0.02, 0.98))
+        attended = torch.einsum('bn,bnc->bc', attention.to(visual.dtype), visual)
         start = torch.cat([position, torch.full_like(position, SIDE_LOGIT)], dim=1)
         return start + super().forward(query + attended, visual, visual_padding)

@@ -41,3 +41,29 @@ def test_padded_tokens_are_no_reference():
     padding = torch.tensor([[False, True, False, False]])
     box = _reference_head()(query, visual, padding).sigmoid()[0]
     assert box[:2].tolist() == pytest.approx([0.25, 0.25], abs=1e-4)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_logits_are_exact_under_autocast(dtype):
+    head = BoxHead(channels=2, num_layers=1)
+    # A third has no short form: in bfloat16 three of them are 1.002, in float16 0.9997.
+    head.layers[0].weight.data, head.layers[0].bias.data = torch.full((4, 2), 1 / 3), torch.arange(4.0)
+    with torch.autocast('cpu', dtype):
+        logits = head(torch.tensor([[3.0, 0.0]], dtype=dtype), torch.zeros(1, 4, 2), NO_PADDING)
+    assert logits.dtype == torch.float32
+    assert logits[0].tolist() == pytest.approx([1.0, 2.0, 3.0, 4.0], abs=1e-6)
+
+
+def test_the_reference_is_exact_under_autocast():
+    query, visual = torch.tensor([[10.0, 0.0]]), torch.tensor([[[0.5, 0.0], [0.75, 0.0], [0.25, 0.0], [0.0, 0.0]]])
+    exact = _reference_head()(query, visual, NO_PADDING)
+    with torch.autocast('cpu', torch.bfloat16):
+        boxes = _reference_head()(query, visual, NO_PADDING)
+    assert boxes.dtype == torch.float32
+    torch.testing.assert_close(boxes, exact, rtol=0, atol=2e-2)
+
+
+def test_a_large_query_does_not_overflow_in_half_precision():
+    query, visual = torch.tensor([[30000.0, 0.0]]), torch.tensor([[[2.0, 0.0], [2.5, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+    box = _reference_head().half()(query.half(), visual.half(), NO_PADDING)
+    assert box.isfinite().all()
