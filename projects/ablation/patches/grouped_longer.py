@@ -1,7 +1,7 @@
-"""Four expressions of an image together, for as many steps as the time of the distilled VLTVG buys."""
+"""Four expressions of an image together, distilled, for as many steps of 64 as the time of one at a time buys."""
 from mmduet.configs.duet.ablation import grouped
 
 
 def change(cfg):
     grouped.change(cfg)
-    cfg.ablation.budget_factor = 1.28
+    cfg.ablation.budget_factor = 1.37

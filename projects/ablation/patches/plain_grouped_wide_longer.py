@@ -1,4 +1,4 @@
-"""As ``plain_grouped_longer``, where a step has 64 expressions."""
+"""The plain student, four expressions of an image together, for as many steps of 64 as the time of one at a time buys."""
 from projects.ablation.patches import plain_grouped
 
 
