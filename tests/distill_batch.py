@@ -73,5 +73,5 @@ def make_batch(batch: int = 2, others: bool = False, box: tuple[float, float, fl
 def of_images(batch: GroundingBatch, *images: int) -> GroundingBatch:
     """The same batch, whose expressions are about these images and one box in them."""
     identity = TargetIdentity(image=torch.tensor(images), boxes=torch.tensor([[0.5, 0.5, 0.2, 0.2]] * len(images)),
-                              whole=torch.ones(len(images), dtype=torch.bool))
+                              whole=torch.ones(len(images), dtype=torch.bool), view=torch.zeros(len(images), dtype=torch.int64))
     return replace(batch, identity=identity)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
+from mmduet.models.moving import move
 from mmduet.structures import GroundingBatch, GroundingFeatures
 
 SIZE = 32
@@ -40,7 +41,7 @@ class TinyGrounder(BaseGrounder):
     def extract(self, batch: GroundingBatch) -> GroundingFeatures:
         visual = batch.expand(self.backbone(batch.pixels))
         padding = batch.expand(batch.padding(CELLS))
-        ids = torch.tensor([[sum(map(ord, text)) % 64] for text in batch.texts], device=visual.device)
+        ids = move(torch.tensor([[sum(map(ord, text)) % 64] for text in batch.texts]), visual.device)
         text = self.text_encoder(ids)
         query = self.drop(self.norm(visual.mean((2, 3)) * text[:, 0]))
         return GroundingFeatures(boxes=self.box_head(query).sigmoid()[None], query=query, visual=visual, visual_padding=padding,

@@ -74,8 +74,8 @@ class ExportedGrounder(nn.Module):
         no_boxes = none[:, :, None].expand(-1, -1, 4).to(torch.float32)
         return TracedBatch(
             pixels=preprocessor.normalise(image.permute(0, 3, 1, 2), content), image_index=image_index, content=content,
-            texts=host, token_ids=token_ids, text_padding=padding, boxes=no_boxes, has_box=none.bool(),
+            texts=host, owner=host, token_ids=token_ids, text_padding=padding, boxes=no_boxes, has_box=none.bool(),
             other_boxes=no_boxes, has_other=none.bool(), views=host, sources=host, samples=host, mean=preprocessor.mean,
             std=preprocessor.std, has_padding=True,
             identity=TargetIdentity(image=image_index, boxes=content.new_zeros(count, 4).to(torch.float32),
-                                    whole=torch.zeros_like(image_index, dtype=torch.bool)))
+                                    whole=torch.zeros_like(image_index, dtype=torch.bool), view=torch.zeros_like(image_index)))

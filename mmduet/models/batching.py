@@ -1,7 +1,7 @@
 """What of a ``GroundingBatch`` is computed on the host, from data samples, before it travels to the device."""
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,8 @@ def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index
                 ) -> tuple[Tensor, list[int], list[int]]:
     """(U, 3, S, S) uint8 canvases, which image each of B expressions is about, and which expression is the first of each image.
 
+    Images come in the order in which expressions first name them.
+
     Args:
         images: (U, 3, S, S) canvases, as ``grounding_collate`` draws them, or (3, h, w) images: U with an ``index``, B without;
             where some of B are one tensor, it is one image.
@@ -40,6 +42,12 @@ def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index
     first = [index.index(number) if number in index else -1 for number in range(len(images))]
     if len(index) != len(samples) or -1 in first or max(index) >= len(images):
         raise ValueError(f'{len(images)} images and the index {list(index)} do not fit {len(samples)} expressions')
+    order = list(dict.fromkeys(index))
+    if order != list(range(len(order))):
+        # An expression's image is looked up only where images are shared: elsewhere they come in the order of the expressions.
+        images = images[torch.tensor(order)] if isinstance(images, Tensor) else [images[number] for number in order]
+        index = [order.index(number) for number in index]
+        first = sorted(first)
     if not isinstance(images, Tensor):
         images = draw_canvases(images, [samples[number].canvas for number in first],
                                [samples[number].img_path for number in first])
@@ -116,8 +124,12 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
 @lru_cache(maxsize=1 << 16)
 def image_number(path: str) -> int:
     """The same 64 bits for a file by whatever path it is found, in every process of a machine."""
+    return _number(os.fsencode(os.path.realpath(path)))
+
+
+def _number(text: bytes) -> int:
     # Not hash(): Python salts it, so that ranks would disagree.
-    return int.from_bytes(hashlib.blake2b(os.fsencode(os.path.realpath(path)), digest_size=8).digest(), 'big', signed=True)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), 'big', signed=True)
 
 
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
@@ -125,7 +137,7 @@ def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
 
     An image is its file, links followed: data sets that share a folder of images share the objects on them.
     """
-    images, boxes, whole = [], [], []
+    images, boxes, whole, views = [], [], [], []
     for sample in samples:
         images.append(image_number(sample.img_path))
         width, height = sample.canvas.width / sample.canvas.scale_x, sample.canvas.height / sample.canvas.scale_y
@@ -136,7 +148,10 @@ def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
             box[0] = 1 - box[0]
         boxes.append(box)
         whole.append(annotated and abs(height - sample.ori_shape[0]) < 1 and abs(width - sample.ori_shape[1]) < 1)
-    return {'image': torch.tensor(images), 'boxes': torch.stack(boxes), 'whole': torch.tensor(whole)}
+        window = sample.get('crop_window')
+        views.append(_number(repr(tuple(map(int, window))).encode()) | 1 if annotated and window is not None else 0)
+    return {'image': torch.tensor(images), 'boxes': torch.stack(boxes), 'whole': torch.tensor(whole),
+            'view': torch.tensor(views)}
 
 
 def view_of(sample: Any) -> View:
@@ -160,17 +175,6 @@ def stack_rows(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     lengths = torch.tensor([len(row) for row in rows])
     stacked = pad_sequence(list(rows), batch_first=True)
     return stacked, torch.arange(stacked.shape[1]) < lengths[:, None]
-
-
-def move_together(tensors: Mapping[str, Tensor], kind: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-    """Tensors of one type on the device, moved by one copy, which the processor does not wait for."""
-    flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors.values()])
-    if device.type == 'cuda' and torch.cuda.is_available():
-        # From pageable memory a copy returns when it is done. PyTorch keeps the page until the device has read it.
-        flat = flat.pin_memory()
-    flat = flat.to(device, non_blocking=True)
-    parts = flat.split([tensor.numel() for tensor in tensors.values()])
-    return {name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}
 
 
 def mark_sizes(batch: GroundingBatch) -> GroundingBatch:

@@ -9,6 +9,7 @@ from torch import Tensor
 from mmduet.models import batching
 from mmduet.models.layers.kept_tokens import count_kept
 from mmduet.models.layers.tokenizers import Tokenizer
+from mmduet.models.moving import move_together
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TargetIdentity, padding_mask, stack_contents
 
@@ -85,10 +86,11 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         boxes, has_box = batching.stack_rows(targets)
         identity, text = batching.identify(samples), self._tokenize(samples)
         content, index = stack_contents([sample.canvas for sample in shown]), torch.tensor(owner)
-        numbers = batching.move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
+        numbers = move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
                                           'identity_boxes': identity['boxes']}, torch.float32, self.device)
-        integers = batching.move_together({'image_index': index, 'content': content, **text, 'has_box': has_box,
+        integers = move_together({'image_index': index, 'content': content, **text, 'has_box': has_box,
                                            'has_other': has_other, 'image': identity['image'], 'whole': identity['whole'],
+                                           'view': identity['view'],
                                            **batching.find_targets(targets, owner)},
                                           torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
@@ -98,8 +100,8 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         batch = GroundingBatch(
             pixels=self.normalise(canvases, integers['content'], kind), canvases=None if kind == torch.float32 else canvases,
             identity=TargetIdentity(image=integers.pop('image'), boxes=numbers.pop('identity_boxes'),
-                                    whole=integers.pop('whole')),
-            texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
+                                    whole=integers.pop('whole'), view=integers.pop('view')),
+            owner=tuple(owner), texts=tuple(sample.text for sample in samples), token_ids=integers.pop('token_ids', None),
             text_padding=integers.pop('text_padding', None), **numbers, **integers,
             views=tuple(batching.view_of(sample) for sample in shown),
             sources=tuple(batching.source_of(*pair) for pair in zip(samples, listed, strict=True)),

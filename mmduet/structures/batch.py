@@ -47,6 +47,7 @@ class GroundingBatch:
     pixels: Tensor
     canvases: Tensor | None = None  # (U, 3, S, S) uint8, what the pixels were made of; there where they are not float32
     image_index: Tensor  # (B,) int64, the image of each expression; 0 ... B - 1 where U = B
+    owner: Sequence[int]  # the same on the host, where nothing waits for the device to read it
     content: Tensor  # (U, 4) int64 xyxy pixels of the image on its canvas
     texts: tuple[str, ...]  # B expressions, after augmentation
     token_ids: Tensor | None  # (B, L) int64 of the student's tokenizer; None for a student without one
@@ -80,7 +81,8 @@ class GroundingBatch:
             'has_other': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
             booleans=('text_padding', 'has_box', 'has_other'))
         images, expressions = self.pixels.shape[0], self.image_index.shape[0]
-        for name, count in (('views', images), ('texts', expressions), ('sources', expressions), ('samples', expressions)):
+        for name, count in (('views', images), ('texts', expressions), ('owner', expressions), ('sources', expressions),
+                            ('samples', expressions)):
             if len(getattr(self, name)) != count:
                 raise ValueError(f'GroundingBatch.{name} must have {count} entries, got {len(getattr(self, name))}')
         if images > expressions:

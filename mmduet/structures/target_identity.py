@@ -12,11 +12,12 @@ class TargetIdentity:
     """The image and the target of each of B expressions, comparable across views of an image and across ranks."""
 
     image: Tensor  # (B,) int64 number of the image's file, whatever data set brings it
-    boxes: Tensor  # (B, 4) float32 target, cxcywh in [0, 1] of the whole image, not mirrored
-    whole: Tensor  # (B,) bool, False where the view is a crop, whose box cannot be compared
+    boxes: Tensor  # (B, 4) float32 target, cxcywh in [0, 1] of the view, not mirrored
+    whole: Tensor  # (B,) bool, False where the view is a crop, whose box cannot be compared with that of another view
+    view: Tensor  # (B,) int64 number of the crop, the same for one crop of an image; 0 where it is not known
 
     def __post_init__(self) -> None:
-        check_axes(self, {'image': ('B', ), 'boxes': ('B', 4), 'whole': ('B', )}, booleans=('whole', ))
+        check_axes(self, {'image': ('B', ), 'boxes': ('B', 4), 'whole': ('B', ), 'view': ('B', )}, booleans=('whole', ))
 
     def same(self, iou: float) -> Tensor:
         """(B, B) bool, True where two expressions may mean one object: one image, targets that overlap by ``iou`` or more.
@@ -25,5 +26,6 @@ class TargetIdentity:
         """
         same_image = self.image[:, None] == self.image
         overlap = iou_cxcywh(self.boxes[:, None], self.boxes) >= iou
-        comparable = self.whole[:, None] & self.whole
+        one_view = (self.view[:, None] == self.view) & (self.view != 0)
+        comparable = (self.whole[:, None] & self.whole) | one_view
         return same_image & (overlap | ~comparable)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmduet.io.files import find_file
 from mmduet.models.base_teacher import BaseTeacher
+from mmduet.models.moving import move
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, Source, TeacherTargets, View
 from mmduet.teacher_cache.identity import ABSENT, has_bias, identify_teacher, width_of
@@ -86,16 +87,15 @@ class CachedTeacher(BaseTeacher):
             CacheError: the cache does not belong to teacher or data, is damaged, or lacks an entry; says what to do.
         """
         device = batch.pixels.device
-        images = list(range(len(batch))) if batch.shared_index is None else batch.image_index.tolist()
         entries = [self._find(source, batch.views[image], text)
-                   for source, image, text in zip(batch.sources, images, batch.texts, strict=True)]
-        views = [batch.views[image] for image in images]
+                   for source, image, text in zip(batch.sources, batch.owner, batch.texts, strict=True)]
+        views = [batch.views[image] for image in batch.owner]
         targets: dict[str, Callable[[], Tensor]] = {
             'text': lambda: _stack([entry.text for entry in entries], device),
             'region': lambda: _stack([entry.region for entry in entries], device),
             'image': lambda: _stack([entry.image for entry in entries], device),
             'similarity': lambda: _similarity_of_views([entry.similarity for entry in entries], views, device),
-            'others': lambda: _gather_others(entries, images, batch),
+            'others': lambda: _gather_others(entries, batch),
             **{name: partial(_number, entries[0].manifest, name, device) for name in ('logit_scale', 'logit_bias')},
         }
         return TeacherTargets(**{name: targets[name]() for name in sorted(required)})
@@ -225,24 +225,24 @@ def _number(manifest: Mapping[str, Any], name: str, device: torch.device) -> Ten
 
 def _stack(rows: list[Floats], device: torch.device) -> Tensor:
     """(B, D) float32 of unit norm, which float16 keeps to three digits only."""
-    return F.normalize(torch.from_numpy(np.stack(rows)).to(device, non_blocking=True).float(), dim=1)
+    return F.normalize(move(torch.from_numpy(np.stack(rows)), device).float(), dim=1)
 
 
-def _gather_others(entries: list[_Entry], images: list[int], batch: GroundingBatch) -> Tensor:
+def _gather_others(entries: list[_Entry], batch: GroundingBatch) -> Tensor:
     """(U, m, D) of unit norm, 0 where there is no box or one of no area."""
     shape, device = (*batch.other_boxes.shape[:2], len(entries[0].text)), batch.pixels.device
     found = np.zeros(shape, np.float32)
-    for entry, image in zip(entries, images, strict=True):
+    for entry, image in zip(entries, batch.owner, strict=True):
         for column, row in entry.others().items():
             found[image, column] = row
     visible = (batch.other_boxes[..., 2:] > 0).all(dim=-1, keepdim=True)
-    return F.normalize(torch.from_numpy(found).to(device, non_blocking=True), dim=2) * visible
+    return F.normalize(move(torch.from_numpy(found), device), dim=2) * visible
 
 
 def _similarity_of_views(maps: list[Floats], views: list[View], device: torch.device) -> Tensor:
     """(B, h, w) maps of the parts of the images that the views show, out of maps of the whole images."""
-    windows = torch.tensor([view.window for view in views], device=device)
-    stacked = torch.from_numpy(np.stack(maps)).to(device, non_blocking=True).float()
+    windows = move(torch.tensor([view.window for view in views]), device)
+    stacked = move(torch.from_numpy(np.stack(maps)), device).float()
     height, width = stacked.shape[1:]
     y, x = ((torch.arange(count, device=device) + 0.5) / count for count in (height, width))
     x = windows[:, 0, None] + x * (windows[:, 2] - windows[:, 0])[:, None]

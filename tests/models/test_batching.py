@@ -55,9 +55,18 @@ def test_equal_images_that_nobody_declared_one_are_not_compared():
 def test_a_declared_index_says_which_image_an_expression_is_about():
     assert batching.find_images(images_of(1, 2), named(*'abb'), [0, 1, 1])[1:] == ([0, 1, 1], [0, 1])
     drawn = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    canvases, index, owners = batching.find_images(drawn, named(*'bab'), [1, 0, 1])
-    assert canvases is drawn and (index, owners) == ([1, 0, 1], [1, 0])
+    canvases, index, owners = batching.find_images(drawn, named(*'aba'), [0, 1, 0])
+    assert canvases is drawn and (index, owners) == ([0, 1, 0], [0, 1])
     assert batching.find_images(drawn, named('a', 'b'), None)[1:] == ([0, 1], [0, 1])
+
+
+@pytest.mark.parametrize('drawn', [False, True])
+def test_images_come_in_the_order_in_which_expressions_name_them(drawn):
+    images = torch.stack([torch.full((3, 64, 64), value, dtype=torch.uint8) for value in (1, 2)]) if drawn else images_of(1, 2)
+    canvases, index, owners = batching.find_images(images, named(*'bab'), [1, 0, 1])
+    assert (index, owners) == ([0, 1, 0], [0, 1]) and canvases[:, 0, 4, 0].tolist() == [2, 1]
+    canvases, index, owners = batching.find_images(images, named(*'ba'), [1, 0])
+    assert (index, owners) == ([0, 1], [0, 1]) and canvases[:, 0, 4, 0].tolist() == [2, 1]
 
 
 @pytest.mark.parametrize('index', [[0, 1], [0, 0, 0], [0, 2, 1], None])
@@ -155,6 +164,23 @@ def test_a_crop_may_show_the_same_target_so_it_counts_as_the_same():
         [True, True, False], [True, True, True], [False, True, True]]
 
 
+def test_boxes_in_one_crop_are_compared_and_those_of_two_crops_are_not():
+    canvas = Canvas(size=64, left=0, top=0, width=20, height=20, scale_x=0.5, scale_y=0.5)
+
+    def cropped(name, box, window):
+        sample = make_sample(name, canvas, box)
+        sample.set_metainfo({'ori_shape': (50, 100), 'crop_window': window})
+        return sample
+
+    here, there = (0, 0, 40, 40), (10, 0, 50, 40)
+    near, far = (0.0, 0.0, 10.0, 10.0), (25.0, 25.0, 40.0, 40.0)
+    assert same(cropped('a', near, here), cropped('b', far, here), cropped('c', near, here)).tolist() == [
+        [True, False, True], [False, True, False], [True, False, True]]
+    assert same(cropped('a', near, here), cropped('b', far, there)).all()
+    mirrored = flipped(cropped('c', (30.0, 0.0, 40.0, 10.0), here))
+    assert same(cropped('a', near, here), mirrored).all()
+
+
 def test_boxes_of_an_identity_are_in_the_frame_of_the_image():
     identity = TargetIdentity(**batching.identify([make_sample('a', WHOLE, BOX), flipped(make_sample('b', WHOLE, MIRRORED))]))
     expected = torch.tensor([0.2, 0.5, 0.2, 0.6])
@@ -185,9 +211,3 @@ def test_a_source_tells_a_cache_what_to_look_for():
     assert (source.dataset, source.split, source.expression_id, source.data_hash, source.objects_hash, source.others) == (
         'tiny', 'val', '7', 'abc', 'def', ((0, 3), ))
     assert batching.source_of(make_sample('a', WHOLE, BOX), ()).dataset is None
-
-
-def test_tensors_that_move_together_keep_their_values_and_shapes():
-    tensors = {'a': torch.arange(6).view(2, 3), 'b': torch.tensor([True, False]), 'c': torch.zeros(0, 4)}
-    moved = batching.move_together(tensors, torch.int64, torch.device('cpu'))
-    assert moved['a'].tolist() == [[0, 1, 2], [3, 4, 5]] and moved['b'].tolist() == [1, 0] and moved['c'].shape == (0, 4)

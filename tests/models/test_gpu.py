@@ -10,7 +10,7 @@ from mmduet.models.task_modules import DistractorSampler, LocationSampler, Rando
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.registry import MODELS
 from tests.distill_batch import TERMS
-from tests.fake_gpu import GPU, fake_gpu, gpu_autocast
+from tests.fake_gpu import GPU, WaitError, fake_gpu, gpu_autocast
 from tests.models.students.test_conformance import CONFIGS, build_student, make_data
 from tests.tiny_cache import build_dataset, load_config, make_cache_root, write_cache
 from tests.tiny_clip_config import RESNET, write_clip_config
@@ -46,7 +46,11 @@ def test_what_the_other_tests_rely_on_tensors_of_two_devices_and_waiting_for_a_n
             here + there
         with pytest.raises(DataDependentOutputException):
             there.sum().item()
-        assert (here.to(GPU) + there).device == GPU
+        assert (here.to(GPU, non_blocking=True) + there).device == GPU
+        for wait in (lambda: here.to(GPU), lambda: there[[2, 1, 0]], lambda: torch.tensor([1.0, 2.0], device=GPU),
+                     lambda: there.copy_(here)):
+            with pytest.raises(WaitError):
+                wait()
         with gpu_autocast(torch.float16):
             assert (there[None] @ there[:, None]).dtype == torch.float16
 
@@ -89,12 +93,17 @@ def test_a_convolutional_teacher_works_on_a_device(tmp_path):
     assert step(model, make_batch())['loss_region'].device == GPU
 
 
-def test_a_cached_teacher_works_on_a_device(tmp_path):
+@pytest.mark.parametrize('shared', [False, True])
+def test_a_cached_teacher_works_on_a_device_and_waits_for_nothing(shared, tmp_path):
     root = make_cache_root(tmp_path / 'root')
     cfg = load_config(root, write_cache(root, tmp_path / 'cache', '--distractors'))
     dataset = build_dataset(root)
     model = MODELS.build(cfg.model)
     data = grounding_collate([dataset[index] for index in range(4)])
+    if shared:
+        data = {**data, 'inputs': data['inputs'][:1], 'image_index': [0] * 4}
+        for sample in data['data_samples']:
+            sample.set_metainfo({'canvas': data['data_samples'][0].canvas})
     with fake_gpu(model):
         batch = model.data_preprocessor(data, True)['batch']
         losses, others = model(batch, 'loss'), model.teachers['teacher'](batch, {'others'}).others

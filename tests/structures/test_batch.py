@@ -80,8 +80,9 @@ def test_views_say_what_of_the_image_is_shown_where(batch):
     (dict(content=torch.zeros(3, 4)), r'content must be \(U, 4\) with U = 2 as in pixels'),
     (dict(has_box=torch.ones(2, 1)), 'has_box must be bool'),
     (dict(texts=('one', )), 'texts must have 2 entries, got 1'),
+    (dict(owner=(0, )), 'owner must have 2 entries, got 1'),
     (dict(image_index=torch.zeros(1, dtype=torch.long), boxes=torch.zeros(1, 1, 4), has_box=torch.ones(1, 1).bool(),
-          has_other=torch.zeros(1, 0).bool(), texts=('one', ), sources=(None, ), samples=[None]),
+          has_other=torch.zeros(1, 0).bool(), texts=('one', ), owner=(0, ), sources=(None, ), samples=[None]),
      '2 images for 1 expressions')])
 def test_fields_that_disagree_are_named(batch, change, sentence):
     with pytest.raises(ValueError, match=f'GroundingBatch.*{sentence}'):

@@ -156,9 +156,14 @@ def test_it_gives_what_is_required_and_nothing_else(made):
 
 
 def test_a_term_that_requires_what_is_not_cached_is_refused_at_construction(made):
+    class PatchTerm(FeatureTerm):
+        def __init__(self, space):
+            super().__init__(space, 'text', 'text')
+            self.required_targets = frozenset({'patches'})
+
     config = load_config(*made).model
-    config.head.terms = dict(dense=dict(type=FeatureTerm, student='text', teacher='patches'))
-    with pytest.raises(ValueError, match=r"the term 'dense' \(FeatureTerm\) requires patches, which CachedTeacher does not "
+    config.head.terms = dict(dense=dict(type=PatchTerm))
+    with pytest.raises(ValueError, match=r"the term 'dense' \(PatchTerm\) requires patches, which CachedTeacher does not "
                                          'give: it gives image, logit_scale, others, region, similarity, text'):
         MODELS.build(config)
 

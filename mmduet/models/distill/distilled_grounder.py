@@ -64,6 +64,10 @@ class DistilledGrounder(BaseModel):
     def _widths(self, head: Config) -> dict[str, int]:
         """D of each teacher, which one in the head's config must not contradict."""
         stated = head.get('embed_dims')
+        names = [name for name, _ in self._named_teachers()]
+        if isinstance(stated, Mapping) and not stated.keys() <= set(names):
+            raise ValueError(f'head.embed_dims names {", ".join(sorted(stated.keys() - set(names)))}, the teachers are '
+                             f'{", ".join(names)}')
         widths = {}
         for name, teacher in self._named_teachers():
             wanted = stated.get(name) if isinstance(stated, Mapping) else stated
@@ -82,6 +86,9 @@ class DistilledGrounder(BaseModel):
     def _check_requirements(self) -> None:
         teachers = dict(self._named_teachers())
         for required in self.head.requirements:
+            if required.teacher not in teachers:
+                raise ValueError(f'the term {required.term!r} ({required.kind}) takes the targets of {required.teacher!r}, the '
+                                 f'teachers are {", ".join(teachers)}')
             teacher = teachers[required.teacher]
             missing = required.targets - teacher.gives
             if missing:

@@ -27,7 +27,8 @@ class DUETHead(DistillHead):
             student (method, balance).
 
     Raises:
-        ValueError: the weight is not positive; a term does not name one of several teachers, or names one that is not there.
+        ValueError: the weight is not positive, or ``warmup_steps`` negative; a term does not name one of several teachers, or
+            names one that is not there.
 
     >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
@@ -41,6 +42,8 @@ class DUETHead(DistillHead):
         super().__init__()
         if weight <= 0:
             raise ValueError(f'the weight of the head must be positive, got {weight}')
+        if warmup_steps < 0:
+            raise ValueError(f'warmup_steps must not be negative, got {warmup_steps}')
         self.warmup_steps = warmup_steps
         self.weight = weight
         self.spaces = nn.ModuleDict({name: JointSpace(channels, width) for name, width in embed_dims.items()})

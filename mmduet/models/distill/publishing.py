@@ -5,29 +5,29 @@ from collections.abc import Mapping
 from torch import Tensor
 
 # Keys of the distillation head whose weights an ``AgreementScoreHead`` takes, and their places in it.
-_TAKEN = ((r'head\.spaces\.\w+\.projectors\.text\.', 'anchors.text.'),
-          (r'head\.spaces\.\w+\.projectors\.region\.', 'regions.text.'),
-          (r'head\.terms\.\w+\.anchor\.projector\.', 'anchors.query.'),
-          (r'head\.terms\.\w+\.projector\.(?=layers)', 'regions.query.'),
-          (r'head\.terms\.\w+\.anchor\.(?=layers)', 'anchors.placed.'),
-          (r'head\.terms\.\w+\.regions\.', 'regions.placed.'))
+_TAKEN = ((r'head\.spaces\.(\w+)\.projectors\.text\.', 'anchors.text.'),
+          (r'head\.spaces\.(\w+)\.projectors\.region\.', 'regions.text.'),
+          (r'head\.terms\.(\w+)\.anchor\.projector\.', 'anchors.query.'),
+          (r'head\.terms\.(\w+)\.projector\.(?=layers)', 'regions.query.'),
+          (r'head\.terms\.(\w+)\.anchor\.(?=layers)', 'anchors.placed.'),
+          (r'head\.terms\.(\w+)\.regions\.', 'regions.placed.'))
 
 
 def publish_student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """State dict of the student, ``score_head.*`` included; a state dict of a plain student is returned as it is.
 
-    Of several teachers, and of several terms, the first counts. A space of which one half is missing is left out.
+    Of several teachers, and of several terms, the first counts that has both halves of a space: expressions and regions.
     """
     student = {key.removeprefix('student.'): value for key, value in state.items() if key.startswith('student.')}
     if not student or any(key.startswith('score_head.') for key in student):
         return student or dict(state)
-    taken: dict[str, Tensor] = {}
+    taken: dict[str, dict[str, dict[str, Tensor]]] = {name: {} for name in ('text', 'query', 'placed')}
     for key, value in state.items():
         for pattern, place in _TAKEN:
             if found := re.match(pattern, key):
-                taken.setdefault(f'score_head.{place}{key[found.end():]}', value)
-    for name in ('text', 'query', 'placed'):
-        halves = [f'score_head.{half}.{name}.' for half in ('anchors', 'regions')]
-        if all(any(key.startswith(half) for key in taken) for half in halves):
-            student |= {key: value for key, value in taken.items() if key.startswith(tuple(halves))}
+                half, name, _ = place.split('.')
+                owned = taken[name].setdefault(found[1], {})
+                owned[f'score_head.{half}.{name}.{key[found.end():]}'] = value
+    for owners in taken.values():
+        student |= next((owned for owned in owners.values() if len({key.split('.')[1] for key in owned}) == 2), {})
     return student

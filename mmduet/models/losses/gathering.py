@@ -23,7 +23,8 @@ class _AllGather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].contiguous()
+        # A copy: the sum is written into it, and the gradient belongs to autograd.
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         start = get_rank() * ctx.count
         return total[start:start + ctx.count]
@@ -48,4 +49,4 @@ def gather_rows(rows: Tensor) -> Tensor:
 def gather_identity(identity: TargetIdentity) -> TargetIdentity:
     """The expressions of all ranks, in rank order."""
     return TargetIdentity(image=gather_rows(identity.image), boxes=gather_rows(identity.boxes),
-                          whole=gather_rows(identity.whole.to(torch.uint8)).bool())
+                          whole=gather_rows(identity.whole.to(torch.uint8)).bool(), view=gather_rows(identity.view))

@@ -26,6 +26,9 @@ class CandidateBoxes:
             raise ValueError(f'numbers of candidates must not be negative, got {self}')
         if self.beside_zoom < 0:
             raise ValueError(f'beside_zoom must not be negative, got {self.beside_zoom}')
+        for name in ('jitter_spread', 'near_miss_spread', 'predicted_spread'):
+            if min(getattr(self, name)) < 0:
+                raise ValueError(f'{name} must not be negative, got {getattr(self, name)}')
 
     def count(self, predicted: bool) -> int:
         """Boxes per image, without the target; ``predicted`` says whether the student's box is given."""
@@ -68,8 +71,9 @@ class CandidateBoxes:
         centre = across / 2 + (room - across / 2) * share.clamp(0, 1)
         centre = torch.where(side >= 2, 1 - centre, centre)
         middle = along / 2 + (1 - along) * noise[..., 1:2]
-        boxes = torch.cat([centre, middle, across, along], dim=-1)
-        return torch.where(upright, boxes[..., [1, 0, 3, 2]], boxes)
+        # Not by an index: one that is a list is copied to the device, which the processor waits for.
+        return torch.where(upright, torch.cat([middle, centre, along, across], dim=-1),
+                           torch.cat([centre, middle, across, along], dim=-1))
 
 
 def _move(boxes: Tensor, noise: Tensor, shift: float, zoom: float) -> Tensor:

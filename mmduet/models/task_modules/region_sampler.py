@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmduet.models.moving import move
 from mmduet.models.task_modules.candidate_boxes import CandidateBoxes
 from mmduet.structures import Regions, from_content, to_content
 from mmduet.structures.boxes import iou_cxcywh
@@ -126,7 +127,7 @@ class RegionSampler(ABC):
         # What belongs to other objects comes last: how many a row has, or is filled up to, changes no other draw.
         rows = [np.random.Generator(np.random.Philox(key=_number(f'{self.seed}/{step}/{key}'))).random(
             4 * count + 2 * (1 + count + others), np.float32) for key in keys]
-        uniform = torch.from_numpy(np.stack(rows)).to(device, non_blocking=True)
+        uniform = move(torch.from_numpy(np.stack(rows)), device)
         boxes, own, rest = uniform.split([4 * count, 2 * (1 + count), 2 * others], dim=1)
         drawn = torch.cat([own.unflatten(1, (-1, 2)), rest.unflatten(1, (-1, 2))], dim=1).permute(2, 0, 1)
         return boxes.unflatten(1, (count, 4)), -torch.log(-torch.log(drawn.clamp(1e-6, 1 - 1e-6)))

@@ -9,6 +9,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from mmduet.models.base_teacher import BaseTeacher
+from mmduet.models.moving import move
 from mmduet.models.precision import choose_precision
 from mmduet.models.teachers.centre import Centre
 from mmduet.models.teachers.open_clip_models import build_open_clip
@@ -146,7 +147,10 @@ class CLIPTeacher(BaseTeacher):
         row = {text: index for index, text in enumerate(distinct)}
         filled = [prompt.replace('{}', text) for prompt in self.prompts for text in distinct]
         embeddings = F.normalize(encode_texts(self.clip, self.tokenize(filled), self.mean.device).float(), dim=-1)
-        return self._centred('text', _average(embeddings, len(self.prompts)))[[row[text] for text in texts]]
+        given = self._centred('text', _average(embeddings, len(self.prompts)))
+        if len(distinct) == len(texts):
+            return given
+        return given[move(torch.tensor([row[text] for text in texts]), given.device)]
 
     @torch.no_grad()
     def embed_images(self, images: Tensor, patches_of: int = 0) -> tuple[Tensor, Tensor | None]:

@@ -6,6 +6,8 @@ from open_clip.model import CLIP
 from open_clip.transformer import TextTransformer, text_global_pool
 from torch import Tensor, nn
 
+from mmduet.models.moving import move
+
 
 def encode_texts(clip: Any, tokens: Tensor, device: torch.device) -> Tensor:
     """Embed token sequences as ``clip.encode_text`` does, without computing what comes after the last end of text.
@@ -23,11 +25,11 @@ def encode_texts(clip: Any, tokens: Tensor, device: torch.device) -> Tensor:
     tower = getattr(clip, 'text', clip)
     pooling = getattr(tower, 'pool_type', None) or getattr(tower, 'text_pool_type', None)
     if not _is_causal(clip, tower) or pooling not in ('argmax', 'eos'):
-        return clip.encode_text(tokens.to(device))
+        return clip.encode_text(move(tokens, device))
     end_token: int = tower.text_eos_id if tower is clip else tower.eos_id
     ends = tokens.argmax(dim=1) if pooling == 'argmax' else tokens.eq(end_token).int().argmax(dim=1)
     length = int(ends.max()) + 1
-    tokens = tokens[:, :length].to(device)
+    tokens = move(tokens[:, :length], device)
     states = tower.token_embedding(tokens) + tower.positional_embedding[:length]
     states = tower.ln_final(tower.transformer(states, attn_mask=tower.attn_mask[:length, :length]))
     pooled = text_global_pool(states, tokens, pooling, eos_token_id=end_token)

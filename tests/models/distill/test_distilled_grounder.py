@@ -164,6 +164,14 @@ def test_the_widths_of_the_head_are_those_of_student_and_teacher_unless_it_says_
     assert build(tmp_path, head=dict(type=DUETHead, terms={}, embed_dims=16)).head.spaces['teacher'].embed_dims == 16
     with pytest.raises(ValueError, match=r'embeds in 16 dimensions and the head expects 512: leave head\.embed_dims out'):
         build(tmp_path, head=dict(type=DUETHead, terms={}, embed_dims=512))
+    with pytest.raises(ValueError, match=r'head\.embed_dims names other, the teachers are teacher'):
+        build(tmp_path, head=dict(type=DUETHead, terms={}, embed_dims={'other': 16}))
+
+
+def test_a_head_that_was_built_for_another_teacher_is_refused(tmp_path):
+    head = DUETHead(TERMS, 32, {'other': 16})
+    with pytest.raises(ValueError, match=r"takes the targets of 'other', the teachers are teacher"):
+        build(tmp_path, head=head)
 
 
 def test_several_teachers_are_asked_each_for_what_is_read_of_it(tmp_path):
@@ -180,8 +188,13 @@ def test_several_teachers_are_asked_each_for_what_is_read_of_it(tmp_path):
 
 
 def test_what_a_term_requires_and_the_teacher_cannot_give_is_refused_at_construction(tmp_path):
-    terms = dict(patch=dict(type=FeatureTerm, student='image', teacher='feature_map'))
-    with pytest.raises(ValueError, match=r"the term 'patch' \(FeatureTerm\) requires feature_map, which CLIPTeacher does not "
+    class MapTerm(FeatureTerm):
+        def __init__(self, space):
+            super().__init__(space, 'image', 'image')
+            self.required_targets = frozenset({'feature_map'})
+
+    terms = dict(patch=dict(type=MapTerm))
+    with pytest.raises(ValueError, match=r"the term 'patch' \(MapTerm\) requires feature_map, which CLIPTeacher does not "
                                          r'give: it gives image, logit_scale, others, patches, region, similarity, text'):
         build(tmp_path, head=dict(type=DUETHead, terms=terms))
 

@@ -74,6 +74,8 @@ def test_a_weight_multiplies_every_term_and_is_positive():
         {name: 2.5 * value.item() for name, value in call(plain).items()})
     with pytest.raises(ValueError, match='weight of the head must be positive, got 0'):
         DUETHead(TERMS, CHANNELS, {'teacher': EMBED_DIMS}, weight=0)
+    with pytest.raises(ValueError, match='warmup_steps must not be negative, got -3'):
+        DUETHead(TERMS, CHANNELS, {'teacher': EMBED_DIMS}, warmup_steps=-3)
 
 
 def test_draws_change_from_step_to_step_and_go_on_where_a_checkpoint_stopped():

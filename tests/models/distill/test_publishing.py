@@ -47,6 +47,19 @@ def test_a_space_of_which_one_half_is_missing_is_left_out():
     assert list(published(region=None, relation=None, contrast=None)[1]) == ['box']
 
 
+def test_both_halves_of_a_space_are_of_one_teacher_or_term():
+    def of(key, value):
+        return {f'head.{key}.layers.0.weight': torch.full((1, ), value)}
+
+    state = {'student.box': torch.ones(1), **of('spaces.a.projectors.text', 1.0), **of('spaces.b.projectors.text', 2.0),
+             **of('spaces.b.projectors.region', 2.0), **of('terms.first.projector', 3.0),
+             **of('terms.second.anchor.projector', 4.0), **of('terms.second.projector', 4.0),
+             **of('terms.third.anchor.projector', 5.0), **of('terms.third.projector', 5.0)}
+    assert {key: value.item() for key, value in publish_student(state).items()} == {
+        'box': 1.0, 'score_head.anchors.text.layers.0.weight': 2.0, 'score_head.regions.text.layers.0.weight': 2.0,
+        'score_head.anchors.query.layers.0.weight': 4.0, 'score_head.regions.query.layers.0.weight': 4.0}
+
+
 def test_a_student_that_has_a_score_or_is_plain_is_published_as_it_is():
     own = {'student.box': torch.ones(1), 'student.score_head.bias': torch.zeros(1), 'head.x': torch.zeros(1)}
     assert list(publish_student(own)) == ['box', 'score_head.bias']

@@ -16,7 +16,7 @@ def make_case():
     inputs, text, region = (torch.randn(total, WIDTH, generator=generator) for _ in range(3))
     weight = torch.randn(WIDTH, WIDTH, generator=generator)
     identity = TargetIdentity(image=torch.tensor([0, 1, 2, 3, 1, 5]), boxes=torch.tensor([[0.5, 0.5, 0.3, 0.3]] * total),
-                              whole=torch.ones(total, dtype=torch.bool))
+                              whole=torch.ones(total, dtype=torch.bool), view=torch.zeros(total, dtype=torch.int64))
     return inputs, F.normalize(text, dim=1), F.normalize(region, dim=1), weight, identity
 
 
@@ -25,7 +25,8 @@ def relation_and_gradient(rows):
     weight = weight.requires_grad_()
     embedded = F.normalize(inputs[rows] @ weight, dim=1)
     student = gather_rows(embedded), gather_rows(F.normalize(embedded.roll(1, dims=1) + inputs[rows], dim=1))
-    own = TargetIdentity(image=identity.image[rows], boxes=identity.boxes[rows], whole=identity.whole[rows])
+    own = TargetIdentity(image=identity.image[rows], boxes=identity.boxes[rows], whole=identity.whole[rows],
+                         view=identity.view[rows])
     teacher = gather_rows(text[rows]), gather_rows(region[rows])
     loss = relation_loss(student, teacher, 0.1, 10.0, gather_identity(own).same(0.5))
     loss.backward()

@@ -67,3 +67,6 @@ def test_impossible_numbers_are_refused():
         CandidateBoxes(jitters=-1)
     with pytest.raises(ValueError, match='beside_zoom'):
         CandidateBoxes(beside_zoom=-0.5)
+    for name in ('jitter_spread', 'near_miss_spread', 'predicted_spread'):
+        with pytest.raises(ValueError, match=rf'{name} must not be negative, got \(0\.1, -0\.2\)'):
+            CandidateBoxes(**{name: (0.1, -0.2)})

@@ -5,7 +5,10 @@ from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.losses.semantic_losses import cosine_distance
 from mmduet.registry import MODELS
-from mmduet.structures import TARGET_NAMES, GroundingBatch, GroundingFeatures, TeacherTargets
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
+
+# Fields of ``TeacherTargets`` with axes (B, D).
+EMBEDDINGS = ('image', 'region', 'text')
 
 
 @MODELS.register_module()
@@ -15,7 +18,7 @@ class FeatureTerm(DistillTerm):
     Args:
         space: see ``DistillTerm``.
         student: embedding of the student, ``'text'``, ``'region'`` or ``'image'``.
-        teacher: field of ``TeacherTargets`` with axes (B, D).
+        teacher: field of ``TeacherTargets`` with axes (B, D): ``'text'``, ``'region'`` or ``'image'``.
         weight: of the loss, which lies in [0, 2].
 
     Raises:
@@ -24,8 +27,9 @@ class FeatureTerm(DistillTerm):
 
     def __init__(self, space: JointSpace, student: str, teacher: str, weight: float = 1.0) -> None:
         super().__init__(space, weight)
-        if teacher not in TARGET_NAMES:
-            raise ValueError(f'a teacher gives {", ".join(sorted(TARGET_NAMES))}, not {teacher!r}')
+        if teacher not in EMBEDDINGS:
+            raise ValueError(f'a feature term takes an embedding for each expression of the teacher, '
+                             f'{", ".join(EMBEDDINGS)}, not {teacher!r}')
         self.student = student
         self.teacher = teacher
         self.required_targets = frozenset({teacher})

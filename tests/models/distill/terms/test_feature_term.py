@@ -32,8 +32,10 @@ def test_a_term_owns_no_projector_of_the_space():
 def test_unknown_names_and_weights_are_refused():
     with pytest.raises(ValueError, match='not of'):
         FeatureTerm(make_space(), 'query', 'text')
-    with pytest.raises(ValueError, match=r"a teacher gives .*text, not 'sound'"):
+    with pytest.raises(ValueError, match="image, region, text, not 'sound'"):
         FeatureTerm(make_space(), 'text', 'sound')
+    with pytest.raises(ValueError, match="image, region, text, not 'similarity'"):
+        FeatureTerm(make_space(), 'text', 'similarity')
     for weight in (0.0, -1.0):
         with pytest.raises(ValueError, match=r'FeatureTerm: the weight must be positive.*leave the term out, set it to None'):
             FeatureTerm(make_space(), 'text', 'text', weight)
