@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from mmduet.engine.config_tools import walk
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
 from mmduet.engine.version import describe_version
-from mmduet.models.distill import DistilledGrounder
+from mmduet.models.distill import DistilledGrounder, RelationTerm
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -128,9 +128,17 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     ranks, total = runner.world_size, batch * runner.world_size * calls
     text = f'{ranks} {"process" if ranks == 1 else "processes"} x {batch} expressions'
     text += f' x {calls} accumulated steps' if calls > 1 else ''
+    apart = _terms_without_bank(runner.plain_model) if calls > 1 else []
     text += f' = {total:,} expressions an update; {runner.max_iters:,} steps'
+    text += ''.join(f'; {name} compares the {batch * ranks:,} of a step, and by model.head.terms.{name}.bank=True those of an '
+                    'update' for name in apart)
     by_step = isinstance(runner.train_loop, IterBasedTrainLoop)
     return text + ('' if by_step else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
+
+
+def _terms_without_bank(model: nn.Module) -> list[str]:
+    terms = getattr(model.head, 'terms', {}) if isinstance(model, DistilledGrounder) else {}
+    return [name for name, term in terms.items() if isinstance(term, RelationTerm) and not term.joins_steps]
 
 
 def _describe_rate(runner: 'GroundingRunner') -> str:

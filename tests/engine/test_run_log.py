@@ -136,7 +136,8 @@ def test_the_opening_of_a_distilled_student_names_teacher_terms_and_where_its_pa
     root = make_data_root(tmp_path / 'data', count=4)
     with contextlib.redirect_stdout(io.StringIO()) as console:
         runner = train_distilled(tmp_path / 'work', root, train_cfg__max_iters=1, model__head__weight=0.5,
-                                 optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='bf16')
+                                 optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='bf16',
+                                 optim_wrapper__accumulative_counts=2)
     lines = [STAMP.sub('', line) for line in console.getvalue().splitlines()]
     model = next(line for line in lines if line.startswith('Model: '))
     assert re.fullmatch(r'Model: \w+ distilled by DUETHead, [\d.,]+( M)? parameters trained, [\d.,]+( M)? frozen; '
@@ -144,4 +145,7 @@ def test_the_opening_of_a_distilled_student_names_teacher_terms_and_where_its_pa
     terms = ', '.join(f'{name} {term.weight * 0.5:g}' for name, term in runner.plain_model.head.terms.items())
     assert any(line.startswith('Losses: ') and line.endswith(terms) for line in lines)
     assert any(line.startswith('Device: cpu') and 'bfloat16' in line for line in lines)
+    batch = runner.train_dataloader.batch_sampler.batch_size
+    steps = next(line for line in lines if line.startswith('Steps: '))
+    assert f'; relation compares the {batch} of a step, and by model.head.terms.relation.bank=True those of an update' in steps
     assert any(re.match(r'Weights: .*random: .*; teacher from ', line) for line in lines)

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.device import get_device
+from open_clip.transformer import QuickGELU
 from torch import Tensor
 
+from mmduet.io.files import find_file, sha256_of
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.moving import move
 from mmduet.models.precision import choose_precision
@@ -102,7 +104,7 @@ class CLIPTeacher(BaseTeacher):
             find_patch_encoder(self.clip.visual)
         self.prompts = list(prompts)
         self.resize = Resize(size=built.image_size, interpolation=built.interpolation)
-        self.weights_name = None if pretrained is None else Path(pretrained).name
+        self.weights = pretrained
         self.model_name = model
         self.register_buffer('mean', torch.tensor(mean or built.mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std or built.std).view(3, 1, 1), persistent=False)
@@ -115,9 +117,11 @@ class CLIPTeacher(BaseTeacher):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides the mean of its embeddings, as plain values."""
-        return {'model': self.model_name, 'weights': self.weights_name, 'size': list(self.resize.size), 'prompts': self.prompts,
-                'views': [str(view) for view in self.views]}
+        """What decides the mean of its embeddings, as plain values; a file of weights by what it holds."""
+        return {'model': self.model_name, 'weights': _content_of(self.weights),
+                'quick_gelu': any(isinstance(module, QuickGELU) for module in self.clip.modules()),
+                'mean': self.mean.flatten().tolist(), 'std': self.std.flatten().tolist(), 'size': list(self.resize.size),
+                'prompts': self.prompts, 'views': [str(view) for view in self.views]}
 
     @property
     def shows_regions(self) -> bool:
@@ -231,3 +235,13 @@ class CLIPTeacher(BaseTeacher):
 def _average(embeddings: Tensor, ways: int) -> Tensor:
     """(N, D) normalised means of the (ways * N, D) embeddings of N things in as many ways."""
     return embeddings if ways == 1 else F.normalize(embeddings.unflatten(0, (ways, -1)).mean(dim=0), dim=-1)
+
+
+def _content_of(pretrained: str | None) -> str | None:
+    """What weights are: the content of a file, or a tag of open_clip."""
+    if pretrained is None:
+        return None
+    try:
+        return f'SHA-256 {sha256_of(find_file(pretrained))}'
+    except FileNotFoundError:
+        return f'tag {pretrained}'

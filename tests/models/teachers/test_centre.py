@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from mmduet.models.teachers import CLIPTeacher, MarkedView
 from mmduet.models.teachers.centre import Centre, write_centre
@@ -57,3 +58,18 @@ def test_a_teacher_centres_all_that_it_embeds_and_takes_the_scale_of_the_file(tm
     torch.testing.assert_close(after.similarity[1, 2, 3], after.patches[1, :, 2, 3] @ after.text[1])
     with pytest.raises(ValueError, match=r'views .*CropView\(scale=1\.2\).* and not .*MarkedView'):
         build(centre=tmp_path / 'centre.safetensors', views=[MarkedView()])
+
+
+def test_the_settings_of_a_teacher_say_what_its_weights_are_and_how_it_computes(tmp_path):
+    config = write_clip_config(tmp_path, 'tiny_vit')
+    teacher = CLIPTeacher('tiny_vit', model_config=config)
+    save_file(teacher.clip.state_dict(), tmp_path / 'a.safetensors')
+    first = CLIPTeacher('tiny_vit', model_config=config, pretrained=str(tmp_path / 'a.safetensors'), quick_gelu=False).settings
+    other = CLIPTeacher('tiny_vit', model_config=config, pretrained=str(tmp_path / 'a.safetensors'), quick_gelu=True,
+                        mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.5)).settings
+    assert teacher.settings['weights'] is None and first['weights'].startswith('SHA-256 ')
+    assert {name for name in first if first[name] != other[name]} == {'quick_gelu', 'mean', 'std'}
+    (tmp_path / 'b').mkdir()
+    save_file({name: value * 0.9 for name, value in teacher.clip.state_dict().items()}, tmp_path / 'b/a.safetensors')
+    again = CLIPTeacher('tiny_vit', model_config=config, pretrained=str(tmp_path / 'b/a.safetensors'), quick_gelu=False)
+    assert {name for name in first if first[name] != again.settings[name]} == {'weights'}

@@ -49,6 +49,11 @@ class RelationTerm(DistillTerm):
         self.compilable = not bank  # which asks whether the step is still the same
         self._embed = space.require('region', 'text')
 
+    @property
+    def joins_steps(self) -> bool:
+        """Whether the accumulated steps of an update are related to each other."""
+        return self._bank is not None
+
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
         """See ``DistillTerm.forward``."""
         parts: tuple[Tensor, ...] = (self._embed('text', features, batch), self._embed('region', features, batch),
