@@ -11,7 +11,6 @@ from mmduet import GroundingInferencer
 from mmduet.apis import GroundingResults
 from mmduet.export import OnnxGrounder
 from mmduet.export.description import KEY, TOKENIZER_KEY
-from mmduet.export.quantising import quantise
 from mmduet.io.errors import DataError, ImageError
 from tests.forking import Call, run_calls
 from tests.tiny_data import write_photo
@@ -157,14 +156,3 @@ def test_the_command_says_what_is_not_for_an_exported_model(exported, tmp_path, 
     assert 'error: there is no exported model gone.onnx' in capsys.readouterr().err
     assert main([*question, str(exported), '--out', str(tmp_path / 'new/drawn.png')]) == 0
     assert 'image.png: the red circle: ' in capsys.readouterr().out and (tmp_path / 'new/drawn.png').is_file()
-
-
-def test_eight_bits_are_a_third_of_the_file_and_move_boxes_a_little(exported, light, tmp_path):
-    quantise(exported, tmp_path / 'int8.onnx')
-    small = OnnxGrounder(tmp_path / 'int8.onnx')
-    assert (light.description.precision, small.description.precision) == ('float32', 'int8')
-    assert small.description.to_json() == light.description.to_json().replace('"float32"', '"int8"')
-    assert (tmp_path / 'int8.onnx').stat().st_size < 0.6 * exported.stat().st_size
-    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    boxes = np.array([[result.box for result in model(image, TEXTS, channel_order='rgb')] for model in (light, small)]) / 64
-    assert 1e-6 < np.abs(boxes[0] - boxes[1]).max() < 0.1

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from mmduet.export.description import TOKENIZER_KEY, ExportedDescription
-from mmduet.export.exported_graph import ExportError
 from mmduet.export.text import find_encoding
 from mmduet.export.tokenizer_json import describe_tokenizer
-from mmduet.models.layers.tokenizers import CLIPTokenizer, HashingTokenizer, Tokenizer, WordPieceTokenizer
+from mmduet.models.layers.tokenizers import CLIPTokenizer, HashingTokenizer, WordPieceTokenizer
 from mmduet.refshapes import VOCABULARY_FILE
 
 TEXTS = ['the red ball', 'The  RED\tball left of the blue-ish star!!', "the dog's bowl, isn't it? they'll",
@@ -45,14 +44,6 @@ def test_ids_are_those_of_the_students_tokenizer(name):
         encode.encode('' if name == 'clip' else '\u200b')
 
 
-def test_the_file_alone_truncates_pads_and_marks(tmp_path):
-    from tokenizers import Tokenizer as File
-    tokenizer = WordPieceTokenizer(VOCABULARY_FILE, 12)
-    rows = File.from_str(describe_tokenizer(tokenizer).content).encode_batch(['the red ball', 'a ' * 60 + 'ball'])
-    assert [row.ids for row in rows] == [tokenizer.encode('the red ball') + [0] * 7, tokenizer.encode('a ' * 60 + 'ball')]
-    assert [sum(row.attention_mask) for row in rows] == [5, 12]
-
-
 def test_without_ftfy_plain_letters_are_read_and_others_refused(monkeypatch):
     tokenizer = CLIPTokenizer(20)
     encode = encoding_of(tokenizer)
@@ -66,14 +57,3 @@ def test_without_the_library_its_name_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, 'tokenizers', None)
     with pytest.raises(ImportError, match='pip install tokenizers'):
         encoding_of(WordPieceTokenizer(VOCABULARY_FILE, 12))
-
-
-def test_a_tokenizer_of_another_class_is_refused():
-    class Letters(Tokenizer):
-        def split(self, expression):
-            return list(map(ord, expression))
-
-    with pytest.raises(ExportError, match='the tokenizer Letters cannot travel'):
-        describe_tokenizer(Letters(9))
-    with pytest.raises(ExportError, match='takes no token ids'):
-        describe_tokenizer(None)

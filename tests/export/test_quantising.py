@@ -1,0 +1,30 @@
+import resource
+import tempfile
+
+import numpy as np
+import pytest
+
+from mmduet.export import OnnxGrounder
+from mmduet.export.quantising import quantise
+from mmduet.io.failures import describe_failure
+from tests.limits import limited
+
+TEXTS = ['the red circle', 'the leftmost ring above the blue square', 'a ball']
+
+
+def test_a_disk_that_refuses_to_quantise_names_the_folder_of_the_system(exported, tmp_path):
+    with pytest.raises(OSError, match='File too large') as caught, limited(resource.RLIMIT_FSIZE, 1000):
+        quantise(exported, tmp_path / 'int8.onnx')
+    assert describe_failure(caught.value).startswith(f'{tempfile.gettempdir()}/')
+    assert not list(tmp_path.iterdir())
+
+
+def test_eight_bits_are_a_third_of_the_file_and_move_boxes_a_little(exported, tmp_path):
+    quantise(exported, tmp_path / 'int8.onnx')
+    light, small = OnnxGrounder(exported), OnnxGrounder(tmp_path / 'int8.onnx')
+    assert (light.description.precision, small.description.precision) == ('float32', 'int8')
+    assert small.description.to_json() == light.description.to_json().replace('"float32"', '"int8"')
+    assert (tmp_path / 'int8.onnx').stat().st_size < 0.6 * exported.stat().st_size
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    boxes = np.array([[result.box for result in model(image, TEXTS, channel_order='rgb')] for model in (light, small)]) / 64
+    assert 1e-6 < np.abs(boxes[0] - boxes[1]).max() < 0.1
