@@ -44,9 +44,10 @@ class BoxHead(nn.Module):
     def _to_logits(self, hidden: Tensor) -> Tensor:
         """The last layer, in float32 under any autocast: a box in bfloat16 would be a pixel off."""
         last = cast(nn.Linear, self.layers[-1])
-        if not torch.is_autocast_enabled(hidden.device.type):
+        device = hidden.device.type
+        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
             return last(hidden).float()
-        with torch.autocast(hidden.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             return last(hidden.to(last.weight.dtype)).float()
 
 

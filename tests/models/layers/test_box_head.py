@@ -67,3 +67,8 @@ def test_a_large_query_does_not_overflow_in_half_precision():
     query, visual = torch.tensor([[30000.0, 0.0]]), torch.tensor([[[2.0, 0.0], [2.5, 0.0], [0.0, 0.0], [0.0, 0.0]]])
     box = _reference_head().half()(query.half(), visual.half(), NO_PADDING)
     assert box.isfinite().all()
+
+
+def test_a_device_without_autocast_is_none_of_its_business():
+    head = BoxHead(channels=2).to('meta')
+    assert head(torch.zeros(1, 2, device='meta'), torch.zeros(1, 4, 2, device='meta'), NO_PADDING).shape == (1, 4)
