@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Test."""
     from mmduet.datasets.readers import CATALOG
     from mmduet.engine.checkpoint import read_checkpoint
-    from mmduet.engine.config_tools import walk
+    from mmduet.engine.config_tools import splits_of
     from mmduet.engine.pretraining import describe_pretraining
     from mmduet.engine.type_check import naming_unknown_types
     from mmduet.evaluation.table import format_table
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.amp is not None:
         set_precision(cfg, args.amp)
     cfg.model = with_score_head(cfg.model, checkpoint['state_dict'])
-    splits = [name for node in walk(cfg.test_dataloader) for name in node.get('splits', [])]
+    splits = splits_of(cfg.test_dataloader)
     runner = common.build_runner(cfg)
     with naming_unknown_types(cfg):
         metrics = runner.test()

@@ -183,6 +183,16 @@ def parse_splits(text: str) -> list[str]:
     return splits
 
 
+def splits_of(loader: Any) -> list[str]:
+    """The splits of all data sets of a loader's config, each once; none where there is no loader.
+
+    >>> from mmduet.engine.config_tools import splits_of
+    >>> splits_of({'dataset': {'datasets': [{'splits': ['val', 'testA']}, {'splits': ['val']}]}})
+    ['val', 'testA']
+    """
+    return list(dict.fromkeys(str(split) for node in walk(loader) for split in node.get('splits') or ()))
+
+
 def set_splits(cfg: Config, loader: str, splits: Sequence[str]) -> None:
     """Set the splits of the data sets of a loader, such as ``'val_dataloader'``; a ``ConfigError`` where there are none."""
     if not _set_everywhere(cfg.get(loader) or {}, 'splits', list(splits)):

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.device import get_device
+from mmengine.hooks import EMAHook
 from mmengine.runner import IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmduet.engine.config_tools import walk
+from mmduet.engine.config_tools import splits_of, walk
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
 from mmduet.engine.version import describe_version
 from mmduet.models.distill import DistilledGrounder, RelationTerm
@@ -36,7 +37,7 @@ def log_file(runner: 'GroundingRunner') -> Path:
 def _describe_loader(loader: DataLoader[Any], cfg: Mapping[str, Any]) -> str:
     dataset = loader.dataset
     name = (getattr(dataset, 'metainfo', None) or {}).get('dataset_name') or type(dataset).__name__
-    splits = dict.fromkeys(str(split) for node in walk(cfg) for split in node.get('splits') or ())
+    splits = splits_of(cfg)
     what = 'expressions' if splits else 'samples'
     return f'{len(dataset):,} {what} of {" ".join([str(name), "+".join(splits)]).strip()}'  # type: ignore[arg-type]
 
@@ -45,11 +46,17 @@ def _describe_data(runner: 'GroundingRunner') -> str:
     text = _describe_loader(runner.train_dataloader, runner.cfg.train_dataloader)
     if runner.val_loop is None:
         return f'{text}; no validation'
-    loop = runner.train_loop
-    unit = 'epoch' if (runner.max_epochs and getattr(loop, '_max_epochs', 1) > 1) or hasattr(loop, 'run_epoch') else 'step'
-    every = getattr(loop, 'val_interval', 1)
-    often = f'every {unit}' if every == 1 else f'every {every:,} {unit}s'
+    often = _every(getattr(runner.train_loop, 'val_interval', 1), 'step' if _counts_steps(runner) else 'epoch')
     return f'{text}; validated {often} on {_describe_loader(runner.val_dataloader, runner.cfg.val_dataloader)}'
+
+
+def _counts_steps(runner: 'GroundingRunner') -> bool:
+    """Whether training has no epochs."""
+    return isinstance(runner.train_loop, IterBasedTrainLoop)
+
+
+def _every(number: float, unit: str) -> str:
+    return f'every {unit}' if number == 1 else f'every {number:,.15g} {unit}s'
 
 
 def count(parameters: Iterator[nn.Parameter] | list[nn.Parameter]) -> str:
@@ -132,8 +139,7 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     text += f' = {total:,} expressions an update; {runner.max_iters:,} steps'
     text += ''.join(f'; {name} compares the {batch * ranks:,} of a step, and by model.head.terms.{name}.bank=True those of an '
                     'update' for name in apart)
-    by_step = isinstance(runner.train_loop, IterBasedTrainLoop)
-    return text + ('' if by_step else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
+    return text + ('' if _counts_steps(runner) else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
 
 
 def _terms_without_bank(model: nn.Module) -> list[str]:
@@ -158,7 +164,7 @@ def _describe_device(runner: 'GroundingRunner') -> str:
     device = get_device()
     name = torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads' if device == 'cpu' else ''
     dtype = getattr(runner.optim_wrapper, 'cast_dtype', None) or torch.float32
-    averaged = any(type(hook).__name__ == 'EMAHook' for hook in runner.hooks)
+    averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     return (f'{device}{f" ({name})" if name else ""}, {str(dtype).removeprefix("torch.")}'
             f'{", a moving average of the weights is validated and saved" if averaged else ""}, seed {runner.seed}')
 
@@ -168,7 +174,8 @@ def _describe_checkpoints(runner: 'GroundingRunner') -> str:
     if hook is None:
         others = [type(hook).__name__ for hook in runner.hooks if 'Checkpoint' in type(hook).__name__]
         return ', '.join(others) or 'none are written'
-    often = 'every epoch' if hook._interval == 1 else f'every {hook._interval} epochs'
-    often += f' and every {hook._minutes:g} minutes' if hook._minutes is not None else ''
+    often = ['at the end' if _counts_steps(runner) else _every(hook._interval, 'epoch')]
+    often += [_every(hook._iter_interval, 'step')] if hook._iter_interval is not None else []
+    often += [_every(hook._minutes, 'minute')] if hook._minutes is not None else []
     kept = 'all are kept' if hook._max_keep == -1 else f'the last {hook._max_keep} are kept'
-    return f'{often}; {kept}' + (f', and the best by {hook._metric}' if hook._metric is not None else '')
+    return f'{" and ".join(often)}; {kept}' + (f', and the best by {hook._metric}' if hook._metric is not None else '')

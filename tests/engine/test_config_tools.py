@@ -18,6 +18,7 @@ from mmduet.engine.config_tools import (
     set_data_root,
     set_rate,
     set_splits,
+    splits_of,
     walk,
 )
 from tests.shared_data import ROOT
@@ -73,6 +74,13 @@ def test_the_splits_of_one_loader_are_set():
     assert cfg.val_dataloader.dataset.splits == ['val']
     with pytest.raises(ConfigError, match='test_dataloader of the config has no data set with splits'):
         set_splits(cfg, 'test_dataloader', ['val'])
+
+
+def test_each_split_of_a_loader_is_named_once():
+    cfg = nested()
+    cfg.train_dataloader.dataset.datasets[1].splits = ['val', 'train']
+    assert splits_of(cfg.train_dataloader) == ['train', 'val'] and splits_of(cfg.val_dataloader) == ['val']
+    assert splits_of(None) == splits_of(dict(dataset=dict(data_root='a'))) == splits_of(dict(dataset=dict(splits=None))) == []
 
 
 def test_splits_are_joined_by_plus():

@@ -9,7 +9,7 @@ import torch.distributed
 from mmduet.engine.checkpoint import CorruptCheckpointError, UnreadableCheckpointError
 from mmduet.engine.distributed import leave
 from mmduet.engine.loading import read_on_all_ranks
-from tests.engine.tiny_runs import train
+from tests.engine.tiny_runs import shown, train
 from tests.forking import run_ranks
 from tests.tiny_grounder import make_data_root
 
@@ -52,3 +52,10 @@ def test_each_file_that_cannot_be_read_is_named_and_the_one_before_is_taken(tmp_
     for name in damaged:
         assert re.search(rf'{name}\.pth is truncated or corrupt .*Trying the one before', said)
     assert f'Weights: resumed at step {expected} from' in said
+
+
+def test_a_training_that_finds_nothing_to_resume_from_says_so_to_whoever_looks(tmp_path):
+    root = make_data_root(tmp_path / 'data', count=4)
+    runner, lines = shown(tmp_path / 'work', root, resume=True, train_cfg__max_iters=1)
+    assert f'No checkpoint in {tmp_path}/work to resume from: training starts from the beginning.' in lines
+    assert runner.iter == 1

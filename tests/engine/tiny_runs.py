@@ -1,7 +1,9 @@
 """Short trainings of the tiny grounder, plain and distilled, by the runner."""
+import contextlib
+import io
+import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,48 @@ def train_distilled(work: Path, root: Path, *hooks: Hook, **changes: Any) -> Gro
     return _train(cfg, hooks)
 
 
+class BegunError(Exception):
+    """Ends a training before its first step."""
+
+
+class _Begin(Hook):
+    priority = 'HIGHEST'
+
+    def before_train(self, runner: GroundingRunner) -> None:
+        self.runner = runner
+        raise BegunError
+
+
+def begin(work: Path, root: Path, distilled: bool = False, **changes: Any) -> GroundingRunner:
+    """The runner of a training that is about to make its first step."""
+    hook = _Begin()
+    with pytest.raises(BegunError):
+        (train_distilled if distilled else train)(work, root, hook, **changes)
+    return hook.runner
+
+
+class Terminal(io.StringIO):
+    """A console that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+_STAMP = re.compile(r'^(\x1b\[\d+m)?\d\d/\d\d \d\d:\d\d:\d\d - mmengine - (\x1b\[\d+m)?[A-Z]+(\x1b\[0m)? - ')
+
+
+def unstamped(text: str) -> list[str]:
+    """The lines of a console or a log without their times."""
+    return [_STAMP.sub('', line) for line in text.splitlines()]
+
+
+def shown(*arguments: Any, console: Any = io.StringIO, **changes: Any) -> tuple[GroundingRunner, list[str]]:
+    """The runner of ``train`` and the lines of its console, without their times."""
+    with contextlib.redirect_stdout(console()) as screen:
+        runner = train(*arguments, **changes)
+    return runner, unstamped(screen.getvalue())
+
+
 def _train(cfg: Config, hooks: tuple[Hook, ...]) -> GroundingRunner:
     runner = RUNNERS.build(cfg)
     for hook in hooks:
@@ -54,7 +98,7 @@ def assert_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
-@contextmanager
+@contextlib.contextmanager
 def group_of_one(folder: Path) -> Iterator[None]:
     """A process group of this process alone, on the CPU, for ``launcher='pytorch'``."""
     torch_dist.init_process_group('gloo', init_method=f'file://{folder / "store"}', rank=0, world_size=1)

@@ -1,8 +1,11 @@
 """Lines about steps for people and for the file, and validations as a table."""
+from typing import Any
+
 from mmengine.hooks import LoggerHook
+from mmengine.hooks.runtime_info_hook import _is_scalar
 from mmengine.runner import Runner
 
-from mmduet.engine.config_tools import walk
+from mmduet.engine.config_tools import splits_of
 from mmduet.engine.console import file_only, tell
 from mmduet.evaluation.table import format_table
 from mmduet.registry import HOOKS
@@ -17,13 +20,13 @@ class GroundingLoggerHook(LoggerHook):
             ``LoggerHook``.
     """
 
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Write the scalars, and the table with the splits of the validation as columns."""
         with file_only(runner.logger):
             super().after_val_epoch(runner, metrics)
-        numbers = {name: value for name, value in (metrics or {}).items() if isinstance(value, int | float)}
+        numbers = {name: float(value) for name, value in (metrics or {}).items() if _is_scalar(value)}
         if numbers:
-            splits = [name for node in walk(runner.cfg.get('val_dataloader')) for name in node.get('splits') or ()]
+            splits = splits_of(runner.cfg.get('val_dataloader'))
             when = 'Validation' if runner._train_loop is None or isinstance(runner._train_loop, dict) else (
                 f'Validation after epoch {runner.epoch}, step {runner.iter}')
             tell(runner.logger, f'{when}\n{format_table(numbers, "+".join(splits) or "val")}')
