@@ -1,13 +1,14 @@
 """Gradients that are being summed between two updates: what else a checkpoint must hold there, to resume exactly."""
 from collections.abc import Sequence
 from logging import LogRecord
-from typing import Any
+from typing import Any, TypeVar
 
 import torch.distributed as torch_dist
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 Gradients = dict[str, Tensor]
+State = TypeVar('State')
 # Of MMEngine's, when training resumes between two updates.
 _WARNING = 'Resumed iteration number is not divisible'
 
@@ -55,6 +56,6 @@ def tells_no_loss(record: LogRecord) -> bool:
     return not record.getMessage().startswith(_WARNING)
 
 
-def of_rank(gradients: Sequence[Gradients] | None, rank: int, world_size: int) -> Gradients | None:
-    """Those of a rank; None where a checkpoint has none, or has those of another number of ranks."""
-    return gradients[rank] if gradients is not None and len(gradients) == world_size else None
+def of_rank(states: Sequence[State] | None, rank: int, world_size: int) -> State | None:
+    """What a checkpoint has of a rank; None where it has none, or has those of another number of ranks."""
+    return states[rank] if states is not None and len(states) == world_size else None

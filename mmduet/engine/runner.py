@@ -60,7 +60,7 @@ class GroundingRunner(Runner):
     writer: BackgroundWriter  # of checkpoints
     watch: RankWatch  # over the other processes
     run_id: str  # of a training from its beginning on, over all that resumed it
-    _random_states: list[dict[str, Any]] | None = None
+    _random_state: dict[str, Any] | None = None  # of a checkpoint, until training goes on
     resumed_gradients: Gradients | None = None  # of a checkpoint between two updates
     _loaded_meta: dict[str, Any] | None = None
     loaded_file: str | None = None  # the checkpoint that was loaded or resumed from
@@ -163,8 +163,7 @@ class GroundingRunner(Runner):
     def test(self) -> dict[str, float]:
         """Test; ``RankLostError`` where another process ended."""
         with self.watch.watching():
-            metrics: dict[str, float] = super().test()
-        return metrics
+            return super().test()
 
     def dump_config(self) -> None:
         """Write the config into the work folder, in one step."""
@@ -262,8 +261,11 @@ class GroundingRunner(Runner):
         files.load_strictly(self.plain_model, checkpoint['state_dict'], filename, strict)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = files.restore_history(checkpoint['message_hub'])
-        self._random_states = checkpoint.get('random_states')
         if self._resume:
+            states = checkpoint.get('random_states')
+            self._random_state = of_rank(states, self.rank, self.world_size)
+            if states is not None and self._random_state is None:
+                self.logger.warning(f'Random states of {len(states)} processes are not restored: now it is {self.world_size}.')
             self.resumed_gradients = of_rank(checkpoint.pop('gradients', None), self.rank, self.world_size)
             set_hook_states(self.hooks, checkpoint.get('hooks', {}))
             if self.resumed_gradients is not None:
@@ -275,13 +277,9 @@ class GroundingRunner(Runner):
 
     def restore_random_state(self) -> None:
         """Put the generators into the state of the checkpoint that training was resumed from, if any; once."""
-        states, self._random_states = self._random_states, None
-        if self._resume and states is not None:
-            if len(states) == self.world_size:
-                set_random_state(states[self.rank])
-            else:
-                self.logger.warning(f'The checkpoint has the random state of {len(states)} processes, there are now '
-                                    f'{self.world_size}: it is not restored.')
+        state, self._random_state = self._random_state, None
+        if state is not None:
+            set_random_state(state)
 
     def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict[str, Any] | None = None,
                         save_optimizer: bool = True, save_param_scheduler: bool = True, meta: dict[str, Any] | None = None,

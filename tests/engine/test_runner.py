@@ -8,19 +8,11 @@ from mmduet.engine import CheckpointError, CheckpointMismatchError, GroundingRun
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
-from tests.tiny_transvg import tiny_transvg_config
 
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     return make_data_root(tmp_path_factory.mktemp('tiny') / 'data')
-
-
-def by_name(node):
-    """A config with its classes named: MMEngine cannot print one that was put into a config later."""
-    if isinstance(node, dict):
-        return {key: by_name(value) for key, value in node.items()}
-    return f'{node.__module__}.{node.__name__}' if isinstance(node, type) else node
 
 
 def logged(work):
@@ -61,32 +53,6 @@ def test_a_training_leaves_checkpoints_pictures_and_scalars(whole):
     assert not list(work.glob('.*partial'))
 
 
-def test_the_data_sets_of_all_loops_make_the_token_ids_of_the_model_and_the_losses_stay(root, tmp_path):
-    size = {f'{loader}__dataset__pipeline__{step}': value for loader, first in (
-        ('train_dataloader', 2), ('val_dataloader', 1), ('test_dataloader', 1))
-        for step, value in ((f'{first}__sides', [64]), (f'{first + 1}__size', 64))}
-    cfg = load_tiny_config(tmp_path, root, **size)
-    cfg.model = by_name(tiny_transvg_config())
-    cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
-    cfg.train_cfg.max_iters = 2
-    runner = RUNNERS.build(cfg)
-    runner.train()
-    runner.val()
-    runner.test()
-    preprocessor = runner.plain_model.data_preprocessor
-    for loader in (runner.train_dataloader, runner.val_dataloader, runner.test_dataloader):
-        sample = loader.dataset[3]['data_samples']
-        assert sample.token_ids == preprocessor.tokenizer.encode('red thing 3')
-    data, losses = next(iter(runner.train_dataloader)), []
-    for _ in range(2):
-        torch.manual_seed(0)
-        batch = preprocessor(data, training=True)
-        losses.append({name: loss.item() for name, loss in runner.plain_model(**batch, mode='loss').items()})
-        for sample in data['data_samples']:
-            sample.set_metainfo({'token_ids': None})
-    assert losses[0] == losses[1] and losses[0]['loss_bbox'] > 0
-
-
 def test_every_validation_says_whether_pretraining_saw_its_images(root, tmp_path):
     def said(name, **changes):
         train(tmp_path / name, root, train_cfg__max_epochs=1, **changes)
@@ -119,6 +85,19 @@ def test_a_training_that_was_stopped_and_resumed_equals_one_that_was_not(whole, 
     second = train(tmp_path, root, resume=True)
     assert second.iter == 12
     assert equal(weights(second), weights(whole[1]))
+
+
+@pytest.mark.parametrize(('ranks', 'said'), [
+    (2, 'Random states of 2 processes are not restored: now it is 1.'), (1, None), (0, None)])
+def test_random_states_of_another_number_of_processes_are_left_out_and_that_is_said(root, tmp_path, ranks, said):
+    train(tmp_path, root, train_cfg__max_iters=1)
+    saved = torch.load(tmp_path / 'iter_1.pth', weights_only=True)
+    saved['random_states'] *= ranks
+    if not ranks:  # as of another program
+        del saved['random_states']
+    torch.save(saved, tmp_path / 'iter_1.pth')
+    assert train(tmp_path, root, resume=True, train_cfg__max_iters=2).iter == 2
+    assert ('Random states' in logged(tmp_path)) == (said is not None) and (said or '') in logged(tmp_path)
 
 
 def test_a_stop_inside_an_epoch_is_saved_under_its_step(root, tmp_path):
