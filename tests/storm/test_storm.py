@@ -1,16 +1,13 @@
 import json
 import os
-import random
 
 import pytest
 
 from mmduet.cli.storm import main
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.locks import locked
-from mmduet.storm.damage import DAMAGES, flip_last, last_intact, truncate_last
-from mmduet.storm.ledger import Ledger
 from mmduet.storm.storm import Storm
-from mmduet.storm.trial import Accident, Training, Trial
+from mmduet.storm.trial import Training
 from tests.forking import Call, run_calls
 from tests.run_tool import run_tool
 from tests.shared_data import ROOT
@@ -61,25 +58,6 @@ def test_what_a_checkpoint_forgets_is_found(root, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def _die_and_damage(folder, root):
-    training, ledger = train_config(data_root=str(root), epochs=2), Ledger(folder / 'ledger')
-    assert Trial(training, folder / 'work', ledger).wait() == [0]
-    operations = ledger.steps('finished')[0]
-    assert Trial(training, folder / 'other', ledger, Accident(operations)).wait() == [-9]
-    assert Trial(training, folder / 'third', ledger, Accident(operations // 2, 'ENOSPC')).wait() == [3]
-    assert 'cannot be written: no room is left on the disk' in (folder / 'log').read_text()
-    for name, damage in DAMAGES.items():
-        before = last_intact(folder / 'work')
-        damage(folder / 'work', random.Random(0))
-        assert (last_intact(folder / 'work') < before) == (damage in (truncate_last, flip_last)), name
-        assert Trial(training, folder / 'work', ledger).wait() == [0]
-
-
-def test_trials_die_fail_and_go_on_after_damages(root, tmp_path):
-    done, = run_calls([Call(_die_and_damage, (tmp_path, root))])
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
 def test_the_tool_prints_and_writes_the_figures(root, tmp_path):
     done = run_tool('analysis_tools/storm', ROOT / 'tests/tiny_config.py', '--data-root', root, '--kills', 1, '--epochs', 1,
                     '--work', tmp_path / 'storm', '--out', tmp_path / 'storm.json')
@@ -87,13 +65,6 @@ def test_the_tool_prints_and_writes_the_figures(root, tmp_path):
     figures = json.loads((tmp_path / 'storm.json').read_text())
     assert sum(figures['kills'].values()) == 1 and figures['runs'] >= 1 and figures['unequal'] == []
     assert 'lost: unresumable 0, lost steps 0, lost validations 0, unequal 0' in done.stdout
-
-
-def test_the_tool_measures_how_long_a_step_waits(root, tmp_path):
-    done = run_tool('analysis_tools/storm', ROOT / 'tests/tiny_config.py', '--data-root', root, '--waiting', '--work',
-                    tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'in the background' in done.stdout and 'times less (medians)' in done.stdout
 
 
 def test_a_training_that_does_not_end_and_folders_of_others_are_refused_in_a_sentence(root, tmp_path):
