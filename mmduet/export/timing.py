@@ -24,6 +24,8 @@ def time_predictors(grounder: PretrainedGrounder, exported: Mapping[str, Predict
         exported: what the exporter opened.
         rounds: at least 1, after two that do not count.
     """
+    if rounds < 1:
+        raise ValueError(f'rounds must be positive, got {rounds}')
     plain = GroundingInferencer(_copy(grounder), device='cpu', show_progress=False)
     undo_for_cpu(plain.model)
     fast = GroundingInferencer(_copy(grounder), device='cpu', show_progress=False)
