@@ -24,3 +24,29 @@ def test_a_variable_that_is_changed_too_late_says_where_its_value_went(tmp_path)
     assert key == 'size' and sentence == (
         "'size' is a variable of the config, and was copied when that was read: changing it changes nothing. "
         'Change model.size, model.deep.canvas')
+
+
+def test_a_variable_of_many_places_names_four_and_one_that_was_computed_with_none(tmp_path):
+    many = 'size = 64\nmodel = dict(' + ', '.join(f'{name}=dict(size=size)' for name in 'abcdef') + ')\n'
+    (_, sentence), = said(tmp_path, many, ['size'])
+    assert sentence.endswith('Change model.a.size, model.b.size, model.c.size, model.d.size and 2 more')
+    (_, sentence), = said(tmp_path, 'size = 64\nmodel = dict(canvas=size * 2)\n', ['size'])
+    assert sentence.endswith('changing it changes nothing. Change what was made of it')
+
+
+def test_a_change_of_a_part_of_a_variable_names_the_same_part_of_its_copies(tmp_path):
+    text = "teacher = dict(type='CLIPTeacher', pretrained='a')\nmodel = dict(teacher=teacher)\n"
+    (key, sentence), = said(tmp_path, text, ['teacher.pretrained'])
+    assert key == 'teacher.pretrained' and sentence.endswith('Change model.teacher.pretrained')
+
+
+def test_a_change_of_what_is_not_in_the_config_names_the_nearest(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text('model = dict(a=1)\n')
+    problem, = check_variables({'model': {}, 'modle': {}}, config_files(path), ['modle.a'])
+    assert (problem.key, problem.sentence) == ('modle.a', "the config has no 'modle'; nearest: model")
+
+
+def test_of_plain_values_only_what_is_nearly_a_key_of_the_runner_is_a_mistake():
+    problem, = check_variables({'train_cgf': {}, 'something': 3, '_hidden': 1, 'model': {}}, [], [])
+    assert (problem.key, problem.sentence) == ('train_cgf', 'the runner does not read it; nearest: train_cfg')
