@@ -19,7 +19,7 @@ VARYING = {'pixels': (0, ), 'canvases': (0, ), 'content': (0, ), 'other_boxes': 
 FEW_LENGTHS = {'token_ids': (1, ), 'text_padding': (1, )}
 
 
-def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index: Sequence[int] | None
+def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index: Sequence[int] | Tensor | None
                 ) -> tuple[Tensor, list[int], list[int]]:
     """(U, 3, S, S) uint8 canvases, which image each of B expressions is about, and which expression is the first of each image.
 
@@ -29,7 +29,7 @@ def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index
         images: (U, 3, S, S) canvases, as ``grounding_collate`` draws them, or (3, h, w) images: U with an ``index``, B without;
             where some of B are one tensor, it is one image.
         samples: of the B expressions.
-        index: image of each expression; None where each brings its own.
+        index: image of each expression, in any order, numbers or a tensor of them on the host; None where each brings its own.
 
     Raises:
         ValueError: numbers of images and expressions do not fit.
@@ -39,9 +39,10 @@ def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index
         index = [known.setdefault(id(image), len(known)) for image in images] if isinstance(images, Sequence) else \
             list(range(len(images)))
         images = [images[index.index(number)] for number in range(len(known))] if known else images
+    index = [int(number) for number in index]
     first = [index.index(number) if number in index else -1 for number in range(len(images))]
-    if len(index) != len(samples) or -1 in first or max(index) >= len(images):
-        raise ValueError(f'{len(images)} images and the index {list(index)} do not fit {len(samples)} expressions')
+    if len(index) != len(samples) or -1 in first or not all(0 <= number < len(images) for number in index):
+        raise ValueError(f'{len(images)} images and the index {index} do not fit {len(samples)} expressions')
     order = list(dict.fromkeys(index))
     if order != list(range(len(order))):
         # An expression's image is looked up only where images are shared: elsewhere they come in the order of the expressions.
@@ -51,7 +52,7 @@ def find_images(images: Sequence[Tensor] | Tensor, samples: Sequence[Any], index
     if not isinstance(images, Tensor):
         images = draw_canvases(images, [samples[number].canvas for number in first],
                                [samples[number].img_path for number in first])
-    return images, list(index), first
+    return images, index, first
 
 
 def place_boxes(samples: Sequence[Any], required: bool) -> tuple[list[Tensor], list[Tensor]]:
@@ -148,10 +149,17 @@ def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
             box[0] = 1 - box[0]
         boxes.append(box)
         whole.append(annotated and abs(height - sample.ori_shape[0]) < 1 and abs(width - sample.ori_shape[1]) < 1)
-        window = sample.get('crop_window')
-        views.append(_number(repr(tuple(map(int, window))).encode()) | 1 if annotated and window is not None else 0)
+        views.append(_crop_number(sample.get('crop_window'), width, height) if annotated else 0)
     return {'image': torch.tensor(images), 'boxes': torch.stack(boxes), 'whole': torch.tensor(whole),
             'view': torch.tensor(views)}
+
+
+def _crop_number(window: Sequence[int] | None, width: float, height: float) -> int:
+    """The same for one crop of an image, never 0; 0 where its ``window`` is not known."""
+    # A transform of a user's may crop and leave the window as it was: two of its crops would pass for one.
+    if window is None or abs(window[2] - window[0] - width) >= 1 or abs(window[3] - window[1] - height) >= 1:
+        return 0
+    return _number(repr(tuple(map(int, window))).encode()) | 1
 
 
 def view_of(sample: Any) -> View:

@@ -39,14 +39,14 @@ class GroundingBatch:
     padding. Boxes are cxcywh in [0, 1] of the canvas.
 
     Raises:
-        ValueError: a tensor has other axes; names field and axis.
+        ValueError: a tensor has other axes; names field and axis. Or images are not numbered as expressions first name them.
     """
 
     # (U, 3, S, S) canvases, normalised by ``mean`` and ``std``, 0 at padding; an image is there once, however many expressions
     # are about it. float32, or the type of autocast where the student's first layer would cast them to it.
     pixels: Tensor
     canvases: Tensor | None = None  # (U, 3, S, S) uint8, what the pixels were made of; there where they are not float32
-    image_index: Tensor  # (B,) int64, the image of each expression; 0 ... B - 1 where U = B
+    image_index: Tensor  # (B,) int64, the image of each expression, numbered as they come; 0 ... B - 1 where U = B
     owner: Sequence[int]  # the same on the host, where nothing waits for the device to read it
     content: Tensor  # (U, 4) int64 xyxy pixels of the image on its canvas
     texts: tuple[str, ...]  # B expressions, after augmentation
@@ -87,6 +87,8 @@ class GroundingBatch:
                 raise ValueError(f'GroundingBatch.{name} must have {count} entries, got {len(getattr(self, name))}')
         if images > expressions:
             raise ValueError(f'GroundingBatch has {images} images for {expressions} expressions: one has none')
+        if list(dict.fromkeys(self.owner)) != list(range(images)):
+            raise ValueError(f'GroundingBatch.owner must name {images} images in the order 0, 1, ..., got {tuple(self.owner)}')
 
     def __len__(self) -> int:
         """B."""

@@ -1,11 +1,20 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmduet.datasets import JointDataset
+from mmduet.datasets import (
+    JointDataset,
+    PackGroundingInputs,
+    PlaceOnCanvas,
+    RandomFlip,
+    RandomTargetCrop,
+    ResizeLongSide,
+)
+from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models import batching
 from mmduet.structures import Canvas, TargetIdentity
 from tests.tiny_grounder import make_data_root
@@ -65,11 +74,12 @@ def test_images_come_in_the_order_in_which_expressions_name_them(drawn):
     images = torch.stack([torch.full((3, 64, 64), value, dtype=torch.uint8) for value in (1, 2)]) if drawn else images_of(1, 2)
     canvases, index, owners = batching.find_images(images, named(*'bab'), [1, 0, 1])
     assert (index, owners) == ([0, 1, 0], [0, 1]) and canvases[:, 0, 4, 0].tolist() == [2, 1]
-    canvases, index, owners = batching.find_images(images, named(*'ba'), [1, 0])
-    assert (index, owners) == ([0, 1], [0, 1]) and canvases[:, 0, 4, 0].tolist() == [2, 1]
+    for order in ([1, 0], torch.tensor([1, 0])):
+        canvases, index, owners = batching.find_images(images, named(*'ba'), order)
+        assert (index, owners) == ([0, 1], [0, 1]) and canvases[:, 0, 4, 0].tolist() == [2, 1]
 
 
-@pytest.mark.parametrize('index', [[0, 1], [0, 0, 0], [0, 2, 1], None])
+@pytest.mark.parametrize('index', [[0, 1], [0, 0, 0], [0, 2, 1], [-1, 0, 1], None])
 def test_an_index_that_does_not_fit_is_refused(index):
     with pytest.raises(ValueError, match=r'2 images and the index .* do not fit 3 expressions'):
         batching.find_images(images_of(1, 2), named(*'abc'), index)
@@ -179,6 +189,33 @@ def test_boxes_in_one_crop_are_compared_and_those_of_two_crops_are_not():
     assert same(cropped('a', near, here), cropped('b', far, there)).all()
     mirrored = flipped(cropped('c', (30.0, 0.0, 40.0, 10.0), here))
     assert same(cropped('a', near, here), mirrored).all()
+
+
+def test_two_crops_by_a_transform_that_leaves_the_window_as_it_was_are_not_compared():
+    canvas = Canvas(size=64, left=0, top=0, width=20, height=20, scale_x=0.5, scale_y=0.5)
+    samples = [make_sample('a', canvas, (0.0, 0.0, 10.0, 10.0)), make_sample('b', canvas, (25.0, 25.0, 40.0, 40.0))]
+    for sample in samples:
+        sample.set_metainfo({'ori_shape': (50, 100), 'crop_window': (0, 0, 100, 50)})
+    assert same(*samples).all() and batching.identify(samples)['view'].tolist() == [0, 0]
+
+
+def test_expressions_that_share_a_crop_keep_their_negatives():
+    def view(seed):
+        image = np.zeros((480, 640, 3), np.uint8)
+        boxes = [np.array(box, float) for box in ((200, 200, 260, 260), (205, 200, 265, 262), (400, 300, 440, 350))]
+        own = [{'text': 'a cup', 'box': box} for box in boxes]
+        results = {'img': image, 'image_shape': (480, 640), 'ori_shape': (480, 640), 'crop_window': (0, 0, 640, 480),
+                   'flip': False, 'img_path': 'a.jpg', 'rng': np.random.default_rng(seed), **own[0], 'companions': own[1:]}
+        end = [RandomFlip(prob=0.5), ResizeLongSide([64]), PlaceOnCanvas(size=64), PackGroundingInputs()]
+        return [item['data_samples'] for item in run_pipeline(results, [RandomTargetCrop(prob=1, tries=60), *end])]
+
+    groups = [view(seed) for seed in (3, 4, 5, 6)]
+    windows = [group[0].crop_window for group in groups]
+    assert len(set(windows)) == 4 and (0, 0, 640, 480) not in windows and {group[0].flip for group in groups} == {True, False}
+    expected = torch.ones(4, 3, 4, 3, dtype=torch.bool)  # boxes of two crops are not compared
+    for number in range(4):
+        expected[number, :, number] = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
+    assert torch.equal(same(*(sample for group in groups for sample in group)), expected.view(12, 12))
 
 
 def test_boxes_of_an_identity_are_in_the_frame_of_the_image():

@@ -7,7 +7,7 @@ from mmduet.datasets import grounding_collate
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import HashingTokenizer
 from mmduet.registry import MODELS
-from mmduet.structures import Canvas
+from mmduet.structures import Canvas, draw_canvases
 from tests.fake_gpu import GPU, fake_gpu
 from tests.models.students.test_conformance import CONFIGS, build_student, make_data
 from tests.tiny_grounder import TinyGrounder
@@ -74,6 +74,19 @@ def test_expressions_share_the_image_that_is_one_tensor(training, collated):
     batch = GroundingDataPreprocessor()(data, training)['batch']
     assert batch.pixels.shape == (2, 3, 64, 64) and batch.image_index.tolist() == [0, 1, 0]
     assert torch.equal(batch.pixels[0], batch.pixels[1])
+
+
+@pytest.mark.parametrize('drawn', [False, True])
+def test_images_in_another_order_than_their_expressions_give_the_same_boxes(drawn):
+    torch.manual_seed(0)
+    model, data = MODELS.build(tiny_transvg_config()).eval(), make_batch()
+    images, index = data['inputs'][::-1], [1, 0]
+    if drawn:
+        images = draw_canvases(images, [sample.canvas for sample in data['data_samples'][::-1]], ['b', 'a'])
+    with torch.no_grad():
+        expected = model.extract(model.data_preprocessor(data)['batch']).boxes
+        found = model.extract(model.data_preprocessor({**data, 'inputs': images, 'image_index': index})['batch']).boxes
+    assert torch.equal(found, expected) and not torch.allclose(expected[:, 0], expected[:, 1])
 
 
 def test_token_ids_are_the_tokenizers_unless_the_worker_made_them():

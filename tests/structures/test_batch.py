@@ -81,6 +81,8 @@ def test_views_say_what_of_the_image_is_shown_where(batch):
     (dict(has_box=torch.ones(2, 1)), 'has_box must be bool'),
     (dict(texts=('one', )), 'texts must have 2 entries, got 1'),
     (dict(owner=(0, )), 'owner must have 2 entries, got 1'),
+    (dict(owner=(1, 0)), r'owner must name 2 images in the order 0, 1, \.\.\., got \(1, 0\)'),
+    (dict(owner=(0, 0)), r'owner must name 2 images in the order 0, 1, \.\.\., got \(0, 0\)'),
     (dict(image_index=torch.zeros(1, dtype=torch.long), boxes=torch.zeros(1, 1, 4), has_box=torch.ones(1, 1).bool(),
           has_other=torch.zeros(1, 0).bool(), texts=('one', ), owner=(0, ), sources=(None, ), samples=[None]),
      '2 images for 1 expressions')])

@@ -10,13 +10,18 @@ WORLD, ROWS, WIDTH = 2, 3, 8
 
 
 def make_case():
-    """Six expressions, of which 1 and 4 (on different ranks) mean the same target; and a layer that embeds them."""
+    """Six expressions, of which 1 and 4 (on different ranks) mean the same target; and a layer that embeds them.
+
+    Expressions 0 and 3, on different ranks too, mean two targets in one crop of an image.
+    """
     generator = torch.Generator().manual_seed(0)
     total = WORLD * ROWS
     inputs, text, region = (torch.randn(total, WIDTH, generator=generator) for _ in range(3))
     weight = torch.randn(WIDTH, WIDTH, generator=generator)
-    identity = TargetIdentity(image=torch.tensor([0, 1, 2, 3, 1, 5]), boxes=torch.tensor([[0.5, 0.5, 0.3, 0.3]] * total),
-                              whole=torch.ones(total, dtype=torch.bool), view=torch.zeros(total, dtype=torch.int64))
+    boxes = torch.tensor([[0.5, 0.5, 0.3, 0.3]] * 3 + [[0.1, 0.1, 0.1, 0.1]] + [[0.5, 0.5, 0.3, 0.3]] * 2)
+    identity = TargetIdentity(image=torch.tensor([0, 1, 2, 0, 1, 5]), boxes=boxes, view=torch.tensor([7, 0, 0, 7, 0, 0]),
+                              whole=torch.tensor([False, True, True, False, True, True]))
+    assert identity.same(0.5).nonzero().tolist() == [[0, 0], [1, 1], [1, 4], [2, 2], [3, 3], [4, 1], [4, 4], [5, 5]]
     return inputs, F.normalize(text, dim=1), F.normalize(region, dim=1), weight, identity
 
 

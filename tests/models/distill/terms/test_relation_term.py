@@ -5,6 +5,7 @@ import torch
 
 from mmduet.models.distill import RelationTerm
 from mmduet.models.losses.semantic_losses import relation_loss
+from mmduet.structures import TargetIdentity
 from tests.distill_batch import make_batch, make_features, make_space, make_targets, of_images
 
 
@@ -71,6 +72,16 @@ def test_a_bank_relates_a_step_to_the_earlier_ones_of_its_update():
     assert features.text.grad[:2].abs().sum() == 0 and features.text.grad[2:].abs().sum() > 0
     assert step([0, 1], 8) == first
     assert term.eval() and step([2, 3], 8) < given
+
+
+@pytest.mark.parametrize(('views', 'apart'), [([7, 7], True), ([7, 9], False), ([0, 0], False)])
+def test_a_bank_tells_two_targets_of_one_crop_apart_and_those_of_two_not(views, apart):
+    term, features, targets = RelationTerm(make_space(), bank=True), make_features(), make_targets()
+    identity = TargetIdentity(image=torch.tensor([7, 7]), boxes=torch.tensor([[0.2, 0.2, 0.1, 0.1], [0.8, 0.8, 0.1, 0.1]]),
+                              whole=torch.zeros(2, dtype=torch.bool), view=torch.tensor(views))
+    batch = replace(make_batch(), identity=identity)
+    first, second = (term(rows_of(features, [k]), rows_of(targets, [k]), batch_of(batch, [k]), 0) for k in (0, 1))
+    assert first == 0 and (second > 0.01) == apart
 
 
 def test_a_bank_brings_the_gradient_of_small_steps_nearer_to_that_of_a_large_batch():
