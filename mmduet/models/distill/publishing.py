@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from torch import Tensor
 
 # Keys of the distillation head whose weights an ``AgreementScoreHead`` takes, and their places in it.
-_TAKEN = ((r'head\.spaces\.(\w+)\.projectors\.text\.', 'anchors.text.'),
-          (r'head\.spaces\.(\w+)\.projectors\.region\.', 'regions.text.'),
-          (r'head\.terms\.(\w+)\.anchor\.projector\.', 'anchors.query.'),
-          (r'head\.terms\.(\w+)\.projector\.(?=layers)', 'regions.query.'),
-          (r'head\.terms\.(\w+)\.anchor\.(?=layers)', 'anchors.placed.'),
-          (r'head\.terms\.(\w+)\.regions\.', 'regions.placed.'))
+_TAKEN = ((r'head\.spaces\.([^.]+)\.projectors\.text\.', 'anchors.text.'),
+          (r'head\.spaces\.([^.]+)\.projectors\.region\.', 'regions.text.'),
+          (r'head\.terms\.([^.]+)\.anchor\.projector\.', 'anchors.query.'),
+          (r'head\.terms\.([^.]+)\.projector\.(?=layers)', 'regions.query.'),
+          (r'head\.terms\.([^.]+)\.anchor\.(?=layers)', 'anchors.placed.'),
+          (r'head\.terms\.([^.]+)\.regions\.', 'regions.placed.'))
 
 
 def publish_student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -60,6 +60,13 @@ def test_both_halves_of_a_space_are_of_one_teacher_or_term():
         'score_head.anchors.query.layers.0.weight': 4.0, 'score_head.regions.query.layers.0.weight': 4.0}
 
 
+def test_teachers_and_terms_may_have_any_name():
+    state = {'student.box': torch.ones(1), **{f'head.spaces.clip-b 16.projectors.{half}.layers.0.weight': torch.ones(1)
+                                              for half in ('text', 'region')}}
+    assert list(publish_student(state)) == ['box', 'score_head.anchors.text.layers.0.weight',
+                                            'score_head.regions.text.layers.0.weight']
+
+
 def test_a_student_that_has_a_score_or_is_plain_is_published_as_it_is():
     own = {'student.box': torch.ones(1), 'student.score_head.bias': torch.zeros(1), 'head.x': torch.zeros(1)}
     assert list(publish_student(own)) == ['box', 'score_head.bias']
