@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from mmduet.engine.config_tools import splits_of, walk
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
 from mmduet.engine.version import describe_version
-from mmduet.models.distill import DistilledGrounder, RelationTerm
+from mmduet.models.distill import DistilledGrounder, RegionContrastTerm, RelationTerm
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -135,16 +135,27 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     ranks, total = runner.world_size, batch * runner.world_size * calls
     text = f'{ranks} {"process" if ranks == 1 else "processes"} x {batch} expressions'
     text += f' x {calls} accumulated steps' if calls > 1 else ''
-    apart = _terms_without_bank(runner.plain_model) if calls > 1 else []
     text += f' = {total:,} expressions an update; {runner.max_iters:,} steps'
-    text += ''.join(f'; {name} compares the {batch * ranks:,} of a step, and by model.head.terms.{name}.bank=True those of an '
-                    'update' for name in apart)
     return text + ('' if _counts_steps(runner) else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
 
 
-def _terms_without_bank(model: nn.Module) -> list[str]:
-    terms = getattr(model.head, 'terms', {}) if isinstance(model, DistilledGrounder) else {}
-    return [name for name, term in terms.items() if isinstance(term, RelationTerm) and not term.joins_steps]
+def describe_split(runner: 'GroundingRunner') -> list[str]:
+    """Warnings, one of each term whose loss is not that of one large batch, as an update is made of several steps."""
+    model, calls = runner.plain_model, runner.optim_wrapper._accumulative_counts
+    if calls == 1 or not isinstance(model, DistilledGrounder):
+        return []
+    alone = runner.train_dataloader.batch_sampler.batch_size
+    lines = []
+    for name, term in getattr(model.head, 'terms', {}).items():
+        if isinstance(term, RelationTerm) and not term.joins_steps:
+            seen = alone * (runner.world_size if term.gather else 1)
+            lines.append(f'{name} compares the {seen:,} expressions of a step, not the {seen * calls:,} of an update, as one '
+                         f'large batch would: --cfg-options model.head.terms.{name}.bank=True joins those')
+        elif isinstance(term, RegionContrastTerm) and term.loss.gather:
+            seen = alone * runner.world_size
+            lines.append(f'{name} takes negatives of other images from the {seen:,} expressions of a step, not from the '
+                         f'{seen * calls:,} of an update, as one large batch would: no option joins those')
+    return lines
 
 
 def _describe_rate(runner: 'GroundingRunner') -> str:

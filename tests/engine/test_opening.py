@@ -8,7 +8,7 @@ from mmengine.hooks import EMAHook
 from torch import nn
 
 from mmduet import __version__
-from mmduet.engine.opening import count, describe_losses, describe_run, log_file
+from mmduet.engine.opening import count, describe_losses, describe_run, describe_split, log_file
 from mmduet.engine.version import commit
 from mmduet.models.losses import BoxLoss
 from mmduet.models.score_heads import IoUScoreHead
@@ -124,10 +124,36 @@ def test_a_distilled_student_is_described_with_teacher_and_terms(root, tmp_path)
     assert list(terms) == ['image', 'region', 'text', 'relation', 'contrast']
     assert found['Losses'] == ("TinyGrounder's own; image 0.5, region 0.5, text 0.5, relation 0.5, contrast 0.5 "
                                '(growing over 1,000 updates)')
-    assert found['Steps'].endswith('; relation compares the 2 of a step, and by model.head.terms.relation.bank=True those of '
-                                   'an update in 2 epochs of 2')
+    assert found['Steps'].endswith(' = 4 expressions an update; 4 steps in 2 epochs of 2')
     assert found['Weights'] == ('random: backbone, text_encoder, norm, box_head; teacher from '
                                 'mmduet/refshapes/tiny_clip/clip_tiny_refshapes.safetensors')
+
+
+BANK = '--cfg-options model.head.terms.relation.bank=True joins those'
+ALONE = 'relation compares the {} expressions of a step, not the {} of an update, as one large batch would: ' + BANK
+
+
+@pytest.mark.parametrize(('gather', 'processes', 'expected'), [
+    (True, 1, ALONE.format(2, 6)), (True, 4, ALONE.format(8, 24)), (False, 4, ALONE.format(2, 6))])
+def test_a_relation_of_accumulated_steps_warns_of_what_it_compares(root, tmp_path, gather, processes, expected):
+    runner = begin(tmp_path, root, distilled=True, model__head__terms__relation__gather=gather,
+                   optim_wrapper__accumulative_counts=3)
+    if (gather, processes) == (True, 1):
+        written = [line for line in log_file(runner).read_text().splitlines() if line.endswith(expected)]
+        assert len(written) == 1 and ' - WARNING - ' in written[0]
+    runner._world_size = processes
+    assert describe_split(runner) == [expected]
+
+
+@pytest.mark.parametrize(('changes', 'expected'), [
+    (dict(distilled=True), []), (dict(optim_wrapper__accumulative_counts=3), []),
+    (dict(distilled=True, model__head__terms__relation__bank=True, optim_wrapper__accumulative_counts=3), []),
+    (dict(distilled=True, model__head__terms__relation=None, optim_wrapper__accumulative_counts=2,
+          model__head__terms__contrast=dict(_delete_=True, type='mmduet.RegionContrastTerm', gather=True)),
+     ['contrast takes negatives of other images from the 2 expressions of a step, not from the 4 of an update, as one large '
+      'batch would: no option joins those'])])
+def test_only_terms_that_differ_from_those_of_one_large_batch_are_warned_of(root, tmp_path, changes, expected):
+    assert describe_split(begin(tmp_path, root, **changes)) == expected
 
 
 def test_losses_are_named_with_their_weights():
