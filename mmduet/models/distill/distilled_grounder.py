@@ -34,7 +34,8 @@ class DistilledGrounder(BaseModel):
         head: a ``DistillHead`` or its config, in which ``channels`` and ``embed_dims`` may be left to student and teacher.
 
     Raises:
-        ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width.
+        ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width, or the
+            head was built for other widths or other teachers.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> from mmduet.registry import MODELS
@@ -58,6 +59,7 @@ class DistilledGrounder(BaseModel):
         self.head = _build({'channels': self.student.channels, **head, 'embed_dims': self._widths(head)}
                            if isinstance(head, dict) else head)
         self._check_requirements()
+        self._check_spaces()
         self.register_state_dict_post_hook(_drop_teachers)
         self.register_load_state_dict_post_hook(_forgive_missing_teachers)
 
@@ -94,6 +96,17 @@ class DistilledGrounder(BaseModel):
             if missing:
                 raise ValueError(f'the term {required.term!r} ({required.kind}) requires {", ".join(sorted(missing))}, which '
                                  f'{type(teacher).__name__} does not give: it gives {", ".join(sorted(teacher.gives))}')
+
+    def _check_spaces(self) -> None:
+        """Refuse a head, built before or told its widths, that does not fit student and teachers."""
+        teachers = dict(self._named_teachers())
+        for name, space in getattr(self.head, 'spaces', {}).items():
+            width = teachers[name].embed_dims if name in teachers else None
+            for field, wanted, own, whose in (('channels', space.channels, self.student.channels, 'the student'),
+                                              ('embed_dims', space.embed_dims, width, repr(name))):
+                if own not in (None, wanted):
+                    raise ValueError(f'the head was built for {field} {wanted} of {whose}, which has {own}: leave head.{field} '
+                                     'out')
 
     @property
     def data_preprocessor(self) -> GroundingDataPreprocessor:

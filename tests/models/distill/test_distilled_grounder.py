@@ -174,6 +174,15 @@ def test_a_head_that_was_built_for_another_teacher_is_refused(tmp_path):
         build(tmp_path, head=head)
 
 
+def test_a_head_that_was_built_for_other_widths_is_refused(tmp_path):
+    channels = 'the head was built for channels 8 of the student, which has 32: leave head.channels out'
+    for head in (DUETHead({}, 8, {'teacher': 16}), dict(type=DUETHead, terms={}, channels=8)):
+        with pytest.raises(ValueError, match=channels):
+            build(tmp_path, head=head)
+    with pytest.raises(ValueError, match="built for embed_dims 6 of 'teacher', which has 16: leave head.embed_dims out"):
+        build(tmp_path, head=DUETHead({}, 32, {'teacher': 6}))
+
+
 def test_several_teachers_are_asked_each_for_what_is_read_of_it(tmp_path):
     first = config(tmp_path)['teacher']
     (tmp_path / 'second').mkdir()
