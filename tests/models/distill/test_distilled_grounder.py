@@ -179,7 +179,7 @@ def test_a_head_that_was_built_for_other_widths_is_refused(tmp_path):
     for head in (DUETHead({}, 8, {'teacher': 16}), dict(type=DUETHead, terms={}, channels=8)):
         with pytest.raises(ValueError, match=channels):
             build(tmp_path, head=head)
-    with pytest.raises(ValueError, match="built for embed_dims 6 of 'teacher', which has 16: leave head.embed_dims out"):
+    with pytest.raises(ValueError, match=r"built for embed_dims 6 of 'teacher', which has 16: leave head\.embed_dims out"):
         build(tmp_path, head=DUETHead({}, 32, {'teacher': 6}))
 
 
