@@ -26,8 +26,19 @@ cpus_per_task=${CPUS_PER_TASK:-5}
 tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$cpus_per_task} MKL_NUM_THREADS=${MKL_NUM_THREADS:-$cpus_per_task}
 resume=()
-if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *' --resume'* ]]; then
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
     resume=(--resume)
+    # Not at the checkpoint that was asked for when the job began: it would go back to it each time.
+    arguments=()
+    while [ "$#" -gt 0 ]; do
+        case $1 in
+            --resume) if [ "$#" -gt 1 ] && [[ $2 != -* ]]; then shift; fi ;;
+            --resume=*) ;;
+            *) arguments+=("$1") ;;
+        esac
+        shift
+    done
+    set -- ${arguments[@]+"${arguments[@]}"}
 fi
 code=0
 # shellcheck disable=SC2086

@@ -116,7 +116,7 @@ def prepare_root(args: argparse.Namespace, out: Path) -> None:
     if (prepared.missing or prepared.broken) and not args.allow_missing_images:
         raise DataError(f'{len(prepared.missing) + len(prepared.broken)} images are missing or broken; nothing was '
                         'written. Get them, or leave their expressions out with --allow-missing-images')
-    write_data_root(out, args.name, prepared, source, images)
+    write_data_root(out, args.name, prepared, source, images, some=bool(args.splits))
     print(f'wrote {len(prepared.annotations)} expressions to {out}')
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmduet import __version__
 from mmduet.datasets.annotation_file import NO_BOX, Annotation, write_annotations
 from mmduet.datasets.box_units import are_fractions, mostly_fractions
-from mmduet.datasets.image_names import ImageIndex, is_hidden
+from mmduet.datasets.image_names import ImageIndex
 from mmduet.datasets.readers import CATALOG, DatasetSpec, SourceData
 from mmduet.datasets.readers.source_data import NO_SIZE
 from mmduet.io.errors import DataError, ImageError
@@ -153,13 +153,23 @@ def find_odd_boxes(annotations: Iterable[Annotation]) -> list[str]:
     return list(found.values())
 
 
-def write_data_root(out: Path, name: str, prepared: PreparedData, source: SourceData, images: Path) -> None:
+def write_data_root(out: Path, name: str, prepared: PreparedData, source: SourceData, images: Path,
+                    some: bool = False) -> None:
     """Write ``annotations/`` and ``manifest.json``, first beside, then in place by renaming: never half a file.
 
-    What else the folder holds is left alone. The image folder is stored relative to ``out`` if it lies inside.
+    What else the folder holds is left alone, but for splits that it wrote before and are no more. The image folder is stored
+    relative to ``out`` if it lies inside.
+
+    Args:
+        out: the folder.
+        name: of the data set.
+        prepared, source: what is written, and where it is from.
+        images: folder of the images.
+        some: whether only some splits of the source were asked for, so that others must not be taken away.
 
     Raises:
-        DataError: nothing to write, or ``out`` holds annotations that this function did not make.
+        DataError: nothing to write, or ``out`` holds annotations that this function did not make, or, with ``some``, other
+            splits.
         LockedError: another process writes or reads there.
     """
     if not prepared.annotations:
@@ -167,16 +177,30 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
     folder, manifest = out / 'annotations', out / 'manifest.json'
     if folder.exists() and not manifest.exists():
         raise DataError(f'{folder} exists, but {out} has no manifest.json, so this tool did not make it: choose another --out')
+    lost = sorted(_splits_of(manifest) - set(prepared.counts))
+    if lost and some:
+        raise DataError(f'{out} holds {", ".join(lost)} too, which would be gone: prepare all splits at once, or choose '
+                        'another --out')
     made = next((path for path in (out, folder) if not path.exists()), None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
             _write_files(out, prepared, source, json.dumps(_manifest(out, name, prepared, source, images), indent=2))
+            for split in lost:
+                (folder / f'{split}.jsonl').unlink(missing_ok=True)
     except BaseException as error:
         # Not where another process had just begun to write.
         if made is not None and not isinstance(error, LockedError):
             shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _splits_of(manifest: Path) -> set[str]:
+    """Those that a manifest names; none where there is no manifest, or one that cannot be read."""
+    try:
+        return set(json.loads(manifest.read_text(encoding='utf-8'))['splits'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _write_files(out: Path, prepared: PreparedData, source: SourceData, manifest: str) -> None:
@@ -187,9 +211,6 @@ def _write_files(out: Path, prepared: PreparedData, source: SourceData, manifest
                               (a for a in prepared.annotations if a.split == split))
         _write_objects(stack.enter_context(replacing(folder / 'objects.jsonl')), prepared.annotations, source)
         stack.enter_context(replacing(out / 'manifest.json')).write_text(manifest + '\n', encoding='utf-8')
-    for path in folder.glob('*.jsonl'):
-        if path.stem not in (*prepared.counts, 'objects') and not is_hidden(path.name):
-            path.unlink()
 
 
 def _write_objects(path: Path, annotations: Iterable[Annotation], source: SourceData) -> None:

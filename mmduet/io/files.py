@@ -186,6 +186,10 @@ def replacing(path: Path) -> Iterator[Path]:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            # Some network file systems cannot flush a folder; the file is in place.
+            if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+                raise
         finally:
             os.close(folder)
 

@@ -194,7 +194,7 @@ def to_rgb(image: Image.Image) -> ImageArray:
     """
     if image.mode == 'F':
         raise ValueError('it holds floating-point pixels, whose range is unknown')
-    if image.has_transparency_data:
+    if image.has_transparency_data and not image.mode.startswith('I'):
         image = image.convert('RGBA')
         if np.asarray(image.getchannel('A')).min(initial=_OPAQUE) < _OPAQUE:
             image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)

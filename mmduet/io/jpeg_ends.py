@@ -60,7 +60,7 @@ def _find_end(content: bytes) -> tuple[int, bool, bool] | None:
         mark, place = match[1][0], match.end()
         if mark == _END:
             return match.start(), progressive, not colours <= seen
-        size = int.from_bytes(content[place:place + 2])
+        size = int.from_bytes(content[place:place + 2], 'big')
         if mark in _FRAMES:
             colours = set(content[place + 8:place + size:3])
             progressive = mark in _PROGRESSIVE

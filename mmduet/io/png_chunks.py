@@ -10,7 +10,7 @@ def without_texts(content: bytes) -> bytes:
         return content
     kept, place = [PNG], len(PNG)
     while place + 12 <= len(content):
-        end = place + 12 + int.from_bytes(content[place:place + 4])
+        end = place + 12 + int.from_bytes(content[place:place + 4], 'big')
         if content[place + 4:place + 8] not in _LEFT_OUT:
             kept.append(content[place:end])
         place = end

@@ -119,6 +119,10 @@ def test_a_slurm_job_whose_time_is_up_is_queued_again_and_resumes(tmp_path):
     second = run('slurm_train.sh', 'gpu', 'myjob', 'config.py', '2', '--ema', CODE='1', SLURM_RESTART_COUNT='1', **shared)
     assert second.returncode == 1 and 'queued' not in second.stdout
     assert second.stdout.split()[-3:] == ['slurm', '--ema', '--resume']
+    for given in (['--resume', 'iter_10.pth'], ['--resume=iter_10.pth'], ['--resume']):
+        again = run('slurm_train.sh', 'gpu', 'myjob', 'config.py', '2', *given, '--ema', CODE='1', SLURM_RESTART_COUNT='1',
+                    **shared)
+        assert again.stdout.split()[-3:] == ['slurm', '--ema', '--resume']
 
 
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')

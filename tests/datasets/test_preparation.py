@@ -114,6 +114,21 @@ def test_preparing_again_replaces_annotations_and_leaves_the_rest(tmp_path, sour
     assert json.loads((root / 'manifest.json').read_text())['dataset'] == 'second'
 
 
+def test_splits_that_were_not_asked_for_and_annotations_of_ones_own_are_not_taken_away(tmp_path, source, images):
+    root = tmp_path / 'root'
+    write_data_root(root, 'first', match_images(source, images), source, images)
+    (root / 'annotations/mine.jsonl').write_text('{}')
+    before = {path.name: path.read_bytes() for path in (root / 'annotations').glob('*.jsonl')}
+    kept = [split for split in json.loads((root / 'manifest.json').read_text())['splits'] if split != 'train']
+    (images / 'COCO_train2014_000000000006.jpg').unlink()
+    with pytest.raises(DataError, match=f'{root} holds {", ".join(kept)} too, which would be gone: prepare all splits at once'):
+        write_data_root(root, 'first', match_images(source, images), source, images, some=True)
+    assert {path.name: path.read_bytes() for path in (root / 'annotations').glob('*.jsonl')} == before
+    write_data_root(root, 'first', match_images(source, images), source, images)
+    names = sorted(path.name for path in (root / 'annotations').glob('*.jsonl'))
+    assert names == ['mine.jsonl', 'objects.jsonl', 'train.jsonl']
+
+
 def test_annotations_of_unknown_origin_are_not_replaced(tmp_path, source, images):
     (tmp_path / 'annotations').mkdir()
     with pytest.raises(DataError, match=r'has no manifest\.json, so this tool did not make it'):

@@ -59,3 +59,14 @@ def test_a_training_that_finds_nothing_to_resume_from_says_so_to_whoever_looks(t
     runner, lines = shown(tmp_path / 'work', root, resume=True, train_cfg__max_iters=1)
     assert f'No checkpoint in {tmp_path}/work to resume from: training starts from the beginning.' in lines
     assert runner.iter == 1
+
+
+def test_a_config_in_a_checkpoint_is_not_run_where_it_is_resumed(tmp_path):
+    root = make_data_root(tmp_path / 'data', count=4)
+    train(tmp_path / 'first', root, train_cfg__max_epochs=1)
+    path, marker = tmp_path / 'other.pth', tmp_path / 'ran'
+    checkpoint = torch.load(tmp_path / 'first/epoch_1.pth', weights_only=True)
+    checkpoint['meta']['config'] = f'open({str(marker)!r}, "w").close()\n'
+    torch.save(checkpoint, path)
+    runner = train(tmp_path / 'second', root, resume=True, load_from=str(path), train_cfg__max_epochs=2)
+    assert runner.iter == 4 and not marker.exists()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.io.images import encode_ppm, read_image_size
+from mmduet.io.images import encode_ppm, read_image_size, to_rgb
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -188,3 +188,9 @@ def test_a_ppm_that_we_wrote_is_read_back_and_others_by_pillow(tmp_path, monkeyp
     monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '34')
     with pytest.raises(ImageError, match=r'a.ppm has 7 x 5 pixels, more than the 34 that are read'):
         decode_image(content, 'a.ppm')
+
+
+def test_sixteen_bit_grey_with_a_transparent_value_is_scaled_and_not_clipped(tmp_path):
+    image = Image.fromarray(np.array([[1000, 60000], [30000, 65535]], np.uint16))
+    image.save(tmp_path / 'a.png', transparency=60000)
+    assert to_rgb(Image.open(tmp_path / 'a.png'))[..., 0].tolist() == [[4, 233], [117, 255]]

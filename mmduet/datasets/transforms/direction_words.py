@@ -14,6 +14,8 @@ _UNSWAPPABLE = re.compile(r"""\d | ["“”„«»] | ``  # figures and quoted w
                               | (?<!\w)['‘](?=\w)[^'’]*(?<=\w)['’](?!\w)
                               | \b(?:east|west)(?:ern|most)?\b | \bo\s?['’]?\s?clock | clockwise
                               | \b[lr]\b""", re.IGNORECASE | re.VERBOSE)
+# Short for a side, or a typing error: nothing that can be exchanged safely.
+_MISSPELT = re.compile(r'\b(?:lft|lef|letf|rt|rgt|rght|righ|rigth|rihgt|riht|rite)\b', re.IGNORECASE)
 _VERTICAL = re.compile(r'\b(?:top|bottom|middle)(?:-?most)?\b', re.IGNORECASE)
 _OPPOSITE = {'left': 'right', 'right': 'left', 'l': 'r', 'r': 'l'}
 
@@ -44,9 +46,9 @@ def can_mirror(text: str) -> bool:
     """Whether the expression stays true of the mirrored image once its sides are exchanged.
 
     False where it speaks of figures or quoted writing, of points of the compass or the clock, or holds left or right in a
-    word that ``swap_sides`` does not know.
+    word that ``swap_sides`` does not know, misspelt ones among them.
     """
-    if _UNSWAPPABLE.search(text):
+    if _UNSWAPPABLE.search(text) or _MISSPELT.search(text):
         return False
     rest = _INNOCENT.sub('', _WORD.sub('', text)).lower()
     return 'left' not in rest and 'right' not in rest
@@ -54,4 +56,4 @@ def can_mirror(text: str) -> bool:
 
 def names_a_position(text: str) -> bool:
     """Whether the expression says left, right, top, bottom or middle, so that a crop could make it untrue."""
-    return bool(_WORD.search(text) or _ABBREVIATION.search(text) or _VERTICAL.search(text))
+    return bool(_WORD.search(text) or _ABBREVIATION.search(text) or _VERTICAL.search(text) or _MISSPELT.search(text))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmduet.datasets.transforms.direction_words import can_mirror, names_a_position, swap_sides
 from mmduet.datasets.transforms.shared_view import expressions_of
+from mmduet.io.errors import DataError
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 
@@ -69,6 +70,9 @@ class RandomTargetCrop(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crop image, boxes and distractors, or leave them."""
+        if results['img'].shape[:2] != tuple(results['image_shape']):
+            raise DataError(f'RandomTargetCrop cuts images as they are in their files, and this one was resized before, from '
+                            f'{results["image_shape"]} to {results["img"].shape[:2]}: put it in front of what resizes')
         rng: np.random.Generator = results['rng']
         expressions = expressions_of(results)
         if rng.random() >= self.prob or any(names_a_position(expression['text']) for expression in expressions):

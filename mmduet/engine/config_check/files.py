@@ -42,7 +42,11 @@ def _bases(tree: ast.Module, path: Path) -> Iterator[Path | None]:
                 if isinstance(inner, ast.ImportFrom):
                     yield _imported(inner, path)
         elif isinstance(statement, ast.Assign) and getattr(statement.targets[0], 'id', '') == '_base_':
-            named = ast.literal_eval(statement.value)
+            try:
+                named = ast.literal_eval(statement.value)
+            except ValueError:
+                yield None  # computed: which files they are is not known
+                continue
             yield from (path.parent / name for name in ([named] if isinstance(named, str) else named))
 
 
@@ -57,7 +61,10 @@ def _imported(statement: ast.ImportFrom, path: Path) -> Path | None:
 def names_read(files: Sequence[ConfigFile]) -> set[str]:
     """Names that the code of configs reads, so that they are variables and no leftovers."""
     return {node.id for file in files for node in ast.walk(file.tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != 'dict'}
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != 'dict'} | {
+                # MMEngine's way to read a variable of a base, as in `_base_.base_lr`.
+                node.attr for file in files for node in ast.walk(file.tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == '_base_'}
 
 
 def line_of(files: Sequence[ConfigFile], key: str | Sequence[str]) -> str:

@@ -43,7 +43,8 @@ def test_exchanging_twice_gives_the_text_back(text):
 
 @pytest.mark.parametrize('text', [
     'player 12', '3rd from left', 'the sign "stop"', 'sign that says “stop”', "says 'stop' in red", "3 o'clock",
-    'three o clock', 'west side', 'the eastern most', 'the l one', 'rightt cup', 'benchleft', 'theleft'])
+    'three o clock', 'west side', 'the eastern most', 'the l one', 'rightt cup', 'benchleft', 'theleft',
+    'tree on rt trunk', 'guy on lft', 'lef zebra', 'Rigth bike', 'the rite side'])
 def test_what_a_mirror_would_make_untrue_is_not_mirrored(text):
     assert not can_mirror(text)
 
@@ -73,3 +74,7 @@ def test_hardly_any_real_expression_is_kept_from_mirroring():
     for text in texts:
         if can_mirror(text):
             assert swap_sides(swap_sides(text)[0])[0] == text
+
+
+def test_a_misspelt_side_is_a_position():
+    assert names_a_position('guy on lft') and names_a_position('tree on RT trunk') and not names_a_position('the write-up')

@@ -6,6 +6,7 @@ from PIL import Image
 
 from mmduet.datasets import QuickResizeLongSide, RandomFlip, RandomTargetCrop, ResizeLongSide
 from mmduet.datasets.transforms.geometry import crop_boxes, mirror_boxes, resized_shape
+from mmduet.io.errors import DataError
 
 
 def make_results(seed=0, text='a cup', box=(10.0, 20.0, 110.0, 80.0), shape=(480, 640)):
@@ -236,3 +237,9 @@ def test_distractors_keep_their_numbers_when_a_crop_leaves_some_out():
             np.testing.assert_allclose(box, crop_boxes(before[number], x1, y1, x2 - x1, y2 - y1))
         left_out += len(results['distractors']) < 2
     assert left_out > 5
+
+
+def test_a_crop_of_an_image_that_was_resized_is_refused():
+    results = ResizeLongSide(sides=[800])(make_results(0))
+    with pytest.raises(DataError, match=r'RandomTargetCrop cuts images as they are in their files.*put it in front of what'):
+        RandomTargetCrop(prob=1)(results)

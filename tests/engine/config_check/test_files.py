@@ -58,3 +58,12 @@ def test_a_place_outside_the_working_directory_has_its_whole_path(files, tmp_pat
 
 def test_names_that_the_code_reads_are_variables(files):
     assert names_read(files) == {'read_base', 'model', 'width'}
+
+
+def test_a_variable_of_a_base_is_read_by_its_attribute_and_bases_that_are_computed_are_unknown(tmp_path):
+    (tmp_path / 'base.py').write_text('base_lr = 1e-3\nother = 2\n')
+    (tmp_path / 'leaf.py').write_text("_base_ = ['./base.py']\nlr = _base_.base_lr\n")
+    found = names_read(config_files(tmp_path / 'leaf.py'))
+    assert 'base_lr' in found and 'other' not in found
+    (tmp_path / 'computed.py').write_text("_base_ = ['./base.py'] + []\n")
+    assert [file.path.name for file in config_files(tmp_path / 'computed.py')] == ['computed.py']
