@@ -50,4 +50,6 @@ def read_on_all_ranks(filename: str, map_location: Any) -> dict[str, Any]:
         raise failure
     if failures:
         raise UnreadableCheckpointError(f'another process cannot read {filename}: {failures[0]}')
+    # MMEngine would run it as a program where it resumes; ours have the config under another name.
+    checkpoint.get('meta', {}).pop('config', None)
     return checkpoint

@@ -31,6 +31,7 @@ class Sign:
     Attributes:
         moves: how often it got on; the same on every rank at the same point.
         place: where it is, in words.
+        numbers: whose the numbers of processes are; containers of one host may share its name and not these.
         line: which line of code its main thread is in.
         beat: a number that grows while the process lives.
         ended: None while it works; ``''`` after its end; the sentence of the error that ended it.
@@ -38,6 +39,7 @@ class Sign:
 
     rank: int
     host: str = field(default_factory=socket.gethostname)
+    numbers: str = field(default_factory=lambda: _process_numbers())
     process: int = field(default_factory=os.getpid)
     moves: int = 0
     place: str = 'the start'
@@ -142,7 +144,7 @@ class RankWatch:
         for sign, _ in self._signs.values():
             if sign.ended:
                 self._lose(f'{sign} ended at {sign.place}: {sign.ended}')
-            elif sign.ended is None and sign.host == socket.gethostname() and not _lives(sign.process):
+            elif sign.ended is None and _is_here(sign) and not _lives(sign.process):
                 self._lose(f'{sign} was killed or crashed, last seen at {sign.place}; its own output may say why')
         if self._lost and now - self._lost_at > GRACE:
             # This thread alone is awake, where the other waits in a collective that nobody will end.
@@ -180,6 +182,18 @@ def _is_of_a_collective(error: RuntimeError) -> bool:
 def _line_of_main_thread() -> str:
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     return '' if frame is None else f'{Path(frame.f_code.co_filename).name}:{frame.f_lineno} ({frame.f_code.co_name})'
+
+
+def _process_numbers() -> str:
+    try:
+        return os.readlink('/proc/self/ns/pid')
+    except OSError:
+        return ''
+
+
+def _is_here(sign: Sign) -> bool:
+    """Whether its process can be asked for; elsewhere, and where a signal of 0 is none, its beats must do."""
+    return os.name == 'posix' and (sign.host, sign.numbers) == (socket.gethostname(), _process_numbers())
 
 
 def _lives(process: int) -> bool:

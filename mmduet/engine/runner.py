@@ -247,8 +247,6 @@ class GroundingRunner(Runner):
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with mmduet convert')
         checkpoint = read_on_all_ranks(filename, map_location)
-        # MMEngine would run it as a program where it resumes; ours have the config under another name.
-        checkpoint.get('meta', {}).pop('config', None)
         if self._resume:
             self.run_id = checkpoint['meta'].get('run', self.run_id)
             files.check_resumable(checkpoint, filename)

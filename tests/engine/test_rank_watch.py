@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch.distributed as torch_dist
 from mmengine.hooks import Hook
 
 from mmduet.engine import rank_watch
-from mmduet.engine.rank_watch import RankLostError, RankWatch
+from mmduet.engine.rank_watch import RankLostError, RankWatch, Sign, _is_here
 from tests.engine.tiny_runs import train
 from tests.forking import run_ranks
 from tests.tiny_grounder import make_data_root
@@ -124,3 +125,9 @@ def test_a_process_that_ended_and_was_not_waited_for_does_not_live():
         time.sleep(0.01)
     os.waitpid(child, 0)
     assert not rank_watch._lives(child) and rank_watch._lives(os.getpid())
+
+
+def test_a_process_of_another_container_on_a_host_of_the_same_name_is_not_asked_for():
+    own = Sign(rank=0)
+    assert _is_here(own) and own.numbers == os.readlink('/proc/self/ns/pid')
+    assert not _is_here(replace(own, numbers='pid:[1]')) and not _is_here(replace(own, host='elsewhere'))
