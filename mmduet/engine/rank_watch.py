@@ -186,7 +186,7 @@ def _line_of_main_thread() -> str:
 
 def _process_numbers() -> str:
     try:
-        return os.readlink('/proc/self/ns/pid')
+        return str(Path('/proc/self/ns/pid').readlink())
     except OSError:
         return ''
 
