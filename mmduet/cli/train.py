@@ -66,7 +66,7 @@ def configure(args: argparse.Namespace) -> 'Config':
     if args.load_from is not None:
         cfg.load_from = args.load_from
     if args.seed is not None:
-        cfg.randomness = {'seed': args.seed}
+        cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': args.seed}
     for key in ('max_iters', 'max_epochs'):
         if getattr(args, key) is not None:
             cfg.train_cfg[key] = getattr(args, key)

@@ -39,6 +39,8 @@ def test_flags_change_the_config(root):
     assert cfg.custom_hooks == [{'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
     assert cfg.auto_scale_lr == {'enable': True, 'base_batch_size': 4}
     assert cfg.randomness == {'seed': 7}
+    kept = configure('--data-root', root, '--seed', 7, '--cfg-options', 'randomness.deterministic=True')
+    assert kept.randomness == {'deterministic': True, 'seed': 7}
     assert (cfg.train_cfg.max_iters, cfg.train_cfg.max_epochs) == (9, 3)
     assert cfg.model.dropout == 0.5
     assert cfg.work_dir == 'work_dirs/tiny_config'
