@@ -1,10 +1,10 @@
 """Try a model on your own images, in the browser.
 
     mmduet demo                                  # the toy that ships with mmduet: coloured shapes only
-    mmduet demo --model work_dirs/transvg_duet_refcoco/best_acc.pth
+    mmduet demo --model work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
     mmduet demo --model someone/model --device cuda --port 8080 --no-browser
 
-The page is on this machine alone (127.0.0.1), asks nothing of the internet, and keeps an uploaded image for an hour at most.
+The page is on this machine alone (127.0.0.1), asks nothing of the internet, and keeps images and answers for an hour at most.
 """
 import argparse
 import os
@@ -55,7 +55,8 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
         print(f'its teacher, {about.get("model")} {about.get("pretrained")}, is not on this machine: no similarity is shown')
     if teacher is not None and 'similarity' not in teacher.gives:
         teacher = None
-    from mmduet.demo.page import build_page, launch
+    from mmduet.demo.page import build_page, keep_removing, launch
+    keep_removing(folder)
     page = build_page(Answerer(ground, None if teacher is None else teacher.to(ground.device)), folder)
     try:
         return launch(page, args.host, args.port, not args.no_browser)

@@ -1,6 +1,6 @@
 """Make a folder that travels of a checkpoint: config, weights, vocabulary and model card.
 
-    mmduet publish work_dirs/transvg_duet_refcoco/best_acc.pth my_model
+    mmduet publish work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth my_model
     mmduet publish CHECKPOINT my_model --half --notice 'Trained on our own photos of parts; knows nothing else.'
 
 The folder is for GroundingInferencer('my_model'), mmduet predict and push_to_hub. Of a distilled checkpoint the student alone

@@ -186,8 +186,9 @@ def write_data_root(out: Path, name: str, prepared: PreparedData, source: Source
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
             _write_files(out, prepared, source, json.dumps(_manifest(out, name, prepared, source, images), indent=2))
-            for split in lost:
-                (folder / f'{split}.jsonl').unlink(missing_ok=True)
+            # Their names are data: what lies in the folder is asked for its name, and no path is made of one.
+            for path in [path for path in folder.glob('*.jsonl') if path.stem in lost]:
+                path.unlink()
     except BaseException as error:
         # Not where another process had just begun to write.
         if made is not None and not isinstance(error, LockedError):

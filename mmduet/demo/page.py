@@ -1,5 +1,8 @@
 """The page: fields on the left, the answer on the right; on a phone one under the other. Needs gradio."""
+import shutil
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,10 @@ from mmduet.demo.examples import write_examples
 from mmduet.io.failures import describe_failure
 from mmduet.io.files import naming, write_anew
 
-# Files of uploads and answers are removed after so many seconds.
-KEPT_SECONDS = 3600
+# Files of uploads and answers are removed after an hour at most: so often they are looked at, and from this age on they go.
+SWEEP_SECONDS = 300
+KEPT_SECONDS = 3600 - SWEEP_SECONDS
+ANSWER = 'answer_'
 LARGEST_UPLOAD = '64mb'
 
 
@@ -34,7 +39,7 @@ def build_page(answerer: Answerer, folder: Path) -> gr.Blocks:
         path, text = examples[number]
         return str(path), text, *_fill(answerer, folder, path, text, path.name)
 
-    with gr.Blocks(title='mmduet demo', analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
+    with gr.Blocks(title='mmduet demo', analytics_enabled=False, delete_cache=(SWEEP_SECONDS, KEPT_SECONDS)) as page:
         parameters = sum(value.numel() for value in student.parameters())
         gr.HTML(html.title(type(student).__name__, parameters, about.notice))
         with gr.Row(equal_height=False):
@@ -68,7 +73,7 @@ def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, 
     hidden = gr.update(value=None, visible=False)
     try:
         found = answerer(path, text, name)
-        here = Path(tempfile.mkdtemp(dir=folder))
+        here = Path(tempfile.mkdtemp(prefix=ANSWER, dir=folder))
         with naming(here / 'answer.png'):
             found.download.save(here / 'answer.png')
         write_anew(here / 'answer.json', found.json.encode())
@@ -78,6 +83,23 @@ def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, 
     shown = (html.legend(found.legend), html.maps(found.attention, found.similarity, [words for words, _ in found.legend]),
              str(here / 'answer.png'), str(here / 'answer.json'))
     return hidden, found.picture, *(gr.update(value=value, visible=True) for value in shown)
+
+
+def remove_old_answers(folder: Path, now: float) -> None:
+    """Remove what answers left in ``folder``, of which gradio keeps copies of its own, if it is old at the time ``now``."""
+    for path in folder.glob(f'{ANSWER}*'):
+        if now - path.stat().st_mtime >= KEPT_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def keep_removing(folder: Path) -> None:
+    """Remove old answers in the background, as long as the program runs."""
+    def sweep() -> None:
+        while True:
+            time.sleep(SWEEP_SECONDS)
+            remove_old_answers(folder, time.time())
+
+    threading.Thread(target=sweep, daemon=True).start()
 
 
 def launch(page: gr.Blocks, host: str, port: int | None, browser: bool) -> str:

@@ -139,7 +139,7 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     return text + ('' if _counts_steps(runner) else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
 
 
-def describe_split(runner: 'GroundingRunner') -> list[str]:
+def describe_accumulation(runner: 'GroundingRunner') -> list[str]:
     """Warnings, one of each term whose loss is not that of one large batch, as an update is made of several steps."""
     model, calls = runner.plain_model, runner.optim_wrapper._accumulative_counts
     if calls == 1 or not isinstance(model, DistilledGrounder):

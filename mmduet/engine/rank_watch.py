@@ -24,6 +24,14 @@ class RankLostError(RuntimeError):
     """Another process of a training ended, so that this one cannot go on; the message says which, where and at which step."""
 
 
+def _pid_namespace() -> str:
+    """Whose the numbers of processes are; containers may share the name of their host and not these."""
+    try:
+        return str(Path('/proc/self/ns/pid').readlink())
+    except OSError:
+        return ''
+
+
 @dataclass
 class Sign:
     """What a rank says of itself to the others.
@@ -31,7 +39,7 @@ class Sign:
     Attributes:
         moves: how often it got on; the same on every rank at the same point.
         place: where it is, in words.
-        numbers: whose the numbers of processes are; containers of one host may share its name and not these.
+        namespace: in which ``process`` is a number, see ``_pid_namespace``.
         line: which line of code its main thread is in.
         beat: a number that grows while the process lives.
         ended: None while it works; ``''`` after its end; the sentence of the error that ended it.
@@ -39,7 +47,7 @@ class Sign:
 
     rank: int
     host: str = field(default_factory=socket.gethostname)
-    numbers: str = field(default_factory=lambda: _process_numbers())
+    namespace: str = field(default_factory=_pid_namespace)
     process: int = field(default_factory=os.getpid)
     moves: int = 0
     place: str = 'the start'
@@ -184,16 +192,9 @@ def _line_of_main_thread() -> str:
     return '' if frame is None else f'{Path(frame.f_code.co_filename).name}:{frame.f_lineno} ({frame.f_code.co_name})'
 
 
-def _process_numbers() -> str:
-    try:
-        return str(Path('/proc/self/ns/pid').readlink())
-    except OSError:
-        return ''
-
-
 def _is_here(sign: Sign) -> bool:
     """Whether its process can be asked for; elsewhere, and where a signal of 0 is none, its beats must do."""
-    return os.name == 'posix' and (sign.host, sign.numbers) == (socket.gethostname(), _process_numbers())
+    return os.name == 'posix' and (sign.host, sign.namespace) == (socket.gethostname(), _pid_namespace())
 
 
 def _lives(process: int) -> bool:

@@ -87,12 +87,9 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         identity, text = batching.identify(samples), self._tokenize(samples)
         content, index = stack_contents([sample.canvas for sample in shown]), torch.tensor(owner)
         numbers = move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
-                                          'identity_boxes': identity['boxes']}, torch.float32, self.device)
-        integers = move_together({'image_index': index, 'content': content, **text, 'has_box': has_box,
-                                           'has_other': has_other, 'image': identity['image'], 'whole': identity['whole'],
-                                           'view': identity['view'],
-                                           **batching.find_targets(targets, owner)},
-                                          torch.int64, self.device)
+                                 'identity_boxes': identity.pop('boxes')}, torch.float32, self.device)
+        integers = move_together({'image_index': index, 'content': content, **text, 'has_box': has_box, 'has_other': has_other,
+                                  **identity, **batching.find_targets(targets, owner)}, torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size, kind = canvases.shape[-1], self._kind_of_pixels()
         canvases = canvases.to(self.device, non_blocking=True)

@@ -14,9 +14,10 @@ from torch import Tensor
 from mmduet.io.files import find_file
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.moving import move
+from mmduet.models.teachers.weights_identity import ABSENT
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, Source, TeacherTargets, View
-from mmduet.teacher_cache.identity import ABSENT, has_bias, identify_teacher, width_of
+from mmduet.teacher_cache.identity import has_bias, identify_teacher, width_of
 from mmduet.teacher_cache.store import MANIFEST, CacheError, CacheSection, differences, read_manifest
 
 CACHED = frozenset({'text', 'region', 'image', 'others', 'similarity', 'logit_scale'})

@@ -1,18 +1,15 @@
 """Which teacher a config describes, without building it."""
 import inspect
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mmduet.io.files import find_file, sha256_of
 from mmduet.io.text import read_json
-from mmduet.models.teachers.file_facts import CONFIG
 from mmduet.models.teachers.open_clip_models import find_model_config
+from mmduet.models.teachers.weights_identity import hash_json, identify_weights
 from mmduet.registry import MODELS, TASK_UTILS
 
 Identity = dict[str, Any]
-RANDOM, ABSENT = 'random', 'a file that is not here'
 
 
 def identify_teacher(config: Mapping[str, Any]) -> Identity:
@@ -39,9 +36,9 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         if name == 'quick_gelu' and value is None:
             continue  # what decides it then are the weights
         if name == 'pretrained':
-            identity['weights'] = _identify_weights(value)
+            identity['weights'] = identify_weights(value)
         elif name == 'model_config':
-            identity[name] = None if value is None else _hash_json(find_file(value))
+            identity[name] = None if value is None else hash_json(find_file(value))
         elif name == 'centre':
             identity[name] = None if value is None else f'SHA-256 {sha256_of(find_file(value))}'
         else:
@@ -75,20 +72,3 @@ def _describe(config: Mapping[str, Any]) -> Mapping[str, Any]:
         described: Mapping[str, Any] = read_json(find_file(config['model_config']))
         return described
     return find_model_config(config['model']) or {} if 'model' in config else {}
-
-
-def _identify_weights(pretrained: str | None) -> str:
-    if pretrained is None:
-        return RANDOM
-    try:
-        path = find_file(pretrained)
-        beside = path.with_name(CONFIG)
-        return f'SHA-256 {sha256_of(path)}' + (f' with {CONFIG} {_hash_json(beside)}' if beside.is_file() else '')
-    except FileNotFoundError:
-        is_tag = not Path(pretrained).suffix and '/' not in pretrained
-        return f'tag {pretrained}' if is_tag else f'{ABSENT} ({Path(pretrained).name})'
-
-
-def _hash_json(path: Path) -> str:
-    """SHA-256 of a JSON file, whatever its layout."""
-    return sha256_of(json.dumps(read_json(path), sort_keys=True).encode())

@@ -129,6 +129,17 @@ def test_splits_that_were_not_asked_for_and_annotations_of_ones_own_are_not_take
     assert names == ['mine.jsonl', 'objects.jsonl', 'train.jsonl']
 
 
+def test_a_manifest_takes_away_nothing_outside_its_folder(tmp_path, source, images):
+    root, other = tmp_path / 'root', tmp_path / 'other.jsonl'
+    write_data_root(root, 'first', match_images(source, images), source, images)
+    other.write_text('mine')
+    manifest = json.loads((root / 'manifest.json').read_text())
+    manifest['splits'].update({'../../other': {}, str(other.with_suffix('')): {}})
+    (root / 'manifest.json').write_text(json.dumps(manifest))
+    write_data_root(root, 'first', match_images(source, images), source, images)
+    assert other.read_text() == 'mine'
+
+
 def test_annotations_of_unknown_origin_are_not_replaced(tmp_path, source, images):
     (tmp_path / 'annotations').mkdir()
     with pytest.raises(DataError, match=r'has no manifest\.json, so this tool did not make it'):

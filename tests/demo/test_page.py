@@ -1,5 +1,6 @@
 """The page in a real browser."""
 import json
+import os
 import resource
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from tests.limits import limited
 
 gradio = pytest.importorskip('gradio', reason="gradio is not installed: pip install 'mmduet[demo]'")
 playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+
+from mmduet.demo.page import KEPT_SECONDS, SWEEP_SECONDS, remove_old_answers  # noqa: E402 (needs gradio)
 
 TEXTS = 'the circle\nthe green sign above the green rhombus'
 # Text and what is behind it: the least contrast of WCAG 2 among elements that show text of their own.
@@ -149,3 +152,16 @@ def test_a_disk_that_takes_no_answer_is_said_on_the_page(tmp_path):
         message, picture, *_, download = _fill(answerer, tmp_path, path, text, None)
     assert 'answer.png cannot be written: it would be larger than files may be here' in message['value']
     assert message['visible'] and picture is None and not download['visible']
+
+
+def test_answers_are_removed_before_they_are_an_hour_old_and_nothing_else_is(tmp_path):
+    old, new, example = (tmp_path / name for name in ('answer_old', 'answer_new', 'example.png'))
+    for path in (old, new):
+        path.mkdir()
+        (path / 'answer.png').write_bytes(b'1')
+    example.write_bytes(b'1')
+    for path, age in ((old, KEPT_SECONDS), (new, KEPT_SECONDS - 1), (example, 10 * KEPT_SECONDS)):
+        os.utime(path, (1e9 - age, 1e9 - age))
+    remove_old_answers(tmp_path, 1e9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['answer_new', 'example.png']
+    assert SWEEP_SECONDS + KEPT_SECONDS == 3600

@@ -8,7 +8,7 @@ from mmengine.hooks import EMAHook
 from torch import nn
 
 from mmduet import __version__
-from mmduet.engine.opening import count, describe_losses, describe_run, describe_split, log_file
+from mmduet.engine.opening import count, describe_accumulation, describe_losses, describe_run, log_file
 from mmduet.engine.version import commit
 from mmduet.models.losses import BoxLoss
 from mmduet.models.score_heads import IoUScoreHead
@@ -142,7 +142,7 @@ def test_a_relation_of_accumulated_steps_warns_of_what_it_compares(root, tmp_pat
         written = [line for line in log_file(runner).read_text().splitlines() if line.endswith(expected)]
         assert len(written) == 1 and ' - WARNING - ' in written[0]
     runner._world_size = processes
-    assert describe_split(runner) == [expected]
+    assert describe_accumulation(runner) == [expected]
 
 
 @pytest.mark.parametrize(('changes', 'expected'), [
@@ -153,7 +153,7 @@ def test_a_relation_of_accumulated_steps_warns_of_what_it_compares(root, tmp_pat
      ['contrast takes negatives of other images from the 2 expressions of a step, not from the 4 of an update, as one large '
       'batch would: no option joins those'])])
 def test_only_terms_that_differ_from_those_of_one_large_batch_are_warned_of(root, tmp_path, changes, expected):
-    assert describe_split(begin(tmp_path, root, **changes)) == expected
+    assert describe_accumulation(begin(tmp_path, root, **changes)) == expected
 
 
 def test_losses_are_named_with_their_weights():

@@ -129,5 +129,5 @@ def test_a_process_that_ended_and_was_not_waited_for_does_not_live():
 
 def test_a_process_of_another_container_on_a_host_of_the_same_name_is_not_asked_for():
     own = Sign(rank=0)
-    assert _is_here(own) and own.numbers == str(Path('/proc/self/ns/pid').readlink())
-    assert not _is_here(replace(own, numbers='pid:[1]')) and not _is_here(replace(own, host='elsewhere'))
+    assert _is_here(own) and own.namespace == str(Path('/proc/self/ns/pid').readlink())
+    assert not _is_here(replace(own, namespace='pid:[1]')) and not _is_here(replace(own, host='elsewhere'))

@@ -9,7 +9,6 @@ from mmengine.device import get_device
 from open_clip.transformer import QuickGELU
 from torch import Tensor
 
-from mmduet.io.files import find_file, sha256_of
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.moving import move
 from mmduet.models.precision import choose_precision
@@ -18,6 +17,7 @@ from mmduet.models.teachers.open_clip_models import build_open_clip
 from mmduet.models.teachers.patch_features import find_patch_encoder, has_patch_encoder
 from mmduet.models.teachers.region_views import CropView, PatchView, RegionView, Resize
 from mmduet.models.teachers.text_features import encode_texts
+from mmduet.models.teachers.weights_identity import identify_weights
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, TeacherTargets, expand_images
 
@@ -118,7 +118,7 @@ class CLIPTeacher(BaseTeacher):
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the mean of its embeddings, as plain values; a file of weights by what it holds."""
-        return {'model': self.model_name, 'weights': _content_of(self.weights),
+        return {'model': self.model_name, 'weights': identify_weights(self.weights),
                 'quick_gelu': any(isinstance(module, QuickGELU) for module in self.clip.modules()),
                 'mean': self.mean.flatten().tolist(), 'std': self.std.flatten().tolist(), 'size': list(self.resize.size),
                 'prompts': self.prompts, 'views': [str(view) for view in self.views]}
@@ -235,13 +235,3 @@ class CLIPTeacher(BaseTeacher):
 def _average(embeddings: Tensor, ways: int) -> Tensor:
     """(N, D) normalised means of the (ways * N, D) embeddings of N things in as many ways."""
     return embeddings if ways == 1 else F.normalize(embeddings.unflatten(0, (ways, -1)).mean(dim=0), dim=-1)
-
-
-def _content_of(pretrained: str | None) -> str | None:
-    """What weights are: the content of a file, or a tag of open_clip."""
-    if pretrained is None:
-        return None
-    try:
-        return f'SHA-256 {sha256_of(find_file(pretrained))}'
-    except FileNotFoundError:
-        return f'tag {pretrained}'

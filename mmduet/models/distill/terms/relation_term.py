@@ -63,8 +63,7 @@ class RelationTerm(DistillTerm):
             parts, identity = tuple(map(gather_rows, parts)), gather_identity(identity)
         rows = len(identity.image)
         if self._bank is not None and self.training:
-            parts = self._bank.join(step, *parts, identity.image, identity.boxes, identity.whole,
-                                    identity.view)
+            parts = self._bank.join(step, *parts, identity.image, identity.boxes, identity.whole, identity.view)
             identity = TargetIdentity(image=parts[4], boxes=parts[5], whole=parts[6], view=parts[7])
         student, teacher, same = (parts[0], parts[1]), (parts[2], parts[3]), identity.same(self.same_target_iou)
         if self.training and not self.facts:
