@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, help='of weights, order and augmentation')
     parser.add_argument('--max-iters', type=common.positive, metavar='N',
                         help='stop after N steps in total and write a checkpoint')
-    parser.add_argument('--max-epochs', type=common.positive, metavar='N', help='epochs in total')
+    parser.add_argument('--max-epochs', type=common.positive, metavar='N',
+                        help='epochs in total; the schedule is stretched to them')
     parser.set_defaults(validate=_validate)
 
 
@@ -53,9 +54,10 @@ def _validate(args: argparse.Namespace) -> None:
         raise argparse.ArgumentTypeError('--resume-changed says what --resume may take: give both')
 
 
-def configure(args: argparse.Namespace) -> 'Config':
-    """The config with all changes of the command line."""
+def configure(args: argparse.Namespace, said: list[str] | None = None) -> 'Config':
+    """The config with all changes of the command line; what a flag changed besides its own key is added to ``said``."""
     from mmduet.engine import config_tools
+    from mmduet.engine.schedule_length import set_epochs
     cfg = common.load(args)
     for loader, text in (('train', args.train_split), ('val', args.val_split), ('test', args.test_split)):
         if text is not None:
@@ -67,9 +69,12 @@ def configure(args: argparse.Namespace) -> 'Config':
         cfg.load_from = args.load_from
     if args.seed is not None:
         cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': args.seed}
-    for key in ('max_iters', 'max_epochs'):
-        if getattr(args, key) is not None:
-            cfg.train_cfg[key] = getattr(args, key)
+    if args.max_iters is not None:
+        cfg.train_cfg.max_iters = args.max_iters
+    if args.max_epochs is not None:
+        sentence = set_epochs(cfg, args.max_epochs, list(config_tools.parse_options(args.cfg_options)))
+        if sentence is not None and said is not None:
+            said.append(f'--max-epochs: {sentence}')
     _configure_optimization(cfg, args)
     return cfg
 
@@ -95,8 +100,11 @@ def run(args: argparse.Namespace) -> int:
     """Train; 128 and the number of the signal that ended it before its time."""
     from mmduet.engine.stop_signals import TrainingStopped
     from mmduet.engine.type_check import naming_unknown_types
-    cfg = configure(args)
+    said: list[str] = []
+    cfg = configure(args, said)
     runner = common.build_runner(cfg)
+    for sentence in said:
+        runner.logger.warning(sentence)
     # Data, optimizer and schedule are built when training starts.
     try:
         with naming_unknown_types(cfg):

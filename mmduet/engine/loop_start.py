@@ -7,6 +7,7 @@ from mmduet.engine.console import tell, watch_console
 from mmduet.engine.earlier_runs import set_aside
 from mmduet.engine.gradients import restore_gradients
 from mmduet.engine.opening import describe_accumulation, describe_run
+from mmduet.engine.schedule_length import describe_misfits
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.distill import DistillHead
 
@@ -31,7 +32,7 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
             head.accumulate(calls, runner.optim_wrapper.inner_count % calls)
         for line in describe_run(runner):
             tell(runner.logger, line)
-        for line in describe_accumulation(runner):
+        for line in (*describe_accumulation(runner), *describe_misfits(runner)):
             runner.logger.warning(line)
     else:
         for metric in loop.evaluator.metrics:

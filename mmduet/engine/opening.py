@@ -135,8 +135,13 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     ranks, total = runner.world_size, batch * runner.world_size * calls
     text = f'{ranks} {"process" if ranks == 1 else "processes"} x {batch} expressions'
     text += f' x {calls} accumulated steps' if calls > 1 else ''
-    text += f' = {total:,} expressions an update; {runner.max_iters:,} steps'
-    return text + ('' if _counts_steps(runner) else f' in {runner.max_epochs} epochs of {len(runner.train_dataloader):,}')
+    text += f' = {total:,} expressions an update; '
+    if _counts_steps(runner):
+        return f'{text}{runner.max_iters:,} steps'
+    length = len(runner.train_dataloader)
+    whole = f'{runner.max_epochs * length:,} steps in {runner.max_epochs} epochs of {length:,}'
+    stops = f', stopped after {runner.max_iters:,}; the schedule is that of all'
+    return text + whole + (stops if runner.max_iters < runner.max_epochs * length else '')
 
 
 def describe_accumulation(runner: 'GroundingRunner') -> list[str]:

@@ -46,6 +46,22 @@ def test_flags_change_the_config(root):
     assert cfg.work_dir == 'work_dirs/tiny_config'
 
 
+def test_another_number_of_epochs_stretches_the_schedule_and_says_so(root, tmp_path, monkeypatch):
+    said = []
+    cfg = train.configure(train.parse_args([CONFIG, '--max-epochs', '4']), said)
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[0].milestones) == (4, [2])
+    assert said == ['--max-epochs: 4 epochs instead of 2, so that the schedule is stretched: param_scheduler.0.milestones '
+                    '[1] -> [2]. --cfg-options train_cfg.max_epochs=4 leaves it as it is']
+    left = configure('--cfg-options', 'train_cfg.max_epochs=4')
+    assert (left.train_cfg.max_epochs, left.param_scheduler[0].milestones) == (4, [1])
+    stated = configure('--max-epochs', 4, '--cfg-options', 'param_scheduler.0.milestones=[3]')
+    assert stated.param_scheduler[0].milestones == [3]
+    assert run(monkeypatch, CONFIG, '--data-root', root, '--work-dir', tmp_path, '--max-epochs', 4, '--max-iters', 1) == 0
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert f'WARNING - {said[0]}' in log
+    assert '8 steps in 4 epochs of 2, stopped after 1; the schedule is that of all' in log
+
+
 def test_resume_takes_a_path_or_none():
     assert (configure('--resume').resume, configure('--resume').load_from) == (True, None)
     assert (configure('--resume', 'a.pth').resume, configure('--resume', 'a.pth').load_from) == (True, 'a.pth')

@@ -61,7 +61,8 @@ AVERAGE = 'cpu (1 threads), float32, a moving average of the weights is validate
     (dict(train_cfg__val_interval=3), 'Data',
      '4 expressions of tiny train; validated every 3 epochs on 4 expressions of tiny val'),
     (dict(optim_wrapper__accumulative_counts=2, train_cfg__max_iters=1), 'Steps',
-     '1 process x 2 expressions x 2 accumulated steps = 4 expressions an update; 1 steps in 2 epochs of 2'),
+     '1 process x 2 expressions x 2 accumulated steps = 4 expressions an update; '
+     '4 steps in 2 epochs of 2, stopped after 1; the schedule is that of all'),
     ({}, 'Rate', 'AdamW, 0.01 and 0.001; MultiStepLR'),
     (dict(param_scheduler=[]), 'Rate', 'AdamW, 0.01 and 0.001; no schedule'),
     (dict(auto_scale_lr=dict(enable=False, base_batch_size=8)), 'Rate',

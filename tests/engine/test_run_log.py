@@ -19,7 +19,8 @@ def root(tmp_path_factory):
 def run(root, tmp_path_factory):
     """Two steps, one epoch, with a validation."""
     work = tmp_path_factory.mktemp('run')
-    runner, lines = shown(work, root, train_cfg__max_epochs=1, auto_scale_lr=dict(enable=True, base_batch_size=8),
+    runner, lines = shown(work, root, train_cfg__max_epochs=1, param_scheduler=[],
+                          auto_scale_lr=dict(enable=True, base_batch_size=8),
                           default_hooks__logger__interval=1, default_hooks__checkpoint__save_best='miou')
     return runner, lines, next(work.glob('*/*.log')).read_text()
 
