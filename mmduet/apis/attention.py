@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmduet.apis.image_inputs import ChannelOrder, list_images, pair
+from mmduet.apis.image_inputs import ChannelOrder, Expressions, list_images, pair
 from mmduet.apis.inferencer import GroundingInferencer
 from mmduet.apis.results import GroundingResult
 from mmduet.models.base_teacher import BaseTeacher
@@ -34,7 +34,7 @@ class Explanation:
     similarity: NDArray[np.float32] | None
 
 
-def explain(ground: GroundingInferencer, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]],
+def explain(ground: GroundingInferencer, inputs: Any, expressions: Expressions,
             teacher: BaseTeacher | None = None, channel_order: ChannelOrder | None = None) -> list[Explanation]:
     """Answer expressions about images and say where each answer comes from.
 

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmduet.apis.description import CONFIG_KEY, VOCABULARY_KEY, GrounderConfig
+from mmduet.apis.hub import HubOptions
 from mmduet.apis.plain_config import parse_config_text, to_types
 from mmduet.apis.students import build_student
 from mmduet.apis.teachers import portable_teacher
@@ -28,7 +29,7 @@ _DEEP = 'visual_encoder.backbone.layer3.22.'  # a block that ResNet-101 has and 
 
 
 def read_grounder(path: Path, config: str | Path | Config | None = None,
-                  vocabulary: str | Path | None = None) -> tuple[BaseGrounder, GrounderConfig]:
+                  vocabulary: str | Path | None = None, hub: HubOptions | None = None) -> tuple[BaseGrounder, GrounderConfig]:
     """A student from a checkpoint of ours or of the authors of TransVG, VLTVG, QRNet or CLIP-VG.
 
     Args:
@@ -36,6 +37,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
             Authors' files need none.
         config: training config, which is a Python program and is run; None for that in the file, which is not.
         vocabulary: path of a ``vocab.txt``; None for that in the file, or else for what the config names.
+        hub: how that is taken from the hub.
 
     Returns:
         The student, and what its file or ``config`` says of it.
@@ -50,7 +52,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
     words = read_text(find_file(vocabulary)) if vocabulary is not None else meta.get(VOCABULARY_KEY)
     if plain and config is None and CONFIG_KEY in meta:
         about = GrounderConfig.from_json(meta[CONFIG_KEY], f'the config in {path}')
-        student, model = build_student(about.model, weights, words, path)
+        student, model = build_student(about.model, weights, words, path, hub)
         return student, replace(about, model=model)
     excludes = None if plain else meta.get(KEY)
     teacher: dict[str, Any] | None = None
@@ -71,7 +73,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
         weights, cfg = _full_size(weights, path)
     if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError(f'the config of {path} has no model')
-    student, model = build_student(cfg['model'], weights, words, path)
+    student, model = build_student(cfg['model'], weights, words, path, hub)
     known = list(excludes) if isinstance(excludes, list | tuple) else None
     return student, GrounderConfig(model, pipeline_of(cfg), known, teacher=teacher)
 

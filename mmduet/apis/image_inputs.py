@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ChannelOrder: TypeAlias = Literal['rgb', 'bgr']
+# One of every image, several of every image, or a list for each.
+Expressions: TypeAlias = str | Sequence[str] | Sequence[Sequence[str]]
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 TAKEN = ('a path, a URL (http, https), a PIL image, bytes, an array (h, w, 3) of uint8, a tensor (3, h, w), a folder, a glob '
          'pattern, or a list of these')
@@ -175,7 +177,7 @@ def _from_tensor(tensor: 'Tensor', order: ChannelOrder | None) -> ImageArray:
     return _from_array(values.permute(1, 2, 0).numpy(), order or 'rgb')
 
 
-def pair(images: Sequence[ImageInput], expressions: str | Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
+def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[str]]:
     """The expressions of each image, cleaned of surplus blanks.
 
     Args:

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from mmengine.infer import BaseInferencer
 from rich.progress import track
 from torch import nn
 
-from mmduet.apis.image_inputs import ChannelOrder, ImageInput, list_images, pair
+from mmduet.apis.hub import HubOptions, check_options
+from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
 from mmduet.apis.pretrained import TOY, PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.datasets import grounding_collate
@@ -25,6 +26,9 @@ from mmduet.models.cuda_graphs import GraphedStudent
 from mmduet.models.folding import fold_frozen_norms, keep_products
 from mmduet.models.precision import choose_precision
 from mmduet.registry import INFERENCERS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # of Python from 3.11 on
 
 Precision: TypeAlias = Literal['float32', 'bfloat16', 'float16', 'auto']
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
@@ -48,8 +52,10 @@ class GroundingInferencer(BaseInferencer):
         vocabulary: path of a ``vocab.txt``, for a checkpoint that holds none.
         cuda_graphs: answer about a single image by a CUDA graph, whose kernels are launched as one (see ``GraphedStudent``). It
             holds the memory of a forward pass for each shape of a batch.
+        hub: ``revision``, ``token``, ``cache_dir``, ``force_download``, ``local_files_only`` of the hub, see ``HubOptions``.
 
     Raises:
+        TypeError: an unknown option of the hub.
         ValueError: an unknown precision; CUDA graphs on another device, or of a student that reads texts.
         FileNotFoundError, ConfigError, DataError, CheckpointError: see ``PretrainedGrounder.from_pretrained``.
 
@@ -72,11 +78,11 @@ class GroundingInferencer(BaseInferencer):
     def __init__(self, model: str | Path | Config | PretrainedGrounder | None = None, weights: str | Path | None = None,
                  device: str | torch.device = 'auto', scope: str = 'mmduet', show_progress: bool = True,
                  precision: Precision = 'float32', vocabulary: str | Path | None = None,
-                 cuda_graphs: bool = False) -> None:
+                 cuda_graphs: bool = False, **hub: 'Unpack[HubOptions]') -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
         self.device = torch.device(get_device() if device == 'auto' else device)
-        self.grounder = _read(model, weights, vocabulary)
+        self.grounder = _read(model, weights, vocabulary, check_options(hub))
         self.precision = precision
         self.computes_in = choose_precision(precision, self.device, 'predictions')
         about = self.grounder.description
@@ -89,8 +95,15 @@ class GroundingInferencer(BaseInferencer):
         """The same as ``GroundingInferencer(name, **options)``."""
         return cls(name, **options)
 
-    def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]],
-                 batch_size: int = 16, channel_order: ChannelOrder | None = None,
+    @overload
+    def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
+                 return_datasamples: Literal[False] = False) -> GroundingResults: ...
+
+    @overload
+    def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
+                 *, return_datasamples: Literal[True]) -> list[DetDataSample]: ...
+
+    def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
                  return_datasamples: bool = False) -> GroundingResults | list[DetDataSample]:
         """Find what each expression refers to.
 
@@ -200,16 +213,14 @@ class GroundingInferencer(BaseInferencer):
         return Compose(self.grounder.description.test_pipeline)
 
 
-def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None) -> PretrainedGrounder:
+def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None, hub: HubOptions) -> PretrainedGrounder:
     if isinstance(model, PretrainedGrounder):
         return model
     if weights is not None:
-        return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary)
+        return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary, **hub)
     if isinstance(model, str | Path) and str(model).endswith('.onnx'):
         raise ValueError(f'{model} is an exported model, which needs no PyTorch: from mmduet.export import OnnxGrounder')
     if isinstance(model, Config) or str(model).endswith('.py'):
         raise ValueError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
                          'config and weights=')
-    if model is None:
-        model = TOY
-    return PretrainedGrounder.from_pretrained(model, vocabulary=vocabulary)
+    return PretrainedGrounder.from_pretrained(TOY if model is None else model, vocabulary=vocabulary, **hub)

@@ -1,22 +1,20 @@
 """A model that travels: to a folder and back, to the Hugging Face hub and back, from a checkpoint."""
-import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
 from mmduet.apis.description import GrounderConfig, current_versions, to_metadata
+from mmduet.apis.hub import HubOptions, check_options, fetch, require_hub_name
 from mmduet.apis.students import VOCABULARY, build_student
 from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.engine.pretraining import KEY
-from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError
 from mmduet.io.files import write_together
 from mmduet.io.notices import say_once
@@ -25,11 +23,12 @@ from mmduet.io.text import read_text
 from mmduet.models.base_grounder import BaseGrounder
 from mmduet.refshapes import STUDENT_FOLDER
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # of Python from 3.11 on
+
 CONFIG, WEIGHTS, CARD = 'config.json', 'model.safetensors', 'README.md'
 # The name of the student that ships with the package.
 TOY = 'toy'
-_HUB_NAME = re.compile(r'[\w.-]+(/[\w.-]+)?')
-_FILES = ('.pth', '.pt', '.safetensors', '.ckpt', '.bin', '.py', '.json')
 
 
 class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-grounding', 'referring-expression-comprehension']):
@@ -54,8 +53,10 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         self.description = description
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, config: str | Path | Config | None = None,
-                        vocabulary: str | Path | None = None, **options: Any) -> 'PretrainedGrounder':
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *,  # type: ignore[override]  # any option, for the mixin
+                        config: str | Path | Config | None = None,
+                        vocabulary: str | Path | None = None,
+                        **options: 'Unpack[HubOptions]') -> 'PretrainedGrounder':
         """Read a model; nothing in it is run, and no file that it was trained from is asked for.
 
         Args:
@@ -63,33 +64,36 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             config: of a checkpoint that holds none, the config that it was trained with. A config is a Python program.
             vocabulary: of a checkpoint that holds none, the path of the ``vocab.txt`` of its BERT. None to take that of
                 ``bert-base-uncased`` from the hub or its cache, which is said.
-            options: ``revision``, ``token``, ``cache_dir``, ``force_download``, ``local_files_only`` of the hub.
+            options: of the hub, see ``HubOptions``: ``revision``, ``token``, ``cache_dir``, ``force_download``,
+                ``local_files_only``.
 
         Raises:
+            TypeError: an unknown option.
             FileNotFoundError: there is neither such a file nor such a model; or no vocabulary.
-            ConfigError: a config that does not say what to build.
+            ConfigError: a config that does not say what to build, or is no model; a revision of what is not on the hub.
             DataError, CheckpointError: weights that are truncated, corrupt, unsafe to read or of another model.
         """
+        hub = check_options(options)
         name = str(pretrained_model_name_or_path)
         path = Path(name)
         if name == TOY and not path.exists():
             path, name = STUDENT_FOLDER, str(STUDENT_FOLDER)
+        if hub.get('revision') is not None and path.exists():
+            raise ConfigError(f'a revision is for names on the hub, and {name} is here')
         if path.is_file():
             if path.name in (CONFIG, WEIGHTS) and (path.parent / CONFIG).is_file() and config is None:
                 return cls.from_pretrained(path.parent, vocabulary=vocabulary)
-            student, about = read_grounder(path, config, vocabulary)
+            student, about = read_grounder(path, config, vocabulary, hub)
             say_once(about.notice)
             return cls(student, about)
+        if not path.is_dir():
+            require_hub_name(name, (TOY, ))
         if config is not None or vocabulary is not None:
             raise ConfigError(f'config and vocabulary are for checkpoints, and {name} is none')
-        if path.is_dir():
-            if not (path / CONFIG).is_file():
-                raise FileNotFoundError(f'{path} holds no {CONFIG}: it is no folder of save_pretrained; name a checkpoint')
-        elif not _HUB_NAME.fullmatch(name) or path.suffix in _FILES:
-            near = nearest(path.name, (file.name for file in path.parent.glob('*')))
-            raise FileNotFoundError(f'there is no checkpoint or folder {name}{near}')
+        if path.is_dir() and not (path / CONFIG).is_file():
+            raise FileNotFoundError(f'{path} holds no {CONFIG}: it is no folder of save_pretrained; name a checkpoint')
         # Not by the mixin, which reads the config by itself, unchecked, and takes arguments out of it.
-        return cls._from_pretrained(model_id=name, **options)
+        return cls._from_pretrained(model_id=name, **hub)
 
     @classmethod
     def from_model(cls, model: nn.Module, config: str | Path | Config) -> 'PretrainedGrounder':
@@ -104,8 +108,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> 'PretrainedGrounder':
         folder = Path(model_id)
-        fetch = partial(_fetch, model_id, {key: value for key, value in options.items() if key in _HUB_OPTIONS})
-        find = folder.__truediv__ if folder.is_dir() else fetch
+        find = folder.__truediv__ if folder.is_dir() else partial(fetch, model_id, check_options(options))
         path = find(CONFIG)
         try:
             text = read_text(path)
@@ -186,18 +189,6 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             tokens=tokenizer and tokenizer.max_tokens, excludes=about.pretrain_excludes, score=score, repo_id=repo_id,
             vocabulary=bool(self._vocabulary()), notice=about.notice,
             teacher=_say_teacher(about), versions=current_versions(), **fields)
-
-
-_HUB_OPTIONS = ('revision', 'cache_dir', 'force_download', 'local_files_only', 'token')
-
-
-def _fetch(name: str, options: dict[str, Any], file: str) -> Path:
-    try:
-        return Path(hf_hub_download(name, file, **options))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
-        raise FileNotFoundError(f'there is no folder or checkpoint {name}, and {file} of a model of this name cannot be '
-                                f'fetched from the Hugging Face hub ({reason})') from error
 
 
 def _say_teacher(about: GrounderConfig) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmduet.apis.hub import HubOptions
 from mmduet.apis.model_budget import build_within
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
 from mmduet.engine.config_tools import ConfigError
@@ -22,7 +23,7 @@ _PER_HEAD = 64  # channels of an attention head in every BERT that was published
 
 
 def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabulary: str | None,
-                  source: str | Path) -> tuple[BaseGrounder, dict[str, Any]]:
+                  source: str | Path, hub: HubOptions | None = None) -> tuple[BaseGrounder, dict[str, Any]]:
     """Build a student for weights and load them.
 
     Args:
@@ -30,6 +31,7 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
         state: weights, of either.
         vocabulary: content of the ``vocab.txt`` of its text encoder; None where the config names it, or none is needed.
         source: what the weights come from, for messages.
+        hub: how a vocabulary that the config names is taken from the hub.
 
     Returns:
         The student in eval mode, and a config that builds it from its weights and ``vocab.txt`` alone.
@@ -46,7 +48,7 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
     text = config.get('text_encoder')
     if isinstance(text, dict):
         text = config['text_encoder'] = dict(text)
-        vocabulary = vocabulary or find_vocabulary(text, source)
+        vocabulary = vocabulary or find_vocabulary(text, source, hub)
         if text.get('pretrained'):
             text['config'] = {**bert_geometry(weights), **(text.get('config') or {})}
     _forget_files(config)
@@ -76,7 +78,7 @@ def _forget_files(node: Any) -> None:
             _forget_files(value)
 
 
-def find_vocabulary(text: Mapping[str, Any], source: str | Path) -> str | None:
+def find_vocabulary(text: Mapping[str, Any], source: str | Path, hub: HubOptions | None = None) -> str | None:
     """The vocabulary that the config of a text encoder names: a file, or that of a BERT on the hub or in its cache.
 
     None where it names none: words are hashed, or the vocabulary is CLIP's own.
@@ -93,7 +95,7 @@ def find_vocabulary(text: Mapping[str, Any], source: str | Path) -> str | None:
         path = Path(name) / VOCABULARY
         if not Path(name).is_dir():
             from huggingface_hub import hf_hub_download
-            path = Path(hf_hub_download(name, VOCABULARY))
+            path = Path(hf_hub_download(name, VOCABULARY, **(hub or {})))
         print_log(f'{source} holds no vocabulary: took that of {name} from {path}', logger='current')
         return read_text(path)
     except (OSError, ValueError, RuntimeError) as error:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+    from mmduet.apis.hub import HubOptions
+
 PICTURES = 24
 # Of mixed precision, as --amp takes them.
 AMP = ('auto', 'bf16', 'fp16')
@@ -37,6 +39,18 @@ def names(text: str) -> list[str]:
     if not all(found):
         raise argparse.ArgumentTypeError(f'must be names joined by commas, got {text!r}')
     return found
+
+
+def add_hub_flags(parser: argparse.ArgumentParser) -> None:
+    """How a model is taken from the Hugging Face hub; a token is no flag, which everybody on the machine could read."""
+    parser.add_argument('--revision', metavar='NAME', help='branch, tag or commit of a model on the hub (default: main)')
+    parser.add_argument('--cache-dir', metavar='FOLDER', help="where models of the hub are kept (default: the hub's own cache)")
+    parser.add_argument('--offline', action='store_true', help='fetch nothing: models of the hub come out of the cache')
+
+
+def hub_options(args: argparse.Namespace) -> HubOptions:
+    """What the flags of ``add_hub_flags`` say."""
+    return {'revision': args.revision, 'cache_dir': args.cache_dir, 'local_files_only': args.offline}
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:

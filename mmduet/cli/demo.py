@@ -14,7 +14,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 HOST = '127.0.0.1'
 NO_GRADIO = "the demo needs gradio, which is not installed: pip install 'mmduet[demo]'"
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('--model', default='toy',
                         help='folder of save_pretrained, name on the Hugging Face hub or checkpoint (default: %(default)s)')
+    common.add_hub_flags(parser)
     parser.add_argument('--device', default='auto',
                         help='auto for the best that is there, or cpu, cuda, mps (default: %(default)s)')
     parser.add_argument('--host', default=HOST,
@@ -48,7 +49,7 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     from mmduet.apis.teachers import build_teacher
     from mmduet.demo import Answerer
     from mmduet.engine.config_tools import ConfigError
-    ground = GroundingInferencer(args.model, device=args.device, show_progress=False)
+    ground = GroundingInferencer(args.model, device=args.device, show_progress=False, **common.hub_options(args))
     about = ground.grounder.description.teacher
     teacher = None if about is None else build_teacher(about)
     if about is not None and teacher is None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 if TYPE_CHECKING:
     from mmduet.apis.pretrained import PretrainedGrounder
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(writes=lambda args: [args.out])
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', help='vocab.txt of a checkpoint that holds none')
+    common.add_hub_flags(parser)
     parser.add_argument('--random', action='store_true', help='export the model of a config with random weights, to try it')
     parser.add_argument('--int8', action='store_true', help='weights of 8 bits; what they lose is measured and printed')
     parser.add_argument('--opset', type=int, default=18, help='of ONNX, at least 18 (default: 18)')
@@ -61,7 +62,8 @@ def _read(args: argparse.Namespace) -> PretrainedGrounder:
     from mmduet.apis.pretrained import PretrainedGrounder
     from mmduet.engine import config_tools
     if not args.random:
-        return PretrainedGrounder.from_pretrained(args.model, config=args.config, vocabulary=args.vocabulary)
+        return PretrainedGrounder.from_pretrained(args.model, config=args.config, vocabulary=args.vocabulary,
+                                                  **common.hub_options(args))
     from mmduet.registry import MODELS
     cfg = config_tools.load_config(args.model)
     config_tools.drop_pretrained(cfg)

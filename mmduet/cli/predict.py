@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              '(default: %(default)s, which ships and knows coloured shapes only)')
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
+    common.add_hub_flags(parser)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
     parser.add_argument('--precision', choices=PRECISIONS, default='float32', help='of the arithmetic (default: %(default)s)')
     parser.add_argument('--cuda-graphs', action='store_true', help='launch the kernels of an answer as one, on a GPU')
@@ -111,10 +112,10 @@ def _is_exported(args: argparse.Namespace) -> bool:
 
 def _open_exported(args: argparse.Namespace) -> Any:
     """A model of ``mmduet export``; imports no PyTorch."""
-    asked = args.config, args.vocabulary, args.precision, args.cuda_graphs
-    if asked != (None, None, 'float32', False) or args.device not in ('auto', 'cpu'):
-        raise DataError(f'{args.model} is exported: --config, --vocabulary, --precision, --cuda-graphs and --device are for '
-                        'what PyTorch runs')
+    asked = args.config, args.vocabulary, args.revision, args.cache_dir, args.offline, args.precision, args.cuda_graphs
+    if asked != (None, None, None, None, False, 'float32', False) or args.device not in ('auto', 'cpu'):
+        raise DataError(f'{args.model} is exported: --config, --vocabulary, --revision, --cache-dir, --offline, --precision, '
+                        '--cuda-graphs and --device are for what PyTorch runs')
     try:
         from mmduet.export.runtime import OnnxGrounder
         return OnnxGrounder(args.model)
@@ -126,7 +127,7 @@ def _open_trained(args: argparse.Namespace) -> Any:
     from mmduet.apis import GroundingInferencer
     model, weights = (args.model, None) if args.config is None else (args.config, args.model)
     return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary,
-                               cuda_graphs=args.cuda_graphs)
+                               cuda_graphs=args.cuda_graphs, **common.hub_options(args))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mmduet.apis.image_inputs import ChannelOrder, ImageInput, list_images, pair
+from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
 from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.export.description import BOXES, INPUTS, SCORES, ExportedDescription
 from mmduet.export.preprocessing import PlacedImage, place_image
@@ -67,7 +67,7 @@ class OnnxGrounder:
         say_once(self.description.notice)
         self.encode = find_encoding(self.description, metadata, str(path))
 
-    def __call__(self, inputs: Any, expressions: str | Sequence[str] | Sequence[Sequence[str]], batch_size: int = 16,
+    def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16,
                  channel_order: ChannelOrder | None = None) -> GroundingResults:
         """Find what each expression refers to; arguments, answers and errors as those of ``GroundingInferencer``."""
         if batch_size < 1:
