@@ -37,7 +37,7 @@ words = ['predict', 'root/images/val_0.png', 'red thing', '--model', checkpoint,
 assert main(words) == 0
 assert main(['export', checkpoint, '--out', 'student.onnx', '--check', '4']) == 0
 assert main([*words[:4], 'student.onnx', '--json', 'b.json']) == 0
-assert main(['predict', 'root/images/val_0.png', 'the red circle', '--json', 'toy.json']) == 0
+assert main(['predict', 'example', 'the leftmost ring', '--json', 'toy.json']) == 0
 from mmduet.io.config_files import find_config
 assert find_config('configs/duet/vltvg_duet_refcoco.py').is_relative_to(sys.prefix)
 """

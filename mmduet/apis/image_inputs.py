@@ -26,7 +26,9 @@ ChannelOrder: TypeAlias = Literal['rgb', 'bgr']
 Expressions: TypeAlias = str | Sequence[str] | Sequence[Sequence[str]]
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 TAKEN = ('a path, a URL (http, https), a PIL image, bytes, an array (h, w, 3) of uint8, a tensor (3, h, w), a folder, a glob '
-         'pattern, or a list of these')
+         "pattern, 'example' for the image that ships, or a list of these")
+# The name of that image, where there is no file of this name: a scene of RefShapes, of which the toy knows "the leftmost ring".
+EXAMPLE, _EXAMPLE_FILE = 'example', Path(__file__).with_name('example.png')
 MOST_BYTES, SECONDS = 64 << 20, 30.0
 _BLOCK = 1 << 16
 
@@ -96,6 +98,8 @@ def _list_paths(text: str) -> list[ImageInput]:
             raise ValueError(f'{text[:80]} is a URL of the scheme {scheme!r}: only http and https are fetched')
         return [ImageInput(text, partial(fetch_image, text))]
     path = Path(text)
+    if text == EXAMPLE and not path.exists():
+        return [ImageInput(EXAMPLE, partial(read_image, _EXAMPLE_FILE))]
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
         if not found:

@@ -1,17 +1,16 @@
 """Find what expressions refer to in images: a box each, as text, as JSON, drawn.
 
-    mmduet predict shapes.png "the leftmost red circle" --out answer.png            # by the toy that ships
+    mmduet predict example "the leftmost ring" --out answer.png     # an image and a toy that ship
     mmduet predict photo.jpg "the man on the left" --model work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
     mmduet predict photos/ "left dog" "right dog" --model folder_of_save_pretrained --out drawn --json boxes.json
     mmduet predict photo.jpg "the man on the left" --model my_model.onnx
     mmduet predict "photos/*.png" https://example.org/a.jpg "the umbrella" --model TransVG_unc_R50.pth --device cpu
 
-An image is a path, a folder, a pattern or a URL. What is none of these, and no file by its name, is an expression; --expression
-says it where that is not clear. The model is a folder, a name on the Hugging Face hub, or a checkpoint, also of the authors of
-TransVG, VLTVG, QRNet and CLIP-VG.
+An image is a path, a folder, a pattern, a URL, or "example" for the one that ships. What is none of these, and no file by its
+name, is an expression; --expression says it where that is not clear. The model is a folder, a name on the Hugging
+Face hub, or a checkpoint, also of the authors of TransVG, VLTVG, QRNet and CLIP-VG.
 """
 import argparse
-import glob
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -47,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def is_image(text: str) -> bool:
-    """Whether an argument can name images: a URL, what is there, a pattern, or the name of an image file."""
-    return '://' in text or Path(text).exists() or (glob.has_magic(text) and Path(text).suffix.lower() in _IMAGES) \
-        or Path(text).suffix.lower() in _IMAGES
+    """Whether an argument can name images: a URL, what is there, what ships, a pattern, or the name of an image file."""
+    from mmduet.apis.image_inputs import EXAMPLE
+    return text == EXAMPLE or '://' in text or Path(text).exists() or Path(text).suffix.lower() in _IMAGES
 
 
 def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[list[str], list[str]]:

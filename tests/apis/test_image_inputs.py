@@ -1,5 +1,6 @@
 import io
 from http.server import BaseHTTPRequestHandler
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_folders_and_patterns_give_images_by_name_and_lists_anything(image, tmp_
     assert names == ['a.png', 'b.png', 'a.png', 'b.png', 'b.png', 'b.png']
     write_photo(tmp_path / 'c[1].png')
     assert [found.name for found in list_images(str(tmp_path / 'c[1].png'))] == [str(tmp_path / 'c[1].png')]
+
+
+def test_an_image_ships_where_no_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = list_images(['example', Path('example')])
+    assert [(image.name, image.read().shape) for image in found] == [('example', (320, 320, 3))] * 2
+    file = files('mmduet.apis').joinpath('example.png')
+    assert np.array_equal(read_all('example')[0], np.asarray(Image.open(file))) and file.stat().st_size < 30_000
+    Image.new('RGB', (8, 6)).save(tmp_path / 'example', 'PNG')
+    assert read_all('example')[0].shape == (6, 8, 3)
 
 
 def test_the_orientation_in_a_file_does_not_count_as_in_training(tmp_path):

@@ -32,6 +32,7 @@ def test_images_and_expressions_are_told_apart(photos):
         return predict.split_inputs(words, named)
 
     assert split('photos', 'the red ball') == (['photos'], ['the red ball'])
+    assert split('example', 'an example') == (['example'], ['an example'])
     assert split('photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png', 'a', 'b?') == (
         ['photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png'], ['a', 'b?'])
     assert split('photos/a.png', 'odd name', named=['photos']) == (['photos/a.png', 'odd name'], ['photos'])
