@@ -145,8 +145,10 @@ def building(cfg: Config) -> Iterator[None]:
 
 
 def build_runner(cfg: Config) -> Any:
-    """Build the runner that the config names, and its model."""
+    """Build the runner that the config names, and its model; what it writes to must be installed."""
+    from mmduet.cli.trackers import require_trackers
     from mmduet.engine import GroundingRunner
     from mmduet.registry import RUNNERS
+    require_trackers(cfg)
     with building(cfg):
         return RUNNERS.build(cfg) if 'runner_type' in cfg else GroundingRunner.from_cfg(cfg)
