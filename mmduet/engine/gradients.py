@@ -1,8 +1,9 @@
-"""Gradients that are being summed between two updates: what else a checkpoint must hold there, to resume exactly."""
-from collections.abc import Sequence
+"""Gradients: what a checkpoint must hold of those that are summed between two updates, and clipping without waiting."""
+from collections.abc import Callable, Sequence
 from logging import LogRecord
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as torch_dist
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
@@ -49,6 +50,39 @@ def restore_gradients(model: nn.Module, gradients: Gradients) -> None:
     for name, value in model.named_parameters():
         if name in gradients:
             value.grad = gradients[name].to(value.device, copy=True)
+
+
+class DeferredNorms:
+    """The ``clip_func`` of an optimizer wrapper, whose norms stay on the device until they are asked for.
+
+    MMEngine turns each into a number at once, for which every update waits for the device. With ``error_if_nonfinite=True``
+    PyTorch itself waits.
+    """
+
+    def __init__(self, clip: Callable[..., Tensor | None]) -> None:
+        self._clip = clip
+        self._norms: list[Tensor] = []
+
+    def __call__(self, parameters: Sequence[Tensor], **options: Any) -> None:
+        """Clip, and say nothing of the norm yet."""
+        norm = self._clip(parameters, **options)
+        if norm is not None:  # clipping by value has none
+            self._norms.append(norm.detach())
+
+    def take(self) -> list[float]:
+        """The norms since the last call, in one copy."""
+        norms, self._norms = self._norms, []
+        return torch.stack(norms).tolist() if norms else []
+
+
+def defer_norms(optim_wrapper: Any) -> DeferredNorms | None:
+    """Let a wrapper clip by a ``DeferredNorms``, once, and return that; None where it does not clip."""
+    if not getattr(optim_wrapper, 'clip_grad_kwargs', None):
+        return None
+    if not isinstance(optim_wrapper.clip_func, DeferredNorms):
+        optim_wrapper.clip_func = DeferredNorms(optim_wrapper.clip_func)
+    deferred: DeferredNorms = optim_wrapper.clip_func
+    return deferred
 
 
 def tells_no_loss(record: LogRecord) -> bool:

@@ -6,8 +6,10 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmduet.engine.gradients import (
+    DeferredNorms,
     collect_gradients,
     count_updates_to,
+    defer_norms,
     is_updated,
     of_rank,
     restore_gradients,
@@ -57,3 +59,24 @@ def test_the_warning_of_lost_gradients_is_left_out():
     def record(text):
         return logging.LogRecord('a', logging.WARNING, 'a.py', 1, text, (), None)
     assert not tells_no_loss(record('Resumed iteration number is not divisible by ...')) and tells_no_loss(record('Resumed'))
+
+
+def test_gradients_are_clipped_at_once_and_their_norms_told_later(model):
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.0), clip_grad=dict(max_norm=1.0))
+    norms = defer_norms(wrapper)
+    assert isinstance(norms, DeferredNorms) and defer_norms(wrapper) is norms  # a second training does not wrap it twice
+    for factor in (1.0, 2.0):
+        model.zero_grad()
+        (factor * model(torch.tensor([[3.0, 5.0]]))).sum().backward()
+        wrapper.step()
+        assert torch.cat([value.grad.flatten() for value in model.parameters()]).norm().item() == pytest.approx(1.0, abs=1e-5)
+    assert norms.take() == pytest.approx([35 ** 0.5, 2 * 35 ** 0.5]) and norms.take() == []
+
+
+def test_clipping_by_value_has_no_norm_and_none_is_deferred_where_nothing_is_clipped(model):
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.0), clip_grad=dict(type='value', clip_value=0.5))
+    norms = defer_norms(wrapper)
+    wrapper.step()
+    assert norms.take() == [] and model.weight.grad.tolist() == [[0.5, 0.5]]
+    assert defer_norms(OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.0))) is None
+    assert defer_norms({'a': wrapper}) is None

@@ -1,4 +1,6 @@
 """What a step computes stays on the model's device, and no step waits for a number from it."""
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException
@@ -73,6 +75,19 @@ def test_a_distilled_step_stays_on_its_device_and_waits_for_nothing(path, precis
     losses = step(distil(tmp_path, build_student(path)), make_data(64), PRECISIONS[precision])
     assert {f'loss_{name}' for name in TERMS} <= losses.keys()
     assert all(value.device == GPU and value.dtype == torch.float32 for value in losses.values())
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_a_backward_pass_waits_for_nothing(path, tmp_path, monkeypatch):
+    # On the device ``meta``, as autograd asks a GPU that is not there for its streams; autocast does not know it.
+    monkeypatch.setattr('torch.autocast', lambda *_, **__: nullcontext())
+    model = distil(tmp_path, build_student(path)).to('meta')
+    losses = model(**model.data_preprocessor(make_data(64), True), mode='loss')
+    sum(losses.values()).backward()
+    assert all(value.grad.device.type == 'meta' for value in model.parameters() if value.grad is not None)
+    assert any(value.grad is not None for value in model.student.parameters())
+    with pytest.raises(RuntimeError, match='cannot be called on meta tensors'):  # what waits would fail
+        losses['loss_text'].item()
 
 
 @pytest.mark.parametrize('part', [*(('sampler', kind) for kind in SAMPLERS), *(('anchor', kind) for kind in ANCHORS)])

@@ -1,4 +1,4 @@
-"""Losses of the steps, kept on the device until the logger prints them, and checked then."""
+"""Losses and norms of the steps, kept on the device until the logger prints them; losses are checked then."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmduet.datasets import ImageGroupSampler
+from mmduet.engine.gradients import DeferredNorms, defer_norms
 from mmduet.models.distill import DistillTerm, student_of
 from mmduet.registry import HOOKS
 
@@ -29,8 +30,9 @@ def expression_ids(data_batch: Any) -> list[str]:
 class GroundingRuntimeInfoHook(RuntimeInfoHook):
     """Give the losses to the message hub in one copy per logging interval, and stop training at the first that is not finite.
 
-    MMEngine's hook copies every loss at every step, and each copy waits for the device. Here they are copied when the logger is
-    about to print, when an epoch ends and before a checkpoint is written: none is after a loss not finite, on any rank.
+    MMEngine copies every loss at every step, and the norm of clipped gradients at every update, and each copy waits for the
+    device. Here they are copied when the logger is about to print, when an epoch ends and before a checkpoint is written: none
+    is after a loss not finite, on any rank.
     """
 
     def __init__(self) -> None:
@@ -39,10 +41,12 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         self._values: list[Tensor] = []
         self._steps: list[tuple[int, list[str]]] = []
         self._told = False
+        self._norms: DeferredNorms | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Take over the logger's interval; say what expressions that share an image save."""
         super().before_train(runner)
+        self._norms = defer_norms(runner.optim_wrapper)
         self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         # Not the loader's own, which is none of ours where the config has a batch_sampler.
         sampler = runner.train_dataloader.batch_sampler.sampler
@@ -78,6 +82,8 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         for row in rows.tolist():
             for name, value in zip(self._names, row, strict=True):
                 runner.message_hub.update_scalar(f'train/{name}', value)
+        for norm in self._norms.take() if self._norms is not None else ():
+            runner.message_hub.update_scalar(f'train/{runner.optim_wrapper.grad_name}', norm)
         for buffer in runner.message_hub.log_scalars.values():
             buffer.max_length = HISTORY
         bad = (~rows.isfinite().all(dim=1)).nonzero().flatten().tolist()

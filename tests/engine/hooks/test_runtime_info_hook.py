@@ -1,3 +1,4 @@
+import re
 from argparse import Namespace
 
 import pytest
@@ -8,6 +9,7 @@ from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, desc
 from mmduet.models.distill import RelationTerm
 from mmduet.registry import RUNNERS
 from tests.distill_batch import make_space
+from tests.engine.tiny_runs import train
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 
@@ -37,6 +39,15 @@ def test_losses_stay_on_their_device_between_the_logs(runner):
     assert len(runner.message_hub.get_scalar('train/loss').data[0]) == before
     hook.before_collect_checkpoint(runner)
     assert runner.message_hub.get_scalar('train/loss').current() == 2.0
+
+
+def test_the_norm_of_clipped_gradients_is_logged_for_every_update(tmp_path):
+    root = make_data_root(tmp_path / 'data', count=12)
+    runner = train(tmp_path / 'work', root, train_cfg__max_epochs=1, default_hooks__logger__interval=4,
+                   optim_wrapper__clip_grad=dict(max_norm=0.1), optim_wrapper__accumulative_counts=2)
+    log, count = runner.message_hub.get_scalar('train/grad_norm').data
+    assert len(log) == 3 and count.tolist() == [1] * 3 and (log > 0).all()
+    assert re.search(r'grad_norm: \d', next((tmp_path / 'work').glob('*/*.log')).read_text())
 
 
 def test_what_a_term_keeps_of_its_first_call_is_logged_once_with_the_losses(runner, monkeypatch):
