@@ -1,5 +1,5 @@
 """From images and expressions to boxes, in two lines."""
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from mmduet.apis.hub import HubOptions, check_options
 from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
 from mmduet.apis.pretrained import TOY, PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
+from mmduet.apis.unknown_words import find_unknown_words
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models.cpu import optimise_for_cpu
@@ -127,6 +128,8 @@ class GroundingInferencer(BaseInferencer):
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         images = list_images(inputs, channel_order)
         texts = pair(images, expressions)
+        tokenizer = self.model.data_preprocessor.tokenizer
+        unknown = {} if tokenizer is None else find_unknown_words(texts, tokenizer.unknown_words)
         batches: Iterable[list[Query]] = self._batches(images, texts, batch_size)
         count = -(-sum(map(len, texts)) // batch_size)
         if self.show_progress and count > 1:
@@ -137,7 +140,7 @@ class GroundingInferencer(BaseInferencer):
             if return_datasamples:
                 samples += answers
             else:
-                results += map(self._result, batch, answers)
+                results += [self._result(query, sample, unknown) for query, sample in zip(batch, answers, strict=True)]
         return samples if return_datasamples else results
 
     def _batches(self, images: Sequence[ImageInput], texts: Sequence[Sequence[str]], size: int) -> Iterator[list[Query]]:
@@ -177,11 +180,12 @@ class GroundingInferencer(BaseInferencer):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=getattr(torch, self.computes_in))
 
-    def _result(self, query: Query, sample: DetDataSample) -> GroundingResult:
+    def _result(self, query: Query, sample: DetDataSample, unknown: Mapping[str, tuple[str, ...]]) -> GroundingResult:
         image, pixels, text = query
         x1, y1, x2, y2 = sample.pred_instances.bboxes[0].tolist()
         score = None if self.grounder.student.score_head is None else float(sample.pred_instances.scores[0])
-        return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (pixels.shape[1], pixels.shape[0]), image)
+        return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (pixels.shape[1], pixels.shape[0]), image,
+                               unknown.get(text, ()))
 
     def visualize(self, inputs: list[Any], preds: Sequence[GroundingResult], show: bool = False,
                   **_: Any) -> list[np.ndarray[Any, Any]]:

@@ -25,6 +25,7 @@ class GroundingResult:
         box: x1, y1, x2, y2 in pixels of the image, inside it. A file's EXIF orientation does not count, as in training.
         score: probability in [0, 1] that the box is right; None where the model has no score.
         size: width and height of the image, pixels.
+        unknown_words: words of the expression that the model's vocabulary does not hold, so that it took all of them for one.
     """
 
     source: str
@@ -33,11 +34,13 @@ class GroundingResult:
     score: float | None
     size: tuple[int, int]
     _image: ImageInput = field(repr=False, compare=False)
+    unknown_words: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as JSON data."""
+        """The answer as JSON data; ``unknown_words`` are there where there are some."""
+        unknown = {'unknown_words': list(self.unknown_words)} if self.unknown_words else {}
         return {'image': self.source, 'expression': self.expression, 'box': list(self.box), 'score': self.score,
-                'width': self.size[0], 'height': self.size[1]}
+                'width': self.size[0], 'height': self.size[1], **unknown}
 
     def to_json(self) -> str:
         """The answer as JSON on one line."""

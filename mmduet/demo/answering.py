@@ -37,6 +37,7 @@ class Answers:
         similarity: what the teacher finds alike, likewise; empty without a teacher.
         download: the picture with its legend under it.
         json: the answers as JSON text.
+        unknown_words: words that the student's vocabulary does not hold.
     """
 
     picture: Image.Image
@@ -45,6 +46,7 @@ class Answers:
     similarity: list[Image.Image]
     download: Image.Image
     json: str
+    unknown_words: list[str]
 
 
 class Answerer:
@@ -115,4 +117,5 @@ def _show(image: ImageArray, found: Sequence[Explanation], name: str) -> Answers
                 pictures.append(draw_heat_map(image, values, item.result.box, colour_of(number)))
     content = [{**result.to_dict(), 'image': name} for result in results]
     return Answers(picture, [(result.expression, result.score) for result in results], maps['attention'], maps['similarity'],
-                   add_legend(picture, captions), json.dumps(content, ensure_ascii=False, indent=1) + '\n')
+                   add_legend(picture, captions), json.dumps(content, ensure_ascii=False, indent=1) + '\n',
+                   list(dict.fromkeys(word for result in results for word in result.unknown_words)))

@@ -51,6 +51,13 @@ def error(text: str) -> str:
     return f'<div class="duet-error" role="alert">{escape(text)}</div>'
 
 
+def unknown_words(words: Sequence[str]) -> str:
+    """That a student cannot read some words; read aloud by a screen reader when it comes."""
+    named = ', '.join(f'“{escape(word)}”' for word in words)
+    return (f'<div class="duet-note" role="status">This student does not know {named}: it reads each as the same unknown word, '
+            'and answers all the same.</div>')
+
+
 def legend(rows: Sequence[tuple[str, float | None]]) -> str:
     """Number, expression and score of every box."""
     items = ''.join(

@@ -82,7 +82,8 @@ def _fill(answerer: Answerer, folder: Path, path: str | Path | None, text: str, 
         return gr.update(value=html.error(said), visible=True), None, *(hidden, ) * 4
     shown = (html.legend(found.legend), html.maps(found.attention, found.similarity, [words for words, _ in found.legend]),
              str(here / 'answer.png'), str(here / 'answer.json'))
-    return hidden, found.picture, *(gr.update(value=value, visible=True) for value in shown)
+    note = gr.update(value=html.unknown_words(found.unknown_words), visible=True) if found.unknown_words else hidden
+    return note, found.picture, *(gr.update(value=value, visible=True) for value in shown)
 
 
 def remove_old_answers(folder: Path, now: float) -> None:

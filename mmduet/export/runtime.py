@@ -1,5 +1,5 @@
 """Predict with an exported model: NumPy, Pillow and onnxruntime, and neither PyTorch nor the host frameworks."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
 from mmduet.apis.results import GroundingResult, GroundingResults
+from mmduet.apis.unknown_words import find_unknown_words
 from mmduet.export.description import BOXES, INPUTS, SCORES, ExportedDescription
 from mmduet.export.preprocessing import PlacedImage, place_image
 from mmduet.export.text import find_encoding
@@ -74,10 +75,11 @@ class OnnxGrounder:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         images = list_images(inputs, channel_order)
         texts = pair(images, expressions)
+        unknown = find_unknown_words(texts, self.encode.unknown_words)
         results = GroundingResults()
         for placed, queries in self._batches(images, texts, batch_size):
             boxes, scores = self.predict(placed, [index for _, index, _, _ in queries], [text for *_, text in queries])
-            results += [_result(query, box, score) for query, box, score in zip(queries, boxes, scores, strict=True)]
+            results += [_result(query, box, score, unknown) for query, box, score in zip(queries, boxes, scores, strict=True)]
         return results
 
     def predict(self, images: Sequence[PlacedImage], image_index: Sequence[int],
@@ -116,7 +118,8 @@ class OnnxGrounder:
         yield canvases, queries
 
 
-def _result(query: Query, box: NDArray[np.float32], score: float | None) -> GroundingResult:
+def _result(query: Query, box: NDArray[np.float32], score: float | None,
+            unknown: Mapping[str, tuple[str, ...]]) -> GroundingResult:
     image, _, (width, height), text = query
     x1, y1, x2, y2 = (box * np.array([width, height] * 2, np.float32)).tolist()
-    return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (width, height), image)
+    return GroundingResult(image.name, text, (x1, y1, x2, y2), score, (width, height), image, unknown.get(text, ()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmduet.export.description import TOKENIZER_KEY, ExportedDescription
 from mmduet.io.errors import DataError
 
+UNKNOWN = '[UNK]'  # of BERT's word pieces, which CLIP's byte pairs do not have
 CLS, SEP = 101, 102  # of BERT, which hashed words stand between
 Ids = NDArray[np.int64]
 
@@ -36,6 +37,10 @@ class TextEncoding(ABC):
         if len(row) < 3:
             raise ValueError(f'expression {expression!r} has no token')
         return row if len(row) <= self.max_tokens else row[:self.max_tokens - 1] + row[-1:]
+
+    def unknown_words(self, expression: str) -> list[str]:
+        """As ``mmduet.models.layers.tokenizers.Tokenizer.unknown_words``."""
+        return []
 
     def __call__(self, expressions: Sequence[str]) -> tuple[Ids, Ids]:
         """(B, T) ``token_ids``, 0 at padding, and (B, T) ``attention_mask``, 1 at tokens."""
@@ -79,6 +84,12 @@ class TokenizerFile(TextEncoding):
     def split(self, expression: str) -> list[int]:
         """See ``TextEncoding.split``."""
         return list(self.pieces.encode(expression).ids)
+
+    def unknown_words(self, expression: str) -> list[str]:
+        """See ``TextEncoding.unknown_words``; of byte pairs none is unknown."""
+        found = self.pieces.encode(expression)
+        pieces = zip(found.tokens, found.offsets, strict=True)
+        return [expression[start:end] for token, (start, end) in pieces if token == UNKNOWN]
 
 
 class CLIPWords(TokenizerFile):

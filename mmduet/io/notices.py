@@ -1,4 +1,4 @@
-"""What everybody must know who uses a model, said when it is loaded."""
+"""What everybody must know who uses a model, said when it is loaded or asked."""
 import sys
 from functools import cache
 

@@ -45,6 +45,14 @@ def test_an_answer_has_a_picture_a_legend_and_two_maps_for_each_expression(answe
     assert Answerer(answerer.ground)(path, 'the ring').similarity == []
 
 
+def test_words_that_the_student_does_not_know_are_said_beside_the_answer(answerer, tmp_path, capsys):
+    path, _ = write_examples(tmp_path, 1)[0]
+    assert answerer(path, 'the ring').unknown_words == []
+    found = answerer(path, 'the Yak\nthe ring\na yeti and a Yak')
+    assert found.unknown_words == ['Yak', 'yeti'] and len(found.legend) == 3
+    assert '“Yak”, “yeti”: it reads' in html.unknown_words(found.unknown_words)
+
+
 def test_what_cannot_be_answered_is_said_in_words(answerer, tmp_path):
     path, _ = write_examples(tmp_path, 1)[0]
     (tmp_path / 'notes.txt').write_text('no image')

@@ -18,7 +18,7 @@ def picture(value):
 
 def test_what_users_write_is_text_wherever_it_stands():
     for made in (html.title(HOSTILE, 1, HOSTILE), html.error(HOSTILE), html.legend([(HOSTILE, 0.5)]),
-                 html.maps([picture(0)], [picture(1)], [HOSTILE])):
+                 html.unknown_words([HOSTILE]), html.maps([picture(0)], [picture(1)], [HOSTILE])):
         assert '<img src=x' not in made and ESCAPED in made
 
 

@@ -148,6 +148,8 @@ def test_a_disk_that_takes_no_answer_is_said_on_the_page(tmp_path):
     (path, text), *_ = write_examples(tmp_path, 1)
     message, picture, *_, download = _fill(answerer, tmp_path, path, text, None)
     assert picture is not None and not message['visible'] and download['value'].endswith('answer.json')
+    message, picture, *_ = _fill(answerer, tmp_path, path, 'the narwhal', None)
+    assert picture is not None and message['visible'] and 'does not know “narwhal”' in message['value']
     with limited(resource.RLIMIT_FSIZE, 100):
         message, picture, *_, download = _fill(answerer, tmp_path, path, text, None)
     assert 'answer.png cannot be written: it would be larger than files may be here' in message['value']

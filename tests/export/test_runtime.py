@@ -34,6 +34,7 @@ def same(expected, found):
     assert type(found) is GroundingResults and len(found) == len(expected) > 0
     for one, other in zip(expected, found, strict=True):
         assert (one.source, one.expression, one.size) == (other.source, other.expression, other.size)
+        assert one.unknown_words == other.unknown_words
         sides = np.array(one.size * 2)
         assert np.abs((np.array(one.box) - other.box) / sides).max() < 1e-5
         assert other.score == pytest.approx(one.score, abs=1e-5)
@@ -46,6 +47,7 @@ def test_answers_are_those_of_the_checkpoint(eager, light, tmp_path, suffix):
     expected = eager(tmp_path, TEXTS)
     assert len({result.box for result in expected}) == 12 and len({result.score for result in expected}) == 12
     same(expected, light(tmp_path, TEXTS))
+    same(eager('example', 'the wombat ring'), light('example', 'the wombat ring'))
 
 
 @pytest.mark.parametrize('size', [1, 2, 4, 5, 16])

@@ -34,6 +34,7 @@ def test_ids_are_those_of_the_students_tokenizer(name):
     for text in known:
         assert encode.split(text) == tokenizer.split(text), text
         assert encode.encode(text) == tokenizer.encode(text), text
+        assert encode.unknown_words(text) == tokenizer.unknown_words(text), text
     expected, padding = tokenizer(known)
     ids, mask = encode(known)
     longest = ids.shape[1]

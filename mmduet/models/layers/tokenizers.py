@@ -15,6 +15,7 @@ from mmduet.io.text import read_text
 
 # So few that every one of them can be compiled; RefCOCO's phrases fit the first two.
 LENGTHS = (8, 16, 24, 40)
+UNKNOWN = '[UNK]'  # what BERT's word pieces have in the place of a word
 CLS, SEP = 101, 102  # their ids in bert-base-uncased, taken where there is no vocabulary to read them from
 
 
@@ -59,6 +60,10 @@ class Tokenizer(metaclass=ABCMeta):
             row = row[:self.max_tokens - 1] + row[-1:]
         return row
 
+    def unknown_words(self, expression: str) -> list[str]:
+        """The words of an expression that have no id of their own, as they are written there; none where every word has one."""
+        return []
+
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """(B, L') int64 ids of rows of ``encode``, padded to the longest, and (B, L') bool, True where there is no token."""
         longest = max(len(row) for row in rows)
@@ -101,6 +106,12 @@ class WordPieceTokenizer(Tokenizer):
     def split(self, expression: str) -> list[int]:
         """See ``Tokenizer.split``."""
         return list(self.pieces.encode(expression).ids)
+
+    def unknown_words(self, expression: str) -> list[str]:
+        """See ``Tokenizer.unknown_words``."""
+        found = self.pieces.encode(expression)
+        pieces = zip(found.tokens, found.offsets, strict=True)
+        return [expression[start:end] for token, (start, end) in pieces if token == UNKNOWN]
 
 
 class CLIPTokenizer(Tokenizer):

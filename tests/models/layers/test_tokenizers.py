@@ -19,6 +19,13 @@ def test_word_pieces_in_the_frame_of_bert(vocabulary):
     assert padding.tolist() == [[False] * 6, [False] * 3 + [True] * 3]
 
 
+def test_words_that_no_vocabulary_holds_are_given_as_they_are_written(vocabulary):
+    pieces = WordPieceTokenizer(vocabulary, max_tokens=20)
+    assert pieces.unknown_words('The Zèbra, red ball-like: 🐈') == ['Zèbra', ',', '-', 'like', ':', '🐈']
+    assert pieces.unknown_words('the red balls') == []
+    assert [kind.unknown_words('the Zèbra 🐈') for kind in (HashingTokenizer(2048, 9), CLIPTokenizer(9))] == [[], []]
+
+
 def test_ids_are_those_of_bert_base_uncased():
     vocab = shared('data/vocab/bert-base-uncased-vocab.txt')
     ids, _ = WordPieceTokenizer(vocab, max_tokens=20)(['zebra in the middle'])
