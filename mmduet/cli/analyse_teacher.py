@@ -1,15 +1,15 @@
 """Measure what the teacher of a config tells apart, on a split as it is trained on; or write the mean of its embeddings.
 
-    mmduet analyse-teacher transvg_duet_refshapes --split val
-    mmduet analyse-teacher transvg_duet_refshapes --split val --compare-views
-    mmduet analyse-teacher transvg_duet_refshapes --split train --centre FILE
+    mmduet analyse-teacher transvg_duet_refshapes --splits val
+    mmduet analyse-teacher transvg_duet_refshapes --splits val --compare-views
+    mmduet analyse-teacher transvg_duet_refshapes --splits train --centre FILE
 
 A choice is right where, of the target and the other annotated boxes of its image, the target is most like the expression. The
 relation is measured over batches of 64: how far its target is from uniform, and minus the log likelihood of the matching pairs.
 """
 import argparse
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     common.add_data_flags(parser)
     parser.add_argument('--teacher', metavar='NAME', help='which teacher, where the config names several')
-    parser.add_argument('--split', default='val')
+    common.add_splits_flag(parser, 'of the data that the config trains on (default: val)', default=('val', ))
     parser.add_argument('--samples', type=common.positive, default=2048, help='expressions, drawn with a fixed seed')
     parser.add_argument('--compare-views', action='store_true', help='show regions in several ways, one after the other')
     parser.add_argument('--centre', type=Path, metavar='FILE', help='write the means there, for `teacher.centre`')
     parser.set_defaults(writes=lambda args: [args.centre])
 
 
-def read_batches(cfg: Any, split: str, samples: int) -> Iterator[Any]:
+def read_batches(cfg: Any, splits: Sequence[str], samples: int) -> Iterator[Any]:
     """Batches of the same expressions at every call, on the device."""
     import torch
     from mmengine.device import get_device
@@ -43,10 +43,10 @@ def read_batches(cfg: Any, split: str, samples: int) -> Iterator[Any]:
     from mmduet.datasets import grounding_collate
     from mmduet.models import GroundingDataPreprocessor
     torch.manual_seed(0)
-    dataset: ConcatDataset[Any] = ConcatDataset([dataset for dataset, _ in cache_teacher.build_datasets(cfg, split)])
+    dataset: ConcatDataset[Any] = ConcatDataset([dataset for dataset, _ in cache_teacher.build_datasets(cfg, splits)])
     chosen = torch.randperm(len(dataset))[:samples // BATCH * BATCH].tolist()
     if not chosen:
-        raise DataError(f'{split} has {len(dataset)} expressions, and a batch takes {BATCH}')
+        raise DataError(f'{", ".join(splits)}: {len(dataset)} expressions, and a batch takes {BATCH}')
     preprocessor = GroundingDataPreprocessor().to(get_device())
     for start in range(0, len(chosen), BATCH):
         yield preprocessor(grounding_collate([dataset[index] for index in chosen[start:start + BATCH]]), True)['batch']
@@ -137,9 +137,9 @@ def run(args: argparse.Namespace) -> int:
         config = {**config, 'centre': None}
     teacher = cache_teacher.build_teacher(config, cfg, seed=0)
     if args.centre is not None:
-        write_means(teacher, read_batches(cfg, args.split, args.samples), args.centre)
+        write_means(teacher, read_batches(cfg, args.splits, args.samples), args.centre)
     else:
-        analyse(teacher, lambda: read_batches(cfg, args.split, args.samples), args.compare_views)
+        analyse(teacher, lambda: read_batches(cfg, args.splits, args.samples), args.compare_views)
     return 0
 
 

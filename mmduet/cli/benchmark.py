@@ -135,7 +135,7 @@ def write_cache(model: Any, cfg: 'Config', args: argparse.Namespace, out: Path) 
     from mmduet.teacher_cache import CachedTeacher
     teacher = cfg.model.teacher
     flags = cache_teacher.parse_args([args.config, '--out', str(out)])
-    for dataset, split in cache_teacher.build_datasets(cfg, None):
+    for dataset, split in cache_teacher.build_datasets(cfg):
         cache_teacher.cache_split(model.teachers['teacher'], teacher, dataset, split, out, flags)
     return CachedTeacher(out, teacher)
 

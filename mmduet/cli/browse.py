@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 TILE, GAP, TEXT = 360, 10, 46
 GREEN, PAPER, INK = (0, 170, 60), (255, 255, 255), (20, 20, 20)
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='path of a config, or the name of one of mmduet')
     parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='image to write (default: %(default)s)')
     parser.add_argument('--data-root', help='data root for every data set of the config')
-    parser.add_argument('--split', nargs='+', action='extend', help='splits to draw instead of those of the config')
+    common.add_splits_flag(parser, 'splits to draw instead of those of the config')
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help="the run's")
     parser.add_argument('--epoch', type=int, default=0, help='whose augmentations')
@@ -107,11 +107,11 @@ def run(args: argparse.Namespace) -> int:
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)
     config_tools.anchor_data_roots(cfg)
-    if args.split:
-        config_tools.set_splits(cfg, 'train_dataloader', args.split)
+    if args.splits:
+        config_tools.set_splits(cfg, 'train_dataloader', args.splits)
     described = cfg.train_dataloader.dataset
-    if args.split and lacks_targets(Path(described.get('data_root', '')), args.split):
-        described = {**cfg.test_dataloader.dataset, 'data_root': described.data_root, 'splits': args.split}
+    if args.splits and lacks_targets(Path(described.get('data_root', '')), args.splits):
+        described = {**cfg.test_dataloader.dataset, 'data_root': described.data_root, 'splits': args.splits}
     built = DATASETS.build(described)
     built.set_seed(args.seed)
     built.set_epoch(args.epoch)

@@ -1,7 +1,7 @@
 """Encode all training data of a config once with its teacher, and write the outputs to disk.
 
     mmduet cache-teacher transvg_duet_cached_refcoco
-    mmduet cache-teacher transvg_duet_refcoco --out FOLDER --splits train+val
+    mmduet cache-teacher transvg_duet_refcoco --out FOLDER --splits train val
     tools/dist_cache_teacher.sh CONFIG 8        # eight processes divide the shards among them
 
 Stopped, by a full disk or otherwise, the same command goes on where it was. docs/teacher_cache.md says what is cached.
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_data_flags(parser)
     parser.add_argument('--out', help="folder of the cache (default: that of the config's CachedTeacher)")
     parser.add_argument('--teacher', metavar='NAME', help='which teacher, where the config names several')
-    parser.add_argument('--splits', metavar='A+B', help='splits to cache (default: those that the config trains on)')
+    common.add_splits_flag(parser, 'splits to cache (default: those that the config trains on)')
     parser.add_argument('--distractors', action='store_true', help='also the crops of the other annotated boxes')
     parser.add_argument('--redo', action='store_true', help='replace a cache of these splits that is of something else')
     parser.add_argument('--batch-size', type=int, default=32, help='images that go through the teacher together')
@@ -67,15 +67,14 @@ def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tup
     return teacher, Path(out)
 
 
-def build_datasets(cfg: 'Config', splits: str | None) -> Iterator[tuple[Any, str]]:
-    """Every split to cache, with the data set that reads it."""
+def build_datasets(cfg: 'Config', splits: Sequence[str] = ()) -> Iterator[tuple[Any, str]]:
+    """Every split to cache, those that the config trains on for none, with the data set that reads it."""
     from mmengine.registry import DATASETS, DefaultScope
 
     from mmduet.engine import config_tools
     nodes = [node for node in config_tools.walk(cfg.train_dataloader) if 'data_root' in node and 'splits' in node]
     for node in nodes:
-        names = config_tools.parse_splits(splits) if splits is not None else list(node['splits'])
-        for name in names:
+        for name in splits or node['splits']:
             with DefaultScope.overwrite_default_scope('mmduet'):
                 yield DATASETS.build({**node, 'splits': [name]}), name
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_data_flags(parser)
     parser.add_argument('checkpoint', help='written by mmduet train')
     parser.add_argument('out', type=Path, help='file to write (.pth or .safetensors)')
-    parser.set_defaults(test_split=['val'], show_dir=None, writes=lambda args: [args.out])
+    parser.set_defaults(splits=['val'], show_dir=None, writes=lambda args: [args.out])
 
 
 def run(args: argparse.Namespace) -> int:

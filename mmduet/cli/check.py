@@ -10,14 +10,14 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import check_leaks, prepare, running
+from mmduet.cli import check_leaks, common, prepare, running
 from mmduet.io.files import data_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('data', nargs='*', help='data roots')
-    parser.add_argument('--splits', nargs='+', action='extend', default=[], help='check only these')
+    common.add_splits_flag(parser, 'check only these')
     parser.add_argument('--show', type=int, default=prepare.SHOWN, help='how many problems of each kind to name '
                                                                         '(default: %(default)s)')
     parser.add_argument('--workers', type=int, default=4, help='threads that open images (default: %(default)s)')

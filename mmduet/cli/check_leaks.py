@@ -1,6 +1,6 @@
 """Count the images that a training set, or a backbone before, shares with val and test of the five data sets.
 
-    mmduet check-leaks --train data/refcoco_unc data/refcocog_umd:train
+    mmduet check-leaks --train data/refcoco_unc data/refcocog_umd --splits train val
     mmduet check-leaks --config transvg_joint
     mmduet check-leaks --seen-ids ids_of_visual_genome.txt
 
@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 from mmduet.io.files import PACKAGE_PARENT, data_folder
 
 FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k')
@@ -19,8 +19,8 @@ FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('--train', nargs='+', action='extend', default=[], metavar='ROOT[:SPLIT+SPLIT]',
-                        help='data roots trained on (train)')
+    parser.add_argument('--train', nargs='+', action='extend', default=[], metavar='ROOT', help='data roots trained on')
+    common.add_splits_flag(parser, 'of --train (default: train)', default=('train', ))
     parser.add_argument('--config', help='a config, for what it trains on')
     parser.add_argument('--seen-ids', nargs='+', action='extend', default=[], type=Path, metavar='FILE',
                         help='lists of images a backbone saw')
@@ -40,10 +40,9 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.datasets.leakage import find_overlaps, images_of, read_seen_ids, training_images
     from mmduet.io.errors import DataError
     seen = {str(path): read_seen_ids(path, args.seen_collection) for path in args.seen_ids}
-    for text in args.train:
-        root, _, splits = text.partition(':')
-        uses = images_of(Path(root), splits.split('+') if splits else ['train'])
-        seen[text] = {key for split in uses.values() for key in split}
+    for root in args.train:
+        uses = images_of(Path(root), args.splits)
+        seen[root] = {key for split in uses.values() for key in split}
     if args.config is not None:
         from mmduet.engine.config_tools import load_config
         seen.update(training_images(load_config(args.config).train_dataloader.dataset, PACKAGE_PARENT))

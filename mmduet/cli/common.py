@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,29 @@ def hub_options(args: argparse.Namespace) -> HubOptions:
     return {'revision': args.revision, 'cache_dir': args.cache_dir, 'local_files_only': args.offline}
 
 
+def split_name(text: str) -> str:
+    """Read the name of one split from the command line."""
+    if not text or set(text) & set('+,'):
+        raise argparse.ArgumentTypeError(f'splits are given with spaces between them, as val testA, got {text!r}')
+    return text
+
+
+def add_splits_flag(parser: argparse.ArgumentParser, description: str, flag: str = '--splits',
+                    default: Sequence[str] = ()) -> None:
+    """The one way in which commands are told splits: names with spaces between them, which add up where a flag is repeated."""
+    parser.add_argument(flag, nargs='+', type=split_name, action=_AddUp, default=list(default), metavar='SPLIT',
+                        help=description)
+
+
+class _AddUp(argparse.Action):
+    """As ``extend``, but what is given first replaces the default."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*(() if before is self.default else before), *values])
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Flags about data and weights that training and testing share."""
     parser.add_argument('config', help='path of a config, or the name of one of mmduet, such as transvg_duet_refcoco')
@@ -70,8 +93,7 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
 def add_test_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of testing alone."""
     parser.add_argument('checkpoint', help='a .pth or .safetensors file; a distilled checkpoint gives its student')
-    parser.add_argument('--test-split', '--splits', nargs='+', action='extend', metavar='SPLIT',
-                        help='splits to test on (default: those of the config)')
+    add_splits_flag(parser, 'splits to test on (default: those of the config)')
     parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
     parser.add_argument('--show-dir', help='draw predictions there')
     parser.set_defaults(writes=lambda args: [args.out, args.show_dir and Path(args.show_dir) / 'test.png'])
@@ -107,9 +129,8 @@ def load_for_test(args: argparse.Namespace) -> Config:
     from mmduet.engine import config_tools
     from mmduet.engine.pretraining import KEY, stated_excludes
     cfg = load(args)
-    if args.test_split:
-        splits = [name for text in args.test_split for name in config_tools.parse_splits(text)]
-        config_tools.set_splits(cfg, 'test_dataloader', splits)
+    if args.splits:
+        config_tools.set_splits(cfg, 'test_dataloader', args.splits)
     cfg[KEY] = stated_excludes(cfg)  # while the teacher, whose images count too, is still there
     # A distilled model predicts by its student, so that neither teacher nor head is built, fetched or held in memory.
     if 'student' in cfg.model and 'teacher' in cfg.model:

@@ -10,13 +10,13 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('roots', type=Path, nargs='+', metavar='DATA_ROOT', help='data roots that share a folder of images')
-    parser.add_argument('--splits', metavar='A+B', help='whose images (default: all)')
+    common.add_splits_flag(parser, 'whose images (default: all)')
     parser.add_argument('--out', type=Path, required=True, help='the file to write; its name ends in .zip')
     parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
 
@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     from mmduet.datasets.decoded_images import list_images, write_decoded_images
-    from mmduet.engine.config_tools import parse_splits
-    images = list_images(args.roots, None if args.splits is None else parse_splits(args.splits))
+    images = list_images(args.roots, args.splits or None)
     print(f'{len(images.sizes):,} images of {images.folder} take {images.decoded_bytes / 1e9:.1f} GB', flush=True)
     for _ in track(write_decoded_images(images, args.out), 'decoding', total=len(images.sizes)):
         pass

@@ -1,7 +1,7 @@
 """Write a model as one ONNX file, which needs no PyTorch, and check that it answers as the model does.
 
     mmduet export work_dirs/transvg_duet_refcoco/best_acc@0.5_epoch_80.pth
-    mmduet export folder_of_save_pretrained --out my_model.onnx --int8 --data data/refcoco_unc --split testA
+    mmduet export folder_of_save_pretrained --out my_model.onnx --int8 --data data/refcoco_unc --splits testA
     mmduet export transvg_refcoco --random --benchmark 10
     mmduet export my_model --exporter my_export.py
 
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'the image (default: 100; 0 for no check)')
     parser.add_argument('--images', help='folder of images for the check instead of drawn ones')
     parser.add_argument('--data', help='data root of a prepared data set, to measure accuracy on')
-    parser.add_argument('--split', default='val', help='of --data (default: val)')
-    parser.add_argument('--first', type=int, help='only so many expressions of the split')
+    common.add_splits_flag(parser, 'of --data (default: val)', default=('val', ))
+    parser.add_argument('--first', type=int, help='only so many expressions of these splits')
     parser.add_argument('--benchmark', type=int, default=0, metavar='N', help='time N answers of the model and of the file')
 
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     exporter = _find_exporter(args)
     out = args.out or Path(f'{Path(args.model).stem}{exporter.suffix}')
     try:
-        export(_read(args), exporter, out, check=args.check, images=args.images, data=args.data, split=args.split,
+        export(_read(args), exporter, out, check=args.check, images=args.images, data=args.data, splits=args.splits,
                first=args.first, benchmark=args.benchmark)
     except CheckError as error:
         print(f'error: {error}', file=sys.stderr)

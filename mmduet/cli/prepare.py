@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 from mmduet.io.files import data_folder
 
 SHOWN = 5
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, help='data root to write or check (default: data/NAME)')
     parser.add_argument('--layout', help='which layout to read, where the source has several')
     parser.add_argument('--protocol', help='flickr30k: merged (a box around all; default) or any (one of them is enough)')
-    parser.add_argument('--splits', nargs='+', action='extend', default=[], help='prepare or check only these')
+    common.add_splits_flag(parser, 'prepare or check only these')
     parser.add_argument('--allow-missing-images', action='store_true',
                         help='leave out expressions whose image is missing or broken instead of refusing')
     parser.add_argument('--check-images', action='store_true', help='decode every image and compare its size before writing')

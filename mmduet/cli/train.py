@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='with --resume: take rate, schedule, batch, data and model of the config where they differ from '
                              'those of the checkpoint, which is refused otherwise')
     parser.add_argument('--load-from', metavar='CHECKPOINT', help='start from the weights of a checkpoint')
-    parser.add_argument('--train-split', metavar='A+B', help='splits to train on')
-    parser.add_argument('--val-split', metavar='A+B', help='splits to validate on')
-    parser.add_argument('--test-split', metavar='A+B', help='splits to test on, for the config kept in the work folder')
+    common.add_splits_flag(parser, 'splits to train on', '--train-splits')
+    common.add_splits_flag(parser, 'splits to validate on', '--val-splits')
+    common.add_splits_flag(parser, 'splits to test on, for the config kept in the work folder', '--test-splits')
     parser.add_argument('--amp', choices=common.AMP,
                         help='mixed precision; auto takes what fits the machine, fp16 needs a GPU')
     parser.add_argument('--ema', action='store_true', help='evaluate and save a moving average of the weights')
@@ -59,9 +59,9 @@ def configure(args: argparse.Namespace, said: list[str] | None = None) -> 'Confi
     from mmduet.engine import config_tools
     from mmduet.engine.schedule_length import set_epochs
     cfg = common.load(args)
-    for loader, text in (('train', args.train_split), ('val', args.val_split), ('test', args.test_split)):
-        if text is not None:
-            config_tools.set_splits(cfg, f'{loader}_dataloader', config_tools.parse_splits(text))
+    for loader, splits in (('train', args.train_splits), ('val', args.val_splits), ('test', args.test_splits)):
+        if splits:
+            config_tools.set_splits(cfg, f'{loader}_dataloader', splits)
     if args.resume is not None:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
         cfg.resume_changed = args.resume_changed or cfg.get('resume_changed', False)

@@ -60,8 +60,8 @@ class GroundingDataset(Dataset[Item]):
             raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
         with reading(self.data_root / 'annotations'):
             manifest = read_manifest(self.data_root)
-            files = split_files(self.data_root, splits, ': choose with --train-split, --val-split or --test-split (several '
-                                'joined by +)')
+            files = split_files(self.data_root, splits, ': choose with --splits, or in training with --train-splits, '
+                                '--val-splits and --test-splits')
             self.annotations = AnnotationStore([files[split] for split in splits], first)
             objects = self.data_root / 'annotations' / 'objects.jsonl'
             self._objects = ObjectBoxes(objects) if objects.exists() and not test_mode else None

@@ -175,14 +175,6 @@ def drop_pretrained(cfg: Config) -> int:
     return _set_everywhere(cfg._cfg_dict, 'pretrained', None)
 
 
-def parse_splits(text: str) -> list[str]:
-    """``'val+testA'`` to ``['val', 'testA']``; a ``ConfigError`` for an empty name."""
-    splits = text.split('+')
-    if not all(splits):
-        raise ConfigError(f'splits are names joined by +, got {text!r}')
-    return splits
-
-
 def splits_of(loader: Any) -> list[str]:
     """The splits of all data sets of a loader's config, each once; none where there is no loader.
 

@@ -119,18 +119,18 @@ class Questions(NamedTuple):
     targets: Any
 
 
-def read_questions(data_root: str | Path, split: str, first: int | None = None) -> Questions:
-    """The expressions of a split of a prepared data set that have a target; only so many from its beginning.
+def read_questions(data_root: str | Path, splits: Sequence[str], first: int | None = None) -> Questions:
+    """The expressions of splits of a prepared data set that have a target; only so many from its beginning.
 
     Raises:
-        DataError: the data root, the split or an annotation is missing or wrong; says where.
+        DataError: the data root, a split or an annotation is missing or wrong; says where.
     """
     root = Path(data_root)
     manifest = read_manifest(root)
-    store = AnnotationStore([split_files(root, [split], '')[split]], first)
+    store = AnnotationStore(list(split_files(root, splits, '').values()), first)
     found = [annotation for annotation in store if annotation.box is not None]
     if not found:
-        raise DataError(f'{root}: the split {split} has no expression with a target')
+        raise DataError(f'{root}: {", ".join(splits)}: no expression with a target')
     folder = root / manifest['images']
     pairs = Pairs([str(folder / one.image) for one in found], [[one.expression] for one in found])
     return Questions(pairs, np.array([one.box for one in found]))

@@ -1,5 +1,5 @@
 """Export, check and measure: what ``mmduet export`` does."""
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class CheckError(RuntimeError):
 
 
 def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check: int = 100, images: str | Path | None = None,
-           data: str | Path | None = None, split: str = 'val', first: int | None = None, benchmark: int = 0,
+           data: str | Path | None = None, splits: Sequence[str] = ('val', ), first: int | None = None, benchmark: int = 0,
            say: Say = print) -> None:
     """Write a model to a file, if it answers as the model does; else what was there before stays.
 
@@ -33,7 +33,7 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
         out: the file; its folder is made.
         check: compare so many answers with the model's, and say the loss of a compressed file; 0 for neither.
         images: folder of images for the check; None to draw them.
-        data, split, first: a prepared data set to measure accuracy on, and how much of it; None for none, and for all.
+        data, splits, first: a prepared data set to measure accuracy on, and how much of it; None for none, and for all.
         benchmark: time so many answers of each; 0 for none.
         say: takes each line of what was found.
 
@@ -63,7 +63,7 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
                 say(f'{exporter.names[1]}: {compare(_ask(eager, pairs), _ask(found[exporter.names[1]], pairs))}')
         size = partial.stat().st_size
         if data is not None:
-            _measure({EAGER: eager, **found}, data, split, first, say)
+            _measure({EAGER: eager, **found}, data, splits, first, say)
         if benchmark:
             seconds = time_predictors(grounder, found, benchmark)
             times = ', '.join(f'{name} {1000 * value:.0f} ms ({value / seconds[EAGER]:.2f})' for name, value in seconds.items())
@@ -87,8 +87,9 @@ def _check(eager: Predictor, found: Mapping[str, Predictor], pairs: Pairs, say: 
         raise CheckError(f'{out} is not written: boxes or scores are more than {MOST_DIFFERENCE:g} from those of the model')
 
 
-def _measure(predictors: Mapping[str, Predictor], data: str | Path, split: str, first: int | None, say: Say) -> None:
-    pairs, targets = read_questions(data, split, first)
+def _measure(predictors: Mapping[str, Predictor], data: str | Path, splits: Sequence[str], first: int | None,
+             say: Say) -> None:
+    pairs, targets = read_questions(data, splits, first)
     shares = {name: accuracy(_ask(predictor, pairs), targets) for name, predictor in predictors.items()}
-    say(f'accuracy at IoU 0.5 on {len(targets)} expressions of {data}, {split}: '
+    say(f'accuracy at IoU 0.5 on {len(targets)} expressions of {data}, {", ".join(splits)}: '
         + ', '.join(f'{name} {100 * share:.2f} %' for name, share in shares.items()))

@@ -41,11 +41,11 @@ def test_it_prints_choices_by_view_and_what_a_constant_answer_loses(root, capsys
 
 def test_the_means_that_it_writes_centre_what_the_teacher_says(root, tmp_path, capsys):
     path = tmp_path / 'centre.safetensors'
-    run(root, '--split', 'train', '--centre', str(path))
+    run(root, '--splits', 'train', '--centre', str(path))
     assert 'means of 64 expressions' in capsys.readouterr().out
     cfg = load_config(root)
     plain, centred = MODELS.build(cfg.model.teacher), MODELS.build({**cfg.model.teacher, 'centre': str(path)})
-    batch = next(tool.read_batches(cfg, 'train', 64))
+    batch = next(tool.read_batches(cfg, ['train'], 64))
     before, after = (teacher(batch, {'text', 'region', 'image'}) for teacher in (plain, centred))
     means = Centre(path, plain.settings)
     for name in ('text', 'region', 'image'):

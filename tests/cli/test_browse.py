@@ -9,7 +9,7 @@ from tests.tiny_data import line, make_data_root
 def test_samples_are_drawn_before_and_after_with_the_words_of_the_mirror(tmp_path, capsys):
     root = make_data_root(tmp_path / 'root', [line(expression_id=str(k)) for k in range(5)])
     assert tool.main(['configs/transvg/transvg_refshapes.py', '--data-root', str(root), '--out', str(tmp_path / 'x/y.png'),
-                      '--count', '3', '--split', 'train']) == 1
+                      '--count', '3', '--splits', 'train']) == 1
     assert 'fewer than the first 8000' in capsys.readouterr().err
     assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'x/y.png'),
                       '--count', '3']) == 0
@@ -36,7 +36,7 @@ def test_a_split_without_targets_is_drawn_without_boxes(tmp_path, capsys):
     records = [line(expression_id=str(k), split=split, box=None if split == 'absent' else [4, 5, 20, 25])
                for k, split in enumerate(('train', 'absent', 'absent'))]
     root = make_data_root(tmp_path / 'root', records)
-    arguments = ['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png'), '--split']
+    arguments = ['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png'), '--splits']
     assert tool.main([*arguments, 'absent']) == 0
     assert '2 samples of 2' in capsys.readouterr().out
     assert not (np.asarray(Image.open(tmp_path / 'y.png')) == tool.GREEN).all(-1).any()

@@ -32,7 +32,7 @@ def contents(folder):
 
 
 def test_it_says_what_it_will_write_and_how_far_it_is(root, tmp_path, capsys):
-    cache = write_cache(root, tmp_path / 'cache', '--splits', 'train+val')
+    cache = write_cache(root, tmp_path / 'cache', '--splits', 'train', 'val')
     printed = capsys.readouterr().out
     assert f'{cache}/tiny/train: 12 expressions, 4 texts, 6 images, 12 crops; 0.0 MB in 2 shards' in printed
     assert '2 of 2 shards' in printed and 's to go' in printed and f'{cache}/tiny/val: complete' in printed

@@ -43,3 +43,13 @@ def test_a_wrong_root_is_a_sentence(tmp_path, capsys):
     assert 'is no data root' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tool.main([])
+
+
+def test_the_splits_that_are_trained_on_are_named_for_all_data_roots(roots, tmp_path, capsys):
+    train, test = roots
+    shared = line(split='other', image='COCO_train2014_000000000002.jpg', image_id=2)
+    other = make_data_root(tmp_path / 'a:colon', [shared])
+    assert tool.main(['--train', str(other), '--splits', 'other', '--test', str(test)]) == 1
+    assert capsys.readouterr().out.startswith(f'{other} and tiny testA: 1 of 1 images')
+    assert tool.main(['--train', str(train), '--splits', 'other', '--test', str(test)]) == 1
+    assert "has no split 'other'" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import argparse
+from importlib import import_module
 
 import pytest
 
@@ -11,6 +12,26 @@ def test_numbers_and_names_of_the_command_line_are_checked():
         common.positive('0')
     with pytest.raises(argparse.ArgumentTypeError, match="must be names joined by commas, got 'a,,b'"):
         common.names('a,,b')
+
+
+@pytest.mark.parametrize('module', ['train', 'test', 'check', 'prepare', 'browse', 'decode_images', 'cache_teacher', 'export',
+                                    'analyse_teacher', 'check_leaks'])
+def test_splits_are_given_to_every_command_in_the_same_way(module, capsys):
+    parser = argparse.ArgumentParser(add_help=False)
+    import_module(f'mmduet.cli.{module}').add_arguments(parser)
+    flags = [action for action in parser._actions if any('split' in flag for flag in action.option_strings)]
+    assert [flag for action in flags for flag in action.option_strings] == (
+        ['--train-splits', '--val-splits', '--test-splits'] if module == 'train' else ['--splits'])
+    for action in flags:
+        alone = argparse.ArgumentParser(prog='x')
+        alone._add_action(action)
+        flag, = action.option_strings
+        assert vars(alone.parse_args([flag, 'val', 'testA', flag, 'testB']))[action.dest] == ['val', 'testA', 'testB']
+        assert vars(alone.parse_args([]))[action.dest] in ([], ['val'], ['train'])
+        for old in ('val+testA', 'val,testA', ''):
+            with pytest.raises(SystemExit):
+                alone.parse_args([flag, old])
+            assert f'splits are given with spaces between them, as val testA, got {old!r}' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('config', ['configs/duet/qrnet_duet_refshapes.py', 'qrnet_duet_refshapes'])

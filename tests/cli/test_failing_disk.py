@@ -82,7 +82,7 @@ COMMANDS = {
     'prepare': lambda have, out: ['own', '--source', have.folder / 'own', '--out', out],
     'calibrate_score': lambda have, out: [CACHED, have.distilled, out / 's.safetensors', '--data-root',
                                           have.scored_root],
-    'analyse_teacher': lambda have, out: [CACHED, '--data-root', have.many_root, '--split', 'train', '--samples', 64,
+    'analyse_teacher': lambda have, out: [CACHED, '--data-root', have.many_root, '--splits', 'train', '--samples', 64,
                                           '--centre', out / 'c.safetensors'],
     'export_clip': lambda have, out: [have.clip, out / 'a.safetensors'],
     'export_weights': lambda have, out: [have.clip, out / 'a.safetensors', '--prefix', 'clip.'],

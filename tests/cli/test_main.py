@@ -105,4 +105,7 @@ def test_a_flag_of_many_values_that_is_given_twice_adds_up(command):
     subparser = next(action for action in build_parser(command)._actions if isinstance(action, argparse._SubParsersAction))
     for action in subparser.choices[command]._actions:
         if action.option_strings and action.nargs in ('+', '*'):
-            assert isinstance(action, argparse._ExtendAction), action.option_strings
+            alone, flag = argparse.ArgumentParser(), action.option_strings[0]
+            alone._add_action(action)
+            given = vars(alone.parse_args([flag, '1', flag, '2']))[action.dest]
+            assert [str(one) for one in given] == ['1', '2'], flag

@@ -26,7 +26,7 @@ def run(monkeypatch, *arguments):
 
 
 def test_flags_change_the_config(root):
-    cfg = configure('--data-root', root, '--train-split', 'train+val', '--val-split', 'testA', '--test-split', 'val',
+    cfg = configure('--data-root', root, '--train-splits', 'train', 'val', '--val-splits', 'testA', '--test-splits', 'val',
                     '--amp', 'bf16', '--ema', '--accumulate', 4, '--auto-scale-lr', '--seed', 7,
                     '--max-iters', 9, '--max-epochs', 3,
                     '--launcher', 'none', '--cfg-options', 'model.dropout=0.5', 'auto_scale_lr.base_batch_size=4')
@@ -170,7 +170,7 @@ def test_a_data_worker_that_is_killed_ends_it_with_a_sentence(root, tmp_path):
     ([CONFIG, '--cfg-options', 'modl.x=1'], "error: modl.x: the config has no 'modl'; nearest: model"),
     ([CONFIG, '--cfg-options', 'model.type=TransVGG'], "error: model.type: no registry knows 'TransVGG'; nearest: mmd"),
     ([CONFIG, '--cfg-options', 'optim_wrapper.optimizer.type=AdamWW'], "optimizer.type: no registry knows 'AdamWW'"),
-    ([CONFIG, '--train-split', 'nope'], 'nope'),
+    ([CONFIG, '--train-splits', 'nope'], 'nope'),
     ([CONFIG, '--auto-scale-lr'], 'error: --auto-scale-lr needs the expressions per update'),
     ([CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay=0'], 'paramwise_cfg does not take'),
     ([CONFIG, '--cfg-options', 'default_hooks.checkpoint.save_best=acc@0.95'], 'no evaluator of the validation gives'),

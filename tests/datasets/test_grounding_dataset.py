@@ -67,8 +67,8 @@ def test_one_item_per_expression_with_words_box_and_ids(tmp_path):
 
 
 def test_a_split_that_is_not_there_is_named_with_those_that_are_and_the_flags(tmp_path):
-    with pytest.raises(DataError, match=r"has no split 'testA', only train, val: choose with --train-split, --val-split or "
-                                        r'--test-split'):
+    with pytest.raises(DataError, match=r"has no split 'testA', only train, val: choose with --splits, or in training with "
+                                        r'--train-splits, --val-splits and --test-splits$'):
         build(make_data_root(tmp_path, objects=[]), splits=['train', 'testA'])
 
 

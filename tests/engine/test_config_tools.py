@@ -13,7 +13,6 @@ from mmduet.engine.config_tools import (
     find_patch,
     load_config,
     parse_options,
-    parse_splits,
     set_batch_size,
     set_data_root,
     set_rate,
@@ -81,12 +80,6 @@ def test_each_split_of_a_loader_is_named_once():
     cfg.train_dataloader.dataset.datasets[1].splits = ['val', 'train']
     assert splits_of(cfg.train_dataloader) == ['train', 'val'] and splits_of(cfg.val_dataloader) == ['val']
     assert splits_of(None) == splits_of(dict(dataset=dict(data_root='a'))) == splits_of(dict(dataset=dict(splits=None))) == []
-
-
-def test_splits_are_joined_by_plus():
-    assert parse_splits('val+testA') == ['val', 'testA']
-    with pytest.raises(ConfigError, match=r"joined by \+, got 'val\+'"):
-        parse_splits('val+')
 
 
 def test_options_become_python_values():

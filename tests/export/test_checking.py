@@ -69,11 +69,12 @@ def test_accuracy_is_the_share_of_half_overlaps(tmp_path):
 
 def test_questions_are_those_of_a_prepared_split(tmp_path):
     root = make_data_root(tmp_path)
-    questions = read_questions(root, 'val')
+    questions = read_questions(root, ['val'])
     assert len(questions.pairs.images) == len(questions.pairs.expressions) == len(questions.targets) > 1
     assert questions.targets.shape[1] == 4 and all(len(row) == 1 for row in questions.pairs.expressions)
-    assert len(read_questions(root, 'val', first=1).targets) == 1
+    assert len(read_questions(root, ['val'], first=1).targets) == 1
+    assert len(read_questions(root, ['val', 'train']).targets) > len(questions.targets)
     with pytest.raises(DataError, match='gone'):
-        read_questions(tmp_path / 'gone', 'val')
+        read_questions(tmp_path / 'gone', ['val'])
     with pytest.raises(DataError, match='testZ'):
-        read_questions(root, 'testZ')
+        read_questions(root, ['testZ'])

@@ -76,8 +76,8 @@ def test_the_loss_of_a_compressed_file_accuracy_and_time_are_said(tmp_path):
     grounder, lines = make_grounder(TINY['CLIPVG']()), []
     root = make_data_root(tmp_path / 'data')
     write_photo(tmp_path / 'images' / 'a.png', 40, 30)
-    export(grounder, CopyExporter(loss=0.01), tmp_path / 'a.txt', check=5, images=tmp_path / 'images', data=root, split='val',
-           first=2, benchmark=1, say=lines.append)
+    export(grounder, CopyExporter(loss=0.01), tmp_path / 'a.txt', check=5, images=tmp_path / 'images', data=root,
+           splits=['val'], first=2, benchmark=1, say=lines.append)
     assert (tmp_path / 'a.txt').read_text() == ''
     assert lines[1].startswith('compressed: 5 pairs: boxes differ by 1.0e-02 of the image at most, 2.5e-03 in the mean')
     assert re.fullmatch(rf'accuracy at IoU 0\.5 on 2 expressions of {root}, val: eager ([\d.]+) %, exported \1 %, '

@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     """A data root and its cache."""
     folder = tmp_path_factory.mktemp('cached')
     root = make_cache_root(folder / 'root')
-    return root, write_cache(root, folder / 'cache', '--distractors', '--splits', 'train+val')
+    return root, write_cache(root, folder / 'cache', '--distractors', '--splits', 'train', 'val')
 
 
 @pytest.fixture
