@@ -2,24 +2,21 @@
 import json
 import math
 import operator
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
 from mmduet.engine.gradients import is_updated
+from mmduet.engine.minutes import Minutes
 from mmduet.engine.saving import collect_checkpoint
 from mmduet.io.failures import describe_failure
 from mmduet.io.files import remove_partial, write_atomically
 from mmduet.registry import HOOKS
 
-# The first steps are slower than the others; by so many after them the speed is told.
-FIRST_STEPS, TIMED_STEPS = 2, 8
 RULES: dict[str, Callable[[float, float], bool]] = {'greater': operator.gt, 'less': operator.lt}
 
 
@@ -36,8 +33,7 @@ class GroundingCheckpointHook(Hook):
         max_keep_ckpts: how many to keep beside the best; -1 for all.
         save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``); None for none.
         rule: ``'greater'`` or ``'less'``, whichever is better.
-        minutes: also write within an epoch, every so many minutes' worth of steps, by the speed of the first steps; None for
-            never.
+        minutes: also write within an epoch, where so many minutes have passed since the last one; None for never.
         background: write while training goes on, from a copy in the memory of the host: as much more memory as the file has
             bytes. Training waits for the copy only, and for a file that is still being written when the next one is due. A
             failure ends training at the next update. Otherwise each step waits until its file is complete.
@@ -57,7 +53,7 @@ class GroundingCheckpointHook(Hook):
             raise ValueError(f'intervals must be positive, got {interval} and {iter_interval}')
         self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
         self._minutes, self._background = minutes, background
-        self._steps, self._began, self._minutes_worth = 0, 0.0, 0
+        self._clock: Minutes | None = None
         self._metric, self._better = save_best, RULES[rule]
         self._folder: Path | None = None
         self._kept: list[str] = []
@@ -69,7 +65,7 @@ class GroundingCheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Read what an earlier run left, where this one resumes it; remove what a kill left half written."""
         self._folder = folder = Path(runner.work_dir)
-        self._steps, self._minutes_worth = 0, 0
+        self._clock = None if self._minutes is None else Minutes(self._minutes)
         self._kept, self._best, self._validated, self._saved, self._due = [], None, None, None, False
         if runner._resume:
             # Where a signal or early stopping ends training at once, its checkpoint lies in this folder already.
@@ -86,22 +82,11 @@ class GroundingCheckpointHook(Hook):
         """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
         at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
         at_end = at_end or runner.iter + 1 >= runner.max_iters
-        self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval)) or self._is_time()
+        self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval))
+        self._due |= self._clock is not None and self._clock.are_over()
         # Between two updates the checkpoint would be larger, by the gradients that are being summed.
         if self._due and not at_end and is_updated(runner.optim_wrapper):
             self._save(runner, f'iter_{runner.iter + 1}.pth', runner.epoch, runner.iter + 1)
-
-    def _is_time(self) -> bool:
-        """Whether as many steps were made as fit into the minutes; the first rank says how many that are."""
-        self._steps += 1
-        if self._minutes is not None and self._steps == FIRST_STEPS:
-            self._began = time.monotonic()
-        elif self._minutes is not None and self._steps == FIRST_STEPS + TIMED_STEPS:
-            steps = 60 * self._minutes * TIMED_STEPS / max(time.monotonic() - self._began, 1e-6)
-            self._minutes_worth = all_gather_object(max(int(steps), 1))[0]
-        elif self._minutes_worth:
-            return self._steps % self._minutes_worth == 0
-        return False
 
     def after_iteration_limit(self, runner: Runner) -> None:
         """Write where training stops inside an epoch, or after one that wrote none; the loop calls this."""
@@ -148,6 +133,8 @@ class GroundingCheckpointHook(Hook):
         surplus = self._kept[:-self._max_keep] if self._max_keep > 0 else []
         self._kept = self._kept[len(surplus):]
         self._write(runner, name, checkpoint, surplus, last=True)
+        if self._clock is not None:
+            self._clock.restart()
 
     def _write(self, runner: Runner, name: str = '', checkpoint: dict[str, Any] | None = None, surplus: Sequence[str] = (),
                last: bool = False) -> None:
