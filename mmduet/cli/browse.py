@@ -2,6 +2,8 @@
 
     mmduet browse transvg_duet_refcoco --out samples.jpg --count 12 --epoch 3
 
+    mmduet browse transvg_duet_refcoco --cfg-options train_dataloader.dataset.first=100
+
 Left the image as it is, right as the model gets it, targets green. Seed, epoch and index decide a sample, as in training. A
 split without targets, as RefShapes' absent, is drawn as a test gets it.
 """
@@ -22,9 +24,8 @@ GREEN, PAPER, INK = (0, 170, 60), (255, 255, 255), (20, 20, 20)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('config', help='path of a config, or the name of one of mmduet')
+    common.add_config_flags(parser)
     parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='image to write (default: %(default)s)')
-    parser.add_argument('--data-root', help='data root for every data set of the config')
     common.add_splits_flag(parser, 'splits to draw instead of those of the config')
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help="the run's")
@@ -103,10 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.engine import config_tools
     from mmduet.io.files import replacing
     from mmduet.registry import DATASETS
-    cfg = config_tools.load_config(args.config)
-    if args.data_root is not None:
-        config_tools.set_data_root(cfg, args.data_root)
-    config_tools.anchor_data_roots(cfg)
+    cfg = common.read_config(args)
     if args.splits:
         config_tools.set_splits(cfg, 'train_dataloader', args.splits)
     described = cfg.train_dataloader.dataset

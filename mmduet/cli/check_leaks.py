@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--train', nargs='+', action='extend', default=[], metavar='ROOT', help='data roots trained on')
     common.add_splits_flag(parser, 'of --train (default: train)', default=('train', ))
     parser.add_argument('--config', help='a config, for what it trains on')
+    common.add_change_flags(parser)
     parser.add_argument('--seen-ids', nargs='+', action='extend', default=[], type=Path, metavar='FILE',
                         help='lists of images a backbone saw')
     parser.add_argument('--seen-collection', default='coco', help='where bare numbers of these lists count (%(default)s)')
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if not (args.train or args.config or args.seen_ids):
         raise argparse.ArgumentTypeError('--train, --config or --seen-ids is needed')
+    if (args.patch or args.cfg_options) and args.config is None:
+        raise argparse.ArgumentTypeError('--patch and --cfg-options change a config: name it by --config')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
         uses = images_of(Path(root), args.splits)
         seen[root] = {key for split in uses.values() for key in split}
     if args.config is not None:
-        from mmduet.engine.config_tools import load_config
-        seen.update(training_images(load_config(args.config).train_dataloader.dataset, PACKAGE_PARENT))
+        seen.update(training_images(common.change_config(args.config, args).train_dataloader.dataset, PACKAGE_PARENT))
     # The google split of RefCOCOg too, where somebody has it; nobody is told to get it.
     roots = args.test or [data_folder() / name for name in (*FIVE, 'refcocog_google')
                           if (data_folder() / name / 'manifest.json').is_file()]

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 SHIPPED = 'mmduet/refshapes/tiny_clip/clip_tiny_refshapes.safetensors'
 
@@ -17,6 +17,7 @@ SHIPPED = 'mmduet/refshapes/tiny_clip/clip_tiny_refshapes.safetensors'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('config', help='config whose model is a CLIPPretrainer')
+    common.add_change_flags(parser)
     parser.add_argument('--weights', default=SHIPPED, help='open_clip weights, a file or a tag (default: the shipped ones)')
     parser.add_argument('--scenes', type=int, help='scenes to measure on (default: those of the config)')
     parser.add_argument('--search', type=int, default=0,
@@ -54,9 +55,8 @@ def search_accuracy(model: Any, config: Any, mirror: bool, scenes: int) -> float
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the percentages; 1 with one sentence on standard error if that cannot be done."""
-    from mmduet.engine.config_tools import load_config
     from mmduet.registry import MODELS
-    config = load_config(arguments.config)
+    config = common.change_config(arguments.config, arguments)
     config.model.pretrained = arguments.weights
     data = config.test_dataloader.dataset
     if arguments.scenes is not None:

@@ -76,18 +76,28 @@ class _AddUp(argparse.Action):
         setattr(namespace, self.dest, [*(() if before is self.default else before), *values])
 
 
-def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags about data and weights that training and testing share."""
-    parser.add_argument('config', help='path of a config, or the name of one of mmduet, such as transvg_duet_refcoco')
-    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG '
-                                           'and of its patches)')
-    parser.add_argument('--data-root', help='data root for every data set of the config')
-    parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
-    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
+def add_change_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that change a config, of every command that takes one; ``change_config`` reads them."""
     parser.add_argument('--patch', nargs='+', action='extend', default=[], metavar='PATCH',
                         help='changes to the config: files with a function change(cfg), or names in configs/duet/ablation')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
                         help='changes to the config; may be given several times')
+
+
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """A config, where its data are, and what is changed in it; ``read_config`` reads them."""
+    parser.add_argument('config', help='path of a config, or the name of one of mmduet, such as transvg_duet_refcoco')
+    parser.add_argument('--data-root', help='data root for every data set of the config')
+    add_change_flags(parser)
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags about data and weights that training and testing share; ``load`` reads them."""
+    add_config_flags(parser)
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG '
+                                           'and of its patches)')
+    parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
 
 
 def add_test_flags(parser: argparse.ArgumentParser) -> None:
@@ -99,21 +109,35 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(writes=lambda args: [args.out, args.show_dir and Path(args.show_dir) / 'test.png'])
 
 
-def load(args: argparse.Namespace) -> Config:
-    """Read the config and make the changes of ``add_data_flags``."""
+def change_config(config: str | Path, args: argparse.Namespace) -> Config:
+    """Read a config and make the changes of ``add_change_flags``."""
     from mmduet.engine import config_tools
     from mmduet.engine.config_check import apply_checked_options
     from mmduet.engine.type_check import naming_unknown_types
-    cfg = config_tools.load_config(args.config)
+    cfg = config_tools.load_config(config)
     with naming_unknown_types(cfg):
         for patch in args.patch:
             config_tools.apply_patch(cfg, patch)
         apply_checked_options(cfg, args.cfg_options)
         for _ in config_tools.walk(cfg._cfg_dict):
             pass  # the classes that a config imports are looked up when they are first seen, which takes seconds
+    return cfg
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Read the config and make the changes of ``add_config_flags``."""
+    from mmduet.engine import config_tools
+    cfg = change_config(args.config, args)
     if args.data_root is not None:
         config_tools.set_data_root(cfg, args.data_root)
     config_tools.anchor_data_roots(cfg)
+    return cfg
+
+
+def load(args: argparse.Namespace) -> Config:
+    """Read the config and make the changes of ``add_data_flags``."""
+    from mmduet.engine import config_tools
+    cfg = read_config(args)
     if args.no_pretrained:
         config_tools.drop_pretrained(cfg)
     if args.work_dir is not None:

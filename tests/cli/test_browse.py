@@ -19,6 +19,18 @@ def test_samples_are_drawn_before_and_after_with_the_words_of_the_mirror(tmp_pat
     assert (sheet == tool.GREEN).all(-1).sum() > 1000
 
 
+def test_options_and_patches_change_what_is_drawn(tmp_path, capsys):
+    root = make_data_root(tmp_path / 'root', [line(expression_id=str(k)) for k in range(5)])
+    (tmp_path / 'fewer.py').write_text('def change(cfg):\n    cfg.train_dataloader.dataset.first = 2\n')
+    arguments = ['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png')]
+    assert tool.main([*arguments, '--patch', str(tmp_path / 'fewer.py')]) == 0
+    assert '2 samples of 2 in' in capsys.readouterr().out
+    assert tool.main([*arguments, '--cfg-options', 'train_dataloader.dataset.first=3']) == 0
+    assert '3 samples of 3 in' in capsys.readouterr().out
+    assert tool.main([*arguments, '--cfg-options', 'train_dataloader.dataset.fist=3']) == 1
+    assert "does not take 'fist'; nearest: first" in capsys.readouterr().err
+
+
 def test_the_target_is_drawn_where_it_is():
     tile = np.asarray(tool.draw_tile(np.zeros((180, 360, 3), np.uint8), [100, 50, 200, 90], 'a cup'))
     rows, columns = np.nonzero((tile == tool.GREEN).all(-1))

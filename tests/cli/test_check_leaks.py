@@ -38,6 +38,19 @@ def test_a_config_is_checked_for_what_it_trains_on(roots, tmp_path, capsys):
         assert tool.main(['--config', str(tmp_path / f'{name}.py'), '--test', str(test)]) == code
 
 
+def test_options_change_the_config_that_is_checked(roots, tmp_path, capsys):
+    train, test = roots
+    config = tmp_path / 'config.py'
+    config.write_text(f"train_dataloader = dict(dataset=dict(type='mmduet.GroundingDataset', data_root={str(test)!r}, "
+                      "splits=['val'], pipeline=[]))\n")
+    change = f'train_dataloader.dataset={{"type": "mmduet.GroundingDataset", "data_root": "{train}", "splits": ["train"]}}'
+    assert tool.main(['--config', str(config), '--test', str(test), '--cfg-options', change]) == 1
+    assert 'and tiny testA: 1 of 1 images' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        tool.main(['--train', str(train), '--cfg-options', change])
+    assert 'change a config: name it by --config' in capsys.readouterr().err
+
+
 def test_a_wrong_root_is_a_sentence(tmp_path, capsys):
     assert tool.main(['--train', str(tmp_path), '--test', str(tmp_path)]) == 1
     assert 'is no data root' in capsys.readouterr().err

@@ -22,6 +22,11 @@ def test_the_shipped_weights_are_measured_on_the_scenes_of_the_config(monkeypatc
     assert {'retrieval/crop_grounding', 'retrieval/dense_arrow'} < set(figures)
 
 
+def test_options_change_what_it_measures_on(monkeypatch, capsys):
+    assert run(monkeypatch, '--cfg-options', 'test_dataloader.dataset.length=30', 'test_dataloader.dataset.seed=7') == 0
+    assert 'on 30 scenes of seed 7, split region_val' in capsys.readouterr().out
+
+
 def test_expressions_are_also_grounded_with_no_box_given(monkeypatch, capsys):
     assert run(monkeypatch, '--scenes', '2', '--search', '1') == 0
     name, _, scenes, *values = capsys.readouterr().out.strip().splitlines()[-1].replace(',', ' ,').split()
