@@ -4,12 +4,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -76,8 +77,14 @@ def _list_one(item: Any, number: int, order: ChannelOrder | None) -> list[ImageI
     elif _is_tensor(item):
         name, pixels = f'tensor {number}', _from_tensor(item, order)
     else:
-        raise TypeError(f'cannot take a {type(item).__name__} for an image: expected {TAKEN}')
-    return [ImageInput(name, lambda: pixels)]
+        hint = ' (of an open file take what its read() gives)' if hasattr(item, 'read') else ''
+        raise TypeError(f'cannot take a {type(item).__name__} for an image: expected {TAKEN}{hint}')
+    return [ImageInput(name, partial(_as_it_is, pixels))]
+
+
+def _as_it_is(pixels: ImageArray) -> ImageArray:
+    """What an image in memory is read by; a function with a name can be pickled."""
+    return pixels
 
 
 def _is_tensor(item: Any) -> bool:
@@ -160,6 +167,8 @@ def _from_pil(image: Image.Image, name: str) -> ImageArray:
 
 
 def _from_array(array: np.ndarray[Any, Any], order: ChannelOrder | None) -> ImageArray:
+    if array.ndim == 4:
+        raise ValueError(f'an array must be one image (h, w, 3), got {array.shape}: give the images of a batch as list(array)')
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise ValueError(f'an array must be (h, w, 3) of uint8, got {array.shape} of {array.dtype}')
     if order is None:
@@ -169,6 +178,9 @@ def _from_array(array: np.ndarray[Any, Any], order: ChannelOrder | None) -> Imag
 
 
 def _from_tensor(tensor: 'Tensor', order: ChannelOrder | None) -> ImageArray:
+    if tensor.ndim == 4:
+        raise ValueError(f'a tensor must be one image (3, h, w), got {tuple(tensor.shape)}: give the images of a batch as '
+                         'list(tensor)')
     if tensor.ndim != 3 or tensor.shape[0] != 3 or not tensor.numel():
         raise ValueError(f'a tensor must be (3, h, w), got {tuple(tensor.shape)}')
     values = tensor.detach().cpu()
@@ -179,6 +191,35 @@ def _from_tensor(tensor: 'Tensor', order: ChannelOrder | None) -> ImageArray:
     elif str(values.dtype) != 'torch.uint8':
         raise ValueError(f'a tensor must be of uint8, or of floats in [0, 1], got {values.dtype}')
     return _from_array(values.permute(1, 2, 0).numpy(), order or 'rgb')
+
+
+def check_batch_size(size: Any) -> int:
+    """A batch size, a whole number of at least 1; ``TypeError`` or ``ValueError`` says what was given."""
+    if isinstance(size, bool) or not isinstance(size, SupportsIndex):
+        raise TypeError(f'batch_size must be a whole number, got {size!r}')
+    if index(size) < 1:
+        raise ValueError(f'batch_size must be at least 1, got {size}')
+    return index(size)
+
+
+def read_images(images: Sequence[ImageInput], rows: Sequence[Sequence[str]],
+                broken: list[ImageError] | None = None) -> Iterator[tuple[ImageInput, ImageArray, Sequence[str]]]:
+    """Images with their pixels and the expressions about them; an image is read when its turn comes.
+
+    Args:
+        images: N.
+        rows: N, the expressions of each.
+        broken: takes the errors of images that cannot be read, which are left out; None to raise the first.
+    """
+    for image, row in zip(images, rows, strict=True):
+        try:
+            pixels = image.read()
+        except ImageError as error:
+            if broken is None:
+                raise
+            broken.append(error)
+        else:
+            yield image, pixels, row
 
 
 def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[str]]:

@@ -16,12 +16,13 @@ from rich.progress import track
 from torch import nn
 
 from mmduet.apis.hub import HubOptions, check_options
-from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
+from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, check_batch_size, list_images, pair, read_images
 from mmduet.apis.pretrained import TOY, PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.apis.unknown_words import find_unknown_words
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
+from mmduet.io.images import ImageArray
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.cuda_graphs import GraphedStudent
 from mmduet.models.folding import fold_frozen_norms, keep_products
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 Precision: TypeAlias = Literal['float32', 'bfloat16', 'float16', 'auto']
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
-Query: TypeAlias = tuple[ImageInput, np.ndarray[Any, Any], str]
+Query: TypeAlias = tuple[ImageInput, ImageArray, str]
 
 
 @INFERENCERS.register_module()
@@ -98,14 +99,14 @@ class GroundingInferencer(BaseInferencer):
 
     @overload
     def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
-                 return_datasamples: Literal[False] = False) -> GroundingResults: ...
+                 return_datasamples: Literal[False] = False, skip_broken: bool = False) -> GroundingResults: ...
 
     @overload
     def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
                  *, return_datasamples: Literal[True]) -> list[DetDataSample]: ...
 
     def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16, channel_order: ChannelOrder | None = None,
-                 return_datasamples: bool = False) -> GroundingResults | list[DetDataSample]:
+                 return_datasamples: bool = False, skip_broken: bool = False) -> GroundingResults | list[DetDataSample]:
         """Find what each expression refers to.
 
         Args:
@@ -116,6 +117,7 @@ class GroundingInferencer(BaseInferencer):
             channel_order: of arrays, which must be said: ``'rgb'``, or ``'bgr'`` as ``cv2.imread`` reads them. A tensor is RGB
                 where it is not said.
             return_datasamples: return MMDetection's samples, whose ``pred_instances`` have ``bboxes`` and ``scores``.
+            skip_broken: leave out images that cannot be read, as ``broken`` of the results says; else the first is raised.
 
         Returns:
             One result per image and expression, image by image.
@@ -124,17 +126,19 @@ class GroundingInferencer(BaseInferencer):
             TypeError, ValueError: no image or no expression; says what was given and what is taken.
             ImageError: an image is missing, truncated or corrupt; names it.
         """
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        batch_size = check_batch_size(batch_size)
+        if skip_broken and return_datasamples:
+            raise ValueError('skip_broken is of results, which say what was left out: samples do not')
         images = list_images(inputs, channel_order)
         texts = pair(images, expressions)
         tokenizer = self.model.data_preprocessor.tokenizer
         unknown = {} if tokenizer is None else find_unknown_words(texts, tokenizer.unknown_words)
-        batches: Iterable[list[Query]] = self._batches(images, texts, batch_size)
+        results, samples = GroundingResults(), []
+        there = read_images(images, texts, results.broken if skip_broken else None)
+        batches: Iterable[list[Query]] = _batches(there, batch_size)
         count = -(-sum(map(len, texts)) // batch_size)
         if self.show_progress and count > 1:
             batches = track(batches, description='Grounding', total=count)
-        results, samples = GroundingResults(), []
         for batch in batches:
             answers = self.forward(self.collate_fn(self._prepare(batch)))
             if return_datasamples:
@@ -142,19 +146,6 @@ class GroundingInferencer(BaseInferencer):
             else:
                 results += [self._result(query, sample, unknown) for query, sample in zip(batch, answers, strict=True)]
         return samples if return_datasamples else results
-
-    def _batches(self, images: Sequence[ImageInput], texts: Sequence[Sequence[str]], size: int) -> Iterator[list[Query]]:
-        """Images with their expressions, ``size`` at a time; an image is read once, and kept as long as it is needed."""
-        batch: list[Query] = []
-        for image, row in zip(images, texts, strict=True):
-            pixels = image.read()
-            for text in row:
-                batch.append((image, pixels, text))
-                if len(batch) == size:
-                    yield batch
-                    batch = []
-        if batch:
-            yield batch
 
     def _prepare(self, batch: Sequence[Query]) -> list[dict[str, Any]]:
         """Items of a batch; expressions about an image share the view of it."""
@@ -228,3 +219,16 @@ def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None,
         raise ValueError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
                          'config and weights=')
     return PretrainedGrounder.from_pretrained(TOY if model is None else model, vocabulary=vocabulary, **hub)
+
+
+def _batches(images: Iterable[tuple[ImageInput, ImageArray, Sequence[str]]], size: int) -> Iterator[list[Query]]:
+    """Images with their expressions, ``size`` at a time; an image is kept as long as it is needed."""
+    batch: list[Query] = []
+    for image, pixels, row in images:
+        for text in row:
+            batch.append((image, pixels, text))
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

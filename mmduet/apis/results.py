@@ -2,6 +2,7 @@
 import io
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
@@ -9,6 +10,7 @@ from typing import Any, SupportsIndex, overload
 from PIL import Image
 
 from mmduet.apis.image_inputs import ImageInput
+from mmduet.io.errors import ImageError
 from mmduet.io.files import replacing, write_atomically
 from mmduet.visualization.answer_image import draw_answer
 
@@ -80,7 +82,15 @@ class GroundingResult:
 
 
 class GroundingResults(list[GroundingResult]):
-    """Answers in the order of the images, and for each image in that of its expressions."""
+    """Answers in the order of the images, and for each image in that of its expressions.
+
+    Attributes:
+        broken: why images were left out, where ``skip_broken`` was asked for.
+    """
+
+    def __init__(self, results: Iterable[GroundingResult] = (), broken: Iterable[ImageError] = ()) -> None:
+        super().__init__(results)
+        self.broken = list(broken)
 
     @overload
     def __getitem__(self, key: SupportsIndex, /) -> GroundingResult: ...

@@ -6,20 +6,22 @@
     mmduet predict photo.jpg "the man on the left" --model my_model.onnx
     mmduet predict "photos/*.png" https://example.org/a.jpg "the umbrella" --model TransVG_unc_R50.pth --device cpu
 
-An image is a path, a folder, a pattern, a URL, or "example" for the one that ships. What is none of these, and no file by its
-name, is an expression; --expression says it where that is not clear. The model is a folder, a name on the Hugging
-Face hub, or a checkpoint, also of the authors of TransVG, VLTVG, QRNet and CLIP-VG.
+An image is a path, a folder, a pattern, a URL, or "example" for the one that ships. Images come first. What is none of these,
+and no file by its name, is an expression; --expression says it where that is not clear. Images that cannot be read are named
+at the end, and the exit code is then 1. The model is a folder, a name on the Hugging Face hub, or a checkpoint, also of the
+authors of TransVG, VLTVG, QRNet and CLIP-VG.
 """
 import argparse
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmduet.cli import common, running
+from mmduet.cli.image_arguments import IMAGES, missing_image, split_inputs
 from mmduet.io.errors import DataError
 
-_IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
 
 
@@ -45,29 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(validate=_validate, writes=_writes)
 
 
-def is_image(text: str) -> bool:
-    """Whether an argument can name images: a URL, what is there, what ships, a pattern, or the name of an image file."""
-    from mmduet.apis.image_inputs import EXAMPLE
-    return text == EXAMPLE or '://' in text or Path(text).exists() or Path(text).suffix.lower() in _IMAGES
-
-
-def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Images and expressions; where expressions were named, all the others are images."""
-    if expressions:
-        return list(inputs), list(expressions)
-    images = [text for text in inputs if is_image(text)]
-    return images, [text for text in inputs if not is_image(text)]
-
-
 def _validate(args: argparse.Namespace) -> None:
     args.images, args.expressions = split_inputs(args.inputs, args.expression)
-    if not args.images:
-        raise argparse.ArgumentTypeError(f'no image among {", ".join(map(repr, args.inputs))}: give a path, a folder, a '
-                                         'pattern or a URL')
-    if not args.expressions:
-        raise argparse.ArgumentTypeError('no expression: give one after the images, such as "the dog on the left"')
-    if any(not text.strip() for text in args.expressions):
-        raise argparse.ArgumentTypeError('an expression is blank')
 
 
 def _json_path(args: argparse.Namespace) -> Path:
@@ -77,7 +58,7 @@ def _json_path(args: argparse.Namespace) -> Path:
 
 def _is_drawing(name: str) -> bool:
     """Whether ``--out`` is a file for one answer; else it is a folder."""
-    return Path(name).suffix.lower() in _IMAGES
+    return Path(name).suffix.lower() in IMAGES
 
 
 def _writes(args: argparse.Namespace) -> Iterator[Path]:
@@ -130,20 +111,27 @@ def _open_trained(args: argparse.Namespace) -> Any:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict; boxes are x1 y1 x2 y2 in pixels of the image."""
+    """Predict; boxes are x1 y1 x2 y2 in pixels of the image. 1 where an image could not be read; the others are answered."""
     from mmduet.apis.image_inputs import list_images
+    if (missing := missing_image(args.images)) is not None:
+        raise DataError(missing)
     try:
         answers = len(list_images(args.images)) * len(args.expressions)
         if args.out is not None and _is_drawing(args.out) and answers > 1:
             raise DataError(f'--out {args.out} holds one answer and there are {answers}: name a folder')
         ground = (_open_exported if _is_exported(args) else _open_trained)(args)
-        results = ground(args.images, args.expressions, batch_size=args.batch_size)
+        results = ground(args.images, args.expressions, batch_size=args.batch_size, skip_broken=True)
     except (TypeError, ValueError, RuntimeError) as error:
         if type(error) in (TypeError, ValueError, RuntimeError):
             raise DataError(str(error)) from error
         raise
-    write(results, args)
-    return 0
+    if results:
+        write(results, args)
+    for why in results.broken:
+        print(f'error: {why}', file=sys.stderr)
+    if results and results.broken:
+        print(f'{len(results.broken)} images could not be read; the answers are about the others', file=sys.stderr)
+    return 1 if results.broken else 0
 
 
 parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

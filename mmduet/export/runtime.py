@@ -1,5 +1,5 @@
 """Predict with an exported model: NumPy, Pillow and onnxruntime, and neither PyTorch nor the host frameworks."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, list_images, pair
+from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, check_batch_size, list_images, pair, read_images
 from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.apis.unknown_words import find_unknown_words
 from mmduet.export.description import BOXES, INPUTS, SCORES, ExportedDescription
@@ -69,15 +69,14 @@ class OnnxGrounder:
         self.encode = find_encoding(self.description, metadata, str(path))
 
     def __call__(self, inputs: Any, expressions: Expressions, batch_size: int = 16,
-                 channel_order: ChannelOrder | None = None) -> GroundingResults:
+                 channel_order: ChannelOrder | None = None, *, skip_broken: bool = False) -> GroundingResults:
         """Find what each expression refers to; arguments, answers and errors as those of ``GroundingInferencer``."""
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        batch_size = check_batch_size(batch_size)
         images = list_images(inputs, channel_order)
         texts = pair(images, expressions)
         unknown = find_unknown_words(texts, self.encode.unknown_words)
         results = GroundingResults()
-        for placed, queries in self._batches(images, texts, batch_size):
+        for placed, queries in self._batches(read_images(images, texts, results.broken if skip_broken else None), batch_size):
             boxes, scores = self.predict(placed, [index for _, index, _, _ in queries], [text for *_, text in queries])
             results += [_result(query, box, score, unknown) for query, box, score in zip(queries, boxes, scores, strict=True)]
         return results
@@ -101,13 +100,12 @@ class OnnxGrounder:
         """(h, w, 3) uint8 RGB pixels on the model's canvas."""
         return place_image(image, self.description.canvas_size, self.description.long_side)
 
-    def _batches(self, images: Sequence[ImageInput], texts: Sequence[Sequence[str]],
+    def _batches(self, images: Iterable[tuple[ImageInput, ImageArray, Sequence[str]]],
                  size: int) -> Iterator[tuple[list[PlacedImage], list[Query]]]:
         """Canvases and ``size`` expressions at a time; an image is read once, and there once for all its expressions."""
         canvases: list[PlacedImage] = []
         queries: list[Query] = []
-        for image, row in zip(images, texts, strict=True):
-            pixels = image.read()
+        for image, pixels, row in images:
             placed, shape = self.place(pixels), (pixels.shape[1], pixels.shape[0])
             canvases.append(placed)
             for text in row:
@@ -115,7 +113,8 @@ class OnnxGrounder:
                     yield canvases, queries
                     canvases, queries = [placed], []
                 queries.append((image, len(canvases) - 1, shape, text))
-        yield canvases, queries
+        if queries:
+            yield canvases, queries
 
 
 def _result(query: Query, box: NDArray[np.float32], score: float | None,

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import huggingface_hub.constants as hub
 import pytest
 
@@ -14,9 +16,9 @@ HINT = '; on the hub a model is OWNER/MODEL'
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / 'work_dirs/transvg').mkdir(parents=True)
-    (tmp_path / 'my_model').mkdir()
+    for name in ('work_dirs/transvg', 'my_model'):
+        (tmp_path / 'here' / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / 'here')
 
 
 @pytest.mark.parametrize('name', ['someone/model', 'some-one/Model_v1.5', 'a/clip-v2.1-b16', '4u/x'])
@@ -50,8 +52,8 @@ def test_options_are_those_of_the_hub():
         PretrainedGrounder.from_pretrained('my_model', revision='v1')
 
 
-def test_revision_token_and_cache_reach_the_hub_from_the_inferencer_and_the_command(tmp_path, monkeypatch, capsys):
-    write_photo(tmp_path / 'a.png')
+def test_revision_token_and_cache_reach_the_hub_from_the_inferencer_and_the_command(monkeypatch, capsys):
+    write_photo(Path('a.png'))
     with serving(HubHandler) as server:
         monkeypatch.setattr(hub, 'HF_HUB_OFFLINE', False)
         monkeypatch.setattr(hub, 'ENDPOINT', server.url)
@@ -59,17 +61,17 @@ def test_revision_token_and_cache_reach_the_hub_from_the_inferencer_and_the_comm
         PretrainedGrounder.from_pretrained('toy').push_to_hub('someone/tiny', token='hf_not_a_token')
         expected = GroundingInferencer('toy')('a.png', 'the ring')[0].box
         found = GroundingInferencer('someone/tiny', cache_dir='one', token=False, force_download=True, revision='main')
-        assert found('a.png', 'the ring')[0].box == expected and (tmp_path / 'one/models--someone--tiny').is_dir()
+        assert found('a.png', 'the ring')[0].box == expected and Path('one/models--someone--tiny').is_dir()
         command = ['a.png', 'the ring', '--model', 'someone/tiny', '--cache-dir', 'two', '--json', '-']
         assert predict.main([*command, '--revision', 'v1']) == 1 and '/someone/tiny/resolve/v1/config.json' in server.asked
         assert predict.main([*command, '--offline']) == 1
-        assert predict.main(command) == 0 and (tmp_path / 'two/models--someone--tiny').is_dir()
+        assert predict.main(command) == 0 and Path('two/models--someone--tiny').is_dir()
         asked = len(server.asked)
         assert predict.main([*command, '--offline']) == 0 and len(server.asked) == asked
         server.files.clear()
         with pytest.raises(FileNotFoundError, match=r'there is no folder or checkpoint work_dir/transvg, and config\.json of a '
                                                     r'model .* cannot be fetched .*; nearest: work_dirs'):
-            fetch('work_dir/transvg', {'cache_dir': tmp_path / 'one'}, 'config.json')
+            fetch('work_dir/transvg', {'cache_dir': 'one'}, 'config.json')
     assert 'Traceback' not in capsys.readouterr().err
 
 

@@ -107,12 +107,32 @@ def test_bad_input_is_named(ground, checkpoint, tmp_path):
         ground(np.zeros((10, 10, 3), np.uint8), ['dog', ' '], channel_order='rgb')
     with pytest.raises(ImageError, match=r'gone\.png'):
         ground(tmp_path / 'gone.png', 'dog')
-    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
-        ground(np.zeros((10, 10, 3), np.uint8), 'dog', batch_size=0, channel_order='rgb')
+    for size, kind, message in ((0, ValueError, 'at least 1, got 0'), (-1, ValueError, 'at least 1, got -1'),
+                                ('a', TypeError, "a whole number, got 'a'"), (1.5, TypeError, 'a whole number, got 1.5'),
+                                (True, TypeError, 'a whole number, got True')):
+        with pytest.raises(kind, match=f'batch_size must be {message}'):
+            ground('example', 'dog', batch_size=size)
+    assert len(ground('example', 'dog', batch_size=np.int64(3))) == 1
     with pytest.raises(ValueError, match=r'precision must be one of .*, got 8'):
         GroundingInferencer(checkpoint, precision=8)
     with pytest.raises(ValueError, match='a config without weights'):
         GroundingInferencer(CONFIG)
+
+
+def test_images_that_cannot_be_read_are_left_out_where_that_is_asked_for(ground, tmp_path):
+    for name in 'ac':
+        write_photo(tmp_path / f'{name}.png')
+    (tmp_path / 'b.png').write_text('no image')
+    with pytest.raises(ImageError, match=r'b\.png is no image'):
+        ground(tmp_path, TEXTS)
+    for size in (1, 16):
+        results = ground(tmp_path, TEXTS, batch_size=size, skip_broken=True)
+        assert [result.source[-5:] for result in results] == ['a.png', 'a.png', 'c.png', 'c.png']
+        assert [str(error).partition(' is ')[0] for error in results.broken] == [str(tmp_path / 'b.png')]
+    nothing = ground(tmp_path / 'b.png', TEXTS, skip_broken=True)
+    assert nothing == [] and len(nothing.broken) == 1 and ground('example', 'dog').broken == []
+    with pytest.raises(ValueError, match='skip_broken is of results'):
+        ground(tmp_path, TEXTS, return_datasamples=True, skip_broken=True)
 
 
 def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkpoint, ground):

@@ -27,17 +27,6 @@ def photos(tmp_path, monkeypatch):
     return tmp_path / 'photos'
 
 
-def test_images_and_expressions_are_told_apart(photos):
-    def split(*words, named=()):
-        return predict.split_inputs(words, named)
-
-    assert split('photos', 'the red ball') == (['photos'], ['the red ball'])
-    assert split('example', 'an example') == (['example'], ['an example'])
-    assert split('photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png', 'a', 'b?') == (
-        ['photos/a.png', 'gone.jpg', 'https://example.org/x', 'photos/*.png'], ['a', 'b?'])
-    assert split('photos/a.png', 'odd name', named=['photos']) == (['photos/a.png', 'odd name'], ['photos'])
-
-
 def test_answers_are_printed_written_drawn_and_shown(photos, model, capsys, monkeypatch):
     shown = []
     monkeypatch.setattr(Image.Image, 'show', lambda image, title: shown.append(title))
@@ -61,7 +50,8 @@ def test_one_answer_may_be_one_file_and_json_may_be_the_only_output(photos, mode
 
 @pytest.mark.parametrize(('words', 'code', 'said'), [
     (['the red ball'], 2, "no image among 'the red ball'"), (['photos'], 2, 'no expression: give one after the images'),
-    (['photos', ' '], 2, 'an expression is blank'), (['gone.jpg', 'a ring'], 1, 'error: .*gone.jpg'),
+    (['photos', ' '], 2, 'an expression is blank'), (['gone.jpg', 'a ring'], 1, 'error: there is no image or folder gone.jpg'),
+    (['photos/c.png', 'a ring'], 1, r'error: there is no image or folder photos/c\.png; nearest: [ab]\.png, [ab]\.png'),
     (['ftp://example.org/a.jpg', 'a ring'], 1, 'error: .*only http and https are fetched'),
     (['photos', 'a ring', '--out', 'one.jpg'], 1, 'error: --out one.jpg holds one answer and there are 2: name a folder'),
     (['photos', 'a ring', '--batch-size', '0'], 2, 'must be at least 1'),
@@ -76,3 +66,18 @@ def test_what_cannot_be_predicted_is_a_sentence(photos, model, capsys, words, co
     err = capsys.readouterr().err
     assert found == code and re.search(said, err) and 'Traceback' not in err
     assert not (photos.parent / 'one.jpg').exists()
+
+
+def test_images_that_cannot_be_read_are_named_at_the_end_and_the_others_answered(photos, model, capsys):
+    (photos / 'aa.png').write_text('no image')
+    (photos / 'c.jpg').touch()
+    assert predict.main(['photos', 'a ring', '--model', model, '--json', 'all.json', '--out', 'drawn']) == 1
+    answers = json.loads((photos.parent / 'all.json').read_text())
+    assert [answer['image'][-5:] for answer in answers] == ['a.png', 'b.png'] and len(list(photos.parent.glob('drawn/*'))) == 2
+    err = capsys.readouterr().err
+    assert 'error: photos/aa.png is no image' in err and 'error: photos/c.jpg is empty' in err
+    assert '2 images could not be read; the answers are about the others' in err
+    for name in 'ab':
+        (photos / f'{name}.png').write_text('no image')
+    assert predict.main(['photos', 'a ring', '--model', model, '--json', 'none.json']) == 1
+    assert not (photos.parent / 'none.json').exists() and capsys.readouterr().err.count('error: ') == 4

@@ -50,6 +50,17 @@ def test_answers_are_those_of_the_checkpoint(eager, light, tmp_path, suffix):
     same(eager('example', 'the wombat ring'), light('example', 'the wombat ring'))
 
 
+def test_images_that_cannot_be_read_are_left_out_where_that_is_asked_for(eager, light, tmp_path):
+    write_photo(tmp_path / 'a.png')
+    (tmp_path / 'b.png').write_text('no image')
+    expected, found = (infer(tmp_path, TEXTS, skip_broken=True) for infer in (eager, light))
+    same(expected, found)
+    assert list(map(str, found.broken)) == list(map(str, expected.broken)) and len(found.broken) == 1
+    assert light(tmp_path / 'b.png', TEXTS, skip_broken=True) == []
+    with pytest.raises(TypeError, match="batch_size must be a whole number, got 'a'"):
+        light('example', TEXTS, batch_size='a')
+
+
 @pytest.mark.parametrize('size', [1, 2, 4, 5, 16])
 def test_images_and_expressions_keep_their_order_whatever_the_batch(eager, light, size):
     rng = np.random.default_rng(0)
