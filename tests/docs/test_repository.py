@@ -4,7 +4,6 @@ import shutil
 import subprocess
 
 import pytest
-import tomllib
 import yaml
 
 from tests.shared_data import ROOT
@@ -43,7 +42,18 @@ def test_the_site_is_built_elsewhere_by_the_same_file():
     assert yaml.safe_load(read('.readthedocs.yaml'))['mkdocs'] == {'configuration': 'mkdocs.yml', 'fail_on_warning': True}
 
 
+def test_the_linters_check_for_the_oldest_python_that_is_promised():
+    """The types also refuse what the standard library of a later one has."""
+    tomllib = pytest.importorskip('tomllib', reason='Python 3.10 has none')
+    settings = tomllib.loads(read('pyproject.toml'))
+    oldest = settings['project']['requires-python'].removeprefix('>=')
+    assert settings['tool']['mypy']['python_version'] == oldest
+    assert settings['tool']['ruff']['target-version'] == f'py{oldest.replace(".", "")}'
+    assert f'Programming Language :: Python :: {oldest}' in settings['project']['classifiers']
+
+
 def test_the_image_installs_extras_that_there_are_and_versions_that_were_tested():
+    tomllib = pytest.importorskip('tomllib', reason='Python 3.10 has none')
     dockerfile, tested = read('Dockerfile'), read('requirements/tested.txt')
     extras = re.search(r'"\.\[([\w,]+)\]"', dockerfile)[1].split(',')
     known = tomllib.loads(read('pyproject.toml'))['project']['optional-dependencies']
