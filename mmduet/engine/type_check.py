@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.utils import get_object_from_string
 
+from mmduet.engine.config_check.tree import scope_of
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.config_files import nearest
 
@@ -31,12 +32,12 @@ def _names(scope: str) -> set[str]:
     return {name for registry in registries for name in registry.module_dict}
 
 
-def is_known(name: str) -> bool:
-    """Whether a registry, or an import by its dotted path, finds ``name``."""
+def is_known(name: str, default: str = 'mmduet') -> bool:
+    """Whether a registry, or an import by its dotted path, finds ``name``; a bare one in the scope ``default`` or MMEngine."""
     scope, _, bare = name.rpartition('.')
     if scope:
         return ('.' not in scope and bare in _names(scope)) or get_object_from_string(name) is not None
-    return bare in _names('') or bare in _names('mmduet')
+    return bare in _names('') or bare in _names(default)
 
 
 def nearest_names(name: str) -> list[str]:
@@ -89,8 +90,8 @@ def _describe_misfit(error: BaseException) -> str | None:
 
 def check_types(cfg: Config) -> None:
     """Raise an ``UnknownTypeError``, with its place and the nearest names, for a ``type`` of a config that nobody knows."""
-    for where, value in _types(cfg._cfg_dict, ''):
-        if isinstance(value, str) and not is_known(value):
+    for where, value, scope in _types(cfg._cfg_dict, '', scope_of(cfg._cfg_dict)):
+        if isinstance(value, str) and not is_known(value, scope):
             raise _unknown(f'{where}: no registry knows {value!r}', value)
 
 
@@ -99,8 +100,9 @@ def _unknown(problem: str, name: str) -> UnknownTypeError:
     return UnknownTypeError(problem + (f'; nearest: {near}' if near else ''))
 
 
-def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
+def _types(node: Any, where: str, scope: str) -> Iterator[tuple[str, Any, str]]:
     if isinstance(node, Mapping):
+        scope = str(node.get('_scope_') or scope)
         for key in node:
             inner = f'{where}.{key}' if where else str(key)
             try:
@@ -111,8 +113,8 @@ def _types(node: Any, where: str) -> Iterator[tuple[str, Any]]:
                 raise _unknown(f'{inner}: {error}', missing[1] if missing else '') from error
             # Gradients are clipped by norm or by value; these are no classes.
             if key in ('type', 'runner_type') and not where.endswith('clip_grad'):
-                yield inner, value
-            yield from _types(value, inner)
+                yield inner, value, scope
+            yield from _types(value, inner, scope)
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _types(value, f'{where}[{index}]')
+            yield from _types(value, f'{where}[{index}]', scope)

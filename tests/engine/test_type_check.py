@@ -13,6 +13,14 @@ def test_names_of_every_kind_are_known(name):
     assert is_known(name)
 
 
+def test_a_bare_name_belongs_to_the_scope_of_its_config():
+    assert is_known('CocoDataset', 'mmdet') and not is_known('CocoDataset') and not is_known('TransVG', 'mmdet')
+    parts = dict(default_scope='mmdet', data=dict(type='CocoDataset'), model=dict(_scope_='mmduet', type='TransVG'))
+    check_types(Config(parts))
+    with pytest.raises(UnknownTypeError, match=r"^model\.type: no registry knows 'TransVG'"):
+        check_types(Config(dict(parts, model=dict(type='TransVG'))))
+
+
 @pytest.mark.parametrize('name', ['mmduet.TransVGG', 'Trans', 'mmduet.models.Nothing', 'nowhere.Thing', 'a.b.c'])
 def test_names_that_nobody_knows_are_not(name):
     assert not is_known(name)

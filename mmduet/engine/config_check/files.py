@@ -9,20 +9,21 @@ from mmduet.engine.config_check.sources import find_place
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A Python config, parsed."""
+    """A Python config, parsed; ``of_package`` where it is a base that another package brings, as ``mmdet::...`` names it."""
 
     path: Path
     tree: ast.Module
+    of_package: bool = False
 
 
 def config_files(path: str | Path | None) -> list[ConfigFile]:
     """A config and, after it, those that it inherits from; only Python files, each once."""
     found: dict[Path, ConfigFile] = {}
-    _collect(Path(path) if path is not None else None, found)
+    _collect(Path(path) if path is not None else None, found, False)
     return list(found.values())
 
 
-def _collect(path: Path | None, found: dict[Path, ConfigFile]) -> None:
+def _collect(path: Path | None, found: dict[Path, ConfigFile], of_package: bool) -> None:
     path = path and path.resolve()
     if path is None or path in found or path.suffix != '.py' or not path.is_file():
         return
@@ -30,9 +31,9 @@ def _collect(path: Path | None, found: dict[Path, ConfigFile]) -> None:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
         return
-    found[path] = ConfigFile(path, tree)
+    found[path] = ConfigFile(path, tree, of_package)
     for base in _bases(tree, path):
-        _collect(base, found)
+        _collect(base, found, of_package or (base is not None and '.mim' in base.parts))
 
 
 def _bases(tree: ast.Module, path: Path) -> Iterator[Path | None]:
@@ -47,7 +48,16 @@ def _bases(tree: ast.Module, path: Path) -> Iterator[Path | None]:
             except ValueError:
                 yield None  # computed: which files they are is not known
                 continue
-            yield from (path.parent / name for name in ([named] if isinstance(named, str) else named))
+            yield from (_based(name, path) for name in ([named] if isinstance(named, str) else named))
+
+
+def _based(name: str, path: Path) -> Path | None:
+    """The file of a base: beside the config, or in a package, as ``mmdet::_base_/default_runtime.py``."""
+    package, separator, inside = name.partition('::')
+    if not separator:
+        return path.parent / name
+    place = find_place(package)
+    return Path(place.folders[0], '.mim', 'configs', inside) if place is not None and place.folders else None
 
 
 def _imported(statement: ast.ImportFrom, path: Path) -> Path | None:

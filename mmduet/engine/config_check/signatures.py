@@ -58,7 +58,7 @@ def _of_class(order: Sequence[Definition], complete: bool, start: int) -> Accept
         if rest is None:
             return Accepts(tuple(names), False, inside)
         names += [name for name in _picked(init, rest) if name not in names]
-        if not _passes_on(init, rest):
+        if not _passes_on(init, rest, owner.name):
             return Accepts(tuple(names), True, inside, typed_by=_typed_by(init, rest))
         onward = _of_class(order, complete, position + 1)
         return Accepts((*names, *(name for name in onward.names if name not in names)), onward.any_other,
@@ -140,11 +140,28 @@ def _picked(init: ast.FunctionDef, rest: str) -> Iterator[str]:
             yield str(call.args[0].value)
 
 
-def _passes_on(init: ast.FunctionDef, rest: str) -> bool:
-    """Whether ``**rest`` goes to the next class's ``__init__`` and nowhere else."""
+def _passes_on(init: ast.FunctionDef, rest: str, owner: str) -> bool:
+    """Whether ``**rest`` goes to the next class's ``__init__`` and nowhere else.
+
+    ``super(Other, self)`` leaves classes out, so that which is next cannot be said.
+    """
     calls = [call for call in _calls(init)
              if any(word.arg is None and isinstance(word.value, ast.Name) and word.value.id == rest for word in call.keywords)]
-    return bool(calls) and all(isinstance(call.func, ast.Attribute) and call.func.attr == '__init__' for call in calls)
+    return bool(calls) and all(isinstance(call.func, ast.Attribute) and call.func.attr == '__init__'
+                               and not _leaves_out(call.func.value, owner) for call in calls)
+
+
+def _leaves_out(parent: ast.expr, owner: str) -> bool:
+    return (isinstance(parent, ast.Call) and _last_name(parent.func) == 'super' and bool(parent.args)
+            and _last_name(parent.args[0]) != owner)
+
+
+@cache
+def mentioned(definition: Definition) -> frozenset[str]:
+    """Words that the source of a class has as text, so that it may take keys by these names out of what it is given."""
+    order = linearise(definition)[0] if isinstance(definition.node, ast.ClassDef) else [definition]
+    return frozenset(node.value for owner in order for node in ast.walk(owner.node)
+                     if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier())
 
 
 def _typed_by(init: ast.FunctionDef, rest: str) -> tuple[str, str] | None:

@@ -194,13 +194,13 @@ def registered(scope: str) -> dict[str, str]:
     return found
 
 
-def find_type(name: str) -> Definition | None:
-    """What a ``type`` as text names: by its scope, its dotted path or, bare, in the registries of mmduet and MMEngine."""
+def find_type(name: str, default: str = 'mmduet') -> Definition | None:
+    """What a ``type`` as text names: by its scope, its dotted path or, bare, in the registries of a scope and of MMEngine."""
     scope, _, bare = name.rpartition('.')
     if scope:
         dotted = registered(scope).get(bare) if '.' not in scope else None
         return resolve_dotted(dotted or name)
-    for known in ('mmduet', 'mmengine'):
+    for known in (default, 'mmengine'):
         if name in registered(known):
             return resolve_dotted(registered(known)[name])
     return resolve('torch.optim', name)  # which MMEngine registers by itself

@@ -8,23 +8,29 @@ from mmengine.config.lazy import LazyAttr, LazyObject
 
 from mmduet.engine.config_check.known import ALWAYS, DEFAULT_TYPES, HOOKS, MULTIPLIERS, TAKEN_OUT, UNTYPED
 from mmduet.engine.config_check.problems import Problem, unknown
-from mmduet.engine.config_check.signatures import CANNOT_SAY, Accepts, accepts
+from mmduet.engine.config_check.signatures import CANNOT_SAY, Accepts, accepts, mentioned
 from mmduet.engine.config_check.sources import Definition, find_type, resolve_dotted
 from mmduet.io.config_files import nearest
 
 Path = tuple[str, ...]
+OURS = ('mmduet', 'mmengine')
 
 
 def check_tree(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of a config as plain dictionaries, whose imported names may be MMEngine's lazy objects."""
     for key, value in config.items():
-        yield from _check(value, (key, ), None, config)
+        yield from _check(value, (key, ), None, scope_of(config))
 
 
-def definition_of(kind: Any) -> Definition | None:
+def scope_of(node: Mapping[str, Any], outer: str = 'mmduet') -> str:
+    """Where bare names of a config, or of a dictionary in one, are looked up first, by ``default_scope`` or ``_scope_``."""
+    return str(node.get('_scope_') or node.get('default_scope') or outer)
+
+
+def definition_of(kind: Any, scope: str = 'mmduet') -> Definition | None:
     """Where the class that a ``type`` names is defined; None where that cannot be said without importing."""
     if isinstance(kind, str):
-        return find_type(kind)
+        return find_type(kind, scope)
     return resolve_dotted(dotted_name(kind))
 
 
@@ -37,9 +43,9 @@ def dotted_name(kind: Any) -> str:
     return f'{kind.__module__}.{kind.__qualname__}' if hasattr(kind, '__qualname__') else ''
 
 
-def takes(kind: Any) -> Accepts:
+def takes(kind: Any, scope: str = 'mmduet') -> Accepts:
     """What the class that a ``type`` names takes, from its source or, if it is imported already, from its signature."""
-    definition = definition_of(kind)
+    definition = definition_of(kind, scope)
     if definition is not None:
         return accepts(definition)
     if not callable(kind) or isinstance(kind, LazyObject | LazyAttr):
@@ -59,27 +65,40 @@ def _matches(place: Path, pattern: str) -> bool:
     return len(place) == len(parts) and all(part in ('*', each) for part, each in zip(parts, place, strict=True))
 
 
-def _check(node: Any, place: Path, given: Accepts | None, config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Problems in a node; ``given`` is what the dictionary is unpacked into, where its owner's source says so."""
+def _check(node: Any, place: Path, given: Accepts | None, scope: str,
+           known: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """Problems in a node.
+
+    Args:
+        given: what the dictionary is unpacked into, where its owner's source says so.
+        known: words of the source of its owner, where that is of another package: it may take such keys out.
+    """
     if isinstance(node, list | tuple):
         for number, item in enumerate(node):
-            yield from _check(item, (*place, str(number)), given, config)
+            yield from _check(item, (*place, str(number)), given, scope, known)
     elif isinstance(node, Mapping):
-        reads, owner = _reader(node, place, given)
+        scope = scope_of({'_scope_': node.get('_scope_')}, scope)
+        reads, owner = _reader(node, place, given, scope)
+        words = _words_of_others(node.get('type'), scope)
         allowed = [*reads.names, *ALWAYS, *(name for pattern, names in TAKEN_OUT.items() if _matches(place, pattern)
                                             for name in names)]
         for key, value in node.items():
             inner = (*place, str(key))
-            if not reads.any_other and key not in allowed:
+            if not reads.any_other and key not in allowed and key not in known:
                 yield unknown('.'.join(inner), owner, [name for name in allowed if name not in ALWAYS])
             else:
-                yield from _check(value, inner, reads.inside.get(key), config)
+                yield from _check(value, inner, reads.inside.get(key), scope, words)
         yield from _check_slots(node, place)
         if place == ('optim_wrapper', ):
-            yield from _check_custom_keys(node)
+            yield from _check_custom_keys(node, scope)
 
 
-def _reader(node: Mapping[str, Any], place: Path, given: Accepts | None) -> tuple[Accepts, str]:
+def _words_of_others(kind: Any, scope: str) -> frozenset[str]:
+    definition = definition_of(kind, scope) if kind is not None else None
+    return frozenset() if definition is None or definition.module.name.partition('.')[0] in OURS else mentioned(definition)
+
+
+def _reader(node: Mapping[str, Any], place: Path, given: Accepts | None, scope: str) -> tuple[Accepts, str]:
     untyped = next((names for pattern, names in UNTYPED.items() if _matches(place, pattern)), None)
     if untyped is not None:
         return Accepts(untyped), place[-1]
@@ -92,10 +111,10 @@ def _reader(node: Mapping[str, Any], place: Path, given: Accepts | None) -> tupl
         # Words passed on by **: the class that takes them is named by whoever unpacks them.
         return given or CANNOT_SAY, (given.owner if given is not None else '') or place[-1]
     name = kind if isinstance(kind, str) else dotted_name(kind)
-    reads = takes(kind)
+    reads = takes(kind, scope)
     if reads.typed_by is not None:
         parameter, default = reads.typed_by
-        further = takes(node.get(parameter, default))
+        further = takes(node.get(parameter, default), scope)
         reads = replace(reads, names=(*reads.names, *further.names), any_other=further.any_other)
     return reads, name.rpartition('.')[2]
 
@@ -115,10 +134,10 @@ def _check_slots(node: Mapping[str, Any], place: Path) -> Iterator[Problem]:
             yield Problem(key, f'MMEngine and mmduet have no such hook{near}; one of your own goes into custom_hooks')
 
 
-def _check_custom_keys(node: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_custom_keys(node: Mapping[str, Any], scope: str) -> Iterator[Problem]:
     """Options of parameters by their names: multipliers, and what the optimizer takes."""
     custom = (node.get('paramwise_cfg') or {}).get('custom_keys') or {}
-    optimizer = takes((node.get('optimizer') or {}).get('type', ''))
+    optimizer = takes((node.get('optimizer') or {}).get('type', ''), scope)
     known: Sequence[str] = (*MULTIPLIERS, *(name for name in optimizer.names if name != 'params'))
     for name, options in custom.items() if not optimizer.any_other else ():
         for option in options if isinstance(options, Mapping) else ():

@@ -33,11 +33,22 @@ def check_variables(config: Mapping[str, Any], files: Sequence[ConfigFile], chan
             yield Problem(late[name], f'the config has no {name!r}{nearest(name, known, 0.75) or nearest(name, known)}')
         elif name in late:
             yield Problem(late[name], _copied(name, value, late[name], config, files))
-        elif files and read and name not in read:
+        elif files and read and name not in read and not _is_inherited(name, files):
             why = '' if near else '. Remove it, or name it in extra_keys if code of yours reads it'
             yield Problem(name, f'nobody reads it: neither the runner nor the code of the config{near}{why}')
         elif near:
             yield Problem(name, f'the runner does not read it{near}')
+
+
+def _is_inherited(name: str, files: Sequence[ConfigFile]) -> bool:
+    """Whether a name is that of a base of another package, whose tools may read it, and of no file of the user's."""
+    return (any(file.of_package and _assigns(file, name) for file in files)
+            and not any(_assigns(file, name) for file in files if not file.of_package))
+
+
+def _assigns(file: ConfigFile, name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name
+               for node in file.tree.body if isinstance(node, ast.Assign) for target in node.targets)
 
 
 def _is_assigned(name: str, files: Sequence[ConfigFile]) -> bool:

@@ -201,3 +201,16 @@ def test_mistakes_are_found_before_torch_is_imported():
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines() == [
         "model.student.fusion.num_layer: TransformerEncoder does not take 'num_layer'; nearest: num_layers", '[]']
+
+
+@pytest.mark.parametrize('text', [
+    "_base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'\nscale = 2\nauto_scale_lr = dict(base_batch_size=16 * scale)\n",
+    "_base_ = ['mmdet::_base_/datasets/coco_detection.py', 'mmdet::_base_/schedules/schedule_1x.py']\n"
+    "default_scope = 'mmdet'\nwork_dir = 'a'\nmodel = dict(type='RetinaNet', backbone=dict(type='ResNet', depth=18))\n"])
+def test_a_config_on_a_base_of_mmdetection_is_checked_as_any_other(tmp_path, text):
+    (tmp_path / 'mine.py').write_text(text)
+    cfg = load_config(tmp_path / 'mine.py')
+    check_config(cfg)
+    cfg.model.backbone.dept = 18
+    with pytest.raises(UnreadKeyError, match=r'^model\.backbone\.dept: ResNet does not take .dept.; nearest: depth'):
+        check_config(cfg)

@@ -34,6 +34,14 @@ def test_a_config_comes_before_those_that_it_inherits_from_each_once(files, tmp_
     assert [file.path.name for file in config_files(str(tmp_path / 'last.py'))] == ['last.py', 'mine.py', 'base.py']
 
 
+def test_a_base_of_another_package_is_found_and_its_own_bases_too(tmp_path):
+    (tmp_path / 'mine.py').write_text("_base_ = ['mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', 'gone::a/b.py']\n")
+    mine, first, *others = config_files(tmp_path / 'mine.py')
+    assert (mine.path.name, mine.of_package) == ('mine.py', False)
+    assert (first.path.name, first.of_package) == ('retinanet_r50_fpn_1x_coco.py', True)
+    assert 'default_runtime.py' in [file.path.name for file in others] and all(file.of_package for file in others)
+
+
 def test_what_is_no_python_config_has_no_files(tmp_path):
     (tmp_path / 'a.yaml').write_text('a: 1\n')
     (tmp_path / 'wrong.py').write_text('a = (\n')

@@ -46,5 +46,12 @@ def test_a_type_is_found_by_scope_path_or_bare_name(name, module):
     assert find_type(name).module.name == module
 
 
+def test_a_bare_name_is_looked_up_in_the_scope_of_its_config_first():
+    assert find_type('RandomFlip').module.name == 'mmduet.datasets.transforms.geometry'
+    assert find_type('RandomFlip', 'mmdet').module.name == 'mmdet.datasets.transforms.transforms'
+    assert find_type('LoggerHook', 'mmdet').module.name == 'mmengine.hooks.logger_hook'
+    assert find_type('CocoDataset', 'mmdet') is not None and find_type('CocoDataset') is None
+
+
 def test_a_type_that_nobody_registers_is_none():
     assert find_type('EpochSampler2') is None and find_type('mmduet.LoggerHook2') is None

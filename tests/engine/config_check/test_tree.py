@@ -41,6 +41,28 @@ def test_a_key_that_nobody_reads_is_named_with_the_nearest(config, key, sentence
     assert found == key and sentence in said
 
 
+FLIP, OTHER_FLIP = dict(type='RandomFlip', prob=0.5), dict(type='RandomFlip', direction='vertical', prob=0.5)
+
+
+@pytest.mark.parametrize(('config', 'refused'), [
+    (dict(pipeline=[FLIP]), []), (dict(pipeline=[OTHER_FLIP]), ['pipeline.0.direction']),
+    (dict(default_scope='mmdet', pipeline=[OTHER_FLIP]), []),
+    (dict(default_scope='mmdet', pipeline=[dict(FLIP, probb=1)]), ['pipeline.0.probb']),
+    (dict(default_scope='mmdet', pipeline=[dict(OTHER_FLIP, _scope_='mmduet')]), ['pipeline.0.direction']),
+    (dict(dataset=dict(type='CocoDataset', _scope_='mmdet', pipeline=[OTHER_FLIP])), []),
+    (dict(default_scope='mmdet', pipeline=[dict(OTHER_FLIP, type='mmduet.RandomFlip')]), ['pipeline.0.direction'])])
+def test_a_bare_name_means_what_it_means_in_the_scope_of_the_config(config, refused):
+    assert [key for key, _ in problems(**config)] == refused
+
+
+def test_a_class_of_another_package_may_take_keys_that_its_source_mentions_out_of_a_part():
+    loss = dict(type='CrossEntropyLoss', bg_cls_weight=0.1)
+    assert problems(default_scope='mmdet', head=dict(type='DETRHead', loss_cls=loss)) == []
+    assert [key for key, _ in problems(default_scope='mmdet', head=dict(type='DETRHead', loss_cls=dict(loss, weigth=1)))] == [
+        'head.loss_cls.weigth']
+    assert [key for key, _ in problems(default_scope='mmdet', loss=loss)] == ['loss.bg_cls_weight']
+
+
 def test_what_is_read_is_no_problem():
     assert problems(model=dict(type='BoxHead', channels=4, num_layers=2), default_hooks=dict(logger=None),
                     custom_hooks=[dict(type='EMAHook')], optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1.0))) == []

@@ -19,6 +19,13 @@ def test_a_name_that_the_code_reads_is_a_variable_and_one_that_nobody_reads_a_mi
     assert key == 'train_cgf' and 'train_cfg' in sentence
 
 
+def test_names_of_a_base_of_another_package_are_not_the_users_mistakes(tmp_path):
+    text = "_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'\nrate = 0.1\noptim_wrapper = dict(optimizer=dict(lr=rate))\n"
+    assert said(tmp_path, text) == []  # among them tta_model, which MMDetection's own tool reads
+    (key, _), = said(tmp_path, text + 'something = 3\n')
+    assert key == 'something'
+
+
 def test_a_variable_that_is_changed_too_late_says_where_its_value_went(tmp_path):
     (key, sentence), = said(tmp_path, 'size = 64\nmodel = dict(size=size, deep=dict(canvas=size))\n', ['size'])
     assert key == 'size' and sentence == (
