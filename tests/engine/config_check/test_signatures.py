@@ -66,7 +66,6 @@ class OldStyle(Passing):
 class Leaving(Passing):
     def __init__(self, x, **rest):
         super(Passing, self).__init__(**rest)
-        self.kept = rest.get('y'), 'a word', 3
 
 
 def function(a, *, b=1):
@@ -89,7 +88,8 @@ def takes(tmp_path, monkeypatch):
     ('Base', ('width', 'depth'), False), ('Passing', ('colour', 'width', 'depth'), False),
     ('Inheriting', ('colour', 'width', 'depth'), False), ('Picking', ('size', ), True), ('Data', ('x', 'y'), False),
     ('FromElsewhere', (), True), ('function', ('a', 'b'), False), ('anything', ('a', ), True),
-    ('Both', ('width', 'depth'), False), ('OldStyle', ('x', 'width', 'depth'), False), ('Leaving', ('x', ), True)])
+    ('Both', ('width', 'depth'), False), ('OldStyle', ('x', 'colour', 'width', 'depth'), False),
+    ('Leaving', ('x', ), True)])
 def test_names_are_those_of_the_signature_and_of_the_bases_that_the_rest_goes_to(takes, name, names, any_other):
     found = takes(name)
     assert (found.names, found.any_other) == (names, any_other)
@@ -108,8 +108,8 @@ def test_bases_are_in_the_order_in_which_python_looks(takes):
 
 
 def test_words_of_a_class_are_those_that_its_source_and_its_bases_have_as_text(tmp_path, monkeypatch):
-    (tmp_path / 'words_of_mine.py').write_text("class A:\n    one = 'two'\n\n\nclass B(A):\n    three = 'four', 'two words', 5\n\n\n"
-                                               "def f():\n    return 'six'\n")
+    (tmp_path / 'words_of_mine.py').write_text(
+        "class A:\n    one = 'two'\n\n\nclass B(A):\n    three = 'four', 'two words', 5\n\n\ndef f():\n    return 'six'\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert mentioned(resolve('words_of_mine', 'B')) == {'two', 'four'}
     assert mentioned(resolve('words_of_mine', 'f')) == {'six'}

@@ -20,7 +20,8 @@ def test_a_name_that_the_code_reads_is_a_variable_and_one_that_nobody_reads_a_mi
 
 
 def test_names_of_a_base_of_another_package_are_not_the_users_mistakes(tmp_path):
-    text = "_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'\nrate = 0.1\noptim_wrapper = dict(optimizer=dict(lr=rate))\n"
+    text = ("_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'\nrate = 0.1\n"
+            'optim_wrapper = dict(optimizer=dict(lr=rate))\n')
     assert said(tmp_path, text) == []  # among them tta_model, which MMDetection's own tool reads
     (key, _), = said(tmp_path, text + 'something = 3\n')
     assert key == 'something'
