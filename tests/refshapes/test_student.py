@@ -1,4 +1,6 @@
 """The toy that ships: it is small, it says what it is, and it knows its shapes."""
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -16,8 +18,15 @@ def test_it_is_small_and_says_what_it_is():
     assert sum(files.values()) < 1_000_000
     assert (STUDENT_FOLDER / 'vocab.txt').read_text() == VOCABULARY_FILE.read_text()
     assert 'A toy: it knows images of coloured shapes' in (STUDENT_FOLDER / 'README.md').read_text()
+    words = [token for token in VOCABULARY_FILE.read_text().split() if not token.startswith('[')]
+    about = json.loads((STUDENT_FOLDER / 'config.json').read_text())
+    notice = about.pop('notice')
+    assert f'the {len(words)} words about them' in notice
+    assert notice in (STUDENT_FOLDER / 'README.md').read_text().replace('**', '')
     with safe_open(STUDENT_FOLDER / 'model.safetensors', 'pt') as file:
-        assert file.metadata()['config'] == (STUDENT_FOLDER / 'config.json').read_text()
+        theirs = json.loads(file.metadata()['config'])
+        # The file, which is known by its hash, keeps the sentence that it was published with, where marks count as words.
+        assert theirs.pop('notice') == notice.replace('73', '77') and theirs == about
         assert {file.get_slice(name).get_dtype() for name in file.keys()} == {'F16', 'I64'}  # noqa: SIM118 (no mapping)
 
 
