@@ -5,6 +5,7 @@ from itertools import islice
 import numpy as np
 from torch.utils.data import BatchSampler
 
+from mmduet.datasets.protocols import ImageSizeDataset, require
 from mmduet.datasets.samplers import EpochSampler
 from mmduet.registry import DATA_SAMPLERS
 
@@ -24,7 +25,7 @@ class SimilarAspectBatchSampler(BatchSampler):
     or their longest. Images are as annotated: what a random crop makes of one is not known before it is read.
 
     Args:
-        sampler: an ``EpochSampler`` over a data set with ``size_of``; MMEngine's runner passes that of the loader.
+        sampler: an ``EpochSampler`` over an ``ImageSizeDataset``; MMEngine's runner passes that of the loader.
         batch_size: B, at least 1; passed likewise.
         drop_last: leave out the last indices of the sampler's order where they fill no batch.
         pool: batches that are sorted together, at least 1: more leave less padding, and less chance.
@@ -43,9 +44,7 @@ class SimilarAspectBatchSampler(BatchSampler):
         if not isinstance(sampler, EpochSampler):
             raise TypeError('SimilarAspectBatchSampler needs a sampler with seed and epoch, such as EpochSampler, got '
                             f'{type(sampler).__name__}')
-        if not hasattr(sampler.dataset, 'size_of'):
-            raise TypeError('SimilarAspectBatchSampler needs a dataset with size_of, such as GroundingDataset, got '
-                            f'{type(sampler.dataset).__name__}')
+        require(sampler.dataset, ImageSizeDataset, self)
         super().__init__(sampler, batch_size, drop_last)
         self.pool = pool
 

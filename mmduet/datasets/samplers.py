@@ -8,6 +8,7 @@ from torch.utils.data import Sampler
 
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.grouped_index import GroupedIndex
+from mmduet.datasets.protocols import EpochDataset, ImageNamingDataset, require
 from mmduet.registry import DATA_SAMPLERS
 
 
@@ -18,7 +19,7 @@ class EpochSampler(DefaultSampler):
     Without it every epoch repeats the augmentations of the first.
 
     Args:
-        dataset: a ``GroundingDataset``.
+        dataset: a ``GroundingDataset``, or any ``EpochDataset``.
         shuffle: order by seed and epoch instead of by index.
         seed: the same on every rank; the runner passes the run's.
         round_up: repeat items so that every rank has equally many.
@@ -27,10 +28,8 @@ class EpochSampler(DefaultSampler):
         TypeError: the dataset has no epochs.
     """
 
-    def __init__(self, dataset: GroundingDataset, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
-        if not (hasattr(dataset, 'set_epoch') and hasattr(dataset, 'set_seed')):
-            raise TypeError('EpochSampler needs a dataset with set_epoch and set_seed, such as GroundingDataset, got '
-                            f'{type(dataset).__name__}')
+    def __init__(self, dataset: EpochDataset, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+        require(dataset, EpochDataset, self)
         super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
         dataset.set_seed(self.seed)
 
@@ -51,7 +50,7 @@ class ImageGroupSampler(EpochSampler):
     A batch of B expressions then has about B / k images: it costs less, and is more alike. See docs/performance.md.
 
     Args:
-        dataset: a ``GroundingDataset`` or ``JointDataset``.
+        dataset: a ``GroundingDataset`` or ``JointDataset``, or any ``ImageNamingDataset``.
         expressions_per_image: k; 1 for a view of its own for every expression.
         shuffle, seed, round_up: see ``EpochSampler``.
 
@@ -60,13 +59,11 @@ class ImageGroupSampler(EpochSampler):
         TypeError: the dataset has no epochs, or does not say which image an expression is about.
     """
 
-    def __init__(self, dataset: GroundingDataset, expressions_per_image: int = 4, shuffle: bool = True,
+    def __init__(self, dataset: ImageNamingDataset, expressions_per_image: int = 4, shuffle: bool = True,
                  seed: int | None = None, round_up: bool = True) -> None:
         if type(expressions_per_image) is not int or expressions_per_image < 1:
             raise ValueError(f'expressions_per_image must be a whole number from 1, got {expressions_per_image!r}')
-        if not hasattr(dataset, 'image_of'):
-            raise TypeError('ImageGroupSampler needs a dataset with image_of, such as GroundingDataset, got '
-                            f'{type(dataset).__name__}')
+        require(dataset, ImageNamingDataset, self)
         super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
         self.expressions_per_image = expressions_per_image
         by_image: dict[str, list[int]] = {}
