@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
     parser.set_defaults(writes=lambda args: [args.out / 'manifest.json'])
-    parser.add_argument('--level', default='standard', choices=('easy', 'standard', 'hard'), help='of difficulty')
+    parser.add_argument('--level', default='standard', choices=('easy', 'standard', 'hard', 'parts'), help='of difficulty')
     parser.add_argument('--train', type=int, default=32000, help='training scenes')
     parser.add_argument('--val', type=int, default=5000, help='validation scenes')
     parser.add_argument('--test', type=int, default=5000, help='scenes of testA, testB, heldout and absent')

@@ -17,10 +17,11 @@ def deny(rng: np.random.Generator, scene: Scene) -> Expression | None:
 
     Attribute: a colour and a shape that the scene has, of different objects, or the size that no object of a pair has.
     Superlative: the first or last of a pair that is not there. Relation: such a pair beside a landmark that is there, or one
-    that is there on the wrong side of it. The kind is drawn evenly from those that are possible.
+    that is there on the wrong side of it. Part: an object and a part that are there, of different objects. The kind is drawn
+    evenly from those that are possible.
     """
     makers: dict[str, Callable[[Scene], Choices]] = {
-        'attribute': _attributes, 'superlative': _superlatives, 'relation': _relations}
+        'attribute': _attributes, 'superlative': _superlatives, 'relation': _relations, 'part': _parts}
     possible = [(kind, said) for kind in KINDS if (said := makers[kind](scene))]
     if not possible:
         return None
@@ -63,3 +64,9 @@ def _relations(scene: Scene) -> Choices:
             said += [(*pair, *words, 'the', *name) for pair in _pairs(scene) if pair != name and all(
                 distance(item, landmark) < -POSITION_MARGIN for item in scene.objects if (item.colour, item.shape) == pair)]
     return said
+
+
+def _parts(scene: Scene) -> Choices:
+    bodies, parts = _pairs(scene), dict.fromkeys((item.part.colour, item.part.shape) for item in scene.objects if item.part)
+    there = {(item.colour, item.shape, item.part.colour, item.part.shape) for item in scene.objects if item.part}
+    return [(*body, 'of', 'the', *part) for body in bodies for part in parts if (*body, *part) not in there]

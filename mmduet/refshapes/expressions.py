@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmduet.refshapes.scene import UNITS_PER_PIXEL, Scene, SceneObject
+from mmduet.refshapes.scene import UNITS_PER_PIXEL, Part, Scene, SceneObject
 
-KINDS = ('attribute', 'superlative', 'relation')
+# The last kind is of the levels whose objects have parts.
+KINDS = ('attribute', 'superlative', 'relation', 'part')
 # Position words hold with this many units to spare, so nobody has to measure.
 POSITION_MARGIN = 6 * UNITS_PER_PIXEL
 # A concept's synonyms are said this often, in percent.
@@ -36,7 +37,8 @@ SYNONYMS = {
 FUNCTION_WORDS = ('the', 'a', 'and', 'thing', 'leftmost', 'rightmost', 'top', 'bottom', 'left', 'right', 'of', 'above', 'below')
 SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
 
-Test = Callable[[SceneObject], bool]
+# An object and a part have a colour and a shape alike.
+Test = Callable[[SceneObject | Part], bool]
 # A description is the concepts said and what they are true of.
 Description = tuple[tuple[str, ...], Test]
 
@@ -75,7 +77,7 @@ def refer(rng: np.random.Generator, scene: Scene, kinds: Sequence[str] = KINDS, 
     The kind is drawn evenly from those of ``kinds`` that are possible in the scene; a ``full`` expression names the target's
     colour and its shape.
     """
-    makers = {'attribute': _attributes, 'superlative': _superlatives, 'relation': _relations}
+    makers = {'attribute': _attributes, 'superlative': _superlatives, 'relation': _relations, 'part': _parts}
     possible = [(kind, said) for kind in kinds if (said := makers[kind](scene, full))]
     if not possible:
         return None
@@ -87,8 +89,12 @@ def refer(rng: np.random.Generator, scene: Scene, kinds: Sequence[str] = KINDS, 
 def region_phrase(rng: np.random.Generator, item: SceneObject) -> str:
     """Return a phrase for one region, alone or not: colour and shape, sometimes with the size, or only one of the two."""
     draw = int(rng.integers(100))
-    concepts = ((item.colour, item.shape) if draw < 55 else (item.size, item.colour, item.shape) if draw < 70 else
-                (item.shape, ) if draw < 85 else (item.colour, 'thing'))
+    concepts: tuple[str, ...] = (item.colour, item.shape)
+    if draw >= 55:
+        concepts = ((item.size, item.colour, item.shape) if draw < 70 else (item.shape, ) if draw < 85 else
+                    (item.colour, 'thing'))
+    if item.part is not None and rng.integers(4):
+        concepts += ('of', 'the', item.part.colour, item.part.shape)
     article = 'a' if rng.integers(2) else 'the'
     return ' '.join((article, *(say(rng, concept) for concept in concepts)))
 
@@ -99,7 +105,7 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
     return ' and '.join(f'a {say(rng, item.colour)} {say(rng, item.shape)}' for item in chosen)
 
 
-def _descriptions(item: SceneObject, full: bool = False) -> tuple[Description, ...]:
+def _descriptions(item: SceneObject | Part, full: bool = False) -> tuple[Description, ...]:
     """Colour and shape, shape, colour: the ways to name an object without its place or size; only the first if ``full``."""
     both: Description = ((item.colour, item.shape), lambda other: (other.colour, other.shape) == (item.colour, item.shape))
     if full:
@@ -114,7 +120,7 @@ def _descriptions(item: SceneObject, full: bool = False) -> tuple[Description, .
 def _attributes(scene: Scene, full: bool) -> list[tuple[str, ...]]:
     target = scene.referent
     both, *partial = _descriptions(target, full)
-    sized: Description = ((target.size, *both[0]), lambda other: both[1](other) and other.size == target.size)
+    sized: Description = ((target.size, *both[0]), lambda other: both[1](other) and getattr(other, 'size', '') == target.size)
     # Colour with shape counts twice: it is what people say most.
     return [said for said, test in (*partial, both, both, sized) if _count(scene, test) == 1]
 
@@ -149,6 +155,17 @@ def _relations(scene: Scene, full: bool) -> list[tuple[str, ...]]:
                         distance(item, landmark) <= 0 for item in same if item is not target):
                     said.append((*concepts, *words, 'the', *name))
     return said
+
+
+def _parts(scene: Scene, full: bool) -> list[tuple[str, ...]]:
+    """The target by its part, with as much of its own colour and shape as is chosen, which may be none."""
+    target, part = scene.referent, scene.referent.part
+    if part is None:
+        return []
+    anything: Description = (('thing', ), lambda item: True)
+    bodies = _descriptions(target, full) if full else (*_descriptions(target), anything)
+    return [(*body, 'of', 'the', *its) for body, is_body in bodies for its, is_part in _descriptions(part)
+            if len([item for item in scene.objects if item.part is not None and is_body(item) and is_part(item.part)]) == 1]
 
 
 RELATIONS: tuple[tuple[tuple[str, ...], Callable[[SceneObject, SceneObject], int]], ...] = (

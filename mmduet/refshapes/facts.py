@@ -31,14 +31,15 @@ def _facts(example: Example) -> dict[str, float]:
     shape = sum(item.shape == target.shape for item in others)
     colour = sum(item.colour == target.colour for item in others)
     both = sum((item.shape, item.colour) == (target.shape, target.colour) for item in others)
-    sides = [2 * item.radius / UNITS_PER_PIXEL for item in objects]
+    boxes = example.scene.boxes()
+    areas = [float(area) for area in np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)]
     return {
         'objects': len(objects),
         'others of the same shape': shape,
         'others of the same colour': colour,
         'others of both': both,
-        'box side, px': float(np.mean(sides)),
-        'covered by boxes, %': 100 * sum(side**2 for side in sides) / SCENE_SIZE**2,
+        'box side, px': float(np.mean(np.sqrt(areas))),
+        'covered by boxes, %': 100 * sum(areas) / SCENE_SIZE**2,
         'smallest gap between boxes, px': min(_gap(a, b) for a, b in combinations(objects, 2)),
         'neither shape nor colour is enough, %': 100 * (shape > 0 and colour > 0),
         'not even both are enough, %': 100 * (both > 0),
@@ -49,5 +50,6 @@ def _facts(example: Example) -> dict[str, float]:
 
 def _gap(first: SceneObject, second: SceneObject) -> float:
     """Pixels between two boxes along the axis that parts them most."""
-    distance = max(abs(first.x - second.x), abs(first.y - second.y))
-    return (distance - first.radius - second.radius) / UNITS_PER_PIXEL
+    left, top, right, bottom = first.extent
+    x1, y1, x2, y2 = second.extent
+    return max(x1 - right, left - x2, y1 - bottom, top - y2) / UNITS_PER_PIXEL

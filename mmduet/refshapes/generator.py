@@ -14,7 +14,7 @@ from mmduet.refshapes.scene import SCENE_SIZE, Scene, sample_scene, scene_rng
 # The splits that a student may see or be tested on, in the order of the files.
 STUDENT_SPLITS = ('train', 'val', 'testA', 'testB', 'heldout')
 # The tests keep the kinds apart, as RefCOCO's testA and testB keep people and things apart.
-SPLIT_KINDS: dict[str, tuple[str, ...]] = {'testA': ('attribute', ), 'testB': ('superlative', 'relation')}
+SPLIT_KINDS: dict[str, tuple[str, ...]] = {'testA': ('attribute', 'part'), 'testB': ('superlative', 'relation')}
 # Others have any pair of colour and shape: the teacher knows all, as a CLIP trained on the web would.
 SPLIT_PAIRS: dict[str, Pairs] = {'train': 'known', 'val': 'known', 'testA': 'known', 'testB': 'known', 'heldout': 'held_out',
                                  'absent': 'known'}
@@ -53,7 +53,7 @@ def make_example(seed: int, split: str, index: int, size: int = SCENE_SIZE, expr
         first = deny(rng, scene) if split == 'absent' else refer(rng, scene, kinds, full)
         if first is not None:
             break
-    image = render(rng, scene, size)
+    image = render(rng, scene, size, find_level(level).textured)
     if split == 'absent':
         return Example(scene, image, (first, ))
     said = _say(rng, scene, kinds, full, expressions, first)

@@ -21,6 +21,10 @@ class Level:
         clearance: percent of the sum of two radii that their centres keep apart, along at least one axis.
         sharers: this many other objects may be made to share attributes with the target.
         share_shape, share_colour, share_both: how many in a hundred of them do.
+        stretch: least and greatest half width of a shape in percent of its radius; its half height is as much less or more.
+        part: least and greatest radius of an object's part in percent of its own; None where objects have no parts.
+        part_shares: so many in a hundred of the parts share shape, colour or both with the target's part, a third each.
+        textured: whether the ground is a mosaic of patches of several sizes, or plain.
     """
 
     number: int
@@ -32,6 +36,10 @@ class Level:
     share_shape: int
     share_colour: int
     share_both: int
+    stretch: tuple[int, int] = (100, 100)
+    part: tuple[int, int] | None = None
+    part_shares: int = 0
+    textured: bool = False
 
     def radii(self, size: str) -> tuple[int, int]:
         """Least and greatest radius of a size, ``small`` or ``big``; far enough apart that nobody mistakes them."""
@@ -45,6 +53,9 @@ LEVELS = {
                       share_colour=25, share_both=15),
     'hard': Level(number=2, objects=(6, 9), small=(64, 88), big=(116, 152), clearance=80, sharers=5, share_shape=30,
                   share_colour=25, share_both=25),
+    # Sizes, shapes of boxes and overlaps are those of RefCOCO's targets (docs/refshapes.md).
+    'parts': Level(number=3, objects=(2, 5), small=(120, 180), big=(224, 344), clearance=30, sharers=4, share_shape=20,
+                   share_colour=20, share_both=50, stretch=(66, 132), part=(40, 55), part_shares=60, textured=True),
 }
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from mmduet.datasets.transforms.direction_words import swap_sides
 from mmduet.refshapes.expressions import caption, region_phrase
 from mmduet.refshapes.generator import Example, make_example
+from mmduet.refshapes.levels import find_level
 from mmduet.refshapes.scene import COLOUR_NAMES, SHAPES, SPLITS, scene_rng
 from mmduet.registry import DATASETS
 
@@ -73,18 +74,21 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
         expression_rate: how often the target's phrase is its referring expression.
         mirror: how often a scene is mirrored as ``RandomFlip`` mirrors images: boxes too, and left and right are exchanged in
             the words. The scenes themselves are the same whatever this is.
+        level: of difficulty.
 
     Raises:
-        ValueError: an unknown split, or a number out of its range.
+        ValueError: an unknown split or level, or a number out of its range.
     """
 
     def __init__(self, length: int, image_size: int = 64, seed: int = 100, split: str = 'region', crops: int = 0,
-                 jitter: float = 0.0, expression_rate: float = 0.6, mirror: float = 0.0) -> None:
+                 jitter: float = 0.0, expression_rate: float = 0.6, mirror: float = 0.0,
+                 level: str = 'standard') -> None:
         if length < 1 or crops < 0 or not 0 <= jitter < 1 or not 0 <= expression_rate <= 1 or not 0 <= mirror <= 1:
             raise ValueError('RefShapesRegionDataset needs length >= 1, crops >= 0, 0 <= jitter < 1, 0 <= expression_rate <= 1 '
                              f'and 0 <= mirror <= 1, got {length}, {crops}, {jitter}, {expression_rate} and {mirror}')
         if split not in SPLITS:
             raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {split!r}')
+        find_level(level)
         self.length = length
         self.image_size = image_size
         self.seed = seed
@@ -93,6 +97,7 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
         self.jitter = jitter
         self.expression_rate = expression_rate
         self.mirror = mirror
+        self.level = level
 
     def __len__(self) -> int:
         return self.length
@@ -100,9 +105,9 @@ class RefShapesRegionDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.length:
             raise IndexError(f'scene {index} of {self.length}')
-        example = make_example(self.seed, self.split, index, self.image_size)
+        example = make_example(self.seed, self.split, index, self.image_size, level=self.level)
         # Own numbers, so that the scene does not depend on how it is cropped and described.
-        rng, image = scene_rng(self.seed + 1, self.split, index), example.image
+        rng, image = scene_rng(self.seed + 1, self.split, index, self.level), example.image
         sample = self._describe(rng, example)
         # Drawn last, so that nothing else depends on it.
         if rng.random() < self.mirror:

@@ -32,7 +32,9 @@ def test_the_scenes_that_shipped_weights_were_trained_on_are_as_they_were():
     for split in ('region', 'region_val'):
         for index in range(50):
             example = make_example(100, split, index)
-            digest.update(repr((example.scene, example.expressions)).encode() + example.image.tobytes())
+            # Without what only objects of level parts have.
+            said = repr((example.scene, example.expressions)).replace(', stretch=100, part=None', '')
+            digest.update(said.encode() + example.image.tobytes())
     assert digest.hexdigest()[:16] == 'f8970f739f8a5c21'
 
 

@@ -12,7 +12,7 @@ def test_one_pair_of_each_shape_is_held_out_in_eight_colours():
 
 
 def test_levels_differ_in_number_and_sizes_never_meet():
-    assert sorted(level.number for level in LEVELS.values()) == [0, 1, 2]
+    assert sorted(level.number for level in LEVELS.values()) == [0, 1, 2, 3]
     for level in LEVELS.values():
         # at least 1.5 px between the largest small and the smallest big radius
         assert level.radii('big')[0] - level.radii('small')[1] >= 24

@@ -82,7 +82,7 @@ def test_a_level_has_its_own_scenes():
 
 
 def test_an_unknown_level_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="levels easy, standard, hard, not 'harder'"):
+    with pytest.raises(ValueError, match="levels easy, standard, hard, parts, not 'harder'"):
         scene_rng(0, 'train', 0, 'harder')
 
 
