@@ -1,15 +1,17 @@
 """Control teachers: a gain from them is none of a trained teacher's knowledge.
 
-A shuffled teacher gives each expression the targets of another; an untrained one has random weights.
+A shuffled teacher gives each expression the targets of another; an untrained one has random weights. An exact one is the
+other bound: its similarity maps are right to the pixel.
 """
 from collections.abc import Set
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.registry import MODELS
-from mmduet.structures import PER_EXPRESSION, PER_IMAGE, GroundingBatch, TeacherTargets
+from mmduet.structures import PER_EXPRESSION, PER_IMAGE, GroundingBatch, TeacherTargets, to_content
 
 
 @MODELS.register_module()
@@ -68,6 +70,46 @@ class UntrainedTeacher(BaseTeacher):
         """See ``BaseTeacher.forward``."""
         targets: TeacherTargets = self.teacher(batch, required)
         return targets
+
+
+@MODELS.register_module()
+class ExactMapTeacher(BaseTeacher):
+    """Give what the wrapped teacher gives, but a similarity map that is exactly right: 1 in the target and -1 around it.
+
+    What labels or draws by semantics cannot win with these maps, they cannot win with a better teacher.
+
+    Args:
+        teacher: a teacher or its config.
+        cells: of the map along a side; the share of a cell that lies in the target decides its value.
+
+    Raises:
+        ValueError: no cells.
+    """
+
+    def __init__(self, teacher: dict[str, Any] | BaseTeacher, cells: int = 32) -> None:
+        super().__init__()
+        if cells < 1:
+            raise ValueError(f'a map has at least 1 cell along a side, got {cells}')
+        self.teacher: BaseTeacher = MODELS.build(teacher) if isinstance(teacher, dict) else teacher
+        self.embed_dims = self.teacher.embed_dims
+        self.gives = self.teacher.gives | {'similarity'}
+        self.cells = cells
+
+    def forward(self, batch: GroundingBatch, required: Set[str]) -> TeacherTargets:
+        """See ``BaseTeacher.forward``."""
+        targets: TeacherTargets = self.teacher(batch, required - {'similarity'})
+        if 'similarity' not in required:
+            return targets
+        boxes = to_content(batch.target_boxes[:, None], batch.expand(batch.content), batch.size)[:, 0]
+        return replace(targets, similarity=2 * cover(boxes, self.cells) - 1)
+
+
+def cover(boxes: torch.Tensor, cells: int) -> torch.Tensor:
+    """(B, cells, cells) shares of the cells of an image that lie in (B, 4) cxcywh boxes in [0, 1] of it."""
+    edges = torch.arange(cells + 1, device=boxes.device, dtype=boxes.dtype) / cells
+    low, high = boxes[:, :2, None] - boxes[:, 2:, None] / 2, boxes[:, :2, None] + boxes[:, 2:, None] / 2
+    along = cells * (torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])).clamp(min=0)
+    return along[:, 1, :, None] * along[:, 0, None, :]
 
 
 def _without_weights(node: Any) -> Any:

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mmduet.refshapes.expressions import SYNONYMS, Expression, caption, refer, region_phrase, say, vocabulary
 from mmduet.refshapes.generator import make_example
-from mmduet.refshapes.scene import Scene, SceneObject
+from mmduet.refshapes.scene import Part, Scene, SceneObject
 
 # The reader's own dictionary: what each word means, written out apart from the generator's tables.
 MEANING = {
@@ -50,17 +52,21 @@ def solve(text, objects):
             head, tail = text.split(link)
             marks = solve(tail, objects)
             return [item for item in solve(head, objects) if any(item is not mark and holds(item, mark) for mark in marks)]
+    # After "left of" and "right of" were dealt with, "of" says what belongs to an object.
+    text, _, owned = text.partition(' of the ')
     first, *words = text.split()
     assert first == 'the'
     place = words.pop(0) if words[0] in WHERE else None
     wanted = dict(MEANING[word] for word in words if word != 'thing')
-    fitting = [item for item in objects if all(getattr(item, name) == value for name, value in wanted.items())]
+    its = dict(MEANING[word] for word in owned.split() if word != 'thing')
+    fitting = [item for item in objects if all(getattr(item, name) == value for name, value in wanted.items())
+               and (not owned or all(getattr(item.part, name) == value for name, value in its.items()))]
     if place is None:
         return fitting
     return [item for item in fitting if WHERE[place](item, [other for other in fitting if other is not item])]
 
 
-@pytest.mark.parametrize('level', ['easy', 'standard', 'hard'])
+@pytest.mark.parametrize('level', ['easy', 'standard', 'hard', 'parts'])
 @pytest.mark.parametrize('split', ['train', 'val', 'testA', 'testB', 'heldout'])
 def test_every_expression_means_its_target_and_nothing_else(split, level):
     for index in range(300):
@@ -70,7 +76,7 @@ def test_every_expression_means_its_target_and_nothing_else(split, level):
             assert found == [example.scene.referent], (expression.text, example.scene)
 
 
-@pytest.mark.parametrize('level', ['easy', 'standard', 'hard'])
+@pytest.mark.parametrize('level', ['easy', 'standard', 'hard', 'parts'])
 def test_an_absent_expression_is_true_of_nothing_though_its_words_are_of_what_is_there(level):
     kinds = set()
     for index in range(300):
@@ -78,10 +84,11 @@ def test_an_absent_expression_is_true_of_nothing_though_its_words_are_of_what_is
         expression, = example.expressions
         kinds.add(expression.kind)
         assert solve(expression.text, example.scene.objects) == [], (expression.text, example.scene)
-        shown = {(name, getattr(item, name)) for item in example.scene.objects for name in ('colour', 'shape')}
+        things = [thing for item in example.scene.objects for thing in (item, item.part) if thing is not None]
+        shown = {(name, getattr(thing, name)) for thing in things for name in ('colour', 'shape')}
         said = {MEANING[word] for word in expression.tokens if word in MEANING}
         assert {meaning for meaning in said if meaning[0] != 'size'} <= shown
-    assert kinds == {'attribute', 'superlative', 'relation'}
+    assert kinds == {'attribute', 'superlative', 'relation', *(['part'] if level == 'parts' else [])}
 
 
 def test_a_full_expression_names_colour_and_shape_of_the_target():
@@ -145,6 +152,35 @@ def test_phrases_and_captions_are_literal_for_a_seed():
     phrases = [region_phrase(rng, item) for item in scene.objects[:3]]
     assert phrases == ['the circle', 'the crimson disc', 'the small gray circle']
     assert caption(rng, scene) == 'a crimson circle and a brown circle and a cyan disc'
+
+
+def test_an_object_is_told_by_its_part_where_nothing_else_tells_it():
+    twins = [SceneObject('star', 'red', 'big', x, 500, 150, part=Part('ring', colour, x, 380, 60))
+             for x, colour in ((200, 'blue'), (700, 'green'))]
+    rng = np.random.default_rng(0)
+    said = {refer(rng, Scene(tuple(twins), 1), ('part', )).tokens for _ in range(300)}
+    assert {tokens[-1] for tokens in said} == {'thing', 'ring', 'donut', 'hoop'}
+    assert all(tokens[-2] in ('green', 'emerald', 'lime') and tokens[-4:-2] == ('of', 'the') for tokens in said)
+    assert {tokens[1] for tokens in said} >= {'thing', 'star', 'red'}
+    assert refer(rng, Scene(tuple(twins), 1), ('attribute', )) is None
+    alike = tuple(replace(item, part=replace(item.part, colour='blue')) for item in twins)
+    assert refer(rng, Scene(alike, 1), ('part', )) is None
+
+
+def test_a_full_expression_of_a_part_names_colour_and_shape_of_its_object():
+    examples = (make_example(0, 'train', index, level='parts') for index in range(100))
+    scene = next(example.scene for example in examples if example.expressions[0].kind == 'part')
+    rng = np.random.default_rng(0)
+    heads = {tuple(MEANING[word][0] for word in refer(rng, scene, ('part', ), full=True).tokens[1:3]) for _ in range(20)}
+    assert heads == {('colour', 'shape')}
+
+
+def test_phrases_of_a_region_name_its_part_three_times_in_four():
+    item = SceneObject('star', 'red', 'big', 200, 500, 150, part=Part('ring', 'blue', 200, 380, 60))
+    rng = np.random.default_rng(0)
+    said = [region_phrase(rng, item) for _ in range(2000)]
+    assert 0.72 < sum(' of the ' in phrase for phrase in said) / 2000 < 0.78
+    assert {MEANING[phrase.split()[-1]] for phrase in said if ' of the ' in phrase} == {('shape', 'ring')}
 
 
 def test_an_expression_reads_as_one_line():

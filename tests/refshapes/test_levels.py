@@ -27,5 +27,5 @@ def test_the_standard_level_is_what_published_figures_are_on():
 
 
 def test_an_unknown_level_is_refused():
-    with pytest.raises(ValueError, match='easy, standard, hard'):
+    with pytest.raises(ValueError, match='easy, standard, hard, parts'):
         find_level('')

@@ -4,8 +4,8 @@ import torch
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.teachers import CLIPTeacher
-from mmduet.structures import Canvas, TeacherTargets
-from projects.ablation.control_teachers import ShuffledTeacher, UntrainedTeacher
+from mmduet.structures import Canvas, TeacherTargets, to_content
+from projects.ablation.control_teachers import ExactMapTeacher, ShuffledTeacher, UntrainedTeacher, cover
 from tests.tiny_clip_config import write_clip_config
 from tests.tiny_transvg import make_sample
 
@@ -92,3 +92,27 @@ def test_whatever_a_teacher_gives_moves_together_but_what_is_of_no_expression():
     assert shuffled.keys() == given.keys() and shuffled['logit_scale'] == 100
     for name in given.keys() - {'logit_scale'}:
         assert torch.equal(shuffled[name], given[name][[2, 0, 1]])
+
+
+def test_an_exact_map_is_1_in_the_target_and_all_else_is_the_trained_teachers(clip_config):
+    teacher, batch = ExactMapTeacher(clip_config, cells=16), make_batch(2)
+    given, exact = teacher.teacher(batch, REQUIRED), teacher(batch, REQUIRED | {'similarity'})
+    assert all(torch.equal(exact.get(name), given.get(name)) for name in REQUIRED)
+    assert exact.similarity.shape == (2, 16, 16)
+    boxes = to_content(batch.target_boxes[:, None], batch.content, 64)[:, 0]
+    assert torch.equal(exact.similarity, 2 * cover(boxes, 16) - 1)
+    assert torch.allclose(((exact.similarity + 1) / 2).mean(dim=(1, 2)), boxes[:, 2:].prod(dim=1), atol=1e-6)
+
+
+def test_a_cell_is_covered_by_its_share(clip_config):
+    assert cover(torch.tensor([[0.5, 0.25, 0.5, 0.5]]), 2)[0].tolist() == [[0.5, 0.5], [0.0, 0.0]]
+    assert cover(torch.tensor([[0.1, 0.1, 0.1, 0.2]]), 1).item() == pytest.approx(0.02)
+
+
+def test_an_exact_map_is_made_where_it_is_required_and_has_cells(clip_config):
+    teacher = ExactMapTeacher(clip_config)
+    assert teacher(make_batch(1), {'text'}).given().keys() == {'text'}
+    assert teacher(make_batch(1), {'similarity'}).similarity.shape == (1, 32, 32)
+    assert teacher.gives >= {'similarity', 'text'}
+    with pytest.raises(ValueError, match='at least 1 cell'):
+        ExactMapTeacher(clip_config, cells=0)

@@ -67,12 +67,13 @@ class RankedContrastTerm(DistillTerm):
     def rank(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch,
              step: int) -> tuple[Tensor, Tensor, Tensor]:
         """The candidates, (B, K, 4) cxcywh of the canvas, the label (B, K), and (B, K) True where there is no candidate."""
-        return self._label(propose_regions(self.sampler, targets, batch, step, features.boxes[-1].detach()), batch)
+        found = propose_regions(self.sampler, targets, batch, step, features.boxes[-1].detach())
+        return from_content(found.boxes, batch.expand(batch.content), batch.size), self.label(found), ~found.exists
 
-    def _label(self, found: Candidates, batch: GroundingBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def label(self, found: Candidates) -> Tensor:
+        """(B, K) shares of the candidates, which sum to 1; by location alone where they have no semantics."""
         label = found.location / self.location_temperature
         if found.semantics is not None:
             fit = found.semantics.clamp(min=LEAST_SEMANTICS).log() * (found.location >= LEAST_LOCATION)
             label = label + self.semantics_weight * fit
-        boxes, missing = from_content(found.boxes, batch.expand(batch.content), batch.size), ~found.exists
-        return boxes, label.masked_fill(missing, EXCLUDED).softmax(dim=1), missing
+        return label.masked_fill(~found.exists, EXCLUDED).softmax(dim=1)
