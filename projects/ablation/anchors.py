@@ -1,10 +1,21 @@
-"""How alike the anchors of a contrast are: whether they still say which expression they belong to."""
+"""What the anchors of a contrast say: whether they tell expressions apart, and which annotated box they choose."""
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmduet.models.distill import DistilledGrounder
+from mmduet.models.distill import DistilledGrounder, RankedContrastTerm
+from mmduet.structures import GroundingBatch, GroundingFeatures
+
+
+def find_contrast(model: Any) -> Any:
+    """The first term of a distilled model's head that has anchors; None for a model without one."""
+    if not isinstance(model, DistilledGrounder):
+        return None
+    head: Any = model.head
+    return next((term for term in head.terms.values() if hasattr(term, 'anchors')), None)
 
 
 @torch.no_grad()
@@ -13,18 +24,41 @@ def mean_anchor_cosine(model: Any, loader: DataLoader[Any]) -> float | None:
 
     1 means that all anchors are one and no more tell expressions apart.
     """
-    terms = [term for term in getattr(getattr(model, 'head', None), 'terms', {}).values() if hasattr(term, 'anchors')]
-    if not isinstance(model, DistilledGrounder) or not terms:
+    term = find_contrast(model)
+    if term is None:
         return None
-    model.eval()
-    anchors = []
-    for data in loader:
-        batch = model.data_preprocessor(data)['batch']
-        anchors.append(terms[0].anchors(model.student.extract(batch)))
-    return mean_cosine(torch.cat(anchors))
+    return mean_cosine(torch.cat([term.anchors(features) for features, _ in _pass(model, loader)]))
 
 
-def mean_cosine(embeddings: torch.Tensor) -> float:
+def mean_cosine(embeddings: Tensor) -> float:
     """Mean cosine of the pairs of different rows of (N, D) unit-norm embeddings."""
     count = len(embeddings)
     return (embeddings.sum(dim=0).square().sum().item() - count) / (count * (count - 1))
+
+
+@torch.no_grad()
+def chosen_by_anchors(model: Any, loader: DataLoader[Any]) -> float | None:
+    """Percent of the expressions whose anchor is nearer to the target than to any other annotated box of its image.
+
+    None for a model without a ranked contrast, whose regions know their place.
+    """
+    term = find_contrast(model)
+    if not isinstance(term, RankedContrastTerm):
+        return None
+    right = torch.cat([chooses_targets(term, features, batch) for features, batch in _pass(model, loader)])
+    return 100 * right.float().mean().item()
+
+
+def chooses_targets(term: RankedContrastTerm, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+    """(B,) bool, True where an anchor is nearest to the target's region, of all annotated boxes of the image."""
+    boxes = torch.cat([batch.target_boxes[:, None], batch.expand(batch.other_boxes)], dim=1)
+    absent = torch.cat([torch.zeros_like(batch.has_other[:, :1]), ~batch.has_other], dim=1)
+    nearness = torch.einsum('bd,bkd->bk', term.anchors(features), term.regions(features.answer_map, boxes))
+    return nearness.masked_fill(absent, -2.0).argmax(dim=1) == 0
+
+
+def _pass(model: Any, loader: DataLoader[Any]) -> Iterator[tuple[GroundingFeatures, GroundingBatch]]:
+    model.eval()
+    for data in loader:
+        batch = model.data_preprocessor(data)['batch']
+        yield model.student.extract(batch), batch

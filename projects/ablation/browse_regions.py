@@ -4,7 +4,8 @@
     python projects/ablation/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
     python projects/ablation/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg
 
-Batches are those of training, and the teacher encodes them as in training; nothing is learnt. On the sheet the target is green,
+Batches are those of training, and the teacher encodes them as in training; nothing is learnt. Of a ranked contrast, how far
+semantics move the labels is printed too. On the sheet the target is green,
 positives are blue and negatives red.
 """
 import argparse
@@ -65,7 +66,10 @@ def browse(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
 
     from mmduet.engine.config_tools import ConfigError
+    from mmduet.models.distill import RankedContrastTerm
+    from mmduet.models.distill.terms.sampling import propose_regions
     from mmduet.registry import TASK_UTILS
+    from projects.ablation.label_facts import LabelFacts
     from projects.ablation.region_facts import RegionFacts
     cfg = common.load(args)
     terms = (cfg.model.get('head') or {}).get('terms') or {}
@@ -78,7 +82,7 @@ def browse(args: argparse.Namespace) -> None:
     with common.building(cfg), DefaultScope.overwrite_default_scope('mmduet'):
         model = MODELS.build(cfg.model).to(get_device())
         samplers = {sampler: TASK_UTILS.build(swap_sampler(configured, sampler)) for sampler in args.samplers}
-    teacher = model.head.teacher_of[name]
+    teacher, term, labels = model.head.teacher_of[name], model.head.terms[name], LabelFacts()
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     facts = {sampler: RegionFacts() for sampler in samplers}
     tiles: list[Any] = []
@@ -87,10 +91,14 @@ def browse(args: argparse.Namespace) -> None:
             batch = model.data_preprocessor(data, training=True)['batch']
             targets = model.teach(batch)[teacher]
             count_batch(samplers, facts, batch, targets, step)
+            if isinstance(term, RankedContrastTerm):
+                labels.add(term, propose_regions(term.sampler, targets, batch, step, None))
             if args.out is not None and len(tiles) < args.count:
                 regions = sample(samplers[args.samplers[0]], targets, batch, step)
                 tiles += draw_batch(regions, batch)
     print(format_table(facts))
+    if labels.expressions:
+        print(labels.describe())
     if args.out is not None:
         save_sheet(tiles[:args.count], args.out)
         print(f'{args.samplers[0]} drawn in {args.out}')

@@ -15,15 +15,15 @@ from mmduet.engine.pretraining import stated_excludes
 from mmduet.engine.type_check import naming_unknown_types
 from mmduet.evaluation.data_overlap import excluded_from_pretraining
 from mmduet.registry import METRICS, RUNNERS
-from projects.ablation.anchors import mean_anchor_cosine
-from projects.ablation.evaluation import evaluate, first_items
+from projects.ablation.anchors import chosen_by_anchors, mean_anchor_cosine
+from projects.ablation.evaluation import DIGITS, evaluate, first_items
 from projects.ablation.fingerprint import hash_bytes, hash_config, hash_data, hash_state
 from projects.ablation.records import append_record
 from projects.ablation.run_hook import RunHook, student_of
 
 CHECKPOINT = 'last.pth'
-# Of val, by which the anchors are compared.
-ANCHORS = 500
+# Of val, by which the anchors are compared, and whose boxes they choose among.
+ANCHORS, CHOICES = 500, 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +161,9 @@ def train_run(run: Run) -> dict[str, Any]:
         runner.train()
     student = student_of(runner.model)
     metrics, _ = evaluate(student, val_loader, metric)
+    chosen = chosen_by_anchors(runner.model, first_items(val_loader, CHOICES))
+    if chosen is not None:
+        metrics['chosen'] = round(chosen, DIGITS)
     checkpoint = Path(run.work_dir) / CHECKPOINT
     meta = {'experiment': run.experiment, 'seed': run.seed, **identity}
     write_checkpoint({'meta': meta, 'state_dict': student.state_dict()}, checkpoint)

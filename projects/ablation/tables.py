@@ -9,7 +9,7 @@ from projects.ablation.records import Record, RunError, check_comparable
 
 # Those that every record of a table has; older ones do not tell finding from tightening.
 METRICS = {'found': 'found', 'acc@0.5': 'Acc@0.5', 'acc@0.75': 'Acc@0.75', 'acc@0.9': 'Acc@0.9', 'tight': 'tight',
-           'miou': 'mIoU'}
+           'miou': 'mIoU', 'chosen': 'chosen by the anchor'}
 VAL = 'val'
 
 

@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from projects.ablation.anchors import mean_anchor_cosine, mean_cosine
+from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.task_modules import LocationSampler
+from projects.ablation.anchors import chooses_targets, chosen_by_anchors, mean_anchor_cosine, mean_cosine
+from tests.distill_batch import make_batch, make_features, make_space
 
 
 def test_the_mean_cosine_of_pairs_by_hand():
@@ -12,3 +15,18 @@ def test_the_mean_cosine_of_pairs_by_hand():
 
 def test_a_model_without_a_contrast_has_none():
     assert mean_anchor_cosine(torch.nn.Linear(1, 1), DataLoader([])) is None
+    assert chosen_by_anchors(torch.nn.Linear(1, 1), DataLoader([])) is None
+
+
+@pytest.mark.parametrize('nearest', [0, 1])
+def test_an_anchor_chooses_the_annotated_box_whose_region_is_nearest(nearest):
+    torch.manual_seed(0)
+    term = RankedContrastTerm(make_space(), sampler=dict(type=LocationSampler))
+    features, batch = make_features(3), make_batch(3, others=True)
+    boxes = torch.stack([batch.target_boxes, batch.expand(batch.other_boxes)[:, 0]], dim=1)
+    with torch.no_grad():
+        embedded = term.regions(features.answer_map, boxes)
+        term.anchors = lambda features: embedded[:, nearest]
+        chosen = chooses_targets(term, features, batch)
+    assert batch.has_other[:, 0].any()
+    assert torch.equal(chosen, ~batch.has_other[:, 0] if nearest else torch.ones(3, dtype=torch.bool))

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,6 +29,14 @@ def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
     sheet = np.asarray(Image.open(tmp_path / 'x/regions.png'))
     assert sheet.shape[1] == 3 * (tool.TILE + tool.GAP) + tool.GAP
     assert all((sheet == colour).all(-1).sum() > 100 for colour in (tool.GREEN, tool.BLUE, tool.RED))
+
+
+def test_of_a_ranked_contrast_the_labels_are_described(root, capsys):
+    arguments = [CONFIG, '--data-root', str(root), '--batches', '1', '--samplers', 'SLASampler']
+    tool.browse(tool.parse_args([*arguments, '--cfg-options', 'model.head.terms.contrast.type=RegionContrastTerm']))
+    assert 'labels of the ranked contrast' not in capsys.readouterr().out
+    tool.browse(tool.parse_args(arguments))
+    assert re.search(r'semantics move \d+\.\d % of a label, whose mean IoU is 0\.\d{3} \(0\.\d{3} by', capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
