@@ -1,0 +1,75 @@
+"""Ranked contrasts in whose labels, or among whose negatives, the teacher's semantics weigh more than in the package's."""
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
+from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
+from mmduet.models.task_modules.region_sampler import Candidates
+from mmduet.models.task_modules.sla_sampler import up_to_target
+from mmduet.registry import MODELS
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
+
+# Of the IoU: from there on a candidate shows the target.
+SHOWS_TARGET = 0.3
+
+
+@MODELS.register_module()
+class ProductContrastTerm(RankedContrastTerm):
+    """Label p = softmax(l * s / ``location_temperature``), s the semantics in units of the target's, at most 1."""
+
+    def label(self, found: Candidates) -> Tensor:
+        """See ``RankedContrastTerm.label``."""
+        if found.semantics is None:
+            return super().label(found)
+        fit = (found.semantics / found.semantics[:, :1].clamp(min=1e-2)).clamp(max=1)
+        return _share(found.location * fit / self.location_temperature, found)
+
+
+@MODELS.register_module()
+class SumContrastTerm(RankedContrastTerm):
+    """Label p = softmax((l + ``share`` s) / ``location_temperature``): what fits the expression elsewhere has a label too."""
+
+    def __init__(self, *args: Any, share: float = 0.3, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.share = share
+
+    def label(self, found: Candidates) -> Tensor:
+        """See ``RankedContrastTerm.label``."""
+        if found.semantics is None:
+            return super().label(found)
+        return _share((found.location + self.share * up_to_target(found.semantics)) / self.location_temperature, found)
+
+
+@MODELS.register_module()
+class HardContrastTerm(RankedContrastTerm):
+    """Labels by location alone; a negative counts 1 + ``hardness`` s times, so what fits the expression is told apart first.
+
+    The semantics of what fits better than the target count 0.
+    """
+
+    def __init__(self, *args: Any, hardness: float = 9.0, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.hardness = hardness
+
+    @draws_regions
+    def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
+        """See ``DistillTerm.forward``."""
+        found = propose_regions(self.sampler, targets, batch, step, features.boxes[-1].detach())
+        boxes = from_content(found.boxes, batch.expand(batch.content), batch.size)
+        nearness = torch.einsum('bd,bkd->bk', self.anchors(features), self.regions(features.answer_map, boxes))
+        logits = (nearness / self.temperature + self.hardnesses(found).log()).masked_fill(~found.exists, EXCLUDED)
+        return self.weight * listwise_loss(logits, self.label(replace(found, semantics=None)))
+
+    def hardnesses(self, found: Candidates) -> Tensor:
+        """(B, K) how often a candidate counts."""
+        if found.semantics is None:
+            raise ValueError('HardContrastTerm weighs by semantics: take a sampler that reads them')
+        return 1 + self.hardness * up_to_target(found.semantics) * (found.location < SHOWS_TARGET)
+
+
+def _share(label: Tensor, found: Candidates) -> Tensor:
+    return label.masked_fill(~found.exists, EXCLUDED).softmax(dim=1)

@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.task_modules import LocationSampler
+from mmduet.models.task_modules.region_sampler import Candidates
+from projects.ablation.semantic_labels import HardContrastTerm, ProductContrastTerm, SumContrastTerm
+from tests.distill_batch import make_batch, make_features, make_space, make_targets
+
+SEMANTICS = [0.5, 0.25, 0.4, 0.9]
+
+
+def build(kind, **settings):
+    torch.manual_seed(0)
+    return kind(make_space(), location_temperature=0.5, **settings)
+
+
+def make_candidates(semantics=None):
+    """The target, a near miss, a box beside it that fits less well, one that fits better, and none."""
+    location = torch.tensor([[1.0, 0.75, 0.0, 0.0, 0.0]])
+    return Candidates(boxes=torch.full((1, 5, 4), 0.5), exists=torch.tensor([[True] * 4 + [False]]), location=location,
+                      negative=location == 0, annotated=torch.zeros(5, dtype=torch.bool),
+                      semantics=None if semantics is None else torch.tensor([[*semantics, 1.0]]))
+
+
+@pytest.mark.parametrize(('kind', 'scores'), [
+    # In units of the target's 0.5, at most 1; what lies beside has an IoU of 0 whatever it shows.
+    (ProductContrastTerm, [1.0, 0.75 * 0.5, 0.0, 0.0]),
+    # What fits better than the target counts 0.
+    (SumContrastTerm, [1.0 + 0.3 * 0.5, 0.75 + 0.3 * 0.25, 0.3 * 0.4, 0.0])])
+def test_labels_by_hand(kind, scores):
+    label = build(kind).label(make_candidates(SEMANTICS))
+    expected = (torch.tensor(scores) / 0.5).softmax(dim=0)
+    torch.testing.assert_close(label[0], torch.cat([expected, torch.zeros(1)]))
+
+
+def test_the_share_of_semantics_is_an_argument():
+    label = build(SumContrastTerm, share=1.0).label(make_candidates(SEMANTICS))
+    torch.testing.assert_close(label[0, :4], (torch.tensor([1.5, 1.0, 0.4, 0.0]) / 0.5).softmax(dim=0))
+
+
+@pytest.mark.parametrize('kind', [ProductContrastTerm, SumContrastTerm])
+def test_without_semantics_labels_are_by_location_alone(kind):
+    assert torch.equal(build(kind).label(make_candidates()), build(RankedContrastTerm).label(make_candidates()))
+
+
+def test_what_fits_the_expression_elsewhere_counts_more():
+    term = build(HardContrastTerm, hardness=9.0)
+    torch.testing.assert_close(term.hardnesses(make_candidates(SEMANTICS))[0, :4], torch.tensor([1.0, 1.0, 1 + 9 * 0.4, 1.0]))
+    with pytest.raises(ValueError, match='take a sampler that reads them'):
+        term.hardnesses(make_candidates())
+
+
+def test_with_no_hardness_it_is_the_contrast_by_location():
+    features, targets, batch = make_features(3), make_targets(3), make_batch(3, others=True)
+    plain = build(RankedContrastTerm, sampler=dict(type=LocationSampler))(features, targets, batch, 5)
+    torch.testing.assert_close(build(HardContrastTerm, hardness=0.0)(features, targets, batch, 5), plain)
+    loss = build(HardContrastTerm)(features, targets, batch, 5)
+    assert loss.item() != pytest.approx(plain.item(), rel=1e-3)
+    loss.backward()
+    assert features.query.grad.abs().sum() > 0
