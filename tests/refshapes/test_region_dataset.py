@@ -26,6 +26,17 @@ def test_a_validation_item_crops_every_object_without_jitter():
     assert (sample.expression, sample.kind) == (example.expressions[0].text, example.expressions[0].kind)
 
 
+def test_scenes_of_a_level_are_described_with_their_parts():
+    dataset = RefShapesRegionDataset(20, split='region_val', level='parts')
+    for index in range(20):
+        sample, example = dataset[index]['data_samples'], make_example(100, 'region_val', index, level='parts')
+        corners = torch.from_numpy(example.scene.boxes(1))
+        assert torch.allclose(sample.boxes[:, 2:], corners[:, 2:] - corners[:, :2], atol=1e-6)
+    assert any(' of the ' in phrase for index in range(20) for phrase in dataset[index]['data_samples'].phrases)
+    with pytest.raises(ValueError, match="easy, standard, hard, parts, not 'harder'"):
+        RefShapesRegionDataset(1, level='harder')
+
+
 def test_a_training_item_crops_one_jittered_object_and_is_the_same_every_time():
     dataset = RefShapesRegionDataset(50, crops=1, jitter=0.25)
     for index in range(50):

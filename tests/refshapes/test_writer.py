@@ -83,10 +83,11 @@ LITERAL = {
     'easy': '3e05423e4a6e5fa2b28853ba5a075f48e98df129e7d32b282e5ff6b196944481',
     'standard': '18a6cfa30934246ba32b2b41b10fdf7f073c68f2e4ae8ca7713dbf336da17ebe',
     'hard': 'b2fe57d54be00d9ffcbfe81268a05338a9dcbbe189ab55684909572fdd7af63b',
+    'parts': '9c48077191c612874866db0e7f513cd962005efc36429f790744b10ae508bb0e',
 }
 
 
-@pytest.mark.parametrize('level', ['easy', 'standard', 'hard'])
+@pytest.mark.parametrize('level', list(LITERAL))
 def test_every_byte_of_the_first_scenes_is_the_same_everywhere(tmp_path, level):
     counts = {'train': 20, 'val': 10, 'testA': 10, 'testB': 10, 'heldout': 10}
     assert write_official_layout(tmp_path, counts, Recipe(level=level))['sha256'] == LITERAL[level]

@@ -13,11 +13,11 @@ def run(monkeypatch, *arguments):
 def test_a_row_of_the_table_has_a_value_of_each_level_and_a_sheet_is_drawn_of_each(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, '--scenes', '20', '--split', 'heldout', '--sheets', str(tmp_path)) == 0
     head, _, objects, *_ = capsys.readouterr().out.splitlines()
-    assert head == '| 20 scenes of heldout, means | easy | standard | hard |'
+    assert head == '| 20 scenes of heldout, means | easy | standard | hard | parts |'
     easy, standard, hard = (float(cell) for cell in objects.split('|')[2:5])
     assert easy < standard < hard
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        'refshapes_easy.jpg', 'refshapes_hard.jpg', 'refshapes_standard.jpg']
+        'refshapes_easy.jpg', 'refshapes_hard.jpg', 'refshapes_parts.jpg', 'refshapes_standard.jpg']
     assert Image.open(tmp_path / 'refshapes_easy.jpg').size == (940, 1002)
     assert all(path.stat().st_size < 200_000 for path in tmp_path.iterdir())
 
