@@ -20,7 +20,8 @@ def test_facts_of_the_standard_level_are_literal():
 
 
 def test_boxes_of_level_parts_hold_bodies_and_parts_and_overlap():
-    facts, scenes = measure_level('parts', scenes=50), [make_example(0, 'val', index, level='parts').scene for index in range(50)]
+    facts = measure_level('parts', scenes=50)
+    scenes = [make_example(0, 'val', index, level='parts').scene for index in range(50)]
     areas = [[(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in scene.boxes().tolist()] for scene in scenes]
     assert facts['covered by boxes, %'] == pytest.approx(np.mean([sum(area) for area in areas]) * 100 / 64**2)
     assert facts['box side, px'] == pytest.approx(np.mean([np.mean(np.sqrt(area)) for area in areas]))
