@@ -20,7 +20,7 @@ from mmduet.engine.checkpoint import CheckpointError
 from mmduet.engine.config_tools import set_data_root
 from mmduet.engine.rank_watch import RankLostError
 from mmduet.engine.stop_signals import TrainingStopped
-from mmduet.io.config_files import find_config
+from mmduet.io.config_files import find_config, nearest
 from mmduet.io.errors import DataError
 from mmduet.registry import RUNNERS
 from mmduet.storm.ledger import FileOperations, Ledger, Witness, fail_here, kill_here
@@ -79,10 +79,19 @@ class Accident:
     Args:
         at: which operation, from 1.
         error: name of the system's error with which it fails, such as ``'ENOSPC'``; None for a SIGKILL.
+
+    Raises:
+        ValueError: no operation has this number, or no error of this system this name.
     """
 
     at: int
     error: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.at < 1:
+            raise ValueError(f'operations are counted from 1, got {self.at}')
+        if self.error is not None and self.error not in errno.errorcode.values():
+            raise ValueError(f'this system has no error {self.error!r}{nearest(self.error, errno.errorcode.values())}')
 
 
 class Trial:

@@ -55,6 +55,16 @@ def test_a_config_and_data_that_are_not_there_are_named(tmp_path):
         train_config(data_root=str(tmp_path / 'gone')).configure(tmp_path)
 
 
+@pytest.mark.parametrize(('wrong', 'message'), [
+    (dict(at=0), 'operations are counted from 1, got 0'),
+    (dict(at=1, error='ENOSPCE'), "this system has no error 'ENOSPCE'; nearest: ENOSPC"),
+    (dict(at=1, error='strerror'), "this system has no error 'strerror'"),
+    (dict(at=1, error=''), "this system has no error ''")])
+def test_an_accident_that_cannot_happen_is_refused_before_anything_is_trained(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Accident(**wrong)
+
+
 def _die_and_damage(folder, root):
     training, ledger = train_config(data_root=str(root), epochs=2), Ledger(folder / 'ledger')
     assert Trial(training, folder / 'work', ledger).wait() == [0]
