@@ -1,11 +1,12 @@
-"""Reading a checkpoint on all ranks, and finding the one that training goes on from."""
+"""Reading a checkpoint on all ranks, and finding the one that training goes on from, and its seed."""
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, get_rank
 
 from mmduet.engine.checkpoint import CheckpointError, UnreadableCheckpointError, read_checkpoint, read_record, resume_candidates
 from mmduet.engine.console import tell
+from mmduet.io.weights import read_meta
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -31,6 +32,20 @@ def resume_last(runner: 'GroundingRunner') -> None:
         raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
                               f'{", ".join(path.name for path in candidates)}): remove them to start anew')
     tell(runner.logger, f'No checkpoint in {runner.work_dir} to resume from: training starts from the beginning.')
+
+
+def resumed_seed(folder: Path, source: str | None) -> int | None:
+    """The seed of the training that goes on from ``source``, or from the last checkpoint of a work folder; None for neither.
+
+    Asked before anything is built, so that order, augmentation and workers are those of that training; all ranks must ask.
+    """
+    found = None
+    if get_rank() == 0:
+        paths = resume_candidates(folder, (read_record(folder) or {}).get('run')) if source is None else [Path(source)]
+        seeds = (read_meta(path).get('seed') for path in paths if path.is_file())
+        found = next((seed for seed in seeds if type(seed) is int), None)
+    seed: int | None = all_gather_object(found)[0]
+    return seed
 
 
 def read_on_all_ranks(filename: str, map_location: Any) -> dict[str, Any]:

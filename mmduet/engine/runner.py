@@ -28,7 +28,7 @@ from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states
 from mmduet.engine.hooks.progress_hook import bars_of
 from mmduet.engine.host_options import check_module_names, checkpoint_without_reentry, refuse_options
-from mmduet.engine.loading import read_on_all_ranks, resume_last
+from mmduet.engine.loading import read_on_all_ranks, resume_last, resumed_seed
 from mmduet.engine.loop_start import start_loop
 from mmduet.engine.pretraining import loaded_excludes, stated_excludes
 from mmduet.engine.random_state import set_random_state
@@ -91,7 +91,9 @@ class GroundingRunner(Runner):
         super().setup_env(env_cfg)
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
-        """Seed all generators; ``deterministic`` does not also fill uninitialised memory, which only costs time."""
+        """Seed all generators, as before where training goes on without one; ``deterministic`` does not fill memory as well."""
+        if seed is None and self.cfg.get('resume'):
+            seed = resumed_seed(Path(self.work_dir), self.cfg.get('load_from'))
         super().set_randomness(seed, diff_rank_seed, deterministic)
         setattr(torch_deterministic, 'fill_uninitialized_memory', False)  # noqa: B010 (torch types it as read-only)
 
@@ -270,8 +272,7 @@ class GroundingRunner(Runner):
             set_hook_states(self.hooks, checkpoint.get('hooks', {}))
             if self.resumed_gradients is not None:
                 self.logger.addFilter(tells_no_loss)
-        self._loaded_meta = checkpoint['meta']
-        self._has_loaded, self.loaded_file = True, str(filename)
+        self._loaded_meta, self._has_loaded, self.loaded_file = checkpoint['meta'], True, str(filename)
         self.logger.info(f'Loaded {filename}.')
         return checkpoint
 

@@ -1,5 +1,6 @@
 """A checkpoint is read by all ranks or by none; the last that can be read is resumed from, and those passed over are named."""
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ import torch.distributed
 
 from mmduet.engine.checkpoint import CorruptCheckpointError, UnreadableCheckpointError
 from mmduet.engine.distributed import leave
-from mmduet.engine.loading import read_on_all_ranks
-from tests.engine.tiny_runs import shown, train
+from mmduet.engine.loading import read_on_all_ranks, resumed_seed
+from tests.engine.tiny_runs import assert_equal, shown, train, weights
 from tests.forking import run_ranks
 from tests.tiny_grounder import make_data_root
 
@@ -52,6 +53,28 @@ def test_each_file_that_cannot_be_read_is_named_and_the_one_before_is_taken(tmp_
     for name in damaged:
         assert re.search(rf'{name}\.pth is truncated or corrupt .*Trying the one before', said)
     assert f'Weights: resumed at step {expected} from' in said
+
+
+@pytest.mark.parametrize('named', [False, True])
+def test_without_a_seed_a_training_goes_on_with_the_one_that_it_drew(tmp_path, named):
+    root = make_data_root(tmp_path / 'data', count=12)
+    whole = train(tmp_path / 'whole', root, randomness=dict(seed=None), default_hooks__checkpoint__iter_interval=2,
+                  default_hooks__checkpoint__max_keep_ckpts=-1)
+    work, path = tmp_path / 'work', tmp_path / 'whole/iter_8.pth'
+    work.mkdir()
+    if not named:
+        path = Path(shutil.copy(path, work))
+    resumed = train(work, root, randomness=dict(seed=None), resume=True, load_from=str(path) if named else None)
+    assert resumed.seed == whole.seed
+    assert_equal(weights(resumed), weights(whole))
+
+
+def test_a_training_that_begins_without_a_seed_draws_one(tmp_path):
+    assert resumed_seed(tmp_path, None) is None and resumed_seed(tmp_path, str(tmp_path / 'gone.pth')) is None
+    torch.save({'state_dict': {'a': torch.ones(1)}, 'meta': {'seed': '7'}}, tmp_path / 'iter_1.pth')
+    assert resumed_seed(tmp_path, None) is None
+    torch.save({'state_dict': {'a': torch.ones(1)}, 'meta': {'seed': 7}}, tmp_path / 'iter_1.pth')
+    assert resumed_seed(tmp_path, None) == resumed_seed(Path(), str(tmp_path / 'iter_1.pth')) == 7
 
 
 def test_a_training_that_finds_nothing_to_resume_from_says_so_to_whoever_looks(tmp_path):
