@@ -1,8 +1,13 @@
-"""What an earlier training left in a work folder, put aside so that nobody takes its best checkpoint for this training's."""
+"""What does not belong to the training that goes on in a work folder, put aside so that nobody takes it for this training's."""
+import json
+from collections.abc import Iterable
 from logging import Logger
 from pathlib import Path
+from typing import Any
 
-from mmduet.engine.checkpoint import BEST, RECORD, read_record
+from mmduet.engine.checkpoint import BEST, POINTER, RECORD, RESUMABLE, read_record
+from mmduet.io.files import write_atomically
+from mmduet.io.weights import read_meta
 
 ASIDE = 'earlier'
 
@@ -20,12 +25,49 @@ def set_aside(folder: Path, run_id: str, resumed: bool, logger: Logger) -> None:
     best = [path for path in sorted(folder.glob('best_*.pth')) if BEST.fullmatch(path.name)]
     if not best:
         return
-    for path in [*best, *([folder / RECORD] if (folder / RECORD).is_file() else [])]:
-        (folder / ASIDE).mkdir(exist_ok=True)
-        number, target = 1, folder / ASIDE / path.name
-        while target.exists():
-            number += 1
-            target = folder / ASIDE / f'{path.stem}_{number}{path.suffix}'
-        path.rename(target)
+    _move([*best, *([folder / RECORD] if (folder / RECORD).is_file() else [])])
     logger.warning(f'An earlier training left {", ".join(path.name for path in best)} in {folder}: moved to {folder / ASIDE}, '
                    'so that the best checkpoint here is of this training.')
+
+
+def set_later_aside(folder: Path, run_id: str, source: Path, steps: int, logger: Logger) -> None:
+    """Move checkpoints of more steps into ``earlier/``, where a training goes back to one before them; say so.
+
+    They are of another course of the same training, and the next ``--resume`` would go on with them.
+
+    Args:
+        run_id: of the training.
+        source: the checkpoint that it goes back to.
+        steps: of that checkpoint.
+    """
+    later = []
+    for path in sorted(folder.glob('*.pth')):
+        if RESUMABLE.fullmatch(path.name) or BEST.fullmatch(path.name):
+            meta: dict[str, Any] = read_meta(path)
+            if meta.get('run') == run_id and type(meta.get('iter')) is int and meta['iter'] > steps:
+                later.append(path)
+    if not later:
+        return
+    record = read_record(folder)
+    _move(later)
+    gone = {path.name for path in later}
+    if record is not None:
+        best = record['best'] if record['best'] is not None and record['best']['file'] not in gone else None
+        kept = [name for name in record['kept'] if name not in gone]
+        write_atomically(folder / RECORD, json.dumps({**record, 'kept': kept, 'best': best, 'validated': None}, indent=1))
+    if source.parent == folder:
+        write_atomically(folder / POINTER, str(source))
+    logger.warning(f'Training goes back to {source}: {", ".join(sorted(gone))} of its later steps moved to {folder / ASIDE}, '
+                   'so that the next --resume goes on from here.')
+
+
+def _move(paths: Iterable[Path]) -> None:
+    """Move files into ``earlier/`` of their folder, under names that are not taken there."""
+    for path in paths:
+        folder = path.parent / ASIDE
+        folder.mkdir(exist_ok=True)
+        number, target = 1, folder / path.name
+        while target.exists():
+            number += 1
+            target = folder / f'{path.stem}_{number}{path.suffix}'
+        path.rename(target)

@@ -2,9 +2,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmengine.dist import barrier
+
 from mmduet.datasets.grounding_dataset import tell as tell_dataset
 from mmduet.engine.console import tell, watch_console
-from mmduet.engine.earlier_runs import set_aside
+from mmduet.engine.earlier_runs import set_aside, set_later_aside
 from mmduet.engine.gradients import restore_gradients
 from mmduet.engine.opening import describe_accumulation, describe_run
 from mmduet.engine.schedule_length import describe_misfits
@@ -21,8 +23,12 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
     if runner.tokenizer is not None:
         tell_dataset(loop.dataloader.dataset, 'set_tokenizer', runner.tokenizer.encode)
     if name == 'train':
+        folder = Path(runner.work_dir).resolve()
         if runner.rank == 0:
-            set_aside(Path(runner.work_dir), runner.run_id, runner._resume and runner.loaded_file is not None, runner.logger)
+            set_aside(folder, runner.run_id, runner._resume and runner.loaded_file is not None, runner.logger)
+            if runner._resume and runner._load_from is not None:
+                set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), runner.iter, runner.logger)
+        barrier()  # all ranks read next what lies there
         if runner.resumed_gradients is not None:
             restore_gradients(runner.plain_model, runner.resumed_gradients)
             runner.resumed_gradients = None

@@ -2,8 +2,10 @@ import json
 import logging
 
 import pytest
+import torch
 
-from mmduet.engine.earlier_runs import set_aside
+from mmduet.engine.checkpoint import resume_candidates
+from mmduet.engine.earlier_runs import set_aside, set_later_aside
 from tests.engine.tiny_runs import train
 from tests.tiny_grounder import make_data_root
 
@@ -54,3 +56,49 @@ def test_two_trainings_into_one_folder_leave_one_best(tmp_path):
               default_hooks__checkpoint__save_best='miou')
     assert [path.name for path in (tmp_path / 'work').glob('best_*.pth')] == ['best_miou_epoch_1.pth']
     assert json.loads((tmp_path / 'work/checkpoints.json').read_text())['best']['file'] == 'best_miou_epoch_1.pth'
+
+
+def checkpoint(path, steps, run='mine'):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({'meta': {'run': run, 'iter': steps}, 'state_dict': {}}, path)
+
+
+def test_a_training_that_goes_back_puts_its_later_checkpoints_aside(tmp_path, caplog):
+    for name, steps, run in (('iter_2', 2, 'mine'), ('iter_4', 4, 'mine'), ('epoch_1', 6, 'mine'), ('iter_9', 9, 'other'),
+                             ('best_miou_epoch_1', 6, 'mine'), ('best_miou_iter_2', 2, 'mine'), ('mine_of_old', 8, 'mine')):
+        checkpoint(tmp_path / f'{name}.pth', steps, run)
+    (tmp_path / 'iter_7.pth').write_bytes(b'cut')
+    best = {'file': 'best_miou_epoch_1.pth', 'metric': 'miou', 'score': 1.0, 'epoch': 1}
+    record = {'run': 'mine', 'kept': ['iter_4.pth', 'epoch_1.pth', 'iter_2.pth'], 'best': best, 'validated': 6}
+    (tmp_path / 'checkpoints.json').write_text(json.dumps(record))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', 4, LOGGER)
+    assert names(tmp_path / 'earlier') == ['best_miou_epoch_1.pth', 'epoch_1.pth']
+    assert json.loads((tmp_path / 'checkpoints.json').read_text()) == {
+        'run': 'mine', 'best': None, 'validated': None, 'kept': ['iter_4.pth', 'iter_2.pth']}
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_4.pth')
+    assert 'best_miou_epoch_1.pth, epoch_1.pth of its later steps moved to' in caplog.text
+    left = names(tmp_path)
+    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', 4, LOGGER)  # nothing is left to do
+    assert names(tmp_path) == left
+
+
+def test_one_that_goes_back_to_a_copy_elsewhere_leaves_the_pointer_and_the_best_before(tmp_path):
+    checkpoint(tmp_path / 'iter_4.pth', 4)
+    checkpoint(tmp_path / 'best_miou_iter_2.pth', 2)
+    best = {'file': 'best_miou_iter_2.pth', 'metric': 'miou', 'score': 1.0, 'epoch': 1}
+    (tmp_path / 'checkpoints.json').write_text(json.dumps({'run': 'mine', 'kept': ['iter_4.pth'], 'best': best}))
+    set_later_aside(tmp_path, 'mine', tmp_path / 'elsewhere/iter_2.pth', 2, LOGGER)
+    assert names(tmp_path) == ['best_miou_iter_2.pth', 'checkpoints.json', 'earlier/iter_4.pth']
+    assert json.loads((tmp_path / 'checkpoints.json').read_text())['best'] == best
+
+
+def test_after_going_back_a_training_resumes_what_was_trained_last(tmp_path):
+    root, work = make_data_root(tmp_path / 'data', count=12), tmp_path / 'work'
+    often = dict(default_hooks__checkpoint__iter_interval=2, default_hooks__checkpoint__max_keep_ckpts=-1,
+                 default_hooks__checkpoint__save_best='miou')
+    train(work, root, **often)
+    train(work, root, resume=True, load_from=str(work / 'iter_2.pth'), train_cfg__max_iters=3, **often)
+    assert [path.name for path in resume_candidates(work.resolve())] == ['iter_3.pth', 'iter_2.pth']
+    assert 'epoch_2.pth' in names(work / 'earlier')
+    assert train(work, root, resume=True, train_cfg__max_iters=4, **often).loaded_file == str(work / 'iter_3.pth')
