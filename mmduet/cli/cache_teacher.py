@@ -2,7 +2,7 @@
 
     mmduet cache-teacher transvg_duet_cached_refcoco
     mmduet cache-teacher transvg_duet_refcoco --out FOLDER --splits train val
-    tools/dist_cache_teacher.sh CONFIG 8        # eight processes divide the shards among them
+    python -m torch.distributed.run --standalone --nproc_per_node 8 -m mmduet cache-teacher CONFIG --launcher pytorch
 
 Stopped, by a full disk or otherwise, the same command goes on where it was. docs/teacher_cache.md says what is cached.
 """

@@ -1,7 +1,7 @@
 """Turn a checkpoint of another project into a safetensors file in our layout.
 
     mmduet convert TransVG_unc_R50.pth checkpoints/transvg_r50_unc.safetensors
-    mmduet convert VLTVG_unc_R50.pth checkpoints/vltvg_r50_unc.safetensors
+    mmduet convert VLTVG_R50_unc.pth checkpoints/vltvg_r50_unc.safetensors
     mmduet convert CLIP_VG_unc.pth checkpoints/clip_vg_unc.safetensors
     mmduet convert QRNet_unc.pth checkpoints/qrnet_unc.safetensors
     mmduet convert detr-r50-unc.pth checkpoints/detr_r50_unc.safetensors
