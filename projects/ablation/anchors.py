@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -52,7 +53,7 @@ def chosen_by_anchors(model: Any, loader: DataLoader[Any]) -> float | None:
 def chooses_targets(term: RankedContrastTerm, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
     """(B,) bool, True where an anchor is nearest to the target's region, of all annotated boxes of the image."""
     boxes = torch.cat([batch.target_boxes[:, None], batch.expand(batch.other_boxes)], dim=1)
-    absent = torch.cat([torch.zeros_like(batch.has_other[:, :1]), ~batch.has_other], dim=1)
+    absent = F.pad(~batch.has_other, (1, 0))
     nearness = torch.einsum('bd,bkd->bk', term.anchors(features), term.regions(features.answer_map, boxes))
     return nearness.masked_fill(absent, -2.0).argmax(dim=1) == 0
 

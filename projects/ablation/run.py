@@ -154,6 +154,8 @@ def train_run(run: Run) -> dict[str, Any]:
     with naming_unknown_types(cfg):
         runner: Any = RUNNERS.build(cfg)
         val_loader = runner.build_dataloader(val, seed=run.seed)
+        # As in training, with the other annotated boxes.
+        with_boxes = runner.build_dataloader({**val, 'dataset': {**val['dataset'], 'test_mode': False}}, seed=run.seed)
         metric = METRICS.build(evaluator)
         metric.pretrain_excludes = stated_excludes(cfg)
         hook = RunHook()
@@ -161,7 +163,7 @@ def train_run(run: Run) -> dict[str, Any]:
         runner.train()
     student = student_of(runner.model)
     metrics, _ = evaluate(student, val_loader, metric)
-    chosen = chosen_by_anchors(runner.model, first_items(val_loader, CHOICES))
+    chosen = chosen_by_anchors(runner.model, first_items(with_boxes, CHOICES))
     if chosen is not None:
         metrics['chosen'] = round(chosen, DIGITS)
     checkpoint = Path(run.work_dir) / CHECKPOINT

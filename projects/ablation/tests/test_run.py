@@ -9,6 +9,7 @@ from projects.ablation.records import check_comparable, read_records
 from projects.ablation.run import Run, resolve, train_run
 from projects.ablation.run_hook import NOTED_BATCHES
 from projects.ablation.tests.tiny_study import write_study
+from tests import tiny_data
 from tests.tiny_grounder import TinyGrounder, make_data_root
 
 
@@ -22,7 +23,8 @@ def study(tmp_path_factory):
     config, files = write_study(
         tmp_path_factory.mktemp('experiments'), plain='pass', longer='cfg.ablation.budget_factor = 1.5',
         by_epoch="cfg.param_scheduler = [dict(type='LinearLR')]", endless='cfg.train_cfg.max_iters = None',
-        unfit='cfg.model.head.terms.update(contrast=None)')
+        unfit='cfg.model.head.terms.update(contrast=None)',
+        short='cfg.train_cfg.max_iters = 2; cfg.param_scheduler = []; cfg.default_hooks.checkpoint = None')
     return config, files
 
 
@@ -111,3 +113,12 @@ def test_experiments_on_refshapes_have_the_same_student_data_and_budget(root, tm
     found['full_box_gradient'].model.teacher = found['full_box_gradient'].model.teacher.teacher
     head = MODELS.build(found['full_box_gradient'].model).head
     assert type(head.terms['contrast'].anchor).__module__ == 'projects.ablation.box_gradient_anchor'
+
+
+def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(study, tmp_path):
+    shown = [tiny_data.line(expression_id=f'{split}{k}', split=split) for split in ('train', 'val') for k in range(4)]
+    objects = [{'image_id': 1, 'boxes': [[4.5, 5.25, 20.0, 25.5], [22.0, 5.0, 36.0, 20.0]]}]
+    root = tiny_data.make_data_root(tmp_path / 'data', shown, objects)
+    record = train_run(make_run(study, root, tmp_path, 'short', config='tests/tiny_cached_config.py'))
+    assert record['val']['chosen'] in (0.0, 100.0)  # four times the same
+    assert -1 <= record['anchor_cosine'] <= 1
