@@ -48,12 +48,13 @@ class SumContrastTerm(RankedContrastTerm):
 class HardContrastTerm(RankedContrastTerm):
     """Labels by location alone; a negative counts 1 + ``hardness`` s times, so what fits the expression is told apart first.
 
-    The semantics of what fits better than the target count 0.
+    The semantics of what fits better than the target count 0. The uninformed counterpart has the mean of them for all.
     """
 
-    def __init__(self, *args: Any, hardness: float = 9.0, **settings: Any) -> None:
+    def __init__(self, *args: Any, hardness: float = 9.0, informed: bool = True, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.hardness = hardness
+        self.informed = informed
 
     @draws_regions
     def forward(self, features: GroundingFeatures, targets: TeacherTargets, batch: GroundingBatch, step: int) -> Tensor:
@@ -68,7 +69,11 @@ class HardContrastTerm(RankedContrastTerm):
         """(B, K) how often a candidate counts."""
         if found.semantics is None:
             raise ValueError('HardContrastTerm weighs by semantics: take a sampler that reads them')
-        return 1 + self.hardness * up_to_target(found.semantics) * (found.location < SHOWS_TARGET)
+        elsewhere = found.exists & (found.location < SHOWS_TARGET)
+        fit = up_to_target(found.semantics) * elsewhere
+        if not self.informed:
+            fit = elsewhere * fit.sum(dim=1, keepdim=True) / elsewhere.sum(dim=1, keepdim=True).clamp(min=1)
+        return 1 + self.hardness * fit
 
 
 def _share(label: Tensor, found: Candidates) -> Tensor:

@@ -47,6 +47,9 @@ def test_without_semantics_labels_are_by_location_alone(kind):
 def test_what_fits_the_expression_elsewhere_counts_more():
     term = build(HardContrastTerm, hardness=9.0)
     torch.testing.assert_close(term.hardnesses(make_candidates(SEMANTICS))[0, :4], torch.tensor([1.0, 1.0, 1 + 9 * 0.4, 1.0]))
+    uninformed = build(HardContrastTerm, hardness=9.0, informed=False)
+    mean = 1 + 9 * 0.4 / 2
+    torch.testing.assert_close(uninformed.hardnesses(make_candidates(SEMANTICS))[0, :4], torch.tensor([1.0, 1.0, mean, mean]))
     with pytest.raises(ValueError, match='take a sampler that reads them'):
         term.hardnesses(make_candidates())
 

@@ -1,0 +1,6 @@
+"""The counterpart of hard_by_semantics: what lies elsewhere counts as much in the mean, whatever it shows."""
+
+
+def change(cfg):
+    cfg.model.head.terms.contrast.type = 'projects.ablation.semantic_labels.HardContrastTerm'
+    cfg.model.head.terms.contrast.informed = False
