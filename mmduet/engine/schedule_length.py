@@ -81,7 +81,8 @@ def describe_misfits(runner: 'GroundingRunner') -> list[str]:
         lines += [f'{type(schedule).__name__} {said}, and training has {total:,} {unit}'] if said else []
         ends[f'after {schedule.end:,} of {total:,} {unit}'] = schedule.end / total, schedule
     when, (share, last) = max(ends.items(), key=lambda item: item[1][0], default=('', (1.0, None)))
-    if share < 1 and not _warms_up(last):
+    # Where training stops before its end, no rate is taken after that.
+    if share < min(runner.max_iters / steps, 1) and not _warms_up(last):
         lines.append(f'{type(last).__name__} is over {when}: the rate stays what it is then')
     return lines
 

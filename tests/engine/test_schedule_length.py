@@ -116,3 +116,11 @@ def test_a_training_that_counts_steps_is_measured_in_steps(root, tmp_path):
 
 def test_a_training_that_stops_to_go_on_later_has_the_schedule_of_its_whole_length(root, tmp_path):
     assert describe_misfits(begin(tmp_path, root, train_cfg__max_iters=1)) == []
+
+
+@pytest.mark.parametrize(('end', 'lines'), [
+    (1, ['PolyLR is over after 1 of 4 steps: the rate stays what it is then']), (2, [])])
+def test_a_schedule_of_the_steps_until_the_stop_is_whole(root, tmp_path, end, lines):
+    schedule = [dict(type='PolyLR', by_epoch=False, begin=0, end=end)]
+    runner = begin(tmp_path, root, train_cfg__max_epochs=2, train_cfg__max_iters=2, param_scheduler=schedule)
+    assert describe_misfits(runner) == lines
