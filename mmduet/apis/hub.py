@@ -56,7 +56,7 @@ def require_hub_name(name: str, known: tuple[str, ...] = ()) -> None:
     path = Path(name)
     if path.name == name and path.stem in {config.stem for config in list_configs()}:
         raise ConfigError(f'{name} is the name of a config, which has no weights: give a checkpoint that was trained with it, '
-                          'a folder of save_pretrained or a name on the hub')
+                          'a folder of save_pretrained or a name on the hub (mmduet export --random takes a config)')
     if _NAME.fullmatch(name) and not _SUFFIX.fullmatch(path.suffix) and not path.parent.is_dir():
         return
     near = nearest(path.name, (*_neighbours(path.parent), *(known if path.name == name else ())))

@@ -10,11 +10,11 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from rich.progress import track
 from torch import nn
 
+from mmduet.apis.devices import find_device
 from mmduet.apis.hub import HubOptions, check_options
 from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, check_batch_size, list_images, pair, read_images
 from mmduet.apis.pretrained import TOY, PretrainedGrounder
@@ -22,6 +22,7 @@ from mmduet.apis.results import GroundingResult, GroundingResults
 from mmduet.apis.unknown_words import find_unknown_words
 from mmduet.datasets import grounding_collate
 from mmduet.datasets.transforms.shared_view import run_pipeline
+from mmduet.engine.config_tools import ConfigError
 from mmduet.io.images import ImageArray
 from mmduet.models.cpu import optimise_for_cpu
 from mmduet.models.cuda_graphs import GraphedStudent
@@ -58,6 +59,7 @@ class GroundingInferencer(BaseInferencer):
 
     Raises:
         TypeError: an unknown option of the hub.
+        ConfigError: there is no such device; the model is exported, or a config without weights.
         ValueError: an unknown precision; CUDA graphs on another device, or of a student that reads texts.
         FileNotFoundError, ConfigError, DataError, CheckpointError: see ``PretrainedGrounder.from_pretrained``.
 
@@ -83,7 +85,7 @@ class GroundingInferencer(BaseInferencer):
                  cuda_graphs: bool = False, **hub: 'Unpack[HubOptions]') -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-        self.device = torch.device(get_device() if device == 'auto' else device)
+        self.device = find_device(device)
         self.grounder = _read(model, weights, vocabulary, check_options(hub))
         self.precision = precision
         self.computes_in = choose_precision(precision, self.device, 'predictions')
@@ -213,11 +215,12 @@ def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None,
         return model
     if weights is not None:
         return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary, **hub)
-    if isinstance(model, str | Path) and str(model).endswith('.onnx'):
-        raise ValueError(f'{model} is an exported model, which needs no PyTorch: from mmduet.export import OnnxGrounder')
+    if isinstance(model, str | Path) and str(model).lower().endswith('.onnx'):
+        raise ConfigError(f'{model} is an exported model, which needs no PyTorch: mmduet predict takes it, and in Python '
+                          'mmduet.export.OnnxGrounder')
     if isinstance(model, Config) or str(model).endswith('.py'):
-        raise ValueError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
-                         'config and weights=')
+        raise ConfigError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
+                          'config and weights=')
     return PretrainedGrounder.from_pretrained(TOY if model is None else model, vocabulary=vocabulary, **hub)
 
 

@@ -100,9 +100,24 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
 
 
+def checkpoint_file(text: str) -> str:
+    """The file of weights that a word of the command line names: itself, or that in a folder of ``save_pretrained``."""
+    weights = Path(text) / 'model.safetensors'
+    if Path(text).is_dir() and not weights.is_file():
+        raise argparse.ArgumentTypeError(f'the folder {text} holds no {weights.name}: it is none of save_pretrained')
+    return str(weights) if Path(text).is_dir() else text
+
+
+def add_device_flag(parser: argparse.ArgumentParser) -> None:
+    """Where a model predicts."""
+    parser.add_argument('--device', default='auto',
+                        help='auto for the best that is there, or cpu, cuda, cuda:1, mps (default: %(default)s)')
+
+
 def add_test_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of testing alone."""
-    parser.add_argument('checkpoint', help='a .pth or .safetensors file; a distilled checkpoint gives its student')
+    parser.add_argument('checkpoint', type=checkpoint_file,
+                        help='a .pth or .safetensors file, or a folder of save_pretrained; a distilled one gives its student')
     add_splits_flag(parser, 'splits to test on (default: those of the config)')
     parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
     parser.add_argument('--show-dir', help='draw predictions there')

@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='toy',
                         help='folder of save_pretrained, name on the Hugging Face hub or checkpoint (default: %(default)s)')
     common.add_hub_flags(parser)
-    parser.add_argument('--device', default='auto',
-                        help='auto for the best that is there, or cpu, cuda, mps (default: %(default)s)')
+    common.add_device_flag(parser)
     parser.add_argument('--host', default=HOST,
                         help='address to serve at; another than this lets others in (default: %(default)s)')
     parser.add_argument('--port', type=_port, help='default: the first that is free from 7860 on')

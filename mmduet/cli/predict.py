@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
     common.add_hub_flags(parser)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, mps (default: %(default)s)')
+    common.add_device_flag(parser)
     parser.add_argument('--precision', choices=PRECISIONS, default='float32', help='of the arithmetic (default: %(default)s)')
     parser.add_argument('--cuda-graphs', action='store_true', help='launch the kernels of an answer as one, on a GPU')
     parser.add_argument('--batch-size', type=common.positive, default=16, metavar='N',

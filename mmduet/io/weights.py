@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmduet.io.archives import check_archive
 from mmduet.io.errors import DataError, TruncatedFileError
+from mmduet.io.file_kinds import describe_other_kind
 from mmduet.io.files import require_regular
 from mmduet.io.pickle_cost import require_cheap_hashes
 from mmduet.io.pickles import VALUES_PER_BYTE, require_bounded
@@ -71,8 +72,10 @@ def read_tensor_file(path: Path, map_location: Any = 'cpu') -> Any:
     Raises:
         FileNotFoundError: no such file.
         TruncatedFileError: the file is empty or cut short, or a byte of it has changed.
-        DataError: it is no regular file, or holds objects that could run code; names the first.
+        DataError: it is no regular file, is of another kind (says which), or holds objects that could run code (names one).
     """
+    if kind := describe_other_kind(path):
+        raise DataError(f'{path} holds no weights: it is {kind}')
     if path.suffix == '.safetensors':
         return read_safetensors(path)
     whole = check_archive(path)

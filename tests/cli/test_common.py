@@ -34,6 +34,15 @@ def test_splits_are_given_to_every_command_in_the_same_way(module, capsys):
             assert f'splits are given with spaces between them, as val testA, got {old!r}' in capsys.readouterr().err
 
 
+def test_a_folder_of_save_pretrained_stands_for_its_weights(tmp_path):
+    (tmp_path / 'model.safetensors').touch()
+    assert common.checkpoint_file(str(tmp_path)) == str(tmp_path / 'model.safetensors')
+    assert common.checkpoint_file(str(tmp_path / 'gone.pth')) == str(tmp_path / 'gone.pth')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(argparse.ArgumentTypeError, match=r'empty holds no model\.safetensors: it is none of save_pretrained'):
+        common.checkpoint_file(str(tmp_path / 'empty'))
+
+
 @pytest.mark.parametrize('config', ['configs/duet/qrnet_duet_refshapes.py', 'qrnet_duet_refshapes'])
 def test_patches_change_the_config_before_options_and_name_the_work_folder(config):
     parser = argparse.ArgumentParser()

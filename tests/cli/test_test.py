@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mmduet.cli import common
 from mmduet.cli import test as tool
@@ -50,12 +51,14 @@ def test_all_metrics_are_printed_for_every_split(made, tmp_path, monkeypatch, ca
     assert [path.name for path in Path('show').iterdir()] == ['test.png']
 
 
-def test_a_distilled_checkpoint_gives_the_same_answers_as_its_student(made, tmp_path, monkeypatch):
+def test_a_distilled_checkpoint_and_a_saved_folder_give_the_same_answers_as_the_student(made, tmp_path, monkeypatch):
     folder, root = made
     monkeypatch.chdir(tmp_path)
-    for name in ('plain', 'distilled'):
-        run(monkeypatch, CONFIG, folder / f'{name}.pth', '--data-root', root, '--out', f'{name}.jsonl')
-    assert Path('plain.jsonl').read_text() == Path('distilled.jsonl').read_text()
+    Path('saved').mkdir()
+    save_file(torch.load(folder / 'plain.pth', weights_only=True)['state_dict'], 'saved/model.safetensors')
+    for name, checkpoint in (('plain', folder / 'plain.pth'), ('distilled', folder / 'distilled.pth'), ('saved', 'saved')):
+        run(monkeypatch, CONFIG, checkpoint, '--data-root', root, '--out', f'{name}.jsonl')
+    assert Path('plain.jsonl').read_text() == Path('distilled.jsonl').read_text() == Path('saved.jsonl').read_text()
 
 
 @pytest.mark.parametrize('amp', ['bf16', 'auto'])

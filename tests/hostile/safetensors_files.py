@@ -40,9 +40,11 @@ FILES = {
     'a hole between tensors': whole(entry(data_offsets=[4, 12]), bytes(12)),
     'bytes behind the last tensor': whole(entry(), bytes(16)),
     'an entry that is a list': whole({'a': []}), 'offsets the wrong way round': whole(entry(data_offsets=[8, 0])),
-    'a page of the web': b'<!DOCTYPE html><html>404</html>', 'a pickle': b'cos\nsystem\n(S"true"\ntR.',
     'the same name twice': whole(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[1],'
                                  b'"data_offsets":[0,4]}}')}
+
+OTHERS = {'a page of the web': (b'<!DOCTYPE html><html>404</html>', 'a page of the web'),
+          'a pickle': (b'cos\nsystem\n(S"true"\ntR.', 'a text file')}
 
 
 def _changed(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
@@ -68,6 +70,8 @@ def _open_centre(path: Path) -> Any:
 
 CASES = [
     *(Case(f'safetensors: {name}', content('w.safetensors', data), DOORS, SAID) for name, data in FILES.items()),
+    *(Case(f'safetensors: {name}', content('w.safetensors', data), DOORS, rf'w\.safetensors holds no weights: it is {kind}')
+      for name, (data, kind) in OTHERS.items()),
     Case('safetensors: ours', _changed(bytes), {'weights': lambda path: read_weights(path)['a'].tolist()},
     Harmless(list(map(float, range(8))))),
     Case('safetensors: no tensor', content('w.safetensors', whole({}, b'')), DOORS, r'w\.safetensors:? holds no'),
