@@ -92,8 +92,7 @@ def _configure_optimization(cfg: 'Config', args: argparse.Namespace) -> None:
     if args.lr is not None:
         config_tools.set_rate(cfg, args.lr, scaled=args.auto_scale_lr)
     if args.ema:
-        # The average follows the weights closely at first and over the last 5,000 steps in the end.
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}]
+        config_tools.add_average(cfg)
 
 
 def run(args: argparse.Namespace) -> int:

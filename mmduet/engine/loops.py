@@ -3,9 +3,10 @@ from bisect import bisect
 from signal import Signals
 from typing import Any
 
+from mmengine.dataset import DefaultSampler
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine.config_tools import ConfigError
@@ -133,18 +134,33 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         last = epoch == self._max_epochs or self._iter >= self._max_iters
         return last or (epoch >= self.val_begin and epoch % interval == 0)
 
+    def _deals_as_before(self) -> bool:
+        """Whether the batches before a checkpoint are the first ones of the epoch now, with another number of processes too.
+
+        Samplers that deal out item by item give the same expressions to a step of as many; those that give each process a
+        piece of the epoch, as ``ImageGroupSampler``, or sort what a process has, do not.
+        """
+        meta = self.runner._loaded_meta or {}
+        ranks, now = meta.get('world_size', self.runner.world_size), self.runner.world_size
+        if ranks == now:
+            return True
+        loader = self.dataloader
+        dealt = type(loader.sampler).__iter__ is DefaultSampler.__iter__ and type(loader.batch_sampler) is BatchSampler
+        batch = (meta.get('training') or {}).get('train_dataloader.batch_size')
+        return dealt and str(batch) == str(loader.batch_size * now / ranks).removesuffix('.0')
+
     def _find_position(self) -> int:
         """Batches of the current epoch that were seen before the checkpoint that training resumes from."""
         total, seen = len(self.dataloader), self._iter - self._epoch * len(self.dataloader)
         before = self.runner.resumed_batches_per_epoch
-        if 0 <= seen < total and before in (None, total):
+        if 0 <= seen < total and before in (None, total) and (not seen or self._deals_as_before()):
             if seen:
                 self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')
             count_updates_to(self.runner.optim_wrapper, self._max_epochs * total)
             return seen
-        self.runner.logger.warning(f'The checkpoint was written at step {self._iter} with another number of batches per epoch '
-                                   f'than {total} (other data, batch size or processes): epoch {self._epoch + 1} starts at its '
-                                   'beginning.')
+        self.runner.logger.warning(
+            f'The checkpoint was written at step {self._iter}, and other data, batches or processes give other batches than '
+            f'those of its epoch: epoch {self._epoch + 1} starts at its beginning, with {total} batches.')
         self._iter, self.runner.resumed_gradients = self._epoch * total, None
         self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_epochs * total)
         return 0

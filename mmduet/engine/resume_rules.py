@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.hooks import EMAHook
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 # The keys of a config that decide what is learnt.
 DECISIVE = ('model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
-            'custom_hooks', 'randomness')
+            'custom_hooks', 'randomness', 'sync_bn')
 SILENT = re.compile(
     r'.*\.(num_workers|persistent_workers|prefetch_factor|pin_memory|pin_memory_device|timeout|multiprocessing_context'
     r'|data_root|cache|cache_mb|vocab|model_config|fused|foreach|priority)'
     r'|model\.(student\.)?(.*\.)?pretrained|train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals.*)'
     r'|randomness\.(deterministic|diff_rank_seed)')
-LISTED = re.compile(r'train_cfg\.max_epochs|optim_wrapper\.(type|dtype|loss_scale|clip_grad.*)|custom_hooks.*|world_size')
+LISTED = re.compile(r'train_cfg\.max_epochs|optim_wrapper\.(type|dtype|loss_scale|clip_grad.*)|custom_hooks.*'
+                    r'|sync_bn|world_size|precision.*')
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ def describe_training(cfg: Config) -> dict[str, str]:
     return dict(_leaves({key: plain[key] for key in DECISIVE if plain.get(key) is not None}, ''))
 
 
+def describe_machine(runner: 'GroundingRunner') -> dict[str, str]:
+    """What of a training follows from where it runs: the number of processes, and precisions that ``'auto'`` may choose."""
+    wrapper, teachers = runner.optim_wrapper, getattr(runner.plain_model, 'teachers', None) or {}
+    found = {'world_size': str(runner.world_size)}
+    if isinstance(wrapper, OptimWrapper):
+        found['precision'] = str(getattr(wrapper, 'cast_dtype', torch.float32)).removeprefix('torch.')
+    chosen = {name: getattr(teacher, 'precision', None) for name, teacher in teachers.items()}
+    return found | {f'precision of {name}': str(value) for name, value in chosen.items() if value is not None}
+
+
 def _leaves(node: Any, place: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, Mapping) or (isinstance(node, list | tuple) and any(isinstance(item, Mapping) for item in node)):
         for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
@@ -95,8 +107,14 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     Raises:
         CheckpointError: something differs that changes what is learnt, and the config does not set ``resume_changed``.
     """
-    now, before = describe_training(runner.cfg), checkpoint['meta'].get('training')
+    now, before = {**describe_training(runner.cfg), **describe_machine(runner)}, checkpoint['meta'].get('training')
+    if isinstance(before, dict):
+        told = checkpoint['meta'].get('machine') or {}
+        before = {**before, **{key: str(told.get(key, value)) for key, value in describe_machine(runner).items()}}
     differences = compare(before, now) if isinstance(before, dict) else []
+    # What the config asks for says enough.
+    if any(re.fullmatch(r'optim_wrapper\.(type|dtype)|.*\.precision', each.key) for each in differences):
+        differences = [each for each in differences if not each.key.startswith('precision')]
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if averaged != ('ema_state_dict' in checkpoint):
         words = ('averaged', 'not averaged')

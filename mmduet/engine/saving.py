@@ -16,7 +16,7 @@ from mmduet.engine.gradients import collect_gradients, is_updated
 from mmduet.engine.hook_states import get_hook_states
 from mmduet.engine.pretraining import KEY
 from mmduet.engine.random_state import get_random_state
-from mmduet.engine.resume_rules import describe_training
+from mmduet.engine.resume_rules import describe_machine, describe_training
 from mmduet.engine.version import commit
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _describe(runner: 'GroundingRunner', meta: Mapping[str, Any]) -> dict[str, A
                  'seed': runner.seed, 'experiment_name': runner.experiment_name,
                  'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
                  'mmduet_version': __version__, 'mmduet_commit': commit(), 'training': describe_training(runner.cfg),
+                 'machine': describe_machine(runner),
                  'batches_per_epoch': len(loader), 'world_size': runner.world_size,
                  'cfg': runner.message_hub.get_info('cfg') or runner.cfg.pretty_text, KEY: runner.pretrain_excludes}
     # With the config and this, a checkpoint is enough to predict.

@@ -62,6 +62,15 @@ def test_another_number_of_epochs_stretches_the_schedule_and_says_so(root, tmp_p
     assert '8 steps in 4 epochs of 2, stopped after 1; the schedule is that of all' in log
 
 
+@pytest.mark.parametrize(('hooks', 'kept'), [
+    ("[{'type': 'EMAHook'}]", 1), ("[{'type': 'mmengine.hooks.EMAHook', 'momentum': 0.1}]", 1),
+    ("[{'type': 'EarlyStoppingHook', 'monitor': 'miou'}]", 2), ('[]', 1), ('[None]', 2)])
+def test_a_moving_average_is_added_only_where_the_config_has_none(hooks, kept):
+    cfg = configure('--ema', '--cfg-options', f'custom_hooks={hooks}')
+    assert len(cfg.custom_hooks) == kept
+    assert sum(hook is not None and 'EMAHook' in hook['type'] for hook in cfg.custom_hooks) == 1
+
+
 def test_resume_takes_a_path_or_none():
     assert (configure('--resume').resume, configure('--resume').load_from) == (True, None)
     assert (configure('--resume', 'a.pth').resume, configure('--resume', 'a.pth').load_from) == (True, 'a.pth')

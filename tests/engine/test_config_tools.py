@@ -2,9 +2,11 @@ import sys
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import EMAHook, Hook
 
 from mmduet.engine.config_tools import (
     ConfigError,
+    add_average,
     anchor_data_roots,
     apply_options,
     apply_patch,
@@ -226,3 +228,19 @@ def test_batch_and_rate_are_set_as_given():
         cfg._cfg_dict.train_dataloader.batch_sampler = sampler
         with pytest.raises(ConfigError, match='and no batch_sampler with another'):
             set_batch_size(cfg, 3)
+
+
+class OwnAverage(EMAHook):
+    """A user's."""
+
+
+@pytest.mark.parametrize(('hooks', 'added'), [
+    (None, True), ([], True), ([dict(type=Hook)], True), ([None], True), ([dict(priority=1)], True),
+    ([dict(type=EMAHook)], False), ([dict(type='EMAHook')], False), ([dict(type='mmengine.EMAHook')], False),
+    ([dict(type=OwnAverage)], False)])
+def test_one_moving_average_is_enough(hooks, added):
+    cfg = Config(dict(custom_hooks=hooks))
+    add_average(cfg)
+    assert [hook for hook in cfg.custom_hooks or [] if hook == {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}] == (
+        [{'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}] if added else [])
+    assert len(cfg.custom_hooks) == len(hooks or []) + added

@@ -23,11 +23,12 @@ def root(tmp_path_factory):
     return root
 
 
-def train(work, root, similar=False, **changes):
+def train(work, root, similar=False, dealt=False, **changes):
     cfg = load_tiny_config(work, root, train_dataloader__batch_size=4, val_dataloader=None, val_evaluator=None, val_cfg=None,
                            **changes)
     cfg.default_hooks.checkpoint.pop('save_best')
-    cfg.train_dataloader.sampler = dict(type='mmduet.ImageGroupSampler', expressions_per_image=PER_IMAGE)
+    if not dealt:
+        cfg.train_dataloader.sampler = dict(type='mmduet.ImageGroupSampler', expressions_per_image=PER_IMAGE)
     if similar:
         cfg.train_dataloader.batch_sampler = dict(type='mmduet.SimilarAspectBatchSampler', pool=2,
                                                   drop_last=cfg.train_dataloader.pop('drop_last'))
@@ -57,3 +58,19 @@ def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, 
     assert runner.iter == 6
     assert (type(runner.train_dataloader.batch_sampler) is SimilarAspectBatchSampler) == similar
     assert all(torch.equal(weights[name], value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(('changes', 'batch', 'restarts'), [
+    (dict(), 2, True), (dict(similar=True), 2, True), (dict(dealt=True), 2, False), (dict(dealt=True), 3, True)])
+def test_an_epoch_begun_by_other_processes_goes_on_only_where_its_expressions_stay_the_same(root, tmp_path, changes, batch,
+                                                                                            restarts):
+    train(tmp_path, root, **changes, train_cfg__max_iters=1)
+    saved = torch.load(tmp_path / 'iter_1.pth', weights_only=True)
+    saved['meta'].update(world_size=2)
+    saved['meta']['training']['train_dataloader.batch_size'] = str(batch)  # on each of two
+    torch.save(saved, tmp_path / 'iter_1.pth')
+    runner, images, _ = train(tmp_path, root, **changes, resume=True, resume_changed=True, train_cfg__max_epochs=1)
+    assert (len(images), runner.iter) == ((3, 3) if restarts else (2, 3))
+    text = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert ('and other data, batches or processes give other batches than those of its epoch: epoch 1 starts at its beginning, '
+            'with 3 batches.' in text) == restarts

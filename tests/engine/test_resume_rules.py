@@ -6,7 +6,7 @@ from mmengine.optim import MultiStepLR, OptimWrapper
 from mmduet.engine import CheckpointError
 from mmduet.engine.config_tools import load_config
 from mmduet.engine.resume_rules import Difference, compare, describe_training, schedule_settings, take_schedules
-from tests.engine.tiny_runs import assert_equal, train, weights
+from tests.engine.tiny_runs import assert_equal, train, train_distilled, weights
 from tests.tiny_grounder import make_data_root
 
 EMA = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA')]
@@ -27,6 +27,7 @@ def rates(runner):
     ('model.student.text_encoder.pretrained', 'silent'), ('train_cfg.max_iters', 'silent'),
     ('train_cfg.val_interval', 'silent'), ('optim_wrapper.optimizer.fused', 'silent'),
     ('train_cfg.max_epochs', 'listed'), ('optim_wrapper.dtype', 'listed'), ('optim_wrapper.clip_grad.max_norm', 'listed'),
+    ('sync_bn', 'listed'), ('world_size', 'listed'), ('precision', 'listed'), ('precision of teacher', 'listed'),
     ('custom_hooks.0.epochs', 'listed'), ('optim_wrapper.type', 'listed'),
     ('optim_wrapper.optimizer.lr', 'refused'), ('optim_wrapper.accumulative_counts', 'refused'),
     ('train_dataloader.batch_size', 'refused'), ('train_dataloader.dataset.splits', 'refused'),
@@ -50,6 +51,35 @@ def test_a_dumped_config_is_the_same_training(tmp_path):
     del now['model.head.warmup_steps']
     assert [str(difference) for difference in compare(before, now)] == [
         'model.head.warmup_steps: 0 -> not there', 'train_dataloader.batch_size: 16 -> 3']
+
+
+def log_of(folder):
+    return ''.join(path.read_text() for path in folder.glob('*/*.log'))
+
+
+def retell(path, **machine):
+    """Let a checkpoint say that it was written on another machine."""
+    saved = torch.load(path, weights_only=True)
+    assert saved['meta']['machine'].keys() >= machine.keys()
+    saved['meta']['machine'].update(machine)
+    torch.save(saved, path)
+
+
+def test_a_machine_that_chooses_another_precision_or_has_other_processes_is_listed(root, tmp_path):
+    train_distilled(tmp_path, root, train_cfg__max_iters=1)
+    retell(tmp_path / 'iter_1.pth', world_size='8', precision='float16', **{'precision of teacher': 'bfloat16'})
+    train_distilled(tmp_path, root, resume=True, train_cfg__max_iters=2)
+    assert ('and is taken:\n  world_size: 8 -> 1\n  precision: float16 -> float32\n'
+            '  precision of teacher: bfloat16 -> float32\n') in log_of(tmp_path)
+
+
+def test_a_precision_that_the_config_names_is_listed_once(root, tmp_path):
+    train(tmp_path, root, train_cfg__max_iters=1)
+    mixed = dict(optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='bf16')
+    train(tmp_path, root, resume=True, train_cfg__max_iters=3, **mixed)
+    assert 'optim_wrapper.dtype: not there -> ' in log_of(tmp_path) and 'precision: ' not in log_of(tmp_path)
+    assert torch.load(tmp_path / 'iter_3.pth', weights_only=True)['meta']['machine'] == {
+        'world_size': '1', 'precision': 'bfloat16'}
 
 
 def test_a_moving_average_is_neither_dropped_nor_begun_in_silence(root, tmp_path):
