@@ -7,6 +7,8 @@ from mmengine.logging import print_log
 
 from mmduet.engine.checkpoint import CheckpointError
 
+PATIENCE = 60.0  # seconds for a file at the end of a process that cannot go on
+
 
 class BackgroundWriter:
     """Does one job at a time, in a thread; a job waits for the one before, so that memory holds one more checkpoint at most.
@@ -32,6 +34,15 @@ class BackgroundWriter:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def finish(self) -> None:
+        """Wait for the last job, from another thread than that which submits, a minute at most: before the process is ended.
+
+        A file that is not finished then is left half written under a name of its own, which the next training removes.
+        """
+        thread = self._thread
+        if thread is not None:
+            thread.join(PATIENCE)
 
     def settle(self) -> None:
         """Wait for the last job of every rank, and raise on all of them what failed on one; every rank must call it.

@@ -152,7 +152,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
     def _find_position(self) -> int:
         """Batches of the current epoch that were seen before the checkpoint that training resumes from."""
         total, seen = len(self.dataloader), self._iter - self._epoch * len(self.dataloader)
-        before = self.runner.resumed_batches_per_epoch
+        before = (self.runner._loaded_meta or {}).get('batches_per_epoch') if self.runner._resume else None
         if 0 <= seen < total and before in (None, total) and (not seen or self._deals_as_before()):
             if seen:
                 self.runner.logger.info(f'Resuming inside epoch {self._epoch + 1}, after {seen} of its {total} batches.')

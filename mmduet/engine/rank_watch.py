@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,12 @@ class RankWatch:
 
     Args:
         patience: seconds without progress before something is said; again after twice as long, and so on.
+        finish: called before this process is ended where it hangs, as for a file that is being written.
     """
 
-    def __init__(self, patience: float | None = None) -> None:
+    def __init__(self, patience: float | None = None, finish: Callable[[], None] | None = None) -> None:
         self._patience = PATIENCE if patience is None else patience
+        self._finish = finish
         self._own: Sign | None = None
         self._signs: dict[int, tuple[Sign, float]] = {}  # with the time of the last new beat
         self._lost, self._lost_at = '', 0.0
@@ -156,6 +158,8 @@ class RankWatch:
                 self._lose(f'{sign} was killed or crashed, last seen at {sign.place}; its own output may say why')
         if self._lost and now - self._lost_at > GRACE:
             # This thread alone is awake, where the other waits in a collective that nobody will end.
+            if self._finish is not None:
+                self._finish()
             os.write(2, f'error: {self._lost}\n'.encode())
             os._exit(1)
         if not self._lost and now - self._moved > self._patience * self._told:

@@ -55,7 +55,6 @@ class GroundingRunner(Runner):
     norms are folded, unless it sets ``fold_frozen_norms = False``, and ``env_cfg.tf32`` says how exact float32 is.
     """
 
-    resumed_batches_per_epoch: int | None = None
     signals: StopSignals  # those that end a training
     writer: BackgroundWriter  # of checkpoints
     watch: RankWatch  # over the other processes
@@ -82,7 +81,8 @@ class GroundingRunner(Runner):
         # Its text is logged, written and kept in every checkpoint; yapf needs longer for it than all else until the first step.
         object.__setattr__(self.cfg, '_format_python_code', False)
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
-        self.run_id, self.watch, self.writer = uuid.uuid4().hex, RankWatch(), BackgroundWriter()
+        self.run_id, self.writer = uuid.uuid4().hex, BackgroundWriter()
+        self.watch = RankWatch(finish=self.writer.finish)
         dist_cfg = env_cfg.get('dist_cfg', {})
         timeout = dist_cfg.get('timeout', TIMEOUT)
         self.signals = StopSignals(timeout)
@@ -253,7 +253,6 @@ class GroundingRunner(Runner):
             self.run_id = checkpoint['meta'].get('run', self.run_id)
             files.check_resumable(checkpoint, filename)
             check_resume(self, checkpoint, filename)
-            self.resumed_batches_per_epoch = checkpoint['meta'].get('batches_per_epoch')
         checkpoint['state_dict'], note = files.fit_to_model(checkpoint['state_dict'], self.plain_model)
         if note is not None:
             if self._resume:

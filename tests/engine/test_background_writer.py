@@ -5,7 +5,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 
-from mmduet.engine import CheckpointError
+from mmduet.engine import CheckpointError, background_writer
 from mmduet.engine.background_writer import BackgroundWriter
 from tests.engine.tiny_runs import train
 from tests.forking import run_ranks
@@ -20,6 +20,19 @@ def test_a_job_is_done_beside_and_the_next_one_waits_for_it():
     writer.submit(lambda: done.append(len(done) + 1))
     writer.wait()
     assert done == [1, 2]
+
+
+def test_whoever_ends_the_process_waits_for_the_last_job_but_not_for_ever(monkeypatch):
+    writer, go, done = BackgroundWriter(), threading.Event(), []
+    writer.finish()
+    writer.submit(lambda: (go.wait(), done.append(1)))
+    monkeypatch.setattr(background_writer, 'PATIENCE', 0.01)
+    writer.finish()
+    assert done == []
+    go.set()
+    monkeypatch.undo()
+    writer.finish()
+    assert done == [1]
 
 
 def test_after_a_failure_nothing_more_is_done_and_it_is_raised_once():

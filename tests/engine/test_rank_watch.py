@@ -93,6 +93,11 @@ def _hang(work, root):
     rank = int(os.environ['RANK'])
 
     def hang(runner):
+        def write():
+            time.sleep(2)
+            (work / 'written').write_text('whole')
+
+        runner.writer.submit(write)
         while True:  # as a collective of NCCL, which nobody ends
             time.sleep(0.05)
 
@@ -104,9 +109,10 @@ def _hang(work, root):
     train(work, root, Hang(), AtStep(lambda runner: os._exit(0)), launcher='pytorch')
 
 
-def test_a_rank_that_hangs_in_a_collective_ends_where_another_died(root, tmp_path):
+def test_a_rank_that_hangs_in_a_collective_ends_where_another_died_when_its_checkpoint_is_written(root, tmp_path):
     survivor, _ = run_ranks(2, _hang, tmp_path, root)
     assert survivor.returncode == 1 and 'error: rank 1 (process ' in survivor.stderr
+    assert (tmp_path / 'written').read_text() == 'whole'  # longer than the grace
 
 
 def test_a_process_alone_watches_nobody():
