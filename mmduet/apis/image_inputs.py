@@ -4,8 +4,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from operator import index
@@ -174,7 +175,8 @@ def _from_array(array: np.ndarray[Any, Any], order: ChannelOrder | None) -> Imag
     if order is None:
         raise ValueError("an array does not say what its channels are: give channel_order='rgb' (Pillow, torchvision) or "
                          "'bgr' (cv2.imread, MMCV)")
-    return np.ascontiguousarray(array[..., ::-1] if order == 'bgr' else array)
+    # A copy: the array may be changed before its answer is drawn.
+    return np.array(array[..., ::-1] if order == 'bgr' else array, order='C')
 
 
 def _from_tensor(tensor: 'Tensor', order: ChannelOrder | None) -> ImageArray:
@@ -210,6 +212,9 @@ def read_images(images: Sequence[ImageInput], rows: Sequence[Sequence[str]],
         images: N.
         rows: N, the expressions of each.
         broken: takes the errors of images that cannot be read, which are left out; None to raise the first.
+
+    Yields:
+        An image, which raises an ``ImageError`` when it is read again and is gone or has changed; its pixels, its expressions.
     """
     for image, row in zip(images, rows, strict=True):
         try:
@@ -219,7 +224,19 @@ def read_images(images: Sequence[ImageInput], rows: Sequence[Sequence[str]],
                 raise
             broken.append(error)
         else:
-            yield image, pixels, row
+            yield replace(image, read=partial(_read_unchanged, image, _checksum(pixels))), pixels, row
+
+
+def _checksum(pixels: ImageArray) -> tuple[int, tuple[int, ...]]:
+    return zlib.crc32(np.ascontiguousarray(pixels).data), pixels.shape
+
+
+def _read_unchanged(image: ImageInput, seen: tuple[int, tuple[int, ...]]) -> ImageArray:
+    """The pixels of an image that was answered about; a box is not drawn on another picture of the same name."""
+    pixels = image.read()
+    if _checksum(pixels) != seen:
+        raise ImageError(f'{image.name} has changed since its answer: ask about it again')
+    return pixels
 
 
 def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[str]]:

@@ -1,4 +1,5 @@
 """From images and expressions to boxes, in two lines."""
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
@@ -160,6 +161,18 @@ class GroundingInferencer(BaseInferencer):
             items += run_pipeline(results, self.pipeline.transforms)
         return items
 
+    def preprocess(self, inputs: Any, batch_size: int = 1, expressions: Expressions = (),
+                   channel_order: ChannelOrder | None = None, **_: Any) -> Iterator[Any]:
+        """Collated batches, each for ``forward``; arguments and errors as those of ``__call__``."""
+        images = list_images(inputs, channel_order)
+        for batch in _batches(read_images(images, pair(images, expressions)), check_batch_size(batch_size)):
+            yield self.collate_fn(self._prepare(batch))
+
+    @staticmethod
+    def list_models(scope: str | None = None, patterns: str = '.*') -> list[str]:
+        """The models that come with the package, by names that match a regular expression; whatever the ``scope``."""
+        return [name for name in (TOY, ) if re.match(patterns, name)]
+
     def forward(self, inputs: Any, **_: Any) -> list[DetDataSample]:
         """Samples with ``pred_instances`` of a collated batch."""
         with torch.inference_mode(), self._autocast():
@@ -217,7 +230,7 @@ def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None,
         return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary, **hub)
     if isinstance(model, str | Path) and str(model).lower().endswith('.onnx'):
         raise ConfigError(f'{model} is an exported model, which needs no PyTorch: mmduet predict takes it, and in Python '
-                          'mmduet.export.OnnxGrounder')
+                          'OnnxGrounder (from mmduet.export import OnnxGrounder)')
     if isinstance(model, Config) or str(model).endswith('.py'):
         raise ConfigError('a config without weights: give a checkpoint, a folder of save_pretrained or a name on the hub; or a '
                           'config and weights=')

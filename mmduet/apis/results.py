@@ -14,6 +14,7 @@ from mmduet.io.errors import ImageError
 from mmduet.io.files import replacing, write_atomically
 from mmduet.visualization.answer_image import draw_answer
 
+_OTHER_FILES = ('.jsonl', '.txt', '.csv', '.xml', '.html')
 _NOTEBOOK = 1024  # long side of the picture in a notebook, pixels
 
 
@@ -49,7 +50,11 @@ class GroundingResult:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def draw(self, longest: int | None = None) -> Image.Image:
-        """The image with the box on it and the expression under it, of at most ``longest`` pixels on its long side."""
+        """The image with the box on it and the expression under it, of at most ``longest`` pixels on its long side.
+
+        Raises:
+            ImageError: its file is gone or has changed since the answer: it is read again, and not kept.
+        """
         caption = self.expression if self.score is None else f'{self.expression} ({self.score:.0%})'
         return draw_answer(self._image.read(), self.box, caption, longest)
 
@@ -58,10 +63,11 @@ class GroundingResult:
 
         Raises:
             ValueError: a suffix that is of no image format.
+            ImageError: see ``draw``.
         """
         path = Path(path)
         kind = Image.registered_extensions().get(path.suffix.lower())
-        if path.suffix.lower() != '.json' and kind not in Image.SAVE:
+        if path.suffix.lower() != '.json' and not is_drawing(path):
             raise ValueError(f'{path} must end in .json, or as an image does (.png, .jpg)')
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == '.json':
@@ -108,18 +114,40 @@ class GroundingResults(list[GroundingResult]):
         return json.dumps([result.to_dict() for result in self], ensure_ascii=False, indent=1)
 
     def save(self, path: str | Path) -> list[Path]:
-        """Write all answers to one file where the path ends in ``.json``; otherwise drawn images, numbered, to a folder."""
+        """Write all answers to one file where the path ends in ``.json``; otherwise drawn images, numbered, to a folder.
+
+        One answer may be drawn to a file, as ``answer.png``.
+
+        Raises:
+            ValueError: several answers and the name of one image, or the name of a file of another kind.
+            ImageError: see ``GroundingResult.draw``.
+        """
         path = Path(path)
         if path.suffix.lower() == '.json':
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, self.to_json() + '\n')
             return [path]
+        if _is_file_name(path):
+            if len(self) != 1 or not is_drawing(path):
+                what = f'holds one answer, and there are {len(self)}' if is_drawing(path) else 'is neither JSON nor an image'
+                raise ValueError(f'{path} {what}: name a folder, or a file that ends in .json')
+            return [self[0].save(path)]
         return [result.save(path / f'{number:04d}_{_stem(result.source)}.png') for number, result in enumerate(self)]
 
     def show(self) -> None:
         """Open every drawn image in the system's viewer."""
         for result in self:
             result.show()
+
+
+def is_drawing(path: str | Path) -> bool:
+    """Whether a path is that of an image file, by its name."""
+    return Image.registered_extensions().get(Path(path).suffix.lower()) in Image.SAVE
+
+
+def _is_file_name(path: Path) -> bool:
+    """Whether a path can only be meant for a file; a folder may have a point in its name too."""
+    return not path.is_dir() and (is_drawing(path) or path.suffix.lower() in _OTHER_FILES)
 
 
 def _stem(source: str) -> str:

@@ -108,6 +108,12 @@ def checkpoint_file(text: str) -> str:
     return str(weights) if Path(text).is_dir() else text
 
 
+def _lines_file(text: str) -> str:
+    if Path(text).suffix.lower() == '.json':
+        raise argparse.ArgumentTypeError(f'{text} will hold a line of JSON for each expression: name it .jsonl')
+    return text
+
+
 def add_device_flag(parser: argparse.ArgumentParser) -> None:
     """Where a model predicts."""
     parser.add_argument('--device', default='auto',
@@ -119,7 +125,8 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', type=checkpoint_file,
                         help='a .pth or .safetensors file, or a folder of save_pretrained; a distilled one gives its student')
     add_splits_flag(parser, 'splits to test on (default: those of the config)')
-    parser.add_argument('--out', help='write the predictions there, one JSON line per expression')
+    parser.add_argument('--out', type=_lines_file, metavar='FILE.jsonl',
+                        help='write the predictions there, one JSON line per expression')
     parser.add_argument('--show-dir', help='draw predictions there')
     parser.set_defaults(writes=lambda args: [args.out, args.show_dir and Path(args.show_dir) / 'test.png'])
 

@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _validate(args: argparse.Namespace) -> None:
     args.images, args.expressions = split_inputs(args.inputs, args.expression)
+    if args.json not in (None, '-') and Path(args.json).suffix.lower() not in ('', '.json'):
+        raise argparse.ArgumentTypeError(f'--json {args.json} must end in .json')
 
 
 def _json_path(args: argparse.Namespace) -> Path:

@@ -135,6 +135,20 @@ def test_images_that_cannot_be_read_are_left_out_where_that_is_asked_for(ground,
         ground(tmp_path, TEXTS, return_datasamples=True, skip_broken=True)
 
 
+def test_what_the_host_promises_of_an_inferencer_holds(ground, tmp_path):
+    for name in 'ab':
+        write_photo(tmp_path / f'{name}.png')
+    batches = list(ground.preprocess(tmp_path, 3, expressions=TEXTS))
+    samples = [sample for batch in batches for sample in ground.forward(batch)]
+    assert len(batches) == 2
+    assert [sample.pred_instances.bboxes[0].tolist() for sample in samples] == [
+        pytest.approx(result.box, abs=1e-3) for result in ground(tmp_path, TEXTS)]
+    with pytest.raises(ValueError, match=r'expected expressions, got'):
+        next(ground.preprocess(tmp_path))
+    assert ground.list_models() == GroundingInferencer.list_models('mmdet', 't.y') == ['toy']
+    assert GroundingInferencer.list_models(patterns='yolo') == []
+
+
 def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkpoint, ground):
     image = np.full((64, 64, 3), 90, np.uint8)
     built = INFERENCERS.build(dict(type='GroundingInferencer', model=str(ROOT / CONFIG), weights=checkpoint, device='cpu'))

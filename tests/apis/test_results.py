@@ -1,11 +1,15 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from mmduet.apis import GroundingInferencer
 from mmduet.apis.image_inputs import ImageInput
 from mmduet.apis.results import GroundingResult, GroundingResults
+from mmduet.io.errors import ImageError
 
 
 def make_result(source='photos/a b.jpg', score=None, expression='the red ball'):
@@ -38,6 +42,50 @@ def test_some_of_the_answers_are_answers_and_one_is_one():
     assert [each.source for each in results[1:]] == ['b.png', 'c.png'] and isinstance(results[1:], GroundingResults)
     assert isinstance(results[0], GroundingResult)
     assert [each['image'] for each in json.loads(results[:2].to_json())] == ['photos/a b.jpg', 'b.png']
+
+
+def test_one_answer_may_be_a_file_and_several_are_a_folder(tmp_path):
+    one, two = GroundingResults([make_result()]), GroundingResults([make_result()] * 2)
+    assert one.save(tmp_path / 'new/answer.png') == [tmp_path / 'new/answer.png']
+    for results, name, message in ((two, 'b.png', 'holds one answer, and there are 2: name a folder'),
+                                   (GroundingResults(), 'b.jpg', 'holds one answer, and there are 0'),
+                                   (one, 'b.txt', 'is neither JSON nor an image: name a folder, or a file that ends in .json'),
+                                   (two, 'b.jsonl', 'is neither JSON nor an image')):
+        with pytest.raises(ValueError, match=message):
+            results.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ['new']
+    (tmp_path / 'folder.png').mkdir()
+    assert [len(two.save(tmp_path / name)) for name in ('folder.png', 'run.v2')] == [2, 2]
+
+
+def test_an_image_that_changed_or_is_gone_is_not_drawn_on(tmp_path):
+    Image.new('RGB', (64, 64), 'red').save(tmp_path / 'a.png')
+    array = np.zeros((64, 64, 3), np.uint8)
+    ground = GroundingInferencer(device='cpu')
+    of_file, of_array = ground([tmp_path / 'a.png', array], 'the circle', channel_order='rgb')
+    drawn = [result.draw() for result in (of_file, of_array)]
+    array[:] = 255
+    assert np.array_equal(of_array.draw(), drawn[1]) and np.array_equal(of_file.draw(), drawn[0])
+    for colour, size in (('blue', 64), ('red', 32)):
+        Image.new('RGB', (size, size), colour).save(tmp_path / 'a.png')
+        with pytest.raises(ImageError, match=r'a\.png has changed since its answer: ask about it again'):
+            of_file.save(tmp_path / 'drawn.png')
+    (tmp_path / 'a.png').unlink()
+    with pytest.raises(ImageError, match=r'a\.png cannot be read: No such file'):
+        of_file.draw()
+    assert not (tmp_path / 'drawn.png').exists()
+
+
+def test_answers_about_every_kind_of_image_travel_between_processes(tmp_path):
+    Image.new('RGB', (64, 64), 'red').save(tmp_path / 'a.png')
+    array = np.zeros((64, 64, 3), np.uint8)
+    images = [tmp_path / 'a.png', (tmp_path / 'a.png').read_bytes(), Image.fromarray(array), array, torch.zeros(3, 64, 64)]
+    (tmp_path / 'b.png').touch()
+    results = GroundingInferencer(device='cpu')([*images, tmp_path / 'b.png'], 'the yak', channel_order='rgb', skip_broken=True)
+    again = pickle.loads(pickle.dumps(results))
+    assert again == results and type(again) is GroundingResults and again[0].unknown_words == ('yak', )
+    assert list(map(str, again.broken)) == list(map(str, results.broken)) and len(again.broken) == 1
+    assert all(np.array_equal(one.draw(), other.draw()) for one, other in zip(again, results, strict=True))
 
 
 def test_a_suffix_of_no_image_is_refused_and_leaves_nothing(tmp_path):

@@ -34,6 +34,15 @@ def test_splits_are_given_to_every_command_in_the_same_way(module, capsys):
             assert f'splits are given with spaces between them, as val testA, got {old!r}' in capsys.readouterr().err
 
 
+def test_predictions_are_lines_and_no_json_file(capsys):
+    parser = argparse.ArgumentParser()
+    common.add_test_flags(parser)
+    assert parser.parse_args(['a.pth', '--out', 'p.jsonl']).out == 'p.jsonl'
+    with pytest.raises(SystemExit):
+        parser.parse_args(['a.pth', '--out', 'p.json'])
+    assert 'p.json will hold a line of JSON for each expression: name it .jsonl' in capsys.readouterr().err
+
+
 def test_a_folder_of_save_pretrained_stands_for_its_weights(tmp_path):
     (tmp_path / 'model.safetensors').touch()
     assert common.checkpoint_file(str(tmp_path)) == str(tmp_path / 'model.safetensors')

@@ -54,6 +54,7 @@ def test_one_answer_may_be_one_file_and_json_may_be_the_only_output(photos, mode
     (['photos/c.png', 'a ring'], 1, r'error: there is no image or folder photos/c\.png; nearest: [ab]\.png, [ab]\.png'),
     (['ftp://example.org/a.jpg', 'a ring'], 1, 'error: .*only http and https are fetched'),
     (['photos', 'a ring', '--out', 'one.jpg'], 1, 'error: --out one.jpg holds one answer and there are 2: name a folder'),
+    (['photos', 'a ring', '--json', 'x.txt'], 2, r'--json x\.txt must end in \.json'),
     (['photos', 'a ring', '--batch-size', '0'], 2, 'must be at least 1'),
     (['photos', 'a ring', '--device', 'abacus'], 1, 'error: '),
     (['photos', 'a ring', '--model', 'gone.pth'], 1, 'error: .*gone.pth')])
