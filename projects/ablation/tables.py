@@ -115,16 +115,16 @@ def format_table(rows: Sequence[Row], against: Sequence[str]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
-def format_kinds(records: Sequence[Record], split: str = VAL, metric: str = 'acc@0.5') -> str:
-    """Markdown: mean accuracy of each experiment by kind of expression; empty where no record names kinds."""
+def format_kinds(records: Sequence[Record], split: str = VAL) -> str:
+    """Markdown: mean Acc@0.5 of each experiment by kind of expression; empty where no record names kinds."""
     found: dict[str, dict[str, list[float]]] = {}
     for record in records:
         for kind, values in scores(record, split).get('kinds', {}).items():
-            found.setdefault(record['arm'], {}).setdefault(kind, []).append(values[metric])
+            found.setdefault(record['arm'], {}).setdefault(kind, []).append(values['acc@0.5'])
     kinds = sorted({kind for values in found.values() for kind in values})
     if not kinds:
         return ''
-    lines = [[f'{METRICS[metric]} by kind', *kinds], ['---', *['---:'] * len(kinds)]]
+    lines = [['Acc@0.5 by kind', *kinds], ['---', *['---:'] * len(kinds)]]
     for name, values in found.items():
         lines.append([name, *(f'{sum(values[kind]) / len(values[kind]):.1f}' if kind in values else '' for kind in kinds)])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
