@@ -1,9 +1,6 @@
 """What of a ``GroundingBatch`` is computed on the host, from data samples, before it travels to the device."""
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmduet.structures import GroundingBatch, Source, View, draw_canvases
 from mmduet.structures.boxes import xyxy_to_cxcywh
+from mmduet.structures.target_identity import image_number, stable_number
 
 # Axes of a batch that differ from step to step: how many images it has, and how many other objects are annotated on them; and
 # those that have few lengths, for each of which a graph is worth its while.
@@ -122,17 +120,6 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
     return rows, has, numbers
 
 
-@lru_cache(maxsize=1 << 16)
-def image_number(path: str) -> int:
-    """The same 64 bits for a file by whatever path it is found, in every process of a machine."""
-    return _number(os.fsencode(os.path.realpath(path)))
-
-
-def _number(text: bytes) -> int:
-    # Not hash(): Python salts it, so that ranks would disagree.
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), 'big', signed=True)
-
-
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
     """The fields of ``TargetIdentity`` of B data samples; zeros, and not whole, where there is no target.
 
@@ -140,7 +127,8 @@ def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
     """
     images, boxes, whole, views = [], [], [], []
     for sample in samples:
-        images.append(image_number(sample.img_path))
+        known = sample.get('image_number')  # which a worker has looked up
+        images.append(image_number(sample.img_path) if known is None else known)
         width, height = sample.canvas.width / sample.canvas.scale_x, sample.canvas.height / sample.canvas.scale_y
         annotated = 'gt_instances' in sample and len(sample.gt_instances.bboxes) > 0
         pixel_box = sample.gt_instances.bboxes[0].float().cpu() if annotated else torch.zeros(4)
@@ -159,7 +147,7 @@ def _crop_number(window: Sequence[int] | None, width: float, height: float) -> i
     # A transform of a user's may crop and leave the window as it was: two of its crops would pass for one.
     if window is None or abs(window[2] - window[0] - width) >= 1 or abs(window[3] - window[1] - height) >= 1:
         return 0
-    return _number(repr(tuple(map(int, window))).encode()) | 1
+    return stable_number(repr(tuple(map(int, window))).encode()) | 1
 
 
 def view_of(sample: Any) -> View:

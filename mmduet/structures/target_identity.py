@@ -1,10 +1,24 @@
 """Which expressions of a batch mean the same object."""
+import hashlib
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
 from mmduet.structures.axes import check_axes
 from mmduet.structures.boxes import iou_cxcywh
+
+
+@lru_cache(maxsize=1 << 16)
+def image_number(path: str) -> int:
+    """The same 64 bits for a file by whatever path it is found, in every process of a machine."""
+    return stable_number(os.fsencode(os.path.realpath(path)))
+
+
+def stable_number(text: bytes) -> int:
+    """The same 64 bits for a text in every process; not ``hash``, which Python salts, so that ranks would disagree."""
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), 'big', signed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

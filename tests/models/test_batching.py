@@ -228,6 +228,13 @@ def test_numbers_of_images_do_not_depend_on_the_process():
     assert batching.identify([of_file('/images/COCO_1.jpg')])['image'].tolist() == [6778691489760001712]
 
 
+def test_a_number_that_a_worker_has_looked_up_is_taken(monkeypatch):
+    sample = of_file('/images/COCO_1.jpg')
+    sample.set_metainfo({'image_number': 7})
+    monkeypatch.setattr('os.path.realpath', None)  # a file system is not asked in the training's process
+    assert batching.identify([sample])['image'].tolist() == [7]
+
+
 def test_an_expression_without_a_target_is_the_same_as_any_of_its_image():
     sample = make_sample('b', WHOLE, BOX)
     del sample.gt_instances

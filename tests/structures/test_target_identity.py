@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from mmduet.structures import TargetIdentity
+from mmduet.structures.target_identity import image_number, stable_number
 
 
 def test_the_same_image_and_overlapping_boxes_are_one_target_and_a_crop_cannot_be_told():
@@ -22,6 +23,13 @@ def test_targets_in_one_crop_of_an_image_are_compared():
                               view=torch.tensor([7, 7, 7, 9]))
     assert identity.same(0.5).tolist() == [
         [True, True, False, True], [True, True, False, True], [False, False, True, True], [True, True, True, True]]
+
+
+def test_a_number_is_that_of_the_file_and_of_every_process(tmp_path):
+    assert image_number('/images/COCO_1.jpg') == stable_number(b'/images/COCO_1.jpg') == 6778691489760001712
+    (tmp_path / 'link').symlink_to('/images')
+    assert image_number(f'{tmp_path}/link/COCO_1.jpg') == 6778691489760001712
+    assert min(map(stable_number, (b'', b'a', b'b'))) >= -2 ** 63 and stable_number(b'a') != stable_number(b'b')
 
 
 def test_wrong_shapes_are_refused():

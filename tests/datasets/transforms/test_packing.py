@@ -8,6 +8,7 @@ import torch
 from mmduet.datasets import LoadImage, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
 from mmduet.evaluation.rules import transvg_target
 from mmduet.models import GroundingDataPreprocessor
+from mmduet.structures.target_identity import image_number
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -47,6 +48,14 @@ def test_the_scale_is_that_of_each_axis(tmp_path):
     assert (sample.canvas.width, sample.canvas.height) == (426, 640)
     assert sample.canvas.scale_x == pytest.approx(426 / 333)
     assert sample.canvas.scale_y == pytest.approx(640 / 500)
+
+
+def test_the_number_of_the_file_is_looked_up_with_the_image(tmp_path):
+    image = write_photo(tmp_path / 'a.png')
+    (tmp_path / 'link.png').symlink_to(tmp_path / 'a.png')
+    numbers = [pack(image, (1, 2, 3, 4), size=64, img_path=str(tmp_path / name))[1].image_number
+               for name in ('a.png', 'link.png', 'b.png')]
+    assert numbers[0] == numbers[1] == image_number(str(tmp_path / 'a.png')) != numbers[2]
 
 
 def test_a_sample_holds_words_boxes_and_the_image_as_planes(tmp_path):
