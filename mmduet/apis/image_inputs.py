@@ -1,4 +1,7 @@
-"""What can be taken for an image, and its pixels; everything else is refused by name."""
+"""What can be taken for an image, and its pixels; everything else is refused by name.
+
+Files are turned as a viewer shows them, by their EXIF orientation; what is in memory already is taken as it lies there.
+"""
 import glob
 import sys
 import time
@@ -18,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mmduet.io.errors import ImageError
-from mmduet.io.images import ImageArray, decode_image, read_image, to_rgb
+from mmduet.io.images import ImageArray, decode_upright, read_upright, to_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +72,7 @@ def _list_one(item: Any, number: int, order: ChannelOrder | None) -> list[ImageI
         return _list_paths(str(item))
     if isinstance(item, bytes | bytearray | memoryview):
         name = f'bytes {number}'
-        return [ImageInput(name, partial(decode_image, bytes(item), name))]
+        return [ImageInput(name, partial(decode_upright, bytes(item), name))]
     if isinstance(item, Image.Image):
         name = f'PIL image {number}'
         return [ImageInput(name, partial(_from_pil, item, name))]
@@ -107,7 +110,7 @@ def _list_paths(text: str) -> list[ImageInput]:
         return [ImageInput(text, partial(fetch_image, text))]
     path = Path(text)
     if text == EXAMPLE and not path.exists():
-        return [ImageInput(EXAMPLE, partial(read_image, _EXAMPLE_FILE))]
+        return [ImageInput(EXAMPLE, partial(read_upright, _EXAMPLE_FILE))]
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
         if not found:
@@ -122,7 +125,7 @@ def _list_paths(text: str) -> list[ImageInput]:
             raise ImageError(f'the pattern {text} matches no images ({", ".join(SUFFIXES)})')
     else:
         found = [path]
-    return [ImageInput(str(file), partial(read_image, file)) for file in found]
+    return [ImageInput(str(file), partial(read_upright, file)) for file in found]
 
 
 def fetch_image(url: str, most: int = MOST_BYTES, seconds: float = SECONDS) -> ImageArray:
@@ -157,7 +160,7 @@ def fetch_image(url: str, most: int = MOST_BYTES, seconds: float = SECONDS) -> I
         raise ImageError(f'{url} cannot be fetched: {getattr(error, "reason", error)}') from error
     if not content:
         raise ImageError(f'{url} is empty (zero bytes)')
-    return decode_image(bytes(content), url)
+    return decode_upright(bytes(content), url)
 
 
 def _from_pil(image: Image.Image, name: str) -> ImageArray:

@@ -9,17 +9,13 @@ from PIL import Image
 from mmduet.apis.attention import Explanation, explain
 from mmduet.apis.inferencer import GroundingInferencer
 from mmduet.io.errors import ImageError
-from mmduet.io.images import ImageArray, open_image, read_image, to_rgb
+from mmduet.io.images import ImageArray, read_upright
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.visualization.heat_map import draw_heat_map
 from mmduet.visualization.numbered_boxes import add_legend, draw_boxes
 from mmduet.visualization.palette import colour_of
 
 MOST_EXPRESSIONS, MOST_LETTERS = 12, 500
-_ORIENTATION = 0x0112  # EXIF: how the camera was held
-_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_90}
 
 
 class DemoError(ValueError):
@@ -94,14 +90,6 @@ def read_expressions(text: str | None) -> list[str]:
     if longest := next((line for line in expressions if len(line) > MOST_LETTERS), None):
         raise DemoError(f'An expression of {len(longest)} letters is too long: {MOST_LETTERS} at most.')
     return expressions
-
-
-def read_upright(path: Path) -> ImageArray:
-    """(h, w, 3) RGB uint8 pixels of an image file as its camera was held; ``ImageError`` as ``read_image``."""
-    pixels = read_image(path)
-    with path.open('rb') as file, open_image(file, str(path)) as image:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    return pixels if turn is None else to_rgb(Image.fromarray(pixels).transpose(turn))
 
 
 def _show(image: ImageArray, found: Sequence[Explanation], name: str) -> Answers:

@@ -1,4 +1,7 @@
-"""Image files to RGB bytes, in one way everywhere: EXIF rotation ignored, broken files named and never replaced.
+"""Image files to RGB bytes, in one way everywhere: broken files named and never replaced.
+
+Data sets are read as they are stored, which is what their boxes refer to: EXIF rotation is ignored. An image of a user is
+turned as every viewer shows it (``read_upright``).
 
 A file comes from anywhere, so what it may cost is bounded before its pixels are decoded: it is a regular file of one of
 ``FORMATS`` and of at most ``MOST_BYTES``, and its header says at most ``most_pixels()``. A path may go into an archive (see
@@ -30,6 +33,10 @@ MOST_PIXELS = 2**26  # 8,192 x 8,192: 192 MiB of RGB in each worker that reads o
 PIXELS_VARIABLE = 'MMDUET_MAX_IMAGE_PIXELS'
 _PPM = re.compile(rb'P6\n(\d{1,6}) (\d{1,6})\n255\n')
 CUT = '{} is truncated: it was cut, and its end mark put back'
+_ORIENTATION = 0x0112  # EXIF: how the camera was held
+_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_90}
 _END_OF_JPEG = b'\xff\xd9'
 _OPAQUE = 255
 
@@ -53,6 +60,11 @@ def read_image(path: str | Path) -> ImageArray:
         ImageError: the file is missing, empty, truncated, too large or no image; names it.
     """
     return decode_image(_read(Path(path)), str(path))
+
+
+def read_upright(path: str | Path) -> ImageArray:
+    """``read_image``, turned as its camera was held, by its EXIF orientation: what a viewer shows."""
+    return decode_upright(_read(Path(path)), str(path))
 
 
 def check_image(path: str | Path) -> tuple[int, int]:
@@ -141,6 +153,14 @@ def decode_image(content: bytes, name: str) -> ImageArray:
         if image.format == 'JPEG' and looks_cut(pixels) and is_cut(content):
             raise ImageError(CUT.format(name))
         return pixels
+
+
+def decode_upright(content: bytes, name: str) -> ImageArray:
+    """``read_upright`` of bytes that are already in memory; ``name`` stands in the error."""
+    pixels = decode_image(content, name)
+    with open_image(io.BytesIO(without_texts(content)), name) as image:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 
 @contextmanager

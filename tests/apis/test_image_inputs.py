@@ -1,4 +1,5 @@
 import io
+import zipfile
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from pathlib import Path
@@ -72,13 +73,20 @@ def test_an_image_ships_where_no_file_has_its_name(tmp_path, monkeypatch):
     assert read_all('example')[0].shape == (6, 8, 3)
 
 
-def test_the_orientation_in_a_file_does_not_count_as_in_training(tmp_path):
+def test_a_file_is_turned_as_a_viewer_shows_it_and_what_is_in_memory_is_not(tmp_path, monkeypatch):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     Image.new('RGB', (30, 10), 'red').save(tmp_path / 'turned.jpg', exif=exif)
     content = (tmp_path / 'turned.jpg').read_bytes()
-    for item in (tmp_path / 'turned.jpg', content, Image.open(io.BytesIO(content))):
-        assert read_all(item)[0].shape == (10, 30, 3)
+    with zipfile.ZipFile(tmp_path / 'all.zip', 'w') as archive:
+        archive.writestr('turned.jpg', content)
+    for item in (tmp_path / 'turned.jpg', content, tmp_path / 'all.zip/turned.jpg'):
+        assert read_all(item)[0].shape == (30, 10, 3)
+    assert read_all(Image.open(io.BytesIO(content)))[0].shape == (10, 30, 3)
+    monkeypatch.setenv('no_proxy', '*')
+    with serving(FileHandler) as server:
+        server.files['/turned.jpg'] = content
+        assert read_all(f'{server.url}/turned.jpg')[0].shape == (30, 10, 3)
 
 
 @pytest.mark.parametrize(('item', 'kind', 'message'), [

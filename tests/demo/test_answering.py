@@ -7,7 +7,7 @@ from PIL import Image
 from mmduet.apis import GroundingInferencer, PretrainedGrounder
 from mmduet.apis.teachers import build_teacher
 from mmduet.demo import Answerer, DemoError, html
-from mmduet.demo.answering import MOST_EXPRESSIONS, read_expressions, read_upright
+from mmduet.demo.answering import MOST_EXPRESSIONS, read_expressions
 from mmduet.demo.examples import ENLARGED, write_examples
 from mmduet.refshapes import make_example
 
@@ -69,18 +69,6 @@ def test_what_cannot_be_answered_is_said_in_words(answerer, tmp_path):
             answerer(file, text, 'holiday.heic')
         assert str(tmp_path) not in str(caught.value)
     assert read_expressions('a\n' * MOST_EXPRESSIONS) == ['a'] * MOST_EXPRESSIONS
-
-
-@pytest.mark.parametrize('orientation', range(1, 9))
-def test_an_image_is_turned_as_its_camera_was_held(tmp_path, orientation):
-    upright = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    turned = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-              5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright, 2).transpose(1, 0, 2),
-              8: np.rot90(upright, -1)}[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / 'a.png', exif=exif)
-    assert np.array_equal(read_upright(tmp_path / 'a.png'), upright)
 
 
 def test_text_of_users_stays_text():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.io.images import encode_ppm, read_image_size, to_rgb
+from mmduet.io.images import decode_upright, encode_ppm, read_image_size, read_upright, to_rgb
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -194,3 +194,24 @@ def test_sixteen_bit_grey_with_a_transparent_value_is_scaled_and_not_clipped(tmp
     image = Image.fromarray(np.array([[1000, 60000], [30000, 65535]], np.uint16))
     image.save(tmp_path / 'a.png', transparency=60000)
     assert to_rgb(Image.open(tmp_path / 'a.png'))[..., 0].tolist() == [[4, 233], [117, 255]]
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_an_image_is_turned_as_its_camera_was_held(tmp_path, orientation):
+    upright = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    turned = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+              5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright, 2).transpose(1, 0, 2),
+              8: np.rot90(upright, -1)}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / 'a.png', exif=exif)
+    assert np.array_equal(read_upright(tmp_path / 'a.png'), upright)
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')  # Pillow says that they are corrupt
+@pytest.mark.parametrize('note', [b'MM\0*\0\0\0\x08\xff\xff\x01', b'MM\0*', b'XXXXXXXXXX', b'MM\0*\xff\xff\xff\xff',
+                                  b'MM\0*\0\0\0\x08\0\x01\x01\x12\0\x0a\0\0\0\x01\0\0\0\0'])
+def test_a_broken_note_about_the_camera_turns_nothing(note):
+    buffer = io.BytesIO()
+    Image.new('RGB', (30, 10), 'red').save(buffer, 'JPEG', exif=b'Exif\0\0' + note)
+    assert decode_upright(buffer.getvalue(), 'x').shape == (10, 30, 3)
