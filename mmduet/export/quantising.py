@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.export.description import KEY, ExportedDescription
+from mmduet.export.exported_graph import ExportError
 from mmduet.io.files import naming
 
 PRODUCTS = ('MatMul', 'Gemm')
@@ -15,6 +16,9 @@ def quantise(source: Path, target: Path) -> None:
 
     Activations are quantised when the model runs, by their range then (dynamic quantisation). Convolutions and embeddings stay:
     onnxruntime computes the former in 8 bits more slowly. ``target`` may be ``source``.
+
+    Raises:
+        ExportError: this onnxruntime cannot prepare the graph; its version is named.
     """
     import onnx
     import onnxruntime
@@ -24,9 +28,13 @@ def quantise(source: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared, written = Path(folder) / 'prepared.onnx', Path(folder) / 'int8.onnx'
         with naming(prepared):  # the disk of the system's folder may be full, and that of the target not
-            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-            quantize_dynamic(str(prepared), str(written), op_types_to_quantize=list(PRODUCTS), per_channel=True,
-                             weight_type=QuantType.QInt8, nodes_to_exclude=_of_many_matrices(onnx.load(str(prepared))))
+            try:
+                quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+                quantize_dynamic(str(prepared), str(written), op_types_to_quantize=list(PRODUCTS), per_channel=True,
+                                 weight_type=QuantType.QInt8, nodes_to_exclude=_of_many_matrices(onnx.load(str(prepared))))
+            except onnx.shape_inference.InferenceError as error:
+                raise ExportError(f'onnxruntime {onnxruntime.__version__} cannot prepare the graph for 8 bits ({error}): '
+                                  'take a newer one, or export without --int8') from error
         model, original = onnx.load(str(written)), onnx.load(str(source))
     metadata = {entry.key: entry.value for entry in original.metadata_props}
     about = replace(ExportedDescription.from_metadata(metadata, str(source)), precision='int8')
