@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     common.add_data_flags(parser)
-    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument('--batch-size', type=int, default=2, help='expressions of a step')
     parser.add_argument('--steps', type=int, default=5, help='timed steps, after one that is not')
     parser.add_argument('--amp', choices=common.AMP, help='mixed precision of the training steps')
-    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--threads', type=int, default=2, help='of PyTorch on a CPU')
     parser.add_argument('--teacher-cache', action='store_true', help='also time the step with the teacher cached')
     parser.add_argument('--expressions', type=int, default=0, metavar='N',
                         help='also time the answers to N expressions about an image, one by one and together')

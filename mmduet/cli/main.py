@@ -37,6 +37,13 @@ COMMANDS = {
 }
 
 
+class _NoCompletion(argparse.Action):
+    """Says what is missing, where shtab would print a script."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error('--print-completion needs the package shtab, which is not installed: pip install shtab')
+
+
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command; with ``only``, of the other subcommands no more than their names."""
     parser = argparse.ArgumentParser(prog='mmduet', description='Visual grounding, distilled: find what an expression refers '
@@ -44,8 +51,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'mmduet {mmduet.__version__}')
     try:
         import shtab
-    except ImportError:
-        pass  # an extra
+    except ImportError:  # an extra
+        parser.add_argument('--print-completion', action=_NoCompletion, help='needs the package shtab, which is not installed')
     else:
         shtab.add_argument_to(parser, '--print-completion', help='print the script that completes commands in a shell, and end')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)

@@ -13,7 +13,6 @@ from mmduet.cli import running
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
     parser.set_defaults(writes=lambda args: [args.out / 'manifest.json'])
     parser.add_argument('--level', default='standard', choices=('easy', 'standard', 'hard', 'parts'), help='of difficulty')

@@ -36,6 +36,15 @@ def print_anything() -> None:
             stream.reconfigure(errors='backslashreplace')
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help that says the default of every flag that has one, where its own words do not."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        said = action.help
+        silent = said is None or 'default' in said or isinstance(action.default, bool) or action.default in (None, [], (), '')
+        return said if silent or action.default == argparse.SUPPRESS else f'{said} (default: %(default)s)'
+
+
 def fill_parser(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     """Add the arguments of the command that a module is.
 
@@ -43,7 +52,7 @@ def fill_parser(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     checked by ``validate(args)``, set by ``parser.set_defaults``, with an ``argparse.ArgumentTypeError``. ``writes(args)``, set
     likewise, gives the paths that it will write, or None for one: what the system would refuse is said before the work.
     """
-    parser.formatter_class, parser.description = argparse.RawDescriptionHelpFormatter, module.__doc__
+    parser.formatter_class, parser.description = HelpFormatter, module.__doc__
     parser.set_defaults(run=module.run, parser=parser, validate=None, writes=None)
     module.add_arguments(parser)
 

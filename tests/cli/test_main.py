@@ -109,3 +109,22 @@ def test_a_flag_of_many_values_that_is_given_twice_adds_up(command):
             alone._add_action(action)
             given = vars(alone.parse_args([flag, '1', flag, '2']))[action.dest]
             assert [str(one) for one in given] == ['1', '2'], flag
+
+
+def test_help_says_every_default(shown):
+    assert re.search(r'--launcher \{none,pytorch,slurm\}\n.*\(default: none\)', shown['test'][0])
+    assert 'default: None' not in str(shown) and 'default: False' not in str(shown)
+    commands = next(action.choices for action in build_parser()._actions if isinstance(action.choices, dict))
+    for name, parser in commands.items():
+        for action in parser._actions:
+            if action.option_strings and action.help != argparse.SUPPRESS and isinstance(action.default, int | float | str) \
+                    and not isinstance(action.default, bool) and action.default not in (argparse.SUPPRESS, ''):
+                assert 'default' in parser._get_formatter()._get_help_string(action), f'{name} {action.option_strings[0]}'
+
+
+def test_without_shtab_completion_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'shtab', None)
+    with pytest.raises(SystemExit) as end:
+        main(['--print-completion', 'bash'])
+    assert end.value.code == 2
+    assert '--print-completion needs the package shtab, which is not installed: pip install shtab' in capsys.readouterr().err

@@ -10,8 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add them."""
     group = parser.add_argument_group('what a card does')
     group.add_argument('--device', choices=('cuda', 'cpu'),
-                       help='measure training and prediction there by every way of making them fast, and what a training '
-                            'relies on: bf16 against fp32, fp16, a process group, the slowest kernels')
+                       help='measure this device instead of one step: training and prediction by every way of making them '
+                            'fast, and what a training relies on (bf16 against fp32, fp16, a process group, the slowest '
+                            'kernels)')
     group.add_argument('--minutes', type=common.positive_number, default=15.0, metavar='N',
                        help='with --device: what no longer fits into them is left out, and said (default: %(default)g)')
     group.add_argument('--batch-sizes', type=common.positive, nargs='+', action='extend', default=[], metavar='N',
