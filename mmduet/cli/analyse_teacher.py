@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmduet.cli import cache_teacher, common, running
+from mmduet.cli import cache_teacher, common, running, useless_flags
 from mmduet.io.errors import DataError
 
 BATCH = 64
@@ -25,13 +25,18 @@ COMPARED = (('CropView', ), ('DimmedView', ), ('BlurredView', ), ('MarkedView', 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    common.add_data_flags(parser)
+    common.add_model_flags(parser)
     parser.add_argument('--teacher', metavar='NAME', help='which teacher, where the config names several')
     common.add_splits_flag(parser, 'of the data that the config trains on (default: val)', default=('val', ))
     parser.add_argument('--samples', type=common.positive, default=2048, help='expressions, drawn with a fixed seed')
     parser.add_argument('--compare-views', action='store_true', help='show regions in several ways, one after the other')
     parser.add_argument('--centre', type=Path, metavar='FILE', help='write the means there, for `teacher.centre`')
-    parser.set_defaults(writes=lambda args: [args.centre])
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.centre])
+
+
+def _validate(args: argparse.Namespace) -> None:
+    if args.centre is not None:
+        useless_flags.refuse(args, 'compare_views', 'with --centre nothing is measured')
 
 
 def read_batches(cfg: Any, splits: Sequence[str], samples: int) -> Iterator[Any]:
@@ -128,7 +133,7 @@ def write_means(teacher: Any, batches: Iterable[Any], path: Path) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print or write."""
     from mmduet.engine import config_tools
-    cfg = common.load(args)
+    cfg = common.load_model(args)
     for node in config_tools.walk(cfg.train_dataloader):
         if 'first' in node:
             node['first'] = None

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import benchmark_groups, benchmark_padding, cache_teacher, common, running
+from mmduet.cli import benchmark_groups, benchmark_padding, cache_teacher, common, running, useless_flags
 from mmduet.cli.benchmark_report import CACHED, ONE_BY_ONE, ONLINE, PLAIN, TOGETHER, format_report, summarise
 from mmduet.cli.clock import Clock
 from mmduet.cli.device import arguments
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    common.add_data_flags(parser)
+    common.add_model_flags(parser)
     parser.add_argument('--batch-size', type=int, default=2, help='expressions of a step')
     parser.add_argument('--steps', type=int, default=5, help='timed steps, after one that is not')
     parser.add_argument('--amp', choices=common.AMP, help='mixed precision of the training steps')
@@ -59,6 +59,18 @@ def _validate(args: argparse.Namespace) -> None:
     if min(args.batch_size, args.steps, args.threads, *args.expressions_per_image) < 1 or args.expressions < 0:
         raise argparse.ArgumentTypeError('--batch-size, --steps, --threads and --expressions-per-image must be at least 1, and '
                                          '--expressions not negative')
+    arguments.check(args)
+    more = 'teacher_cache expressions'
+    if arguments.is_asked(args):
+        return
+    if args.balance:
+        useless_flags.refuse(args, f'{more} expressions_per_image padding predict_only amp', '--balance times nothing')
+    elif args.padding:
+        useless_flags.refuse(args, f'{more} expressions_per_image predict_only json', '--padding prints its own tables, alone')
+    elif args.expressions_per_image:
+        useless_flags.refuse(args, f'{more} predict_only json', '--expressions-per-image prints its own table, of steps')
+    elif args.predict_only:
+        useless_flags.refuse(args, 'teacher_cache amp batch_size', 'they are of training steps, and --predict-only takes none')
 
 
 def load_batches(dataset: Any, size: int, clock: Clock | None = None) -> Iterator[dict[str, Any]]:
@@ -180,7 +192,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     if made:
         expressions = math.lcm(*args.expressions_per_image)
         args.data_root = str(make_data_root(folder / 'data', expressions, *([PHOTOGRAPHS] if args.padding else [])))
-    cfg = common.load(args)
+    cfg = common.load_model(args)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
         for node in config_tools.walk(cfg.train_dataloader):

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from mmduet.cli import running
+from mmduet.cli import running, useless_flags
 from mmduet.io.files import naming, write_anew
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -45,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--reading', type=Path, nargs='+', action='extend', metavar='PLACE',
                         help='folders and archives of the same images')
     parser.add_argument('--count', type=int, default=64, help='how many images (default: %(default)s)')
+    parser.set_defaults(validate=_validate)
+
+
+def _validate(args: argparse.Namespace) -> None:
+    asked = '--reading' if args.reading else '--images' if args.images else ''
+    unread = {'--reading': 'images expressions', '--images': 'expressions', '': 'count'}[asked]
+    useless_flags.refuse(args, unread, f'{asked or "loading phrases"} is timed alone')
 
 
 def write_phrases(root: Path, count: int) -> None:

@@ -25,7 +25,8 @@ MEGABYTE = 1e6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    common.add_data_flags(parser)
+    common.add_model_flags(parser)
+    common.add_launcher_flag(parser)
     parser.add_argument('--out', help="folder of the cache (default: that of the config's CachedTeacher)")
     parser.add_argument('--teacher', metavar='NAME', help='which teacher, where the config names several')
     common.add_splits_flag(parser, 'splits to cache (default: those that the config trains on)')
@@ -46,7 +47,7 @@ def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tup
     """The config of the teacher to cache, and the folder to write to; ``name`` is that of one of several teachers.
 
     Raises:
-        ConfigError: the config has no teacher, several of which none is named, or no folder is named.
+        ConfigError: the config has no teacher, several of which none is named, one though a name is given, or no folder.
     """
     from mmduet.engine.config_tools import ConfigError
     from mmduet.teacher_cache import CachedTeacher
@@ -57,6 +58,8 @@ def find_teacher(cfg: 'Config', out: str | None, name: str | None = None) -> tup
         if name not in teacher:
             raise ConfigError(f'this config has the teachers {", ".join(teacher)}: name one with --teacher')
         teacher = teacher[name]
+    elif name is not None:
+        raise ConfigError(f'--teacher {name} would do nothing: this config has one teacher, without a name')
     while 'teacher' in teacher:
         is_cached = teacher['type'] is CachedTeacher or str(teacher['type']).split('.')[-1] == CachedTeacher.__name__
         if is_cached and out is None:
@@ -269,7 +272,7 @@ def cache_split(teacher: Any, config: Mapping[str, Any], dataset: Any, split: st
 def run(args: argparse.Namespace) -> int:
     """Write every split that is named."""
     from mmduet.io.files import require_writable
-    cfg = common.load(args)
+    cfg = common.load_model(args)
     config, out = find_teacher(cfg, args.out, args.teacher)
     require_writable(out / 'section')
     if args.launcher != 'none':

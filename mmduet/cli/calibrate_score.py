@@ -17,10 +17,10 @@ from mmduet.cli import common, running
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    common.add_data_flags(parser)
+    common.add_model_flags(parser)
     parser.add_argument('checkpoint', help='written by mmduet train')
     parser.add_argument('out', type=Path, help='file to write (.pth or .safetensors)')
-    parser.set_defaults(splits=['val'], show_dir=None, writes=lambda args: [args.out])
+    parser.set_defaults(splits=['val'], show_dir=None, work_dir=None, launcher='none', writes=lambda args: [args.out])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import check_leaks, common, prepare, running
+from mmduet.cli import check_leaks, common, prepare, running, useless_flags
 from mmduet.io.files import data_folder
 
 
@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if not args.data and args.leaks is None:
         raise argparse.ArgumentTypeError('name a data root, or a config with --leaks')
+    if not args.data:
+        useless_flags.refuse(args, 'splits show workers', 'they are about data roots, and none is named')
 
 
 def find_root(name: str) -> Path:

@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import common, running
+from mmduet.cli import common, running, useless_flags
 from mmduet.io.files import PACKAGE_PARENT, data_folder
 
 FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k')
@@ -34,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if not (args.train or args.config or args.seen_ids):
         raise argparse.ArgumentTypeError('--train, --config or --seen-ids is needed')
-    if (args.patch or args.cfg_options) and args.config is None:
-        raise argparse.ArgumentTypeError('--patch and --cfg-options change a config: name it by --config')
+    if args.config is None:
+        useless_flags.refuse(args, 'patch cfg_options', 'they change a config: name it by --config')
+    if not args.train:
+        useless_flags.refuse(args, 'splits', 'they are of data roots that --train names')
+    if not args.seen_ids:
+        useless_flags.refuse(args, 'seen_collection', 'it is about the lists of --seen-ids')
 
 
 def run(args: argparse.Namespace) -> int:

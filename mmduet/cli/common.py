@@ -91,13 +91,23 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     add_change_flags(parser)
 
 
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """A config, its data, and where its weights come from; ``load_model`` reads them."""
+    add_config_flags(parser)
+    parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
+
+
+def add_launcher_flag(parser: argparse.ArgumentParser) -> None:
+    """Of commands that run on several processes."""
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Flags about data and weights that training and testing share; ``load`` reads them."""
-    add_config_flags(parser)
+    add_model_flags(parser)
     parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures (default: work_dirs/NAME OF THE CONFIG '
                                            'and of its patches)')
-    parser.add_argument('--no-pretrained', action='store_true', help='random weights of the same geometry; fetches nothing')
-    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='who started the processes')
+    add_launcher_flag(parser)
 
 
 def checkpoint_file(text: str) -> str:
@@ -156,12 +166,18 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def load(args: argparse.Namespace) -> Config:
-    """Read the config and make the changes of ``add_data_flags``."""
+def load_model(args: argparse.Namespace) -> Config:
+    """Read the config and make the changes of ``add_model_flags``."""
     from mmduet.engine import config_tools
     cfg = read_config(args)
     if args.no_pretrained:
         config_tools.drop_pretrained(cfg)
+    return cfg
+
+
+def load(args: argparse.Namespace) -> Config:
+    """Read the config and make the changes of ``add_data_flags``."""
+    cfg = load_model(args)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import common, running
+from mmduet.cli import common, running, useless_flags
 
 if TYPE_CHECKING:
     from mmduet.apis.pretrained import PretrainedGrounder
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     parser.add_argument('model', help='checkpoint, folder of save_pretrained or name on the hub; with --random a config')
     parser.add_argument('--out', type=Path, help='file to write (default: the name of the model, .onnx, here)')
-    parser.set_defaults(writes=lambda args: [args.out])
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     parser.add_argument('--vocabulary', help='vocab.txt of a checkpoint that holds none')
     common.add_hub_flags(parser)
@@ -42,6 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_splits_flag(parser, 'of --data (default: val)', default=('val', ))
     parser.add_argument('--first', type=int, help='only so many expressions of these splits')
     parser.add_argument('--benchmark', type=int, default=0, metavar='N', help='time N answers of the model and of the file')
+
+
+def _validate(args: argparse.Namespace) -> None:
+    if args.random:
+        useless_flags.refuse(args, 'config vocabulary revision cache_dir offline',
+                             'with --random the first argument is the config, and nothing is read or fetched')
+    if args.exporter is not None:
+        useless_flags.refuse(args, 'int8 opset', 'they are of the ONNX exporter; another has its arguments in its config')
+    if args.data is None:
+        useless_flags.refuse(args, 'splits first', 'they say what to measure accuracy on, of --data')
+    if args.check == 0:
+        useless_flags.refuse(args, 'images', 'it is for the check, which --check 0 leaves out')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,8 +89,6 @@ def _find_exporter(args: argparse.Namespace) -> Exporter:
     cfg = config_tools.load_config(args.exporter)
     if 'exporter' not in cfg:
         raise config_tools.ConfigError(f'{args.exporter} has no `exporter`')
-    if args.int8:
-        raise config_tools.ConfigError('--int8 is for the ONNX exporter: give the other its own arguments in its config')
     return _build(cfg.exporter)
 
 

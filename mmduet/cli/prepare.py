@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import common, running
+from mmduet.cli import common, running, useless_flags
 from mmduet.io.files import data_folder
 
 SHOWN = 5
@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if args.source is None and not args.check:
         raise argparse.ArgumentTypeError('--source or --check is needed')
+    if args.source is None:
+        useless_flags.refuse(args, 'images layout protocol allow_missing_images check_images',
+                             'nothing is prepared without --source, and --check decodes every image')
 
 
 def _root(args: argparse.Namespace) -> Path:

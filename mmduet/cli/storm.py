@@ -15,7 +15,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import running, useless_flags
 from mmduet.io.locks import LOCK
 
 
@@ -36,8 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--early-stopping', type=int, metavar='N',
                         help='stop after N validations without progress, which none makes')
     parser.add_argument('--faults', action='store_true', help='let file operations fail and damage folders too')
-    parser.set_defaults(writes=lambda args: [args.out, args.work / LOCK])
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out, args.work / LOCK])
     parser.add_argument('--waiting', action='store_true', help='measure how long a step waits for a checkpoint, and end')
+
+
+def _validate(args: argparse.Namespace) -> None:
+    if args.waiting:
+        useless_flags.refuse(args, 'kills faults seed epochs ranks out',
+                             'with --waiting nothing is killed, one process trains as long as it takes, and a line is printed')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -140,3 +140,5 @@ def test_one_of_several_teachers_is_named():
     for name in (None, 'middle'):
         with pytest.raises(ConfigError, match='this config has the teachers small, large: name one with --teacher'):
             tool.find_teacher(cfg, 'out', name)
+    with pytest.raises(ConfigError, match='--teacher small would do nothing: this config has one teacher, without a name'):
+        tool.find_teacher(Config(dict(model=dict(teacher=dict(type='mmduet.CLIPTeacher', model='a')))), 'out', 'small')

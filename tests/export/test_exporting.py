@@ -108,8 +108,6 @@ def test_an_exporter_of_a_users_own_folder_is_found_by_its_config(folder, tmp_pa
     assert main([str(folder), '--exporter', str(config), '--check', '3']) == 1
     assert 'error: tiny.txt is not written' in capsys.readouterr().err
     assert not (tmp_path / 'tiny.txt').exists()
-    assert main([str(folder), '--exporter', str(config), '--int8']) == 1
-    assert '--int8 is for the ONNX exporter' in capsys.readouterr().err
     config.write_text('a = 1\n')
     assert main([str(folder), '--exporter', str(config)]) == 1
     assert 'has no `exporter`' in capsys.readouterr().err

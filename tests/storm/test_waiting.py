@@ -14,7 +14,7 @@ def measure(folder, count, *options):
 
 def test_the_tool_measures_how_long_steps_with_a_checkpoint_wait(tmp_path):
     # Nine steps: the first does not count, and after 3, 6 and 9 there is the checkpoint of an epoch, which no step waits for.
-    done = measure(tmp_path, 6, '--interval', 1, '--epochs', 1)
+    done = measure(tmp_path, 6, '--interval', 1)
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search(r'^5 checkpoints of 0\.\d MB, a step [\d.]+ ms: a step waits [\d.]+ ms for one that is not written in the '
                      r'background and [\d.]+ ms for one that is(, [\d.]+ times less)? \(medians\)$', done.stdout, re.MULTILINE)

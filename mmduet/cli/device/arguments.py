@@ -1,7 +1,7 @@
-"""Flags of ``mmduet benchmark`` about a card; imports nothing heavy."""
+"""Flags of ``mmduet benchmark`` about a card, and which of them exclude others; imports nothing heavy."""
 import argparse
 
-from mmduet.cli import common
+from mmduet.cli import common, useless_flags
 
 BATCH_SIZES, NUMBERS = (64, 128), (1, 4)
 
@@ -26,3 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def is_asked(args: argparse.Namespace) -> bool:
     """Whether the command is about a card."""
     return args.device is not None or args.on_paper or args.list_wheels
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse flags that what is asked for would not read."""
+    step = 'batch_size teacher_cache expressions padding predict_only balance'
+    if args.list_wheels:
+        useless_flags.refuse(args, f'{step} device on_paper minutes batch_sizes steps amp expressions_per_image json',
+                             '--list-wheels measures nothing')
+    elif args.on_paper:
+        useless_flags.refuse(args, f'{step} device minutes batch_sizes steps amp', 'with --on-paper no step is timed')
+    elif args.device is not None:
+        useless_flags.refuse(args, step, '--device measures by its own plan, in batches of --batch-sizes')
+    else:
+        useless_flags.refuse(args, 'minutes batch_sizes', 'they are of --device')
