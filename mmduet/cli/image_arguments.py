@@ -1,12 +1,13 @@
 """Which words of a command line are images and which are expressions; a mistyped image is told, and not taken for words."""
 import argparse
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmduet.io.config_files import nearest
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
+_IN_WORDS = str.maketrans('', '', "-'’")
 _ALIKE = 0.8  # so near to the name of a file that it may be one, mistyped
 
 
@@ -14,9 +15,9 @@ def is_image(text: str) -> bool:
     """Whether an argument names images: a URL, what is there, what ships, or what reads like a path, there or not."""
     from mmduet.apis.image_inputs import EXAMPLE
     path = Path(text)
-    if text == EXAMPLE or '://' in text or path.exists() or path.suffix.lower() in IMAGES:
+    if text == EXAMPLE or '://' in text or _is_there(path) or path.suffix.lower() in IMAGES:
         return True
-    return path.name != text and (not any(map(str.isspace, text)) or Path(path.parts[0]).is_dir())
+    return path.name != text and (not any(map(str.isspace, text)) or _is_there(Path(path.parts[0]), Path.is_dir))
 
 
 def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -43,7 +44,8 @@ def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[lis
         raise argparse.ArgumentTypeError('an expression is blank')
     if not expressions:
         for text in texts:
-            if near := _nearest(text, images):
+            # A word of letters is taken for one, whatever files are there.
+            if not text.translate(_IN_WORDS).isalpha() and (near := _nearest(text, images)):
                 raise argparse.ArgumentTypeError(f'{text!r} may be an image that was mistyped{near}; say --expression {text!r} '
                                                  'if it is an expression')
     return images, texts
@@ -54,7 +56,7 @@ def missing_image(images: Iterable[str]) -> str | None:
     from mmduet.apis.image_inputs import EXAMPLE
     for text in images:
         path = Path(text)
-        if text == EXAMPLE or '://' in text or path.exists() or glob.has_magic(text) or any(map(Path.is_file, path.parents)):
+        if text == EXAMPLE or '://' in text or _is_there(path) or glob.has_magic(text) or any(map(Path.is_file, path.parents)):
             continue
         return (f'there is no image or folder {text}{_nearest(text, cutoff=0.6)} (an expression that reads like a path goes '
                 'after --expression)')
@@ -64,7 +66,18 @@ def missing_image(images: Iterable[str]) -> str | None:
 def _nearest(text: str, named: Iterable[str] = (), cutoff: float = _ALIKE) -> str:
     """The end of a sentence that names files like a word, but for those that were ``named``; empty for several words."""
     path = Path(text)
-    if any(map(str.isspace, text)) or not path.parent.is_dir():
+    if any(map(str.isspace, text)) or not _is_there(path.parent, Path.is_dir):
         return ''
     known = {Path(name).resolve() for name in named}
-    return nearest(path.name, (file.name for file in path.parent.iterdir() if file.resolve() not in known), cutoff)
+    try:
+        return nearest(path.name, [file.name for file in path.parent.iterdir() if file.resolve() not in known], cutoff)
+    except OSError:  # a folder that may be entered and not be listed
+        return ''
+
+
+def _is_there(path: Path, ask: Callable[[Path], bool] = Path.exists) -> bool:
+    """Whether something is there; not for what is too long to be a name, as an expression may be."""
+    try:
+        return ask(path)
+    except OSError:
+        return False

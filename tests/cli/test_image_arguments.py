@@ -1,5 +1,6 @@
 import argparse
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,19 @@ def test_words_that_can_be_either_are_refused(words, message):
     with pytest.raises(argparse.ArgumentTypeError, match=message):
         split(*words)
     assert split('photos', named=['dog', 'phtos2']) == (['photos'], ['dog', 'phtos2'])
+
+
+@pytest.mark.parametrize('words', ['dgo', 'photo', "photo's", 'left-photos', 'the ring ' * 40, 'ring' * 80, 'a' * 300 + '/b c'])
+def test_words_are_expressions_whatever_files_are_there_and_however_long(words):
+    for name in ('left-photo', "photo's2"):
+        Path(name).touch()
+    assert split('photos', words) == (['photos'], [words])
+    assert split('phtos/', words)[0] == ['phtos/']
+
+
+def test_a_path_that_is_too_long_for_a_name_is_not_there():
+    name = 'a' * 300 + '.png'
+    assert missing_image([name]).startswith(f'there is no image or folder {name} (')
 
 
 def test_paths_that_are_not_there_are_named_with_the_nearest():
