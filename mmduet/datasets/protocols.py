@@ -2,10 +2,9 @@
 
 ``GroundingDataset`` and ``JointDataset`` are all of these; one of your own needs the methods and no base class.
 """
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 
-@runtime_checkable
 class EpochDataset(Protocol):
     """Draws its augmentations from the run's seed and the epoch."""
 
@@ -20,7 +19,6 @@ class EpochDataset(Protocol):
         """Draw the augmentations of another run from now on."""
 
 
-@runtime_checkable
 class ImageNamingDataset(EpochDataset, Protocol):
     """Says which expressions are about one image."""
 
@@ -29,7 +27,6 @@ class ImageNamingDataset(EpochDataset, Protocol):
         ...
 
 
-@runtime_checkable
 class ImageSizeDataset(Protocol):
     """Says how large its images are, without reading them."""
 
@@ -44,8 +41,8 @@ def require(dataset: object, protocol: type, who: object) -> None:
     Raises:
         TypeError: it cannot; names ``who`` asks, by its class, and the methods that are missing.
     """
-    if not isinstance(dataset, protocol):
-        asked = {name for base in protocol.__mro__ for name in vars(base) if name == '__len__' or not name.startswith('_')}
-        missing = ' and '.join(name for name in sorted(asked) if not callable(getattr(dataset, name, None)))
-        raise TypeError(f'{type(who).__name__} needs a dataset with {missing}, such as GroundingDataset, got '
+    asked = {name for base in protocol.__mro__ for name in vars(base) if name == '__len__' or not name.startswith('_')}
+    # Not by isinstance, which from Python 3.12 on does not see what a wrapper passes on by __getattr__.
+    if missing := [name for name in sorted(asked) if not callable(getattr(dataset, name, None))]:
+        raise TypeError(f'{type(who).__name__} needs a dataset with {" and ".join(missing)}, such as GroundingDataset, got '
                         f'{type(dataset).__name__}')

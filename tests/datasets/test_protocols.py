@@ -28,6 +28,25 @@ def test_a_data_set_of_anybodys_needs_the_methods_alone():
     require(Epochs(), EpochDataset, 'a sampler')
 
 
+class Passing:
+    """A wrapper, whose class has none of the methods."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __getattr__(self, name):
+        return getattr(self.dataset, name)
+
+    def __len__(self):
+        return len(self.dataset)
+
+
+def test_a_wrapper_has_the_methods_that_it_passes_on():
+    require(Passing(Epochs()), EpochDataset, 'a sampler')
+    with pytest.raises(TypeError, match='needs a dataset with size_of, such as GroundingDataset, got Passing'):
+        require(Passing(Epochs()), ImageSizeDataset, 'a sampler')
+
+
 @pytest.mark.parametrize(('dataset', 'protocol', 'missing'), [
     (Epochs(), ImageNamingDataset, 'image_of'), (Epochs(), ImageSizeDataset, 'size_of'),
     ([], EpochDataset, 'set_epoch and set_seed'),
