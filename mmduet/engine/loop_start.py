@@ -26,8 +26,10 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
         folder = Path(runner.work_dir).resolve()
         if runner.rank == 0:
             set_aside(folder, runner.run_id, runner._resume and runner.loaded_file is not None, runner.logger)
-            if runner._resume and runner._load_from is not None:
-                set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), runner.iter, runner.logger)
+            if runner._resume and runner._load_from is not None and runner._loaded_meta is not None:
+                # The steps of the file: those of the runner begin at the epoch's first where its batches are others now.
+                set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), runner._loaded_meta['iter'],
+                                runner.logger)
         barrier()  # all ranks read next what lies there
         if runner.resumed_gradients is not None:
             restore_gradients(runner.plain_model, runner.resumed_gradients)

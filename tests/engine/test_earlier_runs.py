@@ -6,7 +6,7 @@ import torch
 
 from mmduet.engine.checkpoint import resume_candidates
 from mmduet.engine.earlier_runs import set_aside, set_later_aside
-from tests.engine.tiny_runs import train
+from tests.engine.tiny_runs import begin, train
 from tests.tiny_grounder import make_data_root
 
 LOGGER = logging.getLogger('test')
@@ -102,3 +102,14 @@ def test_after_going_back_a_training_resumes_what_was_trained_last(tmp_path):
     assert [path.name for path in resume_candidates(work.resolve())] == ['iter_3.pth', 'iter_2.pth']
     assert 'epoch_2.pth' in names(work / 'earlier')
     assert train(work, root, resume=True, train_cfg__max_iters=4, **often).loaded_file == str(work / 'iter_3.pth')
+
+
+def test_a_checkpoint_that_training_goes_back_to_stays_where_its_batches_are_others(tmp_path):
+    root, work = make_data_root(tmp_path / 'data', count=12), tmp_path / 'work'
+    often = dict(default_hooks__checkpoint__iter_interval=2, default_hooks__checkpoint__max_keep_ckpts=-1)
+    before = train(work, root, **often)
+    runner = begin(work, root, resume=True, resume_changed=True, load_from=str(work / 'epoch_1.pth'),
+                   train_dataloader__batch_size=6, **often)
+    assert runner.iter < len(before.train_dataloader)  # steps of this length begin to be counted anew
+    assert 'epoch_1.pth' in names(work) and 'epoch_1.pth' not in names(work / 'earlier')
+    assert 'epoch_2.pth' in names(work / 'earlier')
