@@ -46,9 +46,11 @@ def _stretch(parts: Any, place: str, before: int, now: int) -> Iterator[tuple[st
         if place == 'param_scheduler' and not part.get('by_epoch', True):
             continue
         for key in (*SHARES, 'end', 'total_steps') if place == 'param_scheduler' else ('epochs', ) if freezes else ():
-            old = part.get(key)
+            old, begin = part.get(key), part.get('begin', 0)
             if old == before:
-                new: Any = now if now > part.get('begin', 0) else old  # one that never begins: said when training starts
+                new: Any = now if now > begin else old  # one that never begins: said when training starts
+            elif key == 'T_max' and old == before - begin:  # it turns where the training ends
+                new = now - begin if now > begin else old
             elif old is None or key in ('end', 'total_steps'):
                 continue
             else:

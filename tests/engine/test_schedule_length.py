@@ -51,6 +51,13 @@ def test_periods_keep_their_share_and_what_counts_steps_stays():
     assert one.param_scheduler.milestones == [30]
 
 
+@pytest.mark.parametrize(('epochs', 'end', 'turn'), [(45, 45, 40), (200, 200, 195), (4, 90, 85)])
+def test_a_cosine_that_ends_with_the_training_after_a_warm_up_still_does(epochs, end, turn):
+    cosine = dict(type='CosineAnnealingLR', begin=5, end=90, T_max=85)
+    cfg, _ = stretched(epochs, param_scheduler=[dict(type='LinearLR', begin=0, end=5), cosine])
+    assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end, cfg.param_scheduler[1].T_max) == (5, end, turn)
+
+
 def test_a_hook_that_freezes_for_the_whole_training_still_does_and_others_stay():
     cfg, _ = stretched(40, before=20, custom_hooks=[dict(type='mmduet.FreezeHook', parts=['x'], epochs=20),
                                                     dict(type='Other', epochs=20)])
