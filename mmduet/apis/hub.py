@@ -7,11 +7,14 @@ from typing import Any, TypedDict, cast
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from mmduet.apis.image_inputs import SUFFIXES
 from mmduet.engine.config_tools import ConfigError
 from mmduet.io.config_files import list_configs, nearest
 
 _NAME = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
-_SUFFIX = re.compile(r'\.[A-Za-z]\w{1,11}')  # of a file; what stands behind the point of `clip-v1.5` is none
+# Of files that somebody may take for a model; what else stands behind a point, as in `someone/duet.refcoco`, is of a name.
+_FILES = ('.pth', '.pt', '.safetensors', '.ckpt', '.bin', '.pkl', '.onnx', '.py', '.json', '.yaml', '.zip', '.tar', '.gz',
+          *SUFFIXES)
 
 
 class HubOptions(TypedDict, total=False):
@@ -57,7 +60,7 @@ def require_hub_name(name: str, known: tuple[str, ...] = ()) -> None:
     if path.name == name and path.stem in {config.stem for config in list_configs()}:
         raise ConfigError(f'{name} is the name of a config, which has no weights: give a checkpoint that was trained with it, '
                           'a folder of save_pretrained or a name on the hub (mmduet export --random takes a config)')
-    if _NAME.fullmatch(name) and not _SUFFIX.fullmatch(path.suffix) and not path.parent.is_dir():
+    if _NAME.fullmatch(name) and not name.lower().endswith(_FILES) and not path.parent.is_dir():
         return
     near = nearest(path.name, (*_neighbours(path.parent), *(known if path.name == name else ())))
     hint = '' if '/' in name or near or path.suffix else '; on the hub a model is OWNER/MODEL'

@@ -21,7 +21,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / 'here')
 
 
-@pytest.mark.parametrize('name', ['someone/model', 'some-one/Model_v1.5', 'a/clip-v2.1-b16', '4u/x'])
+@pytest.mark.parametrize('name', ['someone/model', 'some-one/Model_v1.5', 'a/clip-v2.1-b16', '4u/x', 'someone/duet.refcoco',
+                                  'someone/resnet50.a1_in1k'])
 def test_owner_and_model_are_asked_for_on_the_hub(name):
     assert require_hub_name(name) is None
 
@@ -30,7 +31,7 @@ def test_owner_and_model_are_asked_for_on_the_hub(name):
     ('toyy', '; nearest: toy'), ('my_modle', '; nearest: my_model'), ('quux', HINT), (r'someone\model', HINT),
     ('work_dirs/tranvsg', '; nearest: transvg'), ('./someone/model', ''), ('/someone/model', ''), ('../model', ''),
     ('~/model', ''), ('a/b/c', ''), ('someone/', ''), ('', ''), ('a b/c', ''), ('someone/best.pth', ''), ('a\0b/c', ''),
-    ('someone/model.onnx', ''), ('someone/photo.JPG', ''), ('someone/model.zip', '')])
+    ('someone/model.onnx', ''), ('someone/photo.JPG', ''), ('someone/model.zip', ''), ('someone/model.pth.tar', '')])
 def test_what_can_only_be_a_path_is_not(name, end):
     with pytest.raises(FileNotFoundError) as caught:
         require_hub_name(name, ('toy', ))
