@@ -10,6 +10,7 @@ PROGRAM = """
 import mmduet
 from mmduet import GroundingInferencer, PretrainedGrounder
 from mmduet.apis import Explanation, GroundingResults, explain
+from mmduet.engine import CheckpointError, GroundingRunner
 from mmduet.export import OnnxGrounder
 
 ground = GroundingInferencer('someone/model', revision='v1', token=True, cache_dir='here', local_files_only=True)
@@ -23,9 +24,12 @@ reveal_type(ground('image.png', 'the red ball', return_datasamples=True))
 reveal_type(PretrainedGrounder.from_pretrained('toy', force_download=True))
 reveal_type(OnnxGrounder('model.onnx')('image.png', 'the red ball'))
 reveal_type(explain(ground, 'image.png', 'the red ball'))
+reveal_type(CheckpointError('torn'))
+reveal_type(GroundingRunner.get_hooks_info)
 GroundingInferencer('toy', precision='float8')
 GroundingInferencer('toy', revison='v1')
 mmduet.GroundingInferenser
+mmduet.engine.GroundingRuner
 """
 # PyTorch and the host say nothing about our names, and take most of the time.
 SETTINGS = """
@@ -50,6 +54,9 @@ def test_a_program_of_a_user_is_checked(tmp_path):
     types = [revealed for revealed, _ in said if revealed]
     errors = [error for _, error in said if error]
     assert types == ['mmduet.apis.inferencer.GroundingInferencer', RESULTS, BOX, 'float | None', 'list[Any]',
-                     'mmduet.apis.pretrained.PretrainedGrounder', RESULTS, EXPLAINED], done.stdout
-    assert [error.partition('  [')[2] for error in errors] == ['arg-type]', 'call-arg]', 'attr-defined]'], done.stdout
+                     'mmduet.apis.pretrained.PretrainedGrounder', RESULTS, EXPLAINED,
+                     'mmduet.engine.checkpoint.CheckpointError',
+                     'def (self: mmduet.engine.runner.GroundingRunner) -> str'], done.stdout
+    assert [error.partition('  [')[2] for error in errors] == ['arg-type]', 'call-arg]', 'attr-defined]',
+                                                                 'attr-defined]'], done.stdout
     assert (ROOT / 'mmduet/py.typed').is_file()
