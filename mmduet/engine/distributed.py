@@ -19,6 +19,10 @@ from mmengine.dist import all_gather_object, get_rank
 from mmduet.io.locks import LockedError, locked
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
+# How processes are started from the installed package; in a checkout also by a script.
+_TORCHRUN = ('`python -m torch.distributed.run --standalone --nproc_per_node 8 -m mmduet train CONFIG --launcher pytorch`, '
+             'in a checkout also by tools/dist_train.sh')
+_SLURM = '`srun --ntasks=8 python -m mmduet train CONFIG --launcher slurm`, in a checkout also by tools/slurm_train.sh'
 TIMEOUT = 1800.0  # seconds that a collective may take, where a config does not say so by env_cfg.dist_cfg.timeout
 
 
@@ -29,15 +33,15 @@ def choose_backend() -> str:
 
 def slurm_environment(environ: Mapping[str, str], first_host: str) -> dict[str, str]:
     """What torch.distributed reads from the environment, for a task that Slurm started; two jobs have two ports."""
-    _require(environ, ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'), '--launcher slurm', 'tools/slurm_train.sh')
+    _require(environ, ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'), '--launcher slurm', _SLURM)
     port = 20000 + int(environ.get('SLURM_JOB_ID', '0')) % 20000
     return {'RANK': environ['SLURM_PROCID'], 'WORLD_SIZE': environ['SLURM_NTASKS'], 'LOCAL_RANK': environ['SLURM_LOCALID'],
             'MASTER_ADDR': environ.get('MASTER_ADDR', first_host), 'MASTER_PORT': environ.get('MASTER_PORT', str(port))}
 
 
-def _require(environ: Mapping[str, str], names: Iterable[str], who: str, tool: str) -> None:
+def _require(environ: Mapping[str, str], names: Iterable[str], who: str, start: str) -> None:
     if missing := [name for name in names if name not in environ]:
-        raise ValueError(f'{who} needs {", ".join(missing)} in the environment: start it with {tool}')
+        raise ValueError(f'{who} needs {", ".join(missing)} in the environment: start it by {start}')
 
 
 def _first_slurm_host() -> str:
@@ -62,7 +66,7 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
     if launcher == 'slurm':
         os.environ.update(slurm_environment(os.environ, _first_slurm_host()))
     _require(os.environ, ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'), f'--launcher {launcher}',
-             'tools/dist_train.sh')
+             _TORCHRUN)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))

@@ -1,10 +1,16 @@
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as torch_dist
 
+from mmduet.cli.main import build_parser
+from mmduet.cli.running import check_arguments
 from mmduet.engine.distributed import choose_backend, join_process_group, leave, slurm_environment
+from tests.docs.pages import DOCS, commands
+
+PAGE = DOCS / 'several_gpus.md'
 
 
 def test_gloo_is_chosen_without_gpus(monkeypatch):
@@ -20,17 +26,31 @@ def test_the_environment_of_a_slurm_task_is_translated():
 
 
 def test_outside_slurm_the_missing_variables_are_named():
-    with pytest.raises(ValueError, match=r'SLURM_NTASKS, SLURM_LOCALID.*tools/slurm_train\.sh'):
+    with pytest.raises(ValueError, match=r'SLURM_NTASKS, SLURM_LOCALID.* by `srun .*`, .*tools/slurm_train\.sh'):
         slurm_environment({'SLURM_PROCID': '0'}, 'localhost')
 
 
 def test_without_a_launcher_the_missing_variables_are_named(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ValueError, match=r'needs RANK, .* start it with tools/dist_train\.sh'):
+    with pytest.raises(ValueError, match=r'needs RANK, .* by `python -m torch.*`, .*tools/dist_train\.sh'):
         join_process_group('pytorch')
     with pytest.raises(ValueError, match="got 'mpi'"):
         join_process_group('mpi')
+
+
+@pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
+def test_what_is_missing_is_started_by_a_command_that_the_installed_package_takes(monkeypatch, launcher):
+    for name in ('RANK', 'SLURM_PROCID'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match=r'`(.*)`') as raised:
+        join_process_group(launcher)
+    words = shlex.split(str(raised.value).split('`')[1])
+    starter = commands(PAGE, words[0])[0]
+    assert words[:4] == starter[:4] if launcher == 'pytorch' else words[0] == 'srun'
+    started = words[words.index('mmduet') + 1:]
+    args = check_arguments(build_parser('train').parse_args(started))
+    assert args.launcher == launcher and args.config == 'CONFIG'
 
 
 def test_leaving_ends_the_group_and_without_one_does_nothing(tmp_path):
