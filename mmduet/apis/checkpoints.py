@@ -13,7 +13,7 @@ from mmduet.apis.plain_config import parse_config_text, to_types
 from mmduet.apis.students import build_student
 from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
-from mmduet.engine.pretraining import KEY
+from mmduet.engine.pretraining import KEY, meta_of
 from mmduet.io.files import find_file
 from mmduet.io.safetensors_files import read_metadata
 from mmduet.io.text import read_text
@@ -54,7 +54,7 @@ def read_grounder(path: Path, config: str | Path | Config | None = None,
         about = GrounderConfig.from_json(meta[CONFIG_KEY], f'the config in {path}')
         student, model = build_student(about.model, weights, words, path, hub)
         return student, replace(about, model=model)
-    excludes = None if plain else meta.get(KEY)
+    excludes = (meta_of(meta) if plain else meta).get(KEY)
     teacher: dict[str, Any] | None = None
     if config is not None:
         cfg: Any = config if isinstance(config, Config) else load_config(config)

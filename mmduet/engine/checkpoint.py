@@ -10,10 +10,12 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from mmduet.engine.pretraining import meta_of
 from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.failures import describe_failure
 from mmduet.io.files import replacing
+from mmduet.io.safetensors_files import read_metadata
 from mmduet.io.text import read_json
 from mmduet.io.weight_keys import unwrap_keys
 from mmduet.io.weights import describe_misfit, read_meta, read_tensor_file, require_size, some
@@ -46,6 +48,8 @@ class CheckpointMismatchError(CheckpointError):
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """Read a ``.pth`` or ``.safetensors`` file; a bare state dict comes back under ``'state_dict'``.
 
+    Of the metadata of a safetensors file, ``'meta'`` has what they say of the pre-training.
+
     Raises:
         FileNotFoundError: no such file; names its neighbours.
         CorruptCheckpointError: the file is empty, cut short or damaged: a single bit that changed is enough.
@@ -58,6 +62,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         raise FileNotFoundError(f'there is no checkpoint {path}{near}{web}')
     try:
         checkpoint = read_tensor_file(path, map_location)
+        meta = meta_of(read_metadata(path)) if path.suffix == '.safetensors' else {}
     except TruncatedFileError as error:
         raise CorruptCheckpointError(f'{error}: its writing or copying was interrupted; use the checkpoint before it, or '
                                      '--resume without a path, which finds the last complete one') from None
@@ -70,7 +75,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
             raise UnreadableCheckpointError(f'{path} holds no weights; its keys are {some(map(str, checkpoint))}. A checkpoint '
                                             'in another layout must be converted first (mmduet convert)')
         checkpoint = {'state_dict': checkpoint}
-    if not isinstance(checkpoint.setdefault('meta', {}), dict):
+    if not isinstance(checkpoint.setdefault('meta', meta), dict):
         raise UnreadableCheckpointError(f'{path}: meta is no mapping')
     try:
         require_size(checkpoint['state_dict'], path)

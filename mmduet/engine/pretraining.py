@@ -3,6 +3,7 @@
 A config states by ``pretrain_excludes`` the data sets none of whose val and test images were seen before; a checkpoint
 carries what the config that it was trained by states.
 """
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,16 @@ def loaded_excludes(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], 
     # Weights trained on another data set may have seen anything of this one.
     before = (checkpoint_meta.get('dataset_meta') or {}).get('dataset_name')
     return _common(stated, checkpoint_meta.get(KEY)) if before == trained_on else None
+
+
+def meta_of(metadata: Mapping[str, str]) -> dict[str, list[str] | None]:
+    """The statement in the metadata of a safetensors file, as it stands in a checkpoint's meta; empty where there is none."""
+    try:
+        stated = json.loads(metadata.get(KEY, ''))
+    except (ValueError, RecursionError):
+        return {}
+    readable = stated is None or (isinstance(stated, list) and all(isinstance(name, str) for name in stated))
+    return {KEY: stated} if readable else {}
 
 
 def describe_pretraining(checkpoint_meta: Mapping[str, Any], cfg: Mapping[str, Any], dataset: str) -> str:

@@ -121,3 +121,8 @@ def test_a_table_says_whether_pretraining_saw_its_images_and_what_is_odd_about_t
     said, warning = capsys.readouterr().out.strip().splitlines()[-2:]
     assert said == f'val and test images of refcocog_google kept out of pre-training: {answer}'
     assert warning.startswith('warning: the google split divides objects, not images')
+    save_file(weights, 'named.safetensors', {key: json.dumps(names) for key, names in meta.items()})
+    run(monkeypatch, CONFIG, 'named.safetensors', '--data-root', google,
+        '--cfg-options', "pretrain_excludes=['refcocog_google']")
+    source = '' if meta else ' (says the config; the checkpoint does not)'
+    assert capsys.readouterr().out.strip().splitlines()[-2].endswith(f'pre-training: {answer if meta else "yes"}{source}')

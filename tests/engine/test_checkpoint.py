@@ -97,6 +97,12 @@ def test_safetensors_and_bare_state_dicts_are_checkpoints(tmp_path):
     save_file({'a': torch.tensor([1.0, 2.0])}, tmp_path / 'w.safetensors')
     torch.save({'a': torch.tensor([3.0])}, tmp_path / 'bare.pth')
     assert read_checkpoint(tmp_path / 'w.safetensors')['state_dict']['a'].tolist() == [1, 2]
+    assert read_checkpoint(tmp_path / 'w.safetensors')['meta'] == {}
+    save_file({'a': torch.ones(1)}, tmp_path / 'w.safetensors', {'pretrain_excludes': '["referit"]', 'host': 'x'})
+    assert read_checkpoint(tmp_path / 'w.safetensors')['meta'] == {'pretrain_excludes': ['referit']}
+    save_file({}, tmp_path / 'w.safetensors', {'pretrain_excludes': '[]'})
+    with pytest.raises(UnreadableCheckpointError, match=r'w\.safetensors holds no weights'):
+        read_checkpoint(tmp_path / 'w.safetensors')
     assert read_checkpoint(tmp_path / 'bare.pth')['state_dict']['a'].tolist() == [3]
 
 

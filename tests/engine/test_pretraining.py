@@ -1,4 +1,6 @@
-from mmduet.engine.pretraining import describe_pretraining, loaded_excludes, stated_excludes
+import pytest
+
+from mmduet.engine.pretraining import describe_pretraining, loaded_excludes, meta_of, stated_excludes
 
 UNC = ['refcoco_unc', 'refcocoplus_unc']
 
@@ -19,6 +21,15 @@ def test_the_checkpoint_is_believed_before_the_config():
     assert describe_pretraining({'pretrain_excludes': UNC}, {}, 'refcoco_unc').endswith('pre-training: yes')
     assert describe_pretraining({}, cfg, 'refcoco_unc').endswith('yes (says the config; the checkpoint does not)')
     assert describe_pretraining({}, {}, 'referit').endswith('referit kept out of pre-training: unknown')
+
+
+@pytest.mark.parametrize(('text', 'meta'), [
+    ('["referit"]', {'pretrain_excludes': ['referit']}), ('[]', {'pretrain_excludes': []}),
+    ('null', {'pretrain_excludes': None}),
+    ('referit', {}), ('"referit"', {}), ('[3]', {}), ('{"referit": 1}', {}), ('[' * 100_000, {}), ('', {})])
+def test_the_metadata_of_a_safetensors_file_state_it_as_a_list_of_names_or_not_at_all(text, meta):
+    assert meta_of({'format': 'pt', 'pretrain_excludes': text}) == meta
+    assert meta_of({'format': 'pt'}) == {}
 
 
 def test_a_test_believes_the_checkpoint_and_a_training_that_goes_on_needs_the_word_of_both():
