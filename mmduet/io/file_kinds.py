@@ -31,10 +31,10 @@ def describe_other_kind(path: Path) -> str:
         return 'a WebP image'
     if start.startswith(_ZIP):
         return _describe_zip(path)
+    if start[8:10] == b'{"':  # after a length that may be any bytes, those of ONNX too
+        return '' if path.suffix == _SAFETENSORS else f'a safetensors file: its name must end in {_SAFETENSORS}'
     if _is_onnx(start):
         return 'a model that was exported (ONNX), which mmduet predict takes and training, tests and the demo do not'
-    if start[8:10] == b'{"' and path.suffix != _SAFETENSORS:
-        return f'a safetensors file: its name must end in {_SAFETENSORS}'
     return _describe_text(start)
 
 

@@ -75,3 +75,10 @@ def test_weights_and_what_is_left_of_them_are_none_of_these(tmp_path):
     other.write_bytes(b'version https://git-lfs.github.com/spec/v1')
     with pytest.raises(DataError, match='a pointer of Git LFS'):
         read_tensor_file(other)
+
+
+def test_a_long_header_of_safetensors_is_not_taken_for_onnx(tmp_path):
+    path, length = tmp_path / 'a.safetensors', 0x120508  # the bytes with which an ONNX file may begin
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
+    path.write_bytes(length.to_bytes(8, 'little') + header + b'\0' * 4)
+    assert describe_other_kind(path) == '' and read_tensor_file(path)['a'].tolist() == [0]
