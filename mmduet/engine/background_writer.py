@@ -26,8 +26,9 @@ class BackgroundWriter:
         """Do a job when the one before is done."""
         self.wait()
         if not self.failed:
-            self._thread = threading.Thread(target=self._do, args=(job, ), name='checkpoints')
-            self._thread.start()
+            thread = threading.Thread(target=self._do, args=(job, ), name='checkpoints')
+            thread.start()
+            self._thread = thread  # now: one that has not begun cannot be waited for
 
     def wait(self) -> None:
         """Wait for the last job."""

@@ -35,6 +35,19 @@ def test_whoever_ends_the_process_waits_for_the_last_job_but_not_for_ever(monkey
     assert done == [1]
 
 
+def test_a_process_may_be_ended_while_a_job_is_about_to_begin(monkeypatch):
+    writer, begin, done = BackgroundWriter(), threading.Thread.start, []
+
+    def start(thread):
+        writer.finish()
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, 'start', start)
+    writer.submit(lambda: done.append(1))
+    writer.wait()
+    assert done == [1]
+
+
 def test_after_a_failure_nothing_more_is_done_and_it_is_raised_once():
     writer, done = BackgroundWriter(), []
     writer.submit(lambda: 1 / 0)
