@@ -134,16 +134,24 @@ def restore_history(message_hub: dict[str, Any]) -> dict[str, Any]:
     return {**message_hub, 'log_scalars': scalars}
 
 
-def resume_candidates(work_dir: Path, run: str | None = None) -> list[Path]:
-    """Checkpoints of a work folder in the order to try: those of a run first, the most steps first.
+def position_of(meta: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The finished epochs and the steps of a checkpoint, by its ``meta``; a later one has more. None where one is not said.
 
-    The steps are what a file itself says, so that copies, clocks and a pointer that was not written do not matter. A file
-    that cannot say them is tried first, and then named as unreadable. Without ``run`` all are of one.
+    Epochs count first: with larger batches an epoch, and with it the training from then on, has fewer steps.
     """
-    def key(path: Path) -> tuple[bool, int, int, str]:
+    epochs, steps = meta.get('epoch'), meta.get('iter')
+    return (epochs, steps) if type(epochs) is int and type(steps) is int else None
+
+
+def resume_candidates(work_dir: Path, run: str | None = None) -> list[Path]:
+    """Checkpoints of a work folder in the order to try: those of a run first, the latest first.
+
+    Epochs and steps are what a file itself says, so that copies, clocks and a pointer that was not written do not matter. One
+    that cannot say both is tried first, and then named as unreadable. Without ``run`` all are of one.
+    """
+    def key(path: Path) -> tuple[bool, tuple[int, int], str]:
         meta = read_meta(path)
-        steps, epochs = (value if type(value) is int else sys.maxsize for value in (meta.get('iter'), meta.get('epoch')))
-        return run is None or meta.get('run') in (run, None), steps, epochs, path.name
+        return run is None or meta.get('run') in (run, None), position_of(meta) or (sys.maxsize, sys.maxsize), path.name
 
     found = [path for path in sorted(work_dir.glob('*.pth')) if RESUMABLE.fullmatch(path.name)]
     return sorted(found, key=key, reverse=True)

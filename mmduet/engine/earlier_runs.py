@@ -5,7 +5,7 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from mmduet.engine.checkpoint import BEST, POINTER, RECORD, RESUMABLE, read_record
+from mmduet.engine.checkpoint import BEST, POINTER, RECORD, RESUMABLE, position_of, read_record
 from mmduet.io.files import write_atomically
 from mmduet.io.weights import read_meta
 
@@ -30,21 +30,21 @@ def set_aside(folder: Path, run_id: str, resumed: bool, logger: Logger) -> None:
                    'so that the best checkpoint here is of this training.')
 
 
-def set_later_aside(folder: Path, run_id: str, source: Path, steps: int, logger: Logger) -> None:
-    """Move checkpoints of more steps into ``earlier/``, where a training goes back to one before them; say so.
+def set_later_aside(folder: Path, run_id: str, source: Path, reached: tuple[int, int], logger: Logger) -> None:
+    """Move later checkpoints into ``earlier/``, where a training goes back to one before; say so.
 
     They are of another course of the same training, and the next ``--resume`` would go on with them.
 
     Args:
         run_id: of the training.
         source: the checkpoint that it goes back to.
-        steps: of that checkpoint.
+        reached: the finished epochs and the steps of that checkpoint.
     """
     later = []
     for path in sorted(folder.glob('*.pth')):
         if RESUMABLE.fullmatch(path.name) or BEST.fullmatch(path.name):
             meta: dict[str, Any] = read_meta(path)
-            if meta.get('run') == run_id and type(meta.get('iter')) is int and meta['iter'] > steps:
+            if meta.get('run') == run_id and (position_of(meta) or reached) > reached:
                 later.append(path)
     if not later:
         return

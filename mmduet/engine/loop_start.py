@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mmengine.dist import barrier
 
 from mmduet.datasets.grounding_dataset import tell as tell_dataset
+from mmduet.engine.checkpoint import position_of
 from mmduet.engine.console import tell, watch_console
 from mmduet.engine.earlier_runs import set_aside, set_later_aside
 from mmduet.engine.gradients import restore_gradients
@@ -26,10 +27,9 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
         folder = Path(runner.work_dir).resolve()
         if runner.rank == 0:
             set_aside(folder, runner.run_id, runner._resume and runner.loaded_file is not None, runner.logger)
-            if runner._resume and runner._load_from is not None and runner._loaded_meta is not None:
-                # The steps of the file: those of the runner begin at the epoch's first where its batches are others now.
-                set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), runner._loaded_meta['iter'],
-                                runner.logger)
+            reached = position_of(runner._loaded_meta or {})  # not where the runner is, with other batches than before
+            if runner._resume and runner._load_from is not None and reached is not None:
+                set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), reached, runner.logger)
         barrier()  # all ranks read next what lies there
         if runner.resumed_gradients is not None:
             restore_gradients(runner.plain_model, runner.resumed_gradients)

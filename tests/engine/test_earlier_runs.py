@@ -60,7 +60,7 @@ def test_two_trainings_into_one_folder_leave_one_best(tmp_path):
 
 def checkpoint(path, steps, run='mine'):
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'meta': {'run': run, 'iter': steps}, 'state_dict': {}}, path)
+    torch.save({'meta': {'run': run, 'epoch': int('epoch_1' in path.name), 'iter': steps}, 'state_dict': {}}, path)
 
 
 def test_a_training_that_goes_back_puts_its_later_checkpoints_aside(tmp_path, caplog):
@@ -72,14 +72,14 @@ def test_a_training_that_goes_back_puts_its_later_checkpoints_aside(tmp_path, ca
     record = {'run': 'mine', 'kept': ['iter_4.pth', 'epoch_1.pth', 'iter_2.pth'], 'best': best, 'validated': 6}
     (tmp_path / 'checkpoints.json').write_text(json.dumps(record))
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
-    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', 4, LOGGER)
+    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', (0, 4), LOGGER)
     assert names(tmp_path / 'earlier') == ['best_miou_epoch_1.pth', 'epoch_1.pth']
     assert json.loads((tmp_path / 'checkpoints.json').read_text()) == {
         'run': 'mine', 'best': None, 'validated': None, 'kept': ['iter_4.pth', 'iter_2.pth']}
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_4.pth')
     assert 'best_miou_epoch_1.pth, epoch_1.pth of its later steps moved to' in caplog.text
     left = names(tmp_path)
-    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', 4, LOGGER)  # nothing is left to do
+    set_later_aside(tmp_path, 'mine', tmp_path / 'iter_4.pth', (0, 4), LOGGER)  # nothing is left to do
     assert names(tmp_path) == left
 
 
@@ -88,7 +88,7 @@ def test_one_that_goes_back_to_a_copy_elsewhere_leaves_the_pointer_and_the_best_
     checkpoint(tmp_path / 'best_miou_iter_2.pth', 2)
     best = {'file': 'best_miou_iter_2.pth', 'metric': 'miou', 'score': 1.0, 'epoch': 1}
     (tmp_path / 'checkpoints.json').write_text(json.dumps({'run': 'mine', 'kept': ['iter_4.pth'], 'best': best}))
-    set_later_aside(tmp_path, 'mine', tmp_path / 'elsewhere/iter_2.pth', 2, LOGGER)
+    set_later_aside(tmp_path, 'mine', tmp_path / 'elsewhere/iter_2.pth', (0, 2), LOGGER)
     assert names(tmp_path) == ['best_miou_iter_2.pth', 'checkpoints.json', 'earlier/iter_4.pth']
     assert json.loads((tmp_path / 'checkpoints.json').read_text())['best'] == best
 
@@ -113,3 +113,13 @@ def test_a_checkpoint_that_training_goes_back_to_stays_where_its_batches_are_oth
     assert runner.iter < len(before.train_dataloader)  # steps of this length begin to be counted anew
     assert 'epoch_1.pth' in names(work) and 'epoch_1.pth' not in names(work / 'earlier')
     assert 'epoch_2.pth' in names(work / 'earlier')
+
+
+def test_after_an_epoch_of_fewer_steps_a_training_resumes_what_was_trained_last(tmp_path):
+    root, work = make_data_root(tmp_path / 'data', count=12), tmp_path / 'work'
+    train(work, root)
+    larger = dict(resume=True, resume_changed=True, train_dataloader__batch_size=6, train_cfg__max_epochs=3)
+    train(work, root, **larger)
+    assert [path.name for path in resume_candidates(work.resolve())] == ['epoch_3.pth', 'epoch_2.pth']
+    begin(work, root, load_from=str(work / 'epoch_2.pth'), **larger)
+    assert 'epoch_3.pth' in names(work / 'earlier') and (work / 'epoch_2.pth').is_file()
