@@ -153,10 +153,10 @@ def describe_accumulation(runner: 'GroundingRunner') -> list[str]:
     lines = []
     for name, term in getattr(model.head, 'terms', {}).items():
         if isinstance(term, RelationTerm) and not term.joins_steps:
-            seen = alone * (runner.world_size if term.gather else 1)
+            seen = alone * (runner.world_size if term.gathers else 1)
             lines.append(f'{name} compares the {seen:,} expressions of a step, not the {seen * calls:,} of an update, as one '
                          f'large batch would: --cfg-options model.head.terms.{name}.bank=True joins those')
-        elif isinstance(term, RegionContrastTerm) and term.loss.gather:
+        elif isinstance(term, RegionContrastTerm) and term.gathers:
             seen = alone * runner.world_size
             lines.append(f'{name} takes negatives of other images from the {seen:,} expressions of a step, not from the '
                          f'{seen * calls:,} of an update, as one large batch would: no option joins those')

@@ -22,6 +22,7 @@ class DistillTerm(nn.Module, ABC):
         required_targets: fields of ``TeacherTargets`` that the teacher is to give.
         compilable: whether ``torch.compile`` may compile it with the student. A term that reads ``step`` would be compiled at
             every step, unless it does so where it is not compiled (``terms.sampling.draws_regions``).
+        gathers: whether it gathers the expressions of all ranks, of which each must then bring the same number.
         facts: scalars of the first training call by what they say, if a term keeps any; logged once, with its losses.
 
     Raises:
@@ -30,6 +31,7 @@ class DistillTerm(nn.Module, ABC):
 
     required_targets: frozenset[str] = frozenset()
     compilable = True
+    gathers: bool = False
 
     def __init__(self, space: JointSpace, weight: float = 1.0) -> None:
         super().__init__()

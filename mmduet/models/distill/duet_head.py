@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmduet.models.distill.base_head import DistillHead, Requirement
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.losses.gathering import require_equal_rows
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
 
@@ -28,7 +29,7 @@ class DUETHead(DistillHead):
 
     Raises:
         ValueError: the weight is not positive, or ``warmup_steps`` negative; a term does not name one of several teachers, or
-            names one that is not there.
+            names one that is not there; in its first call, ranks with unequal numbers of expressions that a term gathers.
 
     >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
@@ -46,6 +47,7 @@ class DUETHead(DistillHead):
             raise ValueError(f'warmup_steps must not be negative, got {warmup_steps}')
         self.warmup_steps = warmup_steps
         self.weight = weight
+        self._compared_ranks = False
         self.spaces = nn.ModuleDict({name: JointSpace(channels, width) for name, width in embed_dims.items()})
         self.terms = nn.ModuleDict()
         self.teacher_of: dict[str, str] = {}
@@ -79,6 +81,9 @@ class DUETHead(DistillHead):
     def forward(self, features: GroundingFeatures, targets: Mapping[str, TeacherTargets],
                 batch: GroundingBatch) -> dict[str, Tensor]:
         """See ``DistillHead.forward``."""
+        if not self._compared_ranks and any(term.gathers for _, term in self._named_terms()):
+            require_equal_rows(len(batch))  # out here, as terms may be compiled
+            self._compared_ranks = True
         with ExitStack() as spaces, torch.autocast(features.visual.device.type, enabled=False):
             for space in self.spaces.values():
                 spaces.enter_context(cast(JointSpace, space).once())

@@ -3,7 +3,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch import Tensor
 
 from mmduet.structures import TargetIdentity
@@ -36,10 +36,29 @@ def _concatenate(rows: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def require_equal_rows(count: int) -> None:
+    """Compare how many rows the ranks will gather; all of them must call this, and all raise.
+
+    A gather of unequal numbers hangs or aborts without a word. This waits for all ranks, so it is for the first step alone:
+    numbers that differ later are not found.
+
+    Raises:
+        ValueError: they differ; names the number of each rank.
+    """
+    if get_world_size() == 1:
+        return
+    counts = all_gather_object(count)
+    if len(set(counts)) > 1:
+        said = ', '.join(f'rank {rank} has {rows}' for rank, rows in enumerate(counts))
+        raise ValueError(f'all ranks must bring the same number of expressions to a loss that gathers them: {said}. Give all '
+                         'the same batch size, and a sampler that rounds the data set up')
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """(world size * B, ...) rows of all ranks in rank order, of (B, ...) on each; differentiable.
 
-    Every rank must bring the same number of rows, as MMEngine's samplers make sure of by rounding the data set up.
+    Every rank must bring the same number of rows, as MMEngine's samplers make sure of by rounding the data set up. It is not
+    compared here, where it would cost every step: ``require_equal_rows`` does it, which ``DUETHead`` calls at its first.
     """
     if get_world_size() == 1:
         return rows

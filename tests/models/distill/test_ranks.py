@@ -101,3 +101,29 @@ def test_losses_and_gradients_do_not_depend_on_how_a_batch_is_split(world, alone
     for name, value in gradients.items():
         assert value.abs().sum() > 0
         assert_equal(parts[0][1][name], value, name)
+
+
+def run_unequal(folder, *terms):
+    """A step of 3 expressions on the first rank and one less on each further one."""
+    dist.init_process_group('gloo')
+    rank = dist.get_rank()
+    torch.manual_seed(0)
+    head = dict(type=DUETHead, terms={name: TERMS[name] for name in terms})
+    model = DistilledGrounder(TinyGrounder(dropout=0.0), TEACHER, head).train()
+    model.teachers['teacher'].init_weights()
+    try:
+        model(**model.data_preprocessor(make_data(range(3 - rank)), True), mode='loss')
+        said = 'no error'
+    except ValueError as error:
+        said = str(error)
+    (folder / f'{rank}.txt').write_text(said)
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(('world', 'terms', 'said'), [
+    (2, ('relation', ), 'rank 0 has 3, rank 1 has 2.'), (3, ('text', 'gathered'), 'rank 0 has 3, rank 1 has 2, rank 2 has 1.'),
+    (2, ('text', 'contrast'), 'no error')])
+def test_ranks_with_unequal_numbers_of_expressions_are_named_where_a_term_gathers_them(world, terms, said, tmp_path):
+    ranks = run_ranks(world, run_unequal, tmp_path, *terms)
+    assert [rank.returncode for rank in ranks] == [0] * world, ranks
+    assert all(said in (tmp_path / f'{rank}.txt').read_text() for rank in range(world))

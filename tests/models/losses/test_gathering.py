@@ -1,7 +1,8 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
-from mmduet.models.losses.gathering import gather_identity, gather_rows
+from mmduet.models.losses.gathering import gather_identity, gather_rows, require_equal_rows
 from mmduet.models.losses.semantic_losses import relation_loss
 from mmduet.structures import TargetIdentity
 from tests.forking import run_ranks
@@ -62,3 +63,30 @@ def test_a_gathered_loss_on_two_ranks_is_that_of_one_process(tmp_path):
 def test_on_one_process_rows_stay_what_they_are():
     rows = torch.ones(2, 3, requires_grad=True)
     assert gather_rows(rows) is rows
+
+
+def compare(folder, *counts):
+    torch.distributed.init_process_group('gloo')
+    rank = torch.distributed.get_rank()
+    try:
+        require_equal_rows(counts[rank])
+        said = ''
+    except ValueError as error:
+        said = str(error)
+    (folder / f'{rank}.txt').write_text(said)
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(('counts', 'said'), [
+    ((3, 3), ''), ((3, 2), 'rank 0 has 3, rank 1 has 2.'), ((3, 3, 3), ''),
+    ((3, 3, 0), 'rank 0 has 3, rank 1 has 3, rank 2 has 0.')])
+def test_unequal_numbers_of_rows_are_named_on_every_rank(counts, said, tmp_path):
+    ranks = run_ranks(len(counts), compare, tmp_path, *counts)
+    assert [rank.returncode for rank in ranks] == [0] * len(counts), ranks
+    for rank in range(len(counts)):
+        text = (tmp_path / f'{rank}.txt').read_text()
+        assert said in text and bool(text) == bool(said)
+
+
+def test_one_process_has_nobody_to_compare_with():
+    require_equal_rows(0)

@@ -34,6 +34,7 @@ class RegionContrastTerm(DistillTerm):
         super().__init__(space, weight)
         widths = {'channels': space.channels, 'embed_dims': space.embed_dims}
         self.loss = RegionContrastiveLoss(weight, temperature, gather)
+        self.gathers = gather
         self.projector = RegionProjector(**widths)
         self.anchor: Anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
         self.sampler: RegionSampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})

@@ -44,7 +44,7 @@ class RelationTerm(DistillTerm):
             raise ValueError(f'the temperature must be positive, got {temperature}')
         self.temperature = temperature
         self.same_target_iou = same_target_iou
-        self.gather = gather
+        self.gathers = gather
         self._bank = EmbeddingBank() if bank else None
         self.compilable = not bank  # which asks whether the step is still the same
         self._embed = space.require('region', 'text')
@@ -59,7 +59,7 @@ class RelationTerm(DistillTerm):
         parts: tuple[Tensor, ...] = (self._embed('text', features, batch), self._embed('region', features, batch),
                                      targets.get('text'), targets.get('region'))
         identity, scale = batch.identity, targets.get('logit_scale')
-        if self.gather:
+        if self.gathers:
             parts, identity = tuple(map(gather_rows, parts)), gather_identity(identity)
         rows = len(identity.image)
         if self._bank is not None and self.training:

@@ -84,6 +84,6 @@ def test_a_teacher_that_gives_no_similarity_is_told_so():
 def test_parts_are_built_from_strings_and_wrong_numbers_are_refused():
     term = build(anchor=dict(type='mmduet.RegionAnchor'), sampler=dict(type='mmduet.LocationSampler', seed=3), gather=True)
     assert isinstance(term.anchor, RegionAnchor) and isinstance(term.sampler, LocationSampler) and term.sampler.seed == 3
-    assert term.loss.gather
+    assert term.loss.gather and term.gathers
     with pytest.raises(ValueError, match='temperature must be positive'):
         build(temperature=0.0)
