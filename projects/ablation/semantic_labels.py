@@ -30,21 +30,6 @@ class ProductContrastTerm(RankedContrastTerm):
 
 
 @MODELS.register_module()
-class SumContrastTerm(RankedContrastTerm):
-    """Label p = softmax((l + ``share`` s) / ``location_temperature``): what fits the expression elsewhere has a label too."""
-
-    def __init__(self, *args: Any, share: float = 0.3, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.share = share
-
-    def label(self, found: Candidates) -> Tensor:
-        """See ``RankedContrastTerm.label``."""
-        if found.semantics is None:
-            return super().label(found)
-        return _share((found.location + self.share * up_to_target(found.semantics)) / self.location_temperature, found)
-
-
-@MODELS.register_module()
 class HardContrastTerm(RankedContrastTerm):
     """Labels by location alone; a negative counts 1 + ``hardness`` s times, so what fits the expression is told apart first.
 

@@ -115,6 +115,25 @@ def test_experiments_on_refshapes_have_the_same_student_data_and_budget(root, tm
     assert type(head.terms['contrast'].anchor).__module__ == 'projects.ablation.box_gradient_anchor'
 
 
+def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_labels(root, tmp_path):
+    setting = str(SETTING.with_name('refshapes_parts.py'))
+    expected = {'full': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm', 'hard_by_semantics': 'HardContrastTerm',
+                'hard_uninformed': 'HardContrastTerm', 'labels_by_product_exact': 'ProductContrastTerm'}
+    for experiment, patches in find_experiments(list(expected)).items():
+        cfg = resolve(Run(experiment=experiment, config='configs/duet/transvg_duet_refshapes.py', patches=(setting, *patches),
+                          seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
+        contrast, teacher = cfg.model.head.terms.contrast, cfg.model.teacher
+        kind = contrast.type
+        assert getattr(kind, '__name__', str(kind).rpartition('.')[2]) == expected[experiment]
+        assert contrast.get('informed', True) == (experiment != 'hard_uninformed')
+        if experiment.endswith('exact'):
+            assert teacher.type == 'projects.ablation.control_teachers.ExactMapTeacher'
+            teacher = teacher.teacher
+        assert (teacher.cache, teacher.teacher.pretrained) == ('data/teacher_cache/clip_parts', 'data/clip_parts.safetensors')
+        assert cfg.model.student.pretrained == 'data/encoder_parts.safetensors'
+        assert cfg.optim_wrapper.optimizer.lr == 5e-4
+
+
 def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(study, tmp_path):
     shown = [tiny_data.line(expression_id=f'{split}{k}', split=split) for split in ('train', 'val') for k in range(4)]
     objects = [{'image_id': 1, 'boxes': [[4.5, 5.25, 20.0, 25.5], [22.0, 5.0, 36.0, 20.0]]}]

@@ -4,7 +4,7 @@ import torch
 from mmduet.models.distill import RankedContrastTerm
 from mmduet.models.task_modules import LocationSampler
 from mmduet.models.task_modules.region_sampler import Candidates
-from projects.ablation.semantic_labels import HardContrastTerm, ProductContrastTerm, SumContrastTerm
+from projects.ablation.semantic_labels import HardContrastTerm, ProductContrastTerm
 from tests.distill_batch import make_batch, make_features, make_space, make_targets
 
 SEMANTICS = [0.5, 0.25, 0.4, 0.9]
@@ -23,25 +23,15 @@ def make_candidates(semantics=None):
                       semantics=None if semantics is None else torch.tensor([[*semantics, 1.0]]))
 
 
-@pytest.mark.parametrize(('kind', 'scores'), [
+def test_labels_by_product_by_hand():
+    label = build(ProductContrastTerm).label(make_candidates(SEMANTICS))
     # In units of the target's 0.5, at most 1; what lies beside has an IoU of 0 whatever it shows.
-    (ProductContrastTerm, [1.0, 0.75 * 0.5, 0.0, 0.0]),
-    # What fits better than the target counts 0.
-    (SumContrastTerm, [1.0 + 0.3 * 0.5, 0.75 + 0.3 * 0.25, 0.3 * 0.4, 0.0])])
-def test_labels_by_hand(kind, scores):
-    label = build(kind).label(make_candidates(SEMANTICS))
-    expected = (torch.tensor(scores) / 0.5).softmax(dim=0)
+    expected = (torch.tensor([1.0, 0.75 * 0.5, 0.0, 0.0]) / 0.5).softmax(dim=0)
     torch.testing.assert_close(label[0], torch.cat([expected, torch.zeros(1)]))
 
 
-def test_the_share_of_semantics_is_an_argument():
-    label = build(SumContrastTerm, share=1.0).label(make_candidates(SEMANTICS))
-    torch.testing.assert_close(label[0, :4], (torch.tensor([1.5, 1.0, 0.4, 0.0]) / 0.5).softmax(dim=0))
-
-
-@pytest.mark.parametrize('kind', [ProductContrastTerm, SumContrastTerm])
-def test_without_semantics_labels_are_by_location_alone(kind):
-    assert torch.equal(build(kind).label(make_candidates()), build(RankedContrastTerm).label(make_candidates()))
+def test_without_semantics_labels_are_by_location_alone():
+    assert torch.equal(build(ProductContrastTerm).label(make_candidates()), build(RankedContrastTerm).label(make_candidates()))
 
 
 def test_what_fits_the_expression_elsewhere_counts_more():
