@@ -117,8 +117,9 @@ def test_experiments_on_refshapes_have_the_same_student_data_and_budget(root, tm
 
 def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_labels(root, tmp_path):
     setting = str(SETTING.with_name('refshapes_parts.py'))
-    expected = {'full': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm', 'hard_by_semantics': 'HardContrastTerm',
-                'hard_uninformed': 'HardContrastTerm', 'labels_by_product_exact': 'ProductContrastTerm'}
+    expected = {'full': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm',
+                'labels_by_product_exact': 'ProductContrastTerm', 'hard_by_semantics': 'HardContrastTerm',
+                'hard_uninformed': 'HardContrastTerm'}
     for experiment, patches in find_experiments(list(expected)).items():
         cfg = resolve(Run(experiment=experiment, config='configs/duet/transvg_duet_refshapes.py', patches=(setting, *patches),
                           seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
