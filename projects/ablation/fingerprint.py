@@ -9,6 +9,7 @@ import torch
 
 from mmduet.io.errors import DataError
 from mmduet.io.files import find_file, sha256_of
+from mmduet.refshapes.writer import ABSENT, ABSENT_FILE
 
 # What a training depends on, beside its seed and its data.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')
@@ -73,7 +74,9 @@ def hash_data(data_root: Path, splits: Sequence[str]) -> str:
             raise DataError(f'there is no {path}: make the data with tools/make_refshapes.py and tools/prepare_dataset.py, or '
                             'name their folder with --data-root')
     manifest = json.loads(paths[0].read_text(encoding='utf-8'))
-    sources = sorted(str(value) for value in manifest.get('sources', {}).values())
+    # Expressions without a target have a file of their own, which says nothing of the other splits.
+    sources = sorted(str(value) for name, value in manifest.get('sources', {}).items()
+                     if Path(name).name != ABSENT_FILE or ABSENT in splits)
     files = [hash_file(path) for path in paths[1:]]
     return hash_bytes(json.dumps([manifest.get('dataset'), sources, files]).encode())
 

@@ -48,6 +48,16 @@ def test_other_annotations_or_sources_are_other_data(tmp_path):
     assert len({hash_data(root, ['train']) for root in roots}) == 3
 
 
+def test_the_file_of_expressions_without_a_target_counts_for_their_split_alone(tmp_path):
+    plain, more = (make_data_root(tmp_path / name, [line(split=split) for split in ('train', 'absent')]) for name in 'ab')
+    sources = {'/x/instances.json': '12ab'}
+    for root, added in ((plain, {}), (more, {'/x/absent.jsonl': '34cd'})):
+        manifest = json.loads((root / 'manifest.json').read_text())
+        (root / 'manifest.json').write_text(json.dumps({**manifest, 'sources': {**sources, **added}}))
+    assert hash_data(plain, ['train']) == hash_data(more, ['train'])
+    assert hash_data(plain, ['absent']) != hash_data(more, ['absent'])
+
+
 def test_data_that_are_not_there_are_named(tmp_path):
     root = make_data_root(tmp_path / 'a')
     with pytest.raises(DataError, match=r'there is no .*testA.jsonl'):
