@@ -147,13 +147,10 @@ def _place(rng: np.random.Generator, level: Level, pairs: Pairs, count: int) -> 
         radius = int(rng.integers(low, high + 1))
         margin = radius + UNITS_PER_PIXEL // 2
         x, y = (int(value) for value in rng.integers(margin, SCENE_SIZE * UNITS_PER_PIXEL - margin + 1, 2))
-        item = SceneObject('', '', size, x, y, radius)
+        item = SceneObject('', '', size, x, y, radius, _draw_stretch(rng, level))
         if level.part is not None:
-            item = replace(item, stretch=int(rng.integers(level.stretch[0], level.stretch[1] + 1)))
             item = replace(item, part=_draw_part(rng, level.part, item))
-            if not fits_with_part(item, objects):
-                continue
-        if any(too_close(item, other, level.clearance) for other in objects):
+        if not fits(item, objects) or any(too_close(item, other, level.clearance) for other in objects):
             continue
         shape, colour = _draw_attributes(rng, level, pairs, objects)
         item = replace(item, shape=shape, colour=colour)
@@ -168,6 +165,12 @@ def too_close(first: SceneObject, second: SceneObject, clearance: int) -> bool:
     distances = abs(first.x - second.x), abs(first.y - second.y)
     sides = zip(first.half_sides, second.half_sides, strict=True)
     return all(100 * distance < clearance * sum(pair) for distance, pair in zip(distances, sides, strict=True))
+
+
+def _draw_stretch(rng: np.random.Generator, level: Level) -> int:
+    # Nothing is drawn where there is nothing to choose: scenes of the levels without it stay as they are.
+    low, high = level.stretch
+    return int(rng.integers(low, high + 1)) if low < high else low
 
 
 def _draw_part(rng: np.random.Generator, sizes: tuple[int, int], item: SceneObject) -> Part:
@@ -192,18 +195,22 @@ def _colour_part(rng: np.random.Generator, level: Level, part: Part, avoided: st
             return replace(part, shape=shape, colour=colour)
 
 
-def fits_with_part(item: SceneObject, objects: Sequence[SceneObject]) -> bool:
+def fits(item: SceneObject, objects: Sequence[SceneObject]) -> bool:
     """Whether an object lies in the scene, its part beside the other parts, and no part's middle on another object's body."""
     margin, end = UNITS_PER_PIXEL // 2, SCENE_SIZE * UNITS_PER_PIXEL
-    if min(item.extent) < margin or max(item.extent) > end - margin or item.part is None:
+    if min(item.extent) < margin or max(item.extent) > end - margin:
         return False
-    return not any(other.part is not None and (overlap(item.part.extent, other.part.extent) or holds(other.body, item.part)
-                                               or holds(item.body, other.part)) for other in objects)
+    return not any(holds(other.body, item.part) or holds(item.body, other.part) or _parts_meet(item.part, other.part)
+                   for other in objects)
 
 
-def holds(extent: Extent, part: Part) -> bool:
-    """Whether the middle of a part lies in an extent."""
-    return extent[0] < part.x < extent[2] and extent[1] < part.y < extent[3]
+def holds(extent: Extent, part: Part | None) -> bool:
+    """Whether the middle of a part lies in an extent; that of no part does not."""
+    return part is not None and extent[0] < part.x < extent[2] and extent[1] < part.y < extent[3]
+
+
+def _parts_meet(first: Part | None, second: Part | None) -> bool:
+    return first is not None and second is not None and overlap(first.extent, second.extent)
 
 
 def overlap(first: Extent, second: Extent) -> bool:

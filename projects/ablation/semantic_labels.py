@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 
 from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.distill.terms.ranked_contrast_term import LEAST_LOCATION
 from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules.region_sampler import Candidates
 from mmduet.models.task_modules.sla_sampler import up_to_target
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
-
-# Of the IoU: from there on a candidate shows the target.
-SHOWS_TARGET = 0.3
 
 
 @MODELS.register_module()
@@ -26,7 +24,8 @@ class ProductContrastTerm(RankedContrastTerm):
         if found.semantics is None:
             return super().label(found)
         fit = (found.semantics / found.semantics[:, :1].clamp(min=1e-2)).clamp(max=1)
-        return _share(found.location * fit / self.location_temperature, found)
+        label = found.location * fit / self.location_temperature
+        return label.masked_fill(~found.exists, EXCLUDED).softmax(dim=1)
 
 
 @MODELS.register_module()
@@ -54,12 +53,8 @@ class HardContrastTerm(RankedContrastTerm):
         """(B, K) how often a candidate counts."""
         if found.semantics is None:
             raise ValueError('HardContrastTerm weighs by semantics: take a sampler that reads them')
-        elsewhere = found.exists & (found.location < SHOWS_TARGET)
+        elsewhere = found.exists & (found.location < LEAST_LOCATION)
         fit = up_to_target(found.semantics) * elsewhere
         if not self.informed:
             fit = elsewhere * fit.sum(dim=1, keepdim=True) / elsewhere.sum(dim=1, keepdim=True).clamp(min=1)
         return 1 + self.hardness * fit
-
-
-def _share(label: Tensor, found: Candidates) -> Tensor:
-    return label.masked_fill(~found.exists, EXCLUDED).softmax(dim=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmduet.refshapes.levels import HELD_OUT, LEVELS
-from mmduet.refshapes.scene import Part, SceneObject, fits_with_part, holds, overlap, sample_scene, scene_rng, too_close
+from mmduet.refshapes.scene import Part, SceneObject, fits, holds, overlap, sample_scene, scene_rng, too_close
 
 
 def scenes(count):
@@ -136,15 +136,23 @@ def test_objects_are_too_close_where_they_are_so_along_both_axes(x, y, close):
 
 def test_an_object_fits_only_inside_and_with_its_part_apart():
     item = SceneObject('star', 'red', 'big', 300, 300, 100, part=Part('ring', 'blue', 380, 300, 40))
-    assert fits_with_part(item, [])
-    assert not fits_with_part(replace(item, part=None), [])
-    assert not fits_with_part(replace(item, x=107), [])
-    assert not fits_with_part(replace(item, y=920), [])
+    assert fits(item, [])
+    assert fits(replace(item, part=None), [])
+    assert not fits(replace(item, part=None, x=107), [])
+    assert not fits(replace(item, x=107), [])
+    assert not fits(replace(item, y=920), [])
     beside = replace(item, x=600, part=Part('ring', 'blue', 600, 380, 40))
-    assert fits_with_part(item, [beside])
-    assert not fits_with_part(item, [replace(beside, part=Part('ring', 'blue', 419, 300, 40))])  # parts meet
-    assert not fits_with_part(item, [replace(beside, x=470)])  # its part on the other's body
-    assert not fits_with_part(item, [replace(beside, part=Part('ring', 'blue', 300, 380, 40))])  # the other's on its body
+    assert fits(item, [beside])
+    assert not fits(item, [replace(beside, part=Part('ring', 'blue', 419, 300, 40))])  # parts meet
+    assert not fits(item, [replace(beside, x=470)])  # its part on the other's body
+    assert not fits(item, [replace(beside, part=Part('ring', 'blue', 300, 380, 40))])  # the other's on its body
+
+
+def test_a_level_may_stretch_objects_that_have_no_parts():
+    level = replace(LEVELS['standard'], stretch=(60, 150))
+    items = [item for index in range(50) for item in sample_scene(scene_rng(5, 'train', index), level).objects]
+    assert (min(item.stretch for item in items), max(item.stretch for item in items)) == (60, 150)
+    assert all(min(item.extent) >= 8 and max(item.extent) <= 1016 and item.part is None for item in items)
 
 
 def test_an_unknown_level_is_refused_with_the_known_ones():
