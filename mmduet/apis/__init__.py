@@ -2,12 +2,9 @@
 
 They are imported when they are asked for, so that what needs no PyTorch can be imported without it.
 """
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-_PLACES = {'Explanation': 'attention', 'GroundingInferencer': 'inferencer', 'GrounderConfig': 'description',
-           'PretrainedGrounder': 'pretrained', 'GroundingResult': 'results', 'GroundingResults': 'results',
-           'explain': 'attention'}
+from mmduet.lazy_names import lazy_names
 
 __all__ = ['Explanation', 'GrounderConfig', 'GroundingInferencer', 'GroundingResult', 'GroundingResults', 'PretrainedGrounder',
            'explain']
@@ -19,9 +16,7 @@ if TYPE_CHECKING:
     from mmduet.apis.pretrained import PretrainedGrounder
     from mmduet.apis.results import GroundingResult, GroundingResults
 else:  # hidden from type checkers, to which any name would be one of ours
-
-    def __getattr__(name: str) -> object:
-        """The interfaces by their names."""
-        if name not in _PLACES:
-            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-        return getattr(import_module(f'{__name__}.{_PLACES[name]}'), name)
+    __getattr__ = lazy_names(__name__, {
+        'Explanation': 'attention', 'GroundingInferencer': 'inferencer', 'GrounderConfig': 'description',
+        'PretrainedGrounder': 'pretrained', 'GroundingResult': 'results', 'GroundingResults': 'results',
+        'explain': 'attention'})

@@ -1,6 +1,7 @@
 """Running: training loop, hooks, optimizer, checkpoints; and configs, read and checked before any of it is imported."""
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from mmduet.lazy_names import lazy_names
 
 __all__ = ['CheckpointError', 'CheckpointMismatchError', 'CorruptCheckpointError', 'FreezeHook', 'GroundingCheckpointHook',
            'GroundingLoggerHook', 'GroundingOptimWrapperConstructor', 'GroundingRunner', 'GroundingRuntimeInfoHook',
@@ -27,9 +28,4 @@ if TYPE_CHECKING:
         UnreadableCheckpointError,
     )
 else:  # hidden from type checkers, to which any name would be one of ours
-
-    def __getattr__(name: str) -> object:
-        """A part of the engine, imported when it is asked for."""
-        if name not in __all__:
-            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-        return getattr(import_module('mmduet.engine.components'), name)
+    __getattr__ = lazy_names(__name__, dict.fromkeys(__all__, 'components'))
