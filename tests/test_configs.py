@@ -171,6 +171,16 @@ def test_every_patch_of_the_ablation_fits_every_student_and_changes_one_part_alo
     assert all(model.student.state_dict().keys() == plain.state_dict().keys() for model in built.values())
 
 
+@pytest.mark.parametrize('form', [path.stem for path in PATCHES if path.stem.startswith(('drawn', 'contrast_dense'))])
+def test_another_form_of_the_contrast_keeps_its_weight_and_temperature(form):
+    config = load_config('configs/duet/transvg_duet_refshapes.py')
+    config.model.head.terms.contrast.update(weight=3.0, temperature=0.25)
+    apply_patch(config, form)
+    contrast = config.model.head.terms.contrast
+    assert contrast.type == ('RegionContrastTerm' if form.startswith('drawn') else 'DenseContrastTerm')
+    assert (contrast.weight, contrast.temperature) == (3.0, 0.25)
+
+
 @pytest.mark.parametrize(('student', 'weight'), [('transvg', 0.4), ('vltvg', 8.0), ('qrnet', 0.4), ('clip_vg', 0.45)])
 def test_every_full_recipe_of_a_student_has_its_balance_and_the_tiny_ones_that_of_the_method(student, weight):
     leaves = [path for path in LEAVES if path.stem.startswith(f'{student}_duet_')]

@@ -1,5 +1,10 @@
-"""The first form of the region contrast: a few positives and negatives drawn by the SLA sampler."""
+"""The first form of the region contrast: a few positives and negatives drawn by the SLA sampler.
+
+Weight and temperature stay those of the term which it takes the place of, so that forms are compared at the same ones.
+"""
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm')
+    contrast = cfg.model.head.terms.contrast
+    kept = {key: contrast[key] for key in ('weight', 'temperature') if key in contrast}
+    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', **kept)

@@ -1,5 +1,7 @@
 """The first form of the region contrast, whose negatives are the other annotated objects, and random regions."""
+from mmduet.configs.duet.ablation import drawn
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', sampler=dict(type='DistractorSampler'))
+    drawn.change(cfg)
+    cfg.model.head.terms.contrast.update(sampler=dict(type='DistractorSampler'))

@@ -1,5 +1,7 @@
 """The first form of the region contrast, with samples drawn by location alone."""
+from mmduet.configs.duet.ablation import drawn
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', sampler=dict(type='LocationSampler'))
+    drawn.change(cfg)
+    cfg.model.head.terms.contrast.update(sampler=dict(type='LocationSampler'))

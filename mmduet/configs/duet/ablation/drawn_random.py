@@ -1,5 +1,7 @@
 """The first form of the region contrast, with samples drawn at random within the classes."""
+from mmduet.configs.duet.ablation import drawn
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', sampler=dict(type='RandomSampler'))
+    drawn.change(cfg)
+    cfg.model.head.terms.contrast.update(sampler=dict(type='RandomSampler'))

@@ -1,5 +1,7 @@
 """The first form of the region contrast, whose anchor is the map at the predicted box."""
+from mmduet.configs.duet.ablation import drawn
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', anchor=dict(type='RegionAnchor'))
+    drawn.change(cfg)
+    cfg.model.head.terms.contrast.update(anchor=dict(type='RegionAnchor'))

@@ -1,5 +1,7 @@
 """The first form of the region contrast, with samples drawn by semantics alone."""
+from mmduet.configs.duet.ablation import drawn
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', sampler=dict(type='SemanticsSampler'))
+    drawn.change(cfg)
+    cfg.model.head.terms.contrast.update(sampler=dict(type='SemanticsSampler'))
