@@ -26,7 +26,8 @@ class GroundingMetric(BaseMetric):
     """Score one box per expression: ``acc@T`` for each threshold T and ``miou``, in percent.
 
     Where the model scores its answers (not every score is 1), also the figures of ``rate_scores``, and ``refused@95`` of
-    expressions without a target: the share of them whose score lies below that of 95 % of the others of split val.
+    expressions without a target: the share of them whose score lies below that of 95 % of the others of split val. A box that
+    is not finite is a miss, a score that is not finite is 0.
 
     Answers are keyed by split and expression: repeats, with which samplers fill ranks up to equal lengths, count once, and an
     expression without an answer is an error. Where the dataset mixes splits, each is also reported by itself, as
@@ -67,7 +68,7 @@ class GroundingMetric(BaseMetric):
             self.results.append({
                 'expression_id': sample['expression_id'], 'split': sample.get('split', ''), 'image': sample.get('img_path', ''),
                 'expression': sample.get('text', ''), 'box': predicted['bboxes'][0].tolist(),
-                'score': float(predicted['scores'][0]) if 'scores' in predicted else 1.0,
+                'score': _finite_score(predicted['scores'][0]) if 'scores' in predicted else 1.0,
                 'iou': None if overlap is None else float(overlap),
                 'right': overlap is not None and self.rule.is_hit(overlap, 0.5),
                 'hits': [overlap is not None and self.rule.is_hit(overlap, threshold) for threshold in self.thresholds]})
@@ -130,6 +131,12 @@ class GroundingMetric(BaseMetric):
             for answer in answers:
                 line = {name: value for name, value in answer.items() if name not in ('hits', 'right')} | overlap
                 file.write(json.dumps(line) + '\n')
+
+
+def _finite_score(score: Any) -> float:
+    """A score as a number; 0 for one that is not finite, as its answer is a miss and has no place among probabilities."""
+    value = float(score)
+    return value if math.isfinite(value) else 0.0
 
 
 def _scores(answers: Sequence[Record]) -> NDArray[np.float64]:

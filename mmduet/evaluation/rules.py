@@ -42,7 +42,10 @@ class EvaluationRule(metaclass=ABCMeta):
         """(4,) corners of prediction and target, in the frame and precision of the rule."""
 
     def overlap(self, answer: Answer) -> Tensor:
-        """Scalar IoU in [0, 1] with the best of the right boxes; 0 for boxes without area and for a prediction that is nan."""
+        """Scalar IoU in [0, 1] with the best of the right boxes; 0 for boxes without area and for a prediction not finite."""
+        given = [box for box in (answer.box, answer.canvas_box) if box is not None]
+        if not torch.cat(given).isfinite().all():  # infinite corners, clipped, would be those of the whole image
+            return answer.box.new_zeros(())
         if answer.accepted is not None:
             return torch.stack([self.overlap(replace(answer, target=box, accepted=None)) for box in answer.accepted]).max()
         return iou_xyxy(*self.corners(answer)).nan_to_num(0.0)

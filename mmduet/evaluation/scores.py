@@ -49,7 +49,7 @@ def calibration_error(scores: Floats, hits: Hits) -> float:
 
 
 def refusal_threshold(scores: Floats) -> float:
-    """The highest threshold below which at most 5 % of the (n,) scores of true expressions lie."""
+    """The 5 % quantile of the (n,) scores of true expressions, the lower of two: at most 5 % of them lie below it."""
     return float(np.quantile(scores, 1 - KEPT / 100, method='lower'))
 
 

@@ -125,6 +125,21 @@ def test_a_prediction_that_is_nan_is_a_miss():
     assert (metrics['acc@0.5'], metrics['miou']) == (50, 50)
 
 
+@pytest.mark.parametrize('rule', [None, VLTVGRule, TransVGRule])
+def test_an_infinite_prediction_is_a_miss_though_it_covers_the_target(rule):
+    infinite, clipped = predicted(1, 100, box=[-float('inf')] * 2 + [float('inf')] * 2), predicted(2, 100)
+    clipped.pred_instances.canvas_boxes = torch.tensor([[0.5, 0.5, float('inf'), float('inf')]])
+    metrics = score([predicted(0, 100), infinite, clipped], rule=rule and dict(type=rule))
+    assert (metrics['acc@0.25'], metrics['miou']) == (pytest.approx(100 / 3), pytest.approx(100 / 3))
+
+
+def test_a_score_that_is_not_finite_counts_as_none_at_all():
+    nowhere = predicted(2, 100, box=[float('nan')] * 4, score=float('nan'))
+    metrics = score([predicted(0, 100, score=0.9), predicted(1, 10, score=0.3), nowhere])
+    assert (metrics['auroc'], metrics['acc@0.5']) == (100, pytest.approx(100 / 3))
+    assert metrics['ece'] == pytest.approx(100 * (0.1 + 0.3) / 3, abs=1e-4)
+
+
 def test_results_are_forgotten_after_an_evaluation():
     metric = GroundingMetric()
     for width in (100, 20):
