@@ -36,6 +36,8 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
             runner.resumed_gradients = None
         head = getattr(runner.plain_model, 'head', None)
         if isinstance(head, DistillHead):
+            if not runner._resume:
+                head.steps = 0  # weights of another training bring its count along, and warm-up would be over
             calls = runner.optim_wrapper._accumulative_counts
             head.accumulate(calls, runner.optim_wrapper.inner_count % calls)
         for line in describe_run(runner):

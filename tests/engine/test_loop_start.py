@@ -6,7 +6,7 @@ from mmduet.engine.console import watch_console
 from mmduet.engine.loop_start import start_loop
 from mmduet.models.distill import DUETHead
 from mmduet.registry import RUNNERS
-from tests.engine.tiny_runs import begin, train
+from tests.engine.tiny_runs import begin, train, train_distilled
 from tests.tiny_grounder import load_tiny_config, make_data_root
 from tests.tiny_transvg import tiny_transvg_config
 
@@ -47,6 +47,13 @@ def test_the_data_sets_of_all_loops_make_the_token_ids_of_the_model_and_the_loss
         for sample in data['data_samples']:
             sample.set_metainfo({'token_ids': None})
     assert losses[0] == losses[1] and losses[0]['loss_bbox'] > 0
+
+
+def test_a_training_from_weights_counts_its_own_updates_and_one_that_is_resumed_goes_on(root, tmp_path):
+    train_distilled(tmp_path, root, train_cfg__max_iters=2)
+    from_weights = begin(tmp_path / 'other', root, distilled=True, load_from=str(tmp_path / 'iter_2.pth'))
+    resumed = begin(tmp_path, root, distilled=True, resume=True)
+    assert (from_weights.plain_model.head.steps, resumed.plain_model.head.steps) == (0, 2)
 
 
 def test_gradients_of_a_checkpoint_are_given_back_once(root, tmp_path):
