@@ -5,6 +5,7 @@ from typing import Any
 
 from mmduet.io.files import find_file, sha256_of
 from mmduet.io.text import read_json
+from mmduet.models.teachers.file_facts import is_told_by_path
 from mmduet.models.teachers.open_clip_models import find_model_config
 from mmduet.models.teachers.weights_identity import hash_json, identify_weights
 from mmduet.registry import MODELS, TASK_UTILS
@@ -20,7 +21,7 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
 
     Returns:
         Plain values by argument, defaults included. ``weights`` stands for ``pretrained``: 'random', a tag, or the SHA-256 of
-        the file; ``model_config`` and ``centre`` are the SHA-256 of theirs.
+        the file, with what its path alone tells (``file_facts``); ``model_config`` and ``centre`` are the SHA-256 of theirs.
 
     Raises:
         TypeError: the teacher takes no such argument.
@@ -36,7 +37,7 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         if name == 'quick_gelu' and value is None:
             continue  # what decides it then are the weights
         if name == 'pretrained':
-            identity['weights'] = identify_weights(value)
+            identity['weights'] = identify_weights(value) + _told_by_path(bound.arguments.get('model'), value)
         elif name == 'model_config':
             identity[name] = None if value is None else hash_json(find_file(value))
         elif name == 'centre':
@@ -44,6 +45,16 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         else:
             identity[name] = _plain(value)
     return identity
+
+
+def _told_by_path(model: Any, pretrained: str | None) -> str:
+    """What of a file of weights is known by its path alone, in words; empty for a tag, and where there is no such file."""
+    if pretrained is None or not isinstance(model, str):
+        return ''
+    try:
+        return ", OpenAI's by its path" if is_told_by_path(model, find_file(pretrained)) else ''
+    except FileNotFoundError:
+        return ''
 
 
 def width_of(config: Mapping[str, Any]) -> int | None:

@@ -40,6 +40,24 @@ def test_files_count_by_what_they_hold_and_tags_by_their_name(tmp_path):
     assert absent['weights'] == 'a file that is not here (away.pt)'
 
 
+def test_a_path_that_tells_the_activation_counts_and_one_that_tells_nothing_new_does_not(tmp_path):
+    paths = [tmp_path / folder / 'a.pt' for folder in ('weights', 'OpenAI')]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b'abc')
+
+    def weights(model):
+        return [identify_teacher(dict(type=CLIPTeacher, model=model, pretrained=str(path)))['weights'] for path in paths]
+
+    plain, named = weights('ViT-B-32')  # GELU and QuickGELU
+    assert named == f"{plain}, OpenAI's by its path"
+    for model in ('RN50x4', 'ViT-B-16-SigLIP2', 'tiny_vit'):  # OpenAI's alone, never OpenAI's, unknown to open_clip
+        assert weights(model) == [plain, plain]
+    (paths[1].parent / 'open_clip_config.json').write_text(json.dumps({'model_cfg': {'quick_gelu': True}, 'preprocess_cfg': {
+        'mean': [0.5] * 3, 'std': [0.5] * 3, 'interpolation': 'bicubic'}}))
+    assert weights('ViT-B-32')[1].startswith(f'{plain} with open_clip_config.json') and 'path' not in weights('ViT-B-32')[1]
+
+
 def test_statistics_and_nested_teachers_are_plain_values():
     config = dict(type=CLIPTeacher, pretrained=None, mean=(0.5, 0.5, 0.5))
     assert identify_teacher(config)['mean'] == [0.5, 0.5, 0.5]

@@ -34,11 +34,8 @@ def file_facts(name: str, path: Path, quick_gelu: bool | None = None) -> dict[st
     Raises:
         DataError: the config beside the file cannot be read.
     """
-    facts = _beside(path)
     tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
-    if OPENAI in tags and any(OPENAI in part.lower() for part in path.resolve().parts[-4:]):
-        facts = {key: tags[OPENAI][key] for key in (*STATISTICS, 'quick_gelu') if key in tags[OPENAI]} | facts
-    facts = shared_facts(name) | facts
+    facts = shared_facts(name) | _by_path(name, path) | _beside(path)
     defined = bool((open_clip.get_model_config(name) or {}).get('quick_gelu', False))
     activations = {bool(tag.get('quick_gelu', False)) or defined for tag in tags.values()}
     if 'quick_gelu' not in facts and quick_gelu is None and len(activations) > 1:
@@ -61,6 +58,20 @@ def shared_facts(name: str) -> dict[str, Any]:
         if len(set(map(str, values))) == 1 and values[0] is not None:
             facts[key] = values[0]
     return facts
+
+
+def is_told_by_path(name: str, path: Path) -> bool:
+    """Whether nothing but its path tells a fact of a file's weights: the same bytes elsewhere are another model."""
+    return not _by_path(name, path).keys() <= {*shared_facts(name), *_beside(path)}
+
+
+def _by_path(name: str, path: Path) -> dict[str, Any]:
+    """What is known of OpenAI's weights of a model, where the path of a file names OpenAI; empty elsewhere."""
+    if OPENAI not in open_clip.list_pretrained_tags_by_model(name) or \
+            not any(OPENAI in part.lower() for part in path.resolve().parts[-4:]):
+        return {}
+    tag = open_clip.get_pretrained_cfg(name, OPENAI)
+    return {key: tag[key] for key in (*STATISTICS, 'quick_gelu') if key in tag}
 
 
 def _beside(path: Path) -> dict[str, Any]:
