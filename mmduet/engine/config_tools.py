@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.config.utils import ConfigParsingError
 from yaml import YAMLError
 
+from mmduet.engine.config_bases import describe_bases
 from mmduet.io.config_files import find_config, nearest
 from mmduet.io.data_configs import SUFFIXES, check_data_config
 from mmduet.io.files import CONFIGS, PACKAGE_PARENT, find_file
@@ -37,7 +39,8 @@ def load_config(path: str | Path) -> Config:
 
     A config is a Python program: reading one runs it, unless it is YAML or JSON, which makes plain values. It may import
     modules that lie beside it or in the working directory, so that a student, a teacher, a term or a sampler is a file in a
-    user's own folder. A ``FileNotFoundError`` names the nearest configs of the package.
+    user's own folder. A ``FileNotFoundError`` names the nearest configs of the package, a ``ConfigError`` the file, line and
+    name of a base that cannot be read.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> load_config('transvg_duet_refcoco').model.type.__name__
@@ -48,12 +51,25 @@ def load_config(path: str | Path) -> Config:
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
     if found.suffix not in SUFFIXES:
-        return Config.fromfile(str(found))
+        return _read_program(found)
     try:
         check_data_config(found)
         return Config.fromfile(str(found))
     except (YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(str(error) if str(found) in str(error) else f'{found} cannot be read: {error}') from error
+
+
+def _read_program(path: Path) -> Config:
+    try:
+        return Config.fromfile(str(path))
+    except (AssertionError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, ValueError) as error:
+        # An error of the code of a config is shown with its traceback, which names the line.
+        sentence = describe_bases(path, error)
+        if sentence is None and (isinstance(error, ConfigParsingError) or 'not allowed among bases' in str(error)):
+            sentence = f'{path} cannot be read: {error.args[0]}'
+        if sentence is None:
+            raise
+        raise ConfigError(sentence) from error
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

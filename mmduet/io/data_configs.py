@@ -38,6 +38,8 @@ def check_data_config(path: Path, depth: int = 0) -> None:
                             f'must end in {", ".join(SUFFIXES)}')
         if depth == _DEEPEST_BASE:
             raise DataError(f'{path} is based on configs more than {_DEEPEST_BASE} deep')
+        if not (path.parent / base).is_file():
+            raise DataError(f'{path}: there is no base {base}: {path.parent / base} is not there')
         check_data_config(path.parent / base, depth + 1)
 
 
