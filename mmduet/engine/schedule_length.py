@@ -1,6 +1,6 @@
 """A training of another length than its config was written for: the schedule is stretched, and what does not fit is said."""
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmengine.config import Config
 from mmengine.optim import ConstantParamScheduler, CosineAnnealingParamScheduler, LinearParamScheduler, _ParamScheduler
@@ -10,15 +10,19 @@ from mmengine.runner import IterBasedTrainLoop
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
 
-# What of a schedule says when something happens: it keeps its share of the training.
-SHARES = ('milestones', 'step_size', 'T_max', 'periods')
+# Schedules or hooks of a config with their places; a place, a key, its old and its new value.
+Parts: TypeAlias = Sequence[tuple[str, Any]]
+Change: TypeAlias = tuple[str, str, Any, Any]
+# What of a schedule is counted since it began, and what is a length by itself.
+SINCE_BEGIN, LENGTHS = ('milestones', 'T_max', 'total_steps'), ('step_size', 'periods')
 
 
 def set_epochs(cfg: Config, epochs: int, stated: Sequence[str] = ()) -> str | None:
     """Let a training have another number of epochs, and its schedule the same form over them.
 
-    Milestones, periods and the epochs of a ``FreezeHook`` keep their share of the training, rounded, at least 1; what ends with
-    the training ends with it. Warm-ups keep their length, and schedules that count steps are left alone.
+    Where a schedule begins, steps, turns and ends, its periods, and the epochs of a ``FreezeHook`` keep their share of the
+    training, rounded, at least 1; what ends with the training ends with it. Warm-ups keep their length, and what follows one
+    begins where it ends. Schedules that count steps are left alone.
 
     Args:
         stated: keys that ``--cfg-options`` gave: a schedule, or hooks, among them are taken as they are.
@@ -30,34 +34,83 @@ def set_epochs(cfg: Config, epochs: int, stated: Sequence[str] = ()) -> str | No
     cfg.train_cfg.max_epochs = epochs
     if before in (None, epochs):
         return None
-    changes = [f'{place}.{key} {old} -> {new}' for part in ('param_scheduler', 'custom_hooks')
+    changes = [f'{place}.{key} {old} -> {new}'
+               for part, stretch in (('param_scheduler', _stretch_schedules), ('custom_hooks', _stretch_hooks))
                if not any(each.split('.')[0] == part for each in stated)
-               for place, key, old, new in _stretch(cfg.get(part) or [], part, before, epochs)]
+               for place, key, old, new in stretch(_with_places(cfg.get(part) or [], part), before, epochs)]
     return None if not changes else (
         f'{epochs} epochs instead of {before}, so that the schedule is stretched: {"; ".join(changes)}. '
         f'--cfg-options train_cfg.max_epochs={epochs} leaves it as it is')
 
 
-def _stretch(parts: Any, place: str, before: int, now: int) -> Iterator[tuple[str, str, Any, Any]]:
-    """Change schedules or hooks in place; yields where, the key, the old value and the new one."""
-    for index, part in enumerate(parts) if isinstance(parts, list | tuple) else [(None, parts)]:
-        where = place if index is None else f'{place}.{index}'
-        freezes = _name(part.get('type')) == 'FreezeHook'
-        if place == 'param_scheduler' and not part.get('by_epoch', True):
-            continue
-        for key in (*SHARES, 'end', 'total_steps') if place == 'param_scheduler' else ('epochs', ) if freezes else ():
-            old, begin = part.get(key), part.get('begin', 0)
-            if old == before:
-                new: Any = now if now > begin else old  # one that never begins: said when training starts
-            elif key == 'T_max' and old == before - begin:  # it turns where the training ends
-                new = now - begin if now > begin else old
-            elif old is None or key in ('end', 'total_steps'):
-                continue
-            else:
-                new = [_share(each, before, now) for each in old] if isinstance(old, list | tuple) else _share(old, before, now)
-            if new != old:
-                part[key] = new
-                yield where, key, old, new
+def _with_places(parts: Any, place: str) -> Parts:
+    if not isinstance(parts, list | tuple):
+        return [(place, parts)]
+    return [(f'{place}.{index}', part) for index, part in enumerate(parts)]
+
+
+def _stretch_hooks(hooks: Parts, before: int, now: int) -> Iterator[Change]:
+    for place, hook in hooks:
+        if _name(hook.get('type')) == 'FreezeHook' and hook.get('epochs') is not None:
+            yield from _change(place, hook, {'epochs': _share(hook['epochs'], before, now)})
+
+
+def _stretch_schedules(schedules: Parts, before: int, now: int) -> Iterator[Change]:
+    counted = [(place, each) for place, each in schedules if each.get('by_epoch', True)]
+    kept = _ends_of_warm_ups([each for _, each in counted], before)
+    for place, schedule in counted:
+        yield from _change(place, schedule, _stretched(schedule, before, now, kept))
+
+
+def _stretched(schedule: Mapping[str, Any], before: int, now: int, kept: Set[int]) -> dict[str, Any]:
+    """The keys of a schedule for another length; none of one that never begins, which is said when training starts."""
+    begin, end = schedule.get('begin', 0), schedule.get('end')
+    start = _boundary(begin, before, now, kept)
+    if begin >= before or start >= now:
+        return {}
+
+    def since_begin(epoch: int) -> int:
+        return max(_share(begin + epoch, before, now) - start, 1) if epoch > 0 else epoch
+
+    def length(epochs: int) -> int:
+        return _share(epochs, before, now)
+
+    new: dict[str, Any] = {'begin': start}
+    for key in (*SINCE_BEGIN, *LENGTHS):
+        moved, old = since_begin if key in SINCE_BEGIN else length, schedule.get(key)
+        if old is not None:
+            new[key] = [moved(each) for each in old] if isinstance(old, list | tuple) else moved(old)
+    if end is not None and end <= before:
+        new['end'] = max(_boundary(end, before, now, kept), start + 1)
+    return new
+
+
+def _boundary(epoch: int, before: int, now: int, kept: Set[int]) -> int:
+    """Where one schedule ends and another may begin: the same place for both, inside the training and after its warm-ups."""
+    if epoch in kept or epoch >= before:
+        return now if epoch == before else epoch
+    return max(min(_share(epoch, before, now), now - 1), *(each for each in kept if each < epoch))
+
+
+def _ends_of_warm_ups(schedules: Sequence[Mapping[str, Any]], before: int) -> set[int]:
+    """The start and the epochs at which warm-ups end: schedules that rise, at the start or where another warm-up ends."""
+    ends = {0}
+    for schedule in sorted(schedules, key=lambda each: int(each.get('begin', 0))):
+        name, end = _name(schedule.get('type')), schedule.get('end')
+        rises = (name.startswith('Constant') and schedule.get('factor', 1 / 3) < 1) or (
+            name.startswith('Linear') and schedule.get('start_factor', 1 / 3) < schedule.get('end_factor', 1.0))
+        if rises and schedule.get('begin', 0) in ends and end is not None and end < before:
+            ends.add(end)
+    return ends
+
+
+def _change(place: str, part: Any, new: Mapping[str, Any]) -> Iterator[Change]:
+    """Give a part of a config new values; yields those that are others than before."""
+    for key, value in new.items():
+        old = part.get(key, 0 if key == 'begin' else None)
+        if value != old:
+            part[key] = value
+            yield place, key, old, value
 
 
 def _share(epoch: int, before: int, now: int) -> int:

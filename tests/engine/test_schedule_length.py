@@ -58,6 +58,37 @@ def test_a_cosine_that_ends_with_the_training_after_a_warm_up_still_does(epochs,
     assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end, cfg.param_scheduler[1].T_max) == (5, end, turn)
 
 
+HALF_FLAT = [dict(type='LinearLR', by_epoch=False, begin=0, end=1000),
+             dict(type='CosineAnnealingLR', begin=150, end=300, T_max=150, convert_to_iter_based=True)]
+
+
+@pytest.mark.parametrize(('epochs', 'begin', 'turn'), [(30, 15, 15), (36, 18, 18), (600, 300, 300), (3, 2, 1), (1, 0, 1)])
+def test_a_schedule_begins_at_its_share_of_the_training(epochs, begin, turn):
+    cfg, sentence = stretched(epochs, before=300, param_scheduler=HALF_FLAT)
+    assert dict(cfg.param_scheduler[0]) == HALF_FLAT[0]
+    assert dict(cfg.param_scheduler[1]) == dict(HALF_FLAT[1], begin=begin, end=epochs, T_max=turn)
+    assert sentence.startswith(f'{epochs} epochs instead of 300, so that the schedule is stretched: param_scheduler.1.begin '
+                               f'150 -> {begin}; param_scheduler.1.T_max 150 -> {turn}; param_scheduler.1.end 300 -> {epochs}.')
+
+
+@pytest.mark.parametrize('first', [dict(type='ConstantLR', factor=1, end=60),
+                                   dict(type='LinearLR', start_factor=1, end_factor=0.5, end=60),
+                                   dict(type='PolyLR', end=60)])
+def test_what_follows_another_schedule_still_begins_where_that_ends(first):
+    cfg, _ = stretched(30, param_scheduler=[first, dict(type='LinearLR', start_factor=1, end_factor=0.1, begin=60, end=90)])
+    assert [(each.get('begin', 0), each.end) for each in cfg.param_scheduler] == [(0, 20), (20, 30)]
+
+
+def test_warm_ups_keep_their_length_and_what_follows_them_its_begin():
+    warm_ups = [dict(type='ConstantLR', begin=0, end=2), dict(type='LinearLR', begin=2, end=6)]
+    rest = [dict(type='MultiStepLR', begin=6, end=90, milestones=[54, 74]), dict(type='PolyLR', begin=9, end=90),
+            dict(type='LinearLR', begin=60, end=75)]
+    cfg, _ = stretched(30, param_scheduler=[*warm_ups, *rest])
+    assert [dict(each) for each in cfg.param_scheduler] == [
+        # 60 and 80 of 90 epochs are 20 and 27 of 30, counted from 6 on.
+        *warm_ups, dict(rest[0], end=30, milestones=[14, 21]), dict(rest[1], begin=6, end=30), dict(rest[2], begin=20, end=25)]
+
+
 def test_a_hook_that_freezes_for_the_whole_training_still_does_and_others_stay():
     cfg, _ = stretched(40, before=20, custom_hooks=[dict(type='mmduet.FreezeHook', parts=['x'], epochs=20),
                                                     dict(type='Other', epochs=20)])
@@ -75,7 +106,8 @@ def test_what_the_command_line_states_of_a_schedule_is_taken_as_it_is():
 
 @pytest.mark.parametrize(('epochs', 'changes'), [(90, dict(param_scheduler=[dict(type='MultiStepLR', milestones=[60])])),
                                                  (3, {}), (3, dict(param_scheduler=None, custom_hooks=None)),
-                                                 (1, dict(param_scheduler=[dict(type='PolyLR', begin=1, end=90)]))])
+                                                 (1, dict(param_scheduler=[dict(type='ConstantLR', end=1),
+                                                                            dict(type='PolyLR', begin=1, end=90)]))])
 def test_nothing_is_said_where_nothing_is_stretched(epochs, changes):
     assert stretched(epochs, **changes)[1] is None
 
