@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=4, help='threads that open images (default: %(default)s)')
     parser.add_argument('--leaks', metavar='CONFIG',
                         help='count the images that a config trains on and that are in val and test of the data sets in data/')
+    common.add_change_flags(parser)
     parser.set_defaults(validate=_validate)
 
 
 def _validate(args: argparse.Namespace) -> None:
     if not args.data and args.leaks is None:
         raise argparse.ArgumentTypeError('name a data root, or a config with --leaks')
+    common.refuse_lone_changes(args, 'leaks')
     if not args.data:
         useless_flags.refuse(args, 'splits show workers', 'they are about data roots, and none is named')
 
@@ -42,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     """Check; 1 where something is wrong or shared."""
     codes = [prepare.check_root(None, args, find_root(name)) for name in args.data]
     if args.leaks is not None:
-        codes.append(check_leaks.run(check_leaks.parse_args(['--config', args.leaks])))
+        changes = [word for flag, words in (('--patch', args.patch), ('--cfg-options', args.cfg_options)) if words
+                   for word in (flag, *words)]
+        codes.append(check_leaks.run(check_leaks.parse_args(['--config', args.leaks, *changes])))
     return max(codes)
 
 

@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _validate(args: argparse.Namespace) -> None:
     if not (args.train or args.config or args.seen_ids):
         raise argparse.ArgumentTypeError('--train, --config or --seen-ids is needed')
-    if args.config is None:
-        useless_flags.refuse(args, 'patch cfg_options', 'they change a config: name it by --config')
+    common.refuse_lone_changes(args)
     if not args.train:
         useless_flags.refuse(args, 'splits', 'they are of data roots that --train names')
     if not args.seen_ids:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmduet.cli import useless_flags
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -84,6 +86,18 @@ def add_change_flags(parser: argparse.ArgumentParser) -> None:
                         help='changes to the config; may be given several times')
 
 
+def add_checkpoint_config_flags(parser: argparse.ArgumentParser) -> None:
+    """The config of a checkpoint that holds none; ``changed_config`` reads it, ``refuse_lone_changes`` checks the flags."""
+    parser.add_argument('--config', help='training config of a checkpoint that holds none')
+    add_change_flags(parser)
+
+
+def refuse_lone_changes(args: argparse.Namespace, flag: str = 'config') -> None:
+    """Refuse changes to a config where none is named by the flag that may name one."""
+    if getattr(args, flag) is None:
+        useless_flags.refuse(args, 'patch cfg_options', f'they change a config: name it by --{flag}')
+
+
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """A config, where its data are, and what is changed in it; ``read_config`` reads them."""
     parser.add_argument('config', help='path of a config, or the name of one of mmduet, such as transvg_duet_refcoco')
@@ -143,17 +157,13 @@ def add_test_flags(parser: argparse.ArgumentParser) -> None:
 
 def change_config(config: str | Path, args: argparse.Namespace) -> Config:
     """Read a config and make the changes of ``add_change_flags``."""
-    from mmduet.engine import config_tools
-    from mmduet.engine.config_check import apply_checked_options
-    from mmduet.engine.type_check import naming_unknown_types
-    cfg = config_tools.load_config(config)
-    with naming_unknown_types(cfg):
-        for patch in args.patch:
-            config_tools.apply_patch(cfg, patch)
-        apply_checked_options(cfg, args.cfg_options)
-        for _ in config_tools.walk(cfg._cfg_dict):
-            pass  # the classes that a config imports are looked up when they are first seen, which takes seconds
-    return cfg
+    from mmduet.engine.config_changes import read_changed
+    return read_changed(config, args.patch, args.cfg_options)
+
+
+def changed_config(args: argparse.Namespace) -> Config | None:
+    """The config of ``add_checkpoint_config_flags`` with its changes; None where there is none."""
+    return None if args.config is None else change_config(args.config, args)
 
 
 def read_config(args: argparse.Namespace) -> Config:

@@ -12,9 +12,12 @@ import argparse
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmduet.cli import running
+from mmduet.cli import common, running
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 LAYOUT_NAMES = ('transvg', 'vltvg', 'qrnet', 'clip_vg', 'detr', 'swin_mask_rcnn', 'open_clip')
 
@@ -27,18 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', *LAYOUT_NAMES],
                         help='whose names the source has')
     parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
+    common.add_change_flags(parser)
+    parser.set_defaults(validate=common.refuse_lone_changes)
 
 
-def check_against(config_file: str | Path, weights: dict[str, Any], source: Path) -> None:
+def check_against(config: 'Config', weights: dict[str, Any], source: Path) -> None:
     """Refuse weights whose parts do not fit the model of a config; nothing of the model is fetched or allocated."""
     import torch
 
-    from mmduet.engine.config_tools import drop_pretrained, load_config
+    from mmduet.engine.config_tools import drop_pretrained
     from mmduet.models.distill import student_of
     from mmduet.models.weights import require_fit
     from mmduet.registry import MODELS
 
-    config = load_config(config_file)
     drop_pretrained(config)
     with torch.device('meta'):
         model = MODELS.build(config.model)
@@ -47,6 +51,7 @@ def check_against(config_file: str | Path, weights: dict[str, Any], source: Path
 
 def fitting_configs(layout: str, weights: dict[str, Any], source: Path) -> str:
     """The sentence that says which configs of a layout's folder fit the weights."""
+    from mmduet.engine.config_tools import load_config
     from mmduet.io.files import CONFIGS
     folder = CONFIGS / layout
     if not folder.is_dir():  # of weights that only start a student
@@ -54,7 +59,7 @@ def fitting_configs(layout: str, weights: dict[str, Any], source: Path) -> str:
     fitting = []
     for file in sorted(folder.glob('*.py')):
         try:
-            check_against(file, weights, source)
+            check_against(load_config(file), weights, source)
         except ValueError:
             continue
         fitting.append(str(file.relative_to(CONFIGS.parent)))
@@ -71,12 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.out.suffix != '.safetensors':
             raise ValueError(f'{arguments.out}: the output must end in .safetensors')
+        config = common.changed_config(arguments)
         source = read_weights(find_file(arguments.source))
         layout = recognise(source) if arguments.layout == 'auto' else LAYOUTS[arguments.layout]
         weights = {key: value.clone().contiguous() for key, value in convert(source, layout).items()}
-        if arguments.config:
+        if config is not None:
             try:
-                check_against(arguments.config, weights, arguments.source)
+                check_against(config, weights, arguments.source)
             except ValueError as error:
                 raise ValueError(f'{error}. {fitting_configs(layout.name, weights, arguments.source)}') from error
     except (ValueError, FileNotFoundError) as error:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='checkpoint, folder of save_pretrained or name on the hub; with --random a config')
     parser.add_argument('--out', type=Path, help='file to write (default: the name of the model, .onnx, here)')
     parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
-    parser.add_argument('--config', help='training config of a checkpoint that holds none')
+    common.add_checkpoint_config_flags(parser)
     parser.add_argument('--vocabulary', help='vocab.txt of a checkpoint that holds none')
     common.add_hub_flags(parser)
     parser.add_argument('--random', action='store_true', help='export the model of a config with random weights, to try it')
@@ -48,6 +48,8 @@ def _validate(args: argparse.Namespace) -> None:
     if args.random:
         useless_flags.refuse(args, 'config vocabulary revision cache_dir offline',
                              'with --random the first argument is the config, and nothing is read or fetched')
+    else:
+        common.refuse_lone_changes(args)
     if args.exporter is not None:
         useless_flags.refuse(args, 'int8 opset', 'they are of the ONNX exporter; another has its arguments in its config')
     if args.data is None:
@@ -74,10 +76,10 @@ def _read(args: argparse.Namespace) -> PretrainedGrounder:
     from mmduet.apis.pretrained import PretrainedGrounder
     from mmduet.engine import config_tools
     if not args.random:
-        return PretrainedGrounder.from_pretrained(args.model, config=args.config, vocabulary=args.vocabulary,
+        return PretrainedGrounder.from_pretrained(args.model, config=common.changed_config(args), vocabulary=args.vocabulary,
                                                   **common.hub_options(args))
     from mmduet.registry import MODELS
-    cfg = config_tools.load_config(args.model)
+    cfg = common.change_config(args.model, args)
     config_tools.drop_pretrained(cfg)
     return PretrainedGrounder.from_model(MODELS.build(cfg.model.get('student', cfg.model)), cfg)
 

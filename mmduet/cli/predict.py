@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='toy', metavar='FILE|FOLDER|NAME',
                         help='checkpoint, folder of save_pretrained, name on the Hugging Face hub, or file of mmduet export '
                              '(default: %(default)s, which ships and knows coloured shapes only)')
-    parser.add_argument('--config', help='training config of a checkpoint that holds none')
+    common.add_checkpoint_config_flags(parser)
     parser.add_argument('--vocabulary', metavar='FILE', help='vocab.txt of a checkpoint that holds none')
     common.add_hub_flags(parser)
     common.add_device_flag(parser)
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate(args: argparse.Namespace) -> None:
+    common.refuse_lone_changes(args)
     args.images, args.expressions = split_inputs(args.inputs, args.expression)
     if args.json not in (None, '-') and Path(args.json).suffix.lower() not in ('', '.json'):
         raise argparse.ArgumentTypeError(f'--json {args.json} must end in .json')
@@ -107,7 +108,8 @@ def _open_exported(args: argparse.Namespace) -> Any:
 
 def _open_trained(args: argparse.Namespace) -> Any:
     from mmduet.apis import GroundingInferencer
-    model, weights = (args.model, None) if args.config is None else (args.config, args.model)
+    config = common.changed_config(args)
+    model, weights = (args.model, None) if config is None else (config, args.model)
     return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary,
                                cuda_graphs=args.cuda_graphs, **common.hub_options(args))
 

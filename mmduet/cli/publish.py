@@ -17,10 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('checkpoint', help='checkpoint, or whatever else GroundingInferencer takes')
     parser.add_argument('folder', type=Path, help='folder to write; a README.md that is there stays')
-    parser.add_argument('--config', help='training config, of weights that hold none')
+    common.add_checkpoint_config_flags(parser)
     common.add_hub_flags(parser)
     parser.add_argument('--half', action='store_true', help='store float16, in half the room; it still computes in float32')
-    parser.set_defaults(writes=lambda args: [args.folder / name for name in ('config.json', 'model.safetensors')])
+    parser.set_defaults(validate=common.refuse_lone_changes,
+                        writes=lambda args: [args.folder / name for name in ('config.json', 'model.safetensors')])
     parser.add_argument('--notice', help='one sentence that everybody must know who uses it, said when it is loaded')
 
 
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mmduet.apis import PretrainedGrounder
-    grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=args.config, **common.hub_options(args))
+    config = common.changed_config(args)
+    grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=config, **common.hub_options(args))
     if args.notice is not None:
         grounder.description = replace(grounder.description, notice=' '.join(args.notice.split()))
     if args.half:

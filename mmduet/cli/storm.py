@@ -7,21 +7,22 @@
 
 Kills hit at random moments and at file operations; some trainings are stopped by SIGTERM. With --faults, file operations fail
 as on a full or broken disk, and checkpoints are cut, flipped and copied between two trainings. Ends with 1 where anything was
-lost: what is left in --work shows it. Ctrl-C ends it with the figures so far. With --waiting, prints how long a step waits for
-a checkpoint instead.
+lost: what is left in --work shows it. What the flags of a storm set comes after --patch and --cfg-options. Ctrl-C ends it with
+the figures so far. With --waiting, prints how long a step waits for a checkpoint instead.
 """
 import argparse
 import json
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running, useless_flags
+from mmduet.cli import common, running, useless_flags
 from mmduet.io.locks import LOCK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('config', help='what to train: a small model, as every kill costs its start')
+    common.add_change_flags(parser)
     parser.add_argument('--data-root', required=True, help='small data, so that a training takes seconds')
     parser.add_argument('--kills', type=int, default=200, help='how many (default: %(default)s)')
     parser.add_argument('--work', type=Path, default=Path('work_dirs/storm'), help='folder to work in (default: %(default)s)')
@@ -53,10 +54,12 @@ def run(args: argparse.Namespace) -> int:
     from mmduet.storm.storm import Storm
     from mmduet.storm.trial import Training
     from mmduet.storm.waiting import measure_waiting
-    training = Training(config=args.config, data_root=args.data_root, epochs=args.epochs, interval=args.interval,
+    training = Training(config=args.config, patches=tuple(args.patch), options=tuple(args.cfg_options),
+                        data_root=args.data_root, epochs=args.epochs, interval=args.interval,
                         workers=args.workers, ranks=args.ranks, accumulate=args.accumulate, ema=args.ema,
                         patience=args.early_stopping)
     work = args.work.resolve()
+    training.configure(work)  # what is wrong with it is said here, and not by a child in its log
     with locked(work):
         if args.waiting:
             print(measure_waiting(training, work))

@@ -17,10 +17,11 @@ from torch._C._distributed_c10d import TCPStore
 
 from mmduet.engine import GroundingRunner
 from mmduet.engine.checkpoint import CheckpointError
+from mmduet.engine.config_changes import read_changed
 from mmduet.engine.config_tools import set_data_root
 from mmduet.engine.rank_watch import RankLostError
 from mmduet.engine.stop_signals import TrainingStopped
-from mmduet.io.config_files import find_config, nearest
+from mmduet.io.config_files import nearest
 from mmduet.io.errors import DataError
 from mmduet.registry import RUNNERS
 from mmduet.storm.ledger import FileOperations, Ledger, Witness, fail_here, kill_here
@@ -33,7 +34,7 @@ class Training:
     """What is trained in a storm.
 
     Args:
-        config, data_root: as for ``mmduet train``.
+        config, data_root, patches, options: as for ``mmduet train``; what a storm sets itself comes after them.
         epochs: how many.
         interval: steps between two checkpoints within an epoch.
         workers: of the training's data.
@@ -45,6 +46,8 @@ class Training:
 
     config: str
     data_root: str
+    patches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     epochs: int = 3
     interval: int = 2
     workers: int = 0
@@ -55,7 +58,7 @@ class Training:
 
     def configure(self, work: Path) -> Config:
         """The config of a training that goes on in ``work``."""
-        cfg = Config.fromfile(str(find_config(self.config)), format_python_code=False)
+        cfg = read_changed(self.config, self.patches, self.options, formatted=False)
         set_data_root(cfg, self.data_root)
         cfg.work_dir, cfg.resume, cfg.experiment_name = str(work), True, uuid.uuid4().hex
         cfg.launcher = 'pytorch' if self.ranks > 1 else 'none'

@@ -44,6 +44,10 @@ def test_leaks_of_a_config_count_too(here, monkeypatch, capsys):
     monkeypatch.setattr('mmduet.cli.check_leaks.PACKAGE_PARENT', here)
     assert tool.main(['--leaks', 'leaky.py']) == 1
     assert '1 of 1 images, 1 of 1 expressions' in capsys.readouterr().out
+    (here / 'train.py').write_text("def change(cfg):\n    cfg.train_dataloader.dataset.splits = ['train']\n")
+    for change in (['--cfg-options', 'train_dataloader.dataset.splits=[train]'], ['--patch', 'train.py']):
+        assert tool.main(['--leaks', 'leaky.py', *change]) == 1
+        assert "has no split 'train', only val" in capsys.readouterr().err
 
 
 def test_nothing_to_check_is_no_command():

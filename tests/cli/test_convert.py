@@ -63,6 +63,16 @@ def test_a_checkpoint_of_another_student_is_refused_by_the_config(tmp_path):
     assert not (tmp_path / 'ours.safetensors').exists()
 
 
+def test_the_config_is_changed_as_in_training(tmp_path):
+    _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
+    command = [TOOL, tmp_path / 'theirs.pth', tmp_path / 'ours.safetensors', '--config', 'transvg_duet_refshapes']
+    run = run_tool(*command, '--patch', 'plain', '--cfg-options', 'model.fusion.num_layer=1')
+    assert run.returncode == 1 and "does not take 'num_layer'; nearest: num_layers" in run.stderr
+    run = run_tool(*command, '--patch', 'plan')
+    assert run.returncode == 1 and 'there is no patch plan' in run.stderr
+    assert not (tmp_path / 'ours.safetensors').exists()
+
+
 def test_every_layout_can_be_named_on_the_command_line():
     assert tuple(LAYOUTS) == LAYOUT_NAMES
 

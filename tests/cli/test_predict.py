@@ -2,12 +2,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmduet.apis import PretrainedGrounder
 from mmduet.cli import predict
 from mmduet.engine.config_tools import load_config
 from mmduet.registry import MODELS
+from tests.apis.made_checkpoint import CONFIG, write_checkpoint
+from tests.shared_data import ROOT
 
 
 @pytest.fixture(scope='module')
@@ -67,6 +70,17 @@ def test_what_cannot_be_predicted_is_a_sentence(photos, model, capsys, words, co
     err = capsys.readouterr().err
     assert found == code and re.search(said, err) and 'Traceback' not in err
     assert not (photos.parent / 'one.jpg').exists()
+
+
+def test_the_config_of_bare_weights_is_changed_as_in_training(photos, tmp_path, capsys):
+    state = torch.load(write_checkpoint(tmp_path / 'best.pth'), weights_only=True)['state_dict']
+    torch.save({'state_dict': state}, tmp_path / 'bare.pth')
+    command = ['photos', 'a ring', '--model', str(tmp_path / 'bare.pth'), '--config', str(ROOT / CONFIG)]
+    assert predict.main(command) == 0
+    assert predict.main([*command, '--cfg-options', 'model.fusion.num_layer=1']) == 1
+    assert "does not take 'num_layer'; nearest: num_layers" in capsys.readouterr().err
+    assert predict.main([*command, '--cfg-options', 'model.fusion.num_layers=1']) == 1
+    assert capsys.readouterr().err.startswith(f'error: {tmp_path}/bare.pth ')
 
 
 def test_images_that_cannot_be_read_are_named_at_the_end_and_the_others_answered(photos, model, capsys):

@@ -28,5 +28,12 @@ def test_weights_without_a_config_take_one_and_errors_are_one_sentence(tmp_path,
     assert publish.main([str(tmp_path / 'bare.pth'), str(tmp_path / 'a')]) == 1
     assert capsys.readouterr().err.startswith('error: ') and not (tmp_path / 'a').exists()
     assert publish.main([str(tmp_path / 'bare.pth'), str(tmp_path / 'a'), '--config', CONFIG]) == 0
+    (tmp_path / 'own.py').write_text("def change(cfg):\n    cfg.pretrain_excludes = ['mine']\n")
+    assert publish.main([str(tmp_path / 'bare.pth'), str(tmp_path / 'c'), '--config', CONFIG,
+                         '--patch', str(tmp_path / 'own.py'), '--cfg-options', 'model.text_encoder.vocab=gone.txt']) == 1
+    assert 'that of gone.txt is neither here' in capsys.readouterr().err
+    assert publish.main([str(tmp_path / 'bare.pth'), str(tmp_path / 'c'), '--config', CONFIG,
+                         '--patch', str(tmp_path / 'own.py')]) == 0
+    assert json.loads((tmp_path / 'c/config.json').read_text())['pretrain_excludes'] == ['mine']
     assert publish.main([str(tmp_path / 'gone.pth'), str(tmp_path / 'b')]) == 1
     assert 'there is no checkpoint or folder' in capsys.readouterr().err

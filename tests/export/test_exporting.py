@@ -124,3 +124,5 @@ def test_a_config_with_random_weights_can_be_tried(tmp_path, monkeypatch):
     arguments = ['configs/duet/clip_vg_duet_refshapes.py', '--random', '--check', '0', '--out', str(tmp_path / 'a.txt')]
     assert main(arguments) == 0
     assert isinstance(written[0], PretrainedGrounder) and type(written[0].student).__name__ == 'CLIPVG'
+    assert main([*arguments, '--patch', 'plain', '--cfg-options', 'model.fusion.num_layers=1']) == 0
+    assert [grounder.description.model['fusion']['num_layers'] for grounder in written] == [3, 1]

@@ -3,6 +3,7 @@ import signal
 
 import pytest
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.storm.damage import DAMAGES, flip_last, last_intact, truncate_last
 from mmduet.storm.ledger import Ledger
 from mmduet.storm.trial import Accident, Training, Trial
@@ -36,6 +37,7 @@ STOPPING = dict(type='EarlyStoppingHook', monitor='acc@0.5', rule='greater', min
 
 @pytest.mark.parametrize(('options', 'read', 'expected'), [
     (dict(epochs=5), lambda cfg: cfg.train_cfg.max_epochs, 5),
+    (dict(options=('optim_wrapper.optimizer.lr=0.5', )), lambda cfg: cfg.optim_wrapper.optimizer.lr, 0.5),
     (dict(interval=7), lambda cfg: cfg.default_hooks.checkpoint.iter_interval, 7),
     (dict(workers=2), lambda cfg: (cfg.train_dataloader.num_workers, cfg.train_dataloader.persistent_workers), (2, True)),
     (dict(workers=2), lambda cfg: cfg.val_dataloader.num_workers, 0),
@@ -48,9 +50,22 @@ def test_every_option_of_a_training_reaches_its_config(tmp_path, options, read, 
     assert read(train_config(data_root=str(tmp_path), **options).configure(tmp_path / 'work')) == expected
 
 
+def test_patches_and_options_come_before_what_a_storm_sets(tmp_path):
+    (tmp_path / 'large.py').write_text('def change(cfg):\n    cfg.train_dataloader.update(batch_size=3, num_workers=4)\n')
+    training = train_config(data_root=str(tmp_path), patches=(str(tmp_path / 'large.py'), ),
+                            options=('optim_wrapper.optimizer.lr=0.5', 'train_cfg.max_epochs=9'))
+    cfg = training.configure(tmp_path / 'work')
+    assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr) == (3, 0.5)
+    assert (cfg.train_dataloader.num_workers, cfg.train_cfg.max_epochs) == (0, 3)
+
+
 def test_a_config_and_data_that_are_not_there_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no config tiny_confg'):
         Training(config='tiny_confg', data_root=str(tmp_path)).configure(tmp_path)
+    with pytest.raises(FileNotFoundError, match='there is no patch plan'):
+        train_config(data_root=str(tmp_path), patches=('plan', )).configure(tmp_path)
+    with pytest.raises(ConfigError, match=r'model\.hed: '):
+        train_config(data_root=str(tmp_path), options=('model.hed=1', )).configure(tmp_path)
     with pytest.raises(FileNotFoundError, match=r'there is no data root .*gone'):
         train_config(data_root=str(tmp_path / 'gone')).configure(tmp_path)
 
