@@ -107,11 +107,12 @@ class OnnxGrounder:
         queries: list[Query] = []
         for image, pixels, row in images:
             placed, shape = self.place(pixels), (pixels.shape[1], pixels.shape[0])
-            canvases.append(placed)
             for text in row:
                 if len(queries) == size:
                     yield canvases, queries
-                    canvases, queries = [placed], []
+                    canvases, queries = [], []
+                if not canvases or canvases[-1] is not placed:
+                    canvases.append(placed)
                 queries.append((image, len(canvases) - 1, shape, text))
         if queries:
             yield canvases, queries
