@@ -1,6 +1,7 @@
 """What can be taken for an image, and its pixels; everything else is refused by name.
 
-Files are turned as a viewer shows them, by their EXIF orientation; what is in memory already is taken as it lies there.
+Files and PIL images are turned as a viewer shows them, by their EXIF orientation; arrays and tensors, which have none, are
+taken as they lie there.
 """
 import glob
 import sys
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from mmduet.io.errors import ImageError
-from mmduet.io.images import ImageArray, decode_upright, read_upright, to_rgb
+from mmduet.io.images import ImageArray, decode_upright, read_upright, turn_upright
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,7 +166,7 @@ def fetch_image(url: str, most: int = MOST_BYTES, seconds: float = SECONDS) -> I
 
 def _from_pil(image: Image.Image, name: str) -> ImageArray:
     try:
-        return to_rgb(image)
+        return turn_upright(image)
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f'{name} is truncated or broken: {error}') from error
 

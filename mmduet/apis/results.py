@@ -25,7 +25,8 @@ class GroundingResult:
     Attributes:
         source: path or URL of the image, or ``'array 0'`` and the like.
         expression: as it was understood, without surplus blanks.
-        box: x1, y1, x2, y2 in pixels of the image, inside it; of a file as a viewer shows it, turned by its EXIF orientation.
+        box: x1, y1, x2, y2 in pixels of the image, inside it; of a file or a PIL image as a viewer shows it, turned by its EXIF
+            orientation.
         score: probability in [0, 1] that the box is right; None where the model has no score.
         size: width and height of the image, pixels.
         unknown_words: words of the expression that the model's vocabulary does not hold, so that it took all of them for one.

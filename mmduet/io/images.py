@@ -159,7 +159,18 @@ def decode_upright(content: bytes, name: str) -> ImageArray:
     """``read_upright`` of bytes that are already in memory; ``name`` stands in the error."""
     pixels = decode_image(content, name)
     with open_image(io.BytesIO(without_texts(content)), name) as image:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        if image.format == 'TIFF':
+            image.load()  # which turns it, and says so
+        return _turn(pixels, image)
+
+
+def turn_upright(image: Image.Image) -> ImageArray:
+    """The pixels of a PIL image by ``to_rgb``, turned by its EXIF orientation, as those of its file would be."""
+    return _turn(to_rgb(image), image)
+
+
+def _turn(pixels: ImageArray, image: Image.Image) -> ImageArray:
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 

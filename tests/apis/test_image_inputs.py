@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmduet.apis.image_inputs import fetch_image, list_images, pair
 from mmduet.io.errors import ImageError
@@ -73,7 +73,7 @@ def test_an_image_ships_where_no_file_has_its_name(tmp_path, monkeypatch):
     assert read_all('example')[0].shape == (6, 8, 3)
 
 
-def test_a_file_is_turned_as_a_viewer_shows_it_and_what_is_in_memory_is_not(tmp_path, monkeypatch):
+def test_a_file_and_a_pil_image_of_it_are_turned_as_a_viewer_shows_them_and_an_array_is_not(tmp_path, monkeypatch):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     Image.new('RGB', (30, 10), 'red').save(tmp_path / 'turned.jpg', exif=exif)
@@ -82,7 +82,10 @@ def test_a_file_is_turned_as_a_viewer_shows_it_and_what_is_in_memory_is_not(tmp_
         archive.writestr('turned.jpg', content)
     for item in (tmp_path / 'turned.jpg', content, tmp_path / 'all.zip/turned.jpg'):
         assert read_all(item)[0].shape == (30, 10, 3)
-    assert read_all(Image.open(io.BytesIO(content)))[0].shape == (10, 30, 3)
+    opened = Image.open(io.BytesIO(content))
+    for image in (opened, opened.convert('L'), ImageOps.exif_transpose(opened)):
+        assert read_all(image)[0].shape == (30, 10, 3)
+    assert read_all(np.asarray(opened), 'rgb')[0].shape == (10, 30, 3)
     monkeypatch.setenv('no_proxy', '*')
     with serving(FileHandler) as server:
         server.files['/turned.jpg'] = content

@@ -69,6 +69,36 @@ def test_images_and_expressions_keep_their_order_whatever_the_batch(eager, light
     same(eager(images, rows, channel_order='bgr'), light(images, rows, batch_size=size, channel_order='bgr'))
 
 
+class Watched(OnnxGrounder):
+    """Notes how many images and expressions each run of the graph is given."""
+
+    def predict(self, images, image_index, expressions):
+        self.seen.append((len(images), list(image_index)))
+        return super().predict(images, image_index, expressions)
+
+
+def test_an_image_is_encoded_only_where_a_batch_asks_about_it(exported):
+    watched = Watched(exported)
+    images = [np.zeros((40, 60, 3), np.uint8)] * 3
+    for size, seen in ((2, [(1, [0, 0]), (1, [0, 0]), (1, [0, 0])]), (3, [(2, [0, 0, 1]), (2, [0, 1, 1])]),
+                       (16, [(3, [0, 0, 1, 1, 2, 2])])):
+        watched.seen = []
+        watched(images, TEXTS[:2], batch_size=size, channel_order='rgb')
+        assert watched.seen == seen
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_pil_image_is_turned_by_both(eager, light, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(buffer, 'PNG', exif=exif)
+    expected, of_bytes = eager(Image.open(buffer), TEXTS), eager(buffer.getvalue(), TEXTS)
+    same(expected, light(Image.open(buffer), TEXTS))
+    assert [result.box for result in expected] == [result.box for result in of_bytes]
+    assert expected[0].size == ((60, 40) if orientation == 1 else (40, 60))
+
+
 @pytest.mark.parametrize(('width', 'height'), [(1, 1), (1, 500), (500, 1), (3, 640), (2000, 20), (3000, 2500), (64, 63)])
 def test_narrow_huge_and_tiny_images(eager, light, width, height):
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)

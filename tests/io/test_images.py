@@ -6,10 +6,10 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.io.images import decode_upright, encode_ppm, read_image_size, read_upright, to_rgb
+from mmduet.io.images import decode_upright, encode_ppm, read_image_size, read_upright, to_rgb, turn_upright
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -196,16 +196,20 @@ def test_sixteen_bit_grey_with_a_transparent_value_is_scaled_and_not_clipped(tmp
     assert to_rgb(Image.open(tmp_path / 'a.png'))[..., 0].tolist() == [[4, 233], [117, 255]]
 
 
+@pytest.mark.parametrize('kind', ['png', 'tiff'])  # Pillow turns the latter itself
 @pytest.mark.parametrize('orientation', range(1, 9))
-def test_an_image_is_turned_as_its_camera_was_held(tmp_path, orientation):
+def test_an_image_is_turned_as_its_camera_was_held(tmp_path, orientation, kind):
     upright = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     turned = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
               5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright, 2).transpose(1, 0, 2),
               8: np.rot90(upright, -1)}[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / 'a.png', exif=exif)
-    assert np.array_equal(read_upright(tmp_path / 'a.png'), upright)
+    Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / f'a.{kind}', exif=exif)
+    assert np.array_equal(read_upright(tmp_path / f'a.{kind}'), upright)
+    with Image.open(tmp_path / f'a.{kind}') as image:
+        assert np.array_equal(turn_upright(image), upright)
+        assert np.array_equal(turn_upright(ImageOps.exif_transpose(image)), upright)
 
 
 @pytest.mark.filterwarnings('ignore::UserWarning')  # Pillow says that they are corrupt
