@@ -26,7 +26,10 @@ reveal_type(OnnxGrounder('model.onnx')('image.png', 'the red ball'))
 reveal_type(explain(ground, 'image.png', 'the red ball'))
 reveal_type(CheckpointError('torn'))
 reveal_type(GroundingRunner.get_hooks_info)
+reveal_type(GroundingInferencer.from_pretrained('toy', device='cpu', precision='auto', cuda_graphs=True, token=True))
 GroundingInferencer('toy', precision='float8')
+GroundingInferencer.from_pretrained('toy', precision='float8')
+GroundingInferencer.from_pretrained('toy', revison='v1')
 GroundingInferencer('toy', revison='v1')
 mmduet.GroundingInferenser
 mmduet.engine.GroundingRuner
@@ -56,7 +59,8 @@ def test_a_program_of_a_user_is_checked(tmp_path):
     assert types == ['mmduet.apis.inferencer.GroundingInferencer', RESULTS, BOX, 'float | None', 'list[Any]',
                      'mmduet.apis.pretrained.PretrainedGrounder', RESULTS, EXPLAINED,
                      'mmduet.engine.checkpoint.CheckpointError',
-                     'def (self: mmduet.engine.runner.GroundingRunner) -> str'], done.stdout
-    assert [error.partition('  [')[2] for error in errors] == ['arg-type]', 'call-arg]', 'attr-defined]',
-                                                                 'attr-defined]'], done.stdout
+                     'def (self: mmduet.engine.runner.GroundingRunner) -> str',
+                     'mmduet.apis.inferencer.GroundingInferencer'], done.stdout
+    assert [error.partition('  [')[2] for error in errors] == ['arg-type]', 'arg-type]', 'call-arg]', 'call-arg]',
+                                                                 'attr-defined]', 'attr-defined]'], done.stdout
     assert (ROOT / 'mmduet/py.typed').is_file()

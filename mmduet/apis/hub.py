@@ -43,6 +43,17 @@ def check_options(options: Mapping[str, Any]) -> HubOptions:
     return cast(HubOptions, dict(options))
 
 
+def refuse_options(options: HubOptions, what: str) -> None:
+    """Raise a ``ConfigError`` for options that would do nothing, as nothing is fetched; those that promise that may be given.
+
+    Args:
+        what: where the model is instead, to be read after ``and``.
+    """
+    given = [name for name in ('revision', 'token', 'cache_dir', 'force_download') if options.get(name)]
+    if given:
+        raise ConfigError(f'a {" and a ".join(given)} is for names on the hub, and {what}')
+
+
 def require_hub_name(name: str, known: tuple[str, ...] = ()) -> None:
     """Raise for what is neither here nor can be a model on the hub, so that the hub is not asked for it.
 

@@ -16,7 +16,7 @@ from rich.progress import track
 from torch import nn
 
 from mmduet.apis.devices import find_device
-from mmduet.apis.hub import HubOptions, check_options
+from mmduet.apis.hub import HubOptions, check_options, refuse_options
 from mmduet.apis.image_inputs import ChannelOrder, Expressions, ImageInput, check_batch_size, list_images, pair, read_images
 from mmduet.apis.pretrained import TOY, PretrainedGrounder
 from mmduet.apis.results import GroundingResult, GroundingResults
@@ -37,6 +37,18 @@ if TYPE_CHECKING:
 Precision: TypeAlias = Literal['float32', 'bfloat16', 'float16', 'auto']
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
 Query: TypeAlias = tuple[ImageInput, ImageArray, str]
+
+
+class InferencerOptions(HubOptions, total=False):
+    """What ``GroundingInferencer`` takes beside a model, by the names and types of its arguments."""
+
+    weights: str | Path | None
+    device: str | torch.device
+    scope: str
+    show_progress: bool
+    precision: Precision
+    vocabulary: str | Path | None
+    cuda_graphs: bool
 
 
 @INFERENCERS.register_module()
@@ -60,7 +72,8 @@ class GroundingInferencer(BaseInferencer):
 
     Raises:
         TypeError: an unknown option of the hub.
-        ConfigError: there is no such device; the model is exported, or a config without weights.
+        ConfigError: there is no such device; the model is exported, or a config without weights; an argument about reading
+            with a ``PretrainedGrounder``, which was read.
         ValueError: an unknown precision; CUDA graphs on another device, or of a student that reads texts.
         FileNotFoundError, ConfigError, DataError, CheckpointError: see ``PretrainedGrounder.from_pretrained``.
 
@@ -96,7 +109,7 @@ class GroundingInferencer(BaseInferencer):
         self._graphed = GraphedStudent(self.model) if cuda_graphs else None
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, **options: Any) -> 'GroundingInferencer':
+    def from_pretrained(cls, name: str | Path, **options: 'Unpack[InferencerOptions]') -> 'GroundingInferencer':
         """The same as ``GroundingInferencer(name, **options)``."""
         return cls(name, **options)
 
@@ -225,6 +238,9 @@ class GroundingInferencer(BaseInferencer):
 
 def _read(model: Any, weights: str | Path | None, vocabulary: str | Path | None, hub: HubOptions) -> PretrainedGrounder:
     if isinstance(model, PretrainedGrounder):
+        if weights is not None or vocabulary is not None:
+            raise ConfigError('weights and vocabulary are for what is read, and a PretrainedGrounder has its own')
+        refuse_options(hub, 'the model is a PretrainedGrounder')
         return model
     if weights is not None:
         return PretrainedGrounder.from_pretrained(weights, config=model, vocabulary=vocabulary, **hub)

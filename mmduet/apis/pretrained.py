@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
 from mmduet.apis.description import GrounderConfig, current_versions, to_metadata
-from mmduet.apis.hub import HubOptions, check_options, fetch, require_hub_name
+from mmduet.apis.hub import HubOptions, check_options, fetch, refuse_options, require_hub_name
 from mmduet.apis.students import VOCABULARY, build_student
 from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
@@ -70,7 +70,8 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         Raises:
             TypeError: an unknown option.
             FileNotFoundError: there is neither such a file nor such a model; or no vocabulary.
-            ConfigError: a config that does not say what to build, or is no model; a revision of what is not on the hub.
+            ConfigError: a config that does not say what to build, or is no model; an option of the hub for what is here. Of a
+                checkpoint without a vocabulary, that is fetched by them.
             DataError, CheckpointError: weights that are truncated, corrupt, unsafe to read or of another model.
         """
         hub = check_options(options)
@@ -78,15 +79,16 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
         path = Path(name)
         if name == TOY and not path.exists():
             path, name = STUDENT_FOLDER, str(STUDENT_FOLDER)
-        if hub.get('revision') is not None and path.exists():
-            raise ConfigError(f'a revision is for names on the hub, and {name} is here')
         if path.is_file():
             if path.name in (CONFIG, WEIGHTS) and (path.parent / CONFIG).is_file() and config is None:
-                return cls.from_pretrained(path.parent, vocabulary=vocabulary)
+                return cls.from_pretrained(path.parent, vocabulary=vocabulary, **hub)
+            refuse_options({'revision': hub.get('revision')}, f'{name} is here')
             student, about = read_grounder(path, config, vocabulary, hub)
             say_once(about.notice)
             return cls(student, about)
-        if not path.is_dir():
+        if path.is_dir():
+            refuse_options(hub, f'{TOY if path == STUDENT_FOLDER else name} is here')
+        else:
             require_hub_name(name, (TOY, ))
         if config is not None or vocabulary is not None:
             raise ConfigError(f'config and vocabulary are for checkpoints, and {name} is none')

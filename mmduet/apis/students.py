@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmduet.apis.hub import HubOptions
+from mmduet.apis.hub import HubOptions, refuse_options
 from mmduet.apis.model_budget import build_within
 from mmduet.engine.checkpoint import fit_to_model, load_strictly
 from mmduet.engine.config_tools import ConfigError
@@ -39,6 +39,7 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
     Raises:
         CheckpointMismatchError: the weights are of another model.
         FileNotFoundError: there is no vocabulary; says how to give one.
+        ConfigError: there are options of the hub and nothing is taken from there.
     """
     config = deepcopy(dict(model.get('student', model)))
     if not isinstance(vocabulary, str | None):
@@ -46,6 +47,8 @@ def build_student(model: Mapping[str, Any], state: Mapping[str, Tensor], vocabul
     weights = {key.removeprefix('student.'): value for key, value in state.items()}
     config = with_score_head(config, weights)
     text = config.get('text_encoder')
+    if hub and (vocabulary is not None or not isinstance(text, dict) or not _is_fetched(text)):
+        refuse_options(hub, f'{source} is here and lacks nothing')
     if isinstance(text, dict):
         text = config['text_encoder'] = dict(text)
         vocabulary = vocabulary or find_vocabulary(text, source, hub)
@@ -76,6 +79,11 @@ def _forget_files(node: Any) -> None:
     elif isinstance(node, list | tuple):
         for value in node:
             _forget_files(value)
+
+
+def _is_fetched(text: Mapping[str, Any]) -> bool:
+    """Whether a vocabulary is taken from the hub or its cache, where a checkpoint holds none."""
+    return not text.get('vocab') and bool(text.get('pretrained')) and not Path(text['pretrained']).is_dir()
 
 
 def find_vocabulary(text: Mapping[str, Any], source: str | Path, hub: HubOptions | None = None) -> str | None:

@@ -53,6 +53,29 @@ def test_options_are_those_of_the_hub():
         PretrainedGrounder.from_pretrained('my_model', revision='v1')
 
 
+@pytest.mark.parametrize('option', [{'cache_dir': 'one'}, {'token': 'hf_not_a_token'}, {'force_download': True}])
+def test_options_of_the_hub_are_refused_where_nothing_is_fetched(option):
+    name, = option
+    toy = PretrainedGrounder.from_pretrained('toy', local_files_only=True, token=False)
+    toy.save_pretrained('toy_folder')
+    toy.save_weights(Path('toy.safetensors'))
+    for model, why in (('toy', 'toy is here'), ('toy_folder', 'toy_folder is here'), (toy, 'the model is a PretrainedGrounder'),
+                       ('toy_folder/config.json', 'toy_folder is here'),
+                       ('toy.safetensors', r'toy\.safetensors is here and lacks nothing')):
+        with pytest.raises(ConfigError, match=f'a {name} is for names on the hub, and {why}'):
+            GroundingInferencer(model, **option)
+    assert type(GroundingInferencer('toy.safetensors', local_files_only=True).model).__name__ == 'TransVG'
+    with pytest.raises(ConfigError, match='weights and vocabulary are for what is read, and a PretrainedGrounder has its own'):
+        GroundingInferencer(toy, vocabulary='vocab.txt')
+
+
+def test_the_cache_of_a_model_that_is_here_is_refused_by_the_commands(capsys):
+    write_photo(Path('a.png'))
+    assert predict.main(['a.png', 'the ring', '--cache-dir', 'one']) == 1
+    assert capsys.readouterr().err == 'error: a cache_dir is for names on the hub, and toy is here\n'
+    assert predict.main(['a.png', 'the ring', '--offline', '--json', '-']) == 0
+
+
 def test_revision_token_and_cache_reach_the_hub_from_the_inferencer_and_the_command(monkeypatch, capsys):
     write_photo(Path('a.png'))
     with serving(HubHandler) as server:

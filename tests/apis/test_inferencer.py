@@ -1,5 +1,6 @@
 import io
 import json
+from inspect import Parameter, signature
 
 import mmengine.registry as root
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from PIL import Image
 
 from mmduet.apis import GroundingInferencer
+from mmduet.apis.hub import HubOptions
+from mmduet.apis.inferencer import InferencerOptions
 from mmduet.io.errors import ImageError
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.models.cuda_graphs import GraphedStudent
@@ -154,6 +157,12 @@ def test_a_config_and_weights_do_as_in_mmengine_and_the_registry_finds_it(checkp
     built = INFERENCERS.build(dict(type='GroundingInferencer', model=str(ROOT / CONFIG), weights=checkpoint, device='cpu'))
     assert root.INFERENCERS.get('mmduet.GroundingInferencer') is GroundingInferencer
     assert built(image, TEXTS[0], channel_order='rgb')[0].box == ground(image, TEXTS[0], channel_order='rgb')[0].box
+
+
+def test_both_ways_to_make_one_take_the_same_arguments():
+    arguments = {name: each.annotation for name, each in signature(GroundingInferencer).parameters.items()
+                 if name != 'model' and each.kind is not Parameter.VAR_KEYWORD}
+    assert {**HubOptions.__annotations__, **arguments} == InferencerOptions.__annotations__
 
 
 def test_cuda_graphs_are_refused_on_another_device_and_answer_as_without_where_a_recorder_is(ground, checkpoint, tmp_path):
