@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from torch.utils.data import ConcatDataset, DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from mmduet.datasets import (
     AnnotationError,
@@ -19,25 +19,13 @@ from mmduet.datasets import (
     ResizeLongSide,
     grounding_collate,
 )
-from mmduet.datasets.grounding_dataset import clip_box, tell
-from mmduet.datasets.grouped_index import GroupedIndex
-from mmduet.io.files import find_file
-from mmduet.models import GroundingDataPreprocessor
-from mmduet.models.layers.tokenizers import WordPieceTokenizer
+from mmduet.datasets.grounding_dataset import clip_box
 from tests.tiny_data import line, make_data_root, write_lines
 
 TEST_PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64]), dict(type=PlaceOnCanvas, size=64),
                  dict(type=PackGroundingInputs)]
 TRAIN_PIPELINE = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[64, 56, 48]), dict(type=ColorJitter),
                   dict(type=RandomFlip), dict(type=PlaceOnCanvas, size=64, random=True), dict(type=PackGroundingInputs)]
-
-
-LEFT, RIGHT = 'the red circle on the left', 'the red circle on the right'
-
-
-@pytest.fixture(scope='module')
-def tokenizer():
-    return WordPieceTokenizer(find_file('mmduet/refshapes/vocab.txt'), 16)
 
 
 def build(root, splits=('train', ), pipeline=TEST_PIPELINE, **options):
@@ -218,89 +206,3 @@ def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
 def test_more_first_expressions_than_there_are_is_refused(tmp_path):
     with pytest.raises(DataError, match='holds 1 expressions, fewer than the first 2'):
         GroundingDataset(make_data_root(tmp_path), ['train'], [], first=2)
-
-
-def test_items_carry_the_token_ids_of_their_words_as_augmented(tmp_path, tokenizer):
-    dataset = build(make_data_root(tmp_path, [line(expression=LEFT)]), pipeline=TRAIN_PIPELINE)
-    assert 'token_ids' not in dataset[0]['data_samples']
-    dataset.set_tokenizer(tokenizer.encode)
-    seen = {}
-    for epoch in range(20):
-        dataset.set_epoch(epoch)
-        sample = dataset[0]['data_samples']
-        seen[sample.text, sample.flip] = sample.token_ids
-    assert seen == {(LEFT, False): tokenizer.encode(LEFT), (RIGHT, True): tokenizer.encode(RIGHT)}
-    assert tokenizer.encode(LEFT) != tokenizer.encode(RIGHT)
-
-
-def test_persistent_workers_make_the_token_ids_that_the_preprocessor_makes(tmp_path, tokenizer):
-    records = [line(expression_id=str(k), expression=text) for k, text in enumerate((LEFT, 'a cup', RIGHT, 'the blue box'))]
-    dataset = build(make_data_root(tmp_path, records), pipeline=TRAIN_PIPELINE)
-    preprocessor = GroundingDataPreprocessor()
-    preprocessor.tokenizer = tokenizer
-    dataset.set_tokenizer(tokenizer.encode)
-    loader = DataLoader(dataset, batch_size=2, num_workers=1, persistent_workers=True, collate_fn=grounding_collate)
-    texts = set()
-    for epoch in range(3):
-        dataset.set_epoch(epoch)
-        for data in loader:
-            made = preprocessor(data, training=True)['batch']
-            assert all(sample.token_ids == tokenizer.encode(sample.text) for sample in data['data_samples'])
-            for sample in data['data_samples']:
-                del sample.token_ids
-            anew = preprocessor(data, training=True)['batch']
-            assert torch.equal(made.token_ids, anew.token_ids) and torch.equal(made.text_padding, anew.text_padding)
-            texts.update(made.texts)
-    assert {LEFT, RIGHT} < texts
-
-
-def views(items):
-    return [(item['data_samples'].canvas, item['data_samples'].flip) for item in items]
-
-
-def test_expressions_of_a_group_share_one_view_wherever_a_batch_ends(tmp_path, tokenizer):
-    words = ['a cup', LEFT, 'the blue box', RIGHT]
-    dataset = build(make_data_root(tmp_path, [line(expression_id=str(k), expression=text) for k, text in enumerate(words)]),
-                    pipeline=TRAIN_PIPELINE)
-    dataset.set_tokenizer(tokenizer.encode)
-    group = (1, 0, 3)
-    drawn = set()
-    for epoch in range(12):
-        dataset.set_epoch(epoch)
-        items = dataset.__getitems__([GroupedIndex(index, group) for index in group])
-        assert [item['data_samples'].expression_id for item in items] == ['1', '0', '3']
-        assert items[0]['inputs'] is items[1]['inputs'] is items[2]['inputs']
-        # What the group's first would be alone, and the same where the rest comes in another batch.
-        assert views(items) == views([dataset[1]] * 3)
-        alone = dataset.__getitems__([GroupedIndex(3, group), 2])
-        assert views(alone)[0] == views(items)[0] and torch.equal(alone[0]['inputs'], items[0]['inputs'])
-        assert alone[1]['inputs'] is not alone[0]['inputs'] and views(alone)[1] == views([dataset[2]])[0]
-        texts = [item['data_samples'].text for item in items]
-        assert texts == ([RIGHT, 'a cup', LEFT] if items[0]['data_samples'].flip else [LEFT, 'a cup', RIGHT])
-        assert [item['data_samples'].token_ids for item in items] == [tokenizer.encode(text) for text in texts]
-        drawn.update(views(items))
-    assert len(drawn) > 4 and {flip for _, flip in drawn} == {True, False}
-
-
-def test_in_evaluation_expressions_of_an_image_are_decoded_once(tmp_path, monkeypatch):
-    records = [line(expression_id=str(k), split='val', expression=f'cup {k}') for k in range(3)]
-    dataset = build(make_data_root(tmp_path, records), splits=['val'], test_mode=True)
-    read, real = [], LoadImage._read
-    monkeypatch.setattr(LoadImage, '_read', lambda self, path: read.append(path) or real(self, path))
-    first, second, again = dataset.__getitems__([2, 0, 2])
-    assert len(read) == 1 and first['inputs'] is second['inputs'] is again['inputs']
-    assert [item['data_samples'].expression_id for item in (first, second, again)] == ['2', '0', '2']
-
-
-def test_annotations_that_disagree_about_the_size_of_a_shared_image_are_named(tmp_path):
-    records = [line(expression_id='1', split='val'), line(expression_id='2', split='val', width=41)]
-    dataset = build(make_data_root(tmp_path, records), splits=['val'], test_mode=True)
-    with pytest.raises(ImageError, match=r'a\.png has 40 x 30 pixels by one annotation and 41 x 30 by that of 2'):
-        dataset.__getitems__([0, 1])
-
-
-def test_a_tokenizer_reaches_the_data_sets_that_a_wrapper_holds(tmp_path, tokenizer):
-    parts = [build(make_data_root(tmp_path / name), splits=['train', 'val']) for name in 'abc']
-    tell(ConcatDataset([Subset(parts[0], [1]), parts[1]]), 'set_tokenizer', tokenizer.encode)
-    assert [['token_ids' in part[0]['data_samples']] for part in parts] == [[True], [True], [False]]
-    tell([1, 2], 'set_tokenizer', tokenizer.encode)  # some data set of a user's: the model makes the ids
