@@ -1,3 +1,4 @@
+import inspect
 import re
 from typing import NamedTuple
 
@@ -169,6 +170,17 @@ def test_every_patch_of_the_ablation_fits_every_student_and_changes_one_part_alo
     added = built.pop('iou_score').student.state_dict().keys() - plain.state_dict().keys()
     assert {key.split('.')[0] for key in added} == {'score_head'}
     assert all(model.student.state_dict().keys() == plain.state_dict().keys() for model in built.values())
+
+
+def test_a_term_written_by_hand_weighs_as_in_the_recipes():
+    terms = load_config('configs/_base_/duet_head.py').duet_head.terms
+    for name, term in terms.items():
+        defaults = inspect.signature(term.type).parameters
+        for key in {'weight', 'temperature'} & term.keys():
+            assert term[key] == defaults[key].default, (name, key)
+    for other in ('RegionContrastTerm', 'DenseContrastTerm'):
+        defaults = inspect.signature(MODELS.get(other)).parameters
+        assert all(defaults[key].default == terms.contrast[key] for key in ('weight', 'temperature'))
 
 
 @pytest.mark.parametrize('form', [path.stem for path in PATCHES if path.stem.startswith(('drawn', 'contrast_dense'))])

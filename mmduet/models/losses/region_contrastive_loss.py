@@ -69,7 +69,7 @@ class RegionContrastiveLoss(nn.Module):
         ValueError: the weight is negative or the temperature not positive.
     """
 
-    def __init__(self, weight: float = 0.5, temperature: float = 0.1, gather: bool = False) -> None:
+    def __init__(self, weight: float = 1.0, temperature: float = 0.1, gather: bool = False) -> None:
         super().__init__()
         if weight < 0 or temperature <= 0:
             raise ValueError('the weight must not be negative and the temperature must be positive')

@@ -36,7 +36,7 @@ class DenseContrastTerm(DistillTerm):
         ValueError: the temperature is not positive, or ``semantics_weight`` negative.
     """
 
-    def __init__(self, space: JointSpace, anchor: dict[str, Any] | None = None, weight: float = 0.5, temperature: float = 0.1,
+    def __init__(self, space: JointSpace, anchor: dict[str, Any] | None = None, weight: float = 1.0, temperature: float = 0.1,
                  semantics_weight: float = 1.0) -> None:
         super().__init__(space, weight)
         if temperature <= 0 or semantics_weight < 0:

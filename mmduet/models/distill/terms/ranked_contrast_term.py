@@ -36,7 +36,7 @@ class RankedContrastTerm(DistillTerm):
         ValueError: a number is out of its range.
     """
 
-    def __init__(self, space: JointSpace, sampler: dict[str, Any] | None = None, weight: float = 0.5, temperature: float = 0.1,
+    def __init__(self, space: JointSpace, sampler: dict[str, Any] | None = None, weight: float = 1.0, temperature: float = 0.1,
                  location_temperature: float = 0.1, semantics_weight: float = 0.5) -> None:
         super().__init__(space, weight)
         if min(temperature, location_temperature) <= 0 or semantics_weight < 0:

@@ -29,7 +29,7 @@ class RegionContrastTerm(DistillTerm):
         gather: negatives of all other images, those on other ranks included, are negatives too.
     """
 
-    def __init__(self, space: JointSpace, sampler: Config | None = None, anchor: Config | None = None, weight: float = 0.5,
+    def __init__(self, space: JointSpace, sampler: Config | None = None, anchor: Config | None = None, weight: float = 1.0,
                  temperature: float = 0.1, gather: bool = False) -> None:
         super().__init__(space, weight)
         widths = {'channels': space.channels, 'embed_dims': space.embed_dims}
