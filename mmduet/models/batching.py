@@ -13,7 +13,8 @@ from mmduet.structures.target_identity import image_number, stable_number
 
 # Axes of a batch that differ from step to step: how many images it has, and how many other objects are annotated on them; and
 # those that have few lengths, for each of which a graph is worth its while.
-VARYING = {'pixels': (0, ), 'canvases': (0, ), 'content': (0, ), 'other_boxes': (0, 1), 'has_other': (1, )}
+VARYING = {'pixels': (0, ), 'canvases': (0, ), 'content': (0, ), 'other_boxes': (0, 1), 'has_other': (1, ),
+           'other_number': (1, )}
 FEW_LENGTHS = {'token_ids': (1, ), 'text_padding': (1, )}
 
 
@@ -118,6 +119,19 @@ def group_others(others: Sequence[Tensor], samples: Sequence[Any], owner: Sequen
         numbers.append(tuple(zip(member, index, strict=True)))
     rows = [torch.tensor([key[:4] for key in known]).reshape(-1, 4) for known in columns]
     return rows, has, numbers
+
+
+def number_others(listed: Sequence[Sequence[tuple[int, int]]], columns: int) -> Tensor:
+    """(B, columns) int64: which of an expression's own other objects a column is, from 0; 0 where it is none of them.
+
+    Args:
+        listed: for each expression the columns of its boxes, in their own order, with their numbers (see ``group_others``).
+        columns: how many there are.
+    """
+    numbers = torch.zeros(len(listed), columns, dtype=torch.int64)
+    for row, own in enumerate(listed):
+        numbers[row, [column for column, _ in own]] = torch.arange(len(own))
+    return numbers
 
 
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:

@@ -89,7 +89,8 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         numbers = move_together({'boxes': boxes, 'other_boxes': batching.stack_rows(per_image)[0],
                                  'identity_boxes': identity.pop('boxes')}, torch.float32, self.device)
         integers = move_together({'image_index': index, 'content': content, **text, 'has_box': has_box, 'has_other': has_other,
-                                  **identity, **batching.find_targets(targets, owner)}, torch.int64, self.device)
+                                  'other_number': batching.number_others(listed, has_other.shape[1]), **identity,
+                                  **batching.find_targets(targets, owner)}, torch.int64, self.device)
         integers.update({name: integers[name].bool() for name in BOOLEANS if name in integers})
         size, kind = canvases.shape[-1], self._kind_of_pixels()
         canvases = canvases.to(self.device, non_blocking=True)

@@ -60,6 +60,9 @@ class GroundingBatch:
     target_index: Tensor | None = None
     other_boxes: Tensor  # (U, m, 4) other annotated objects of each image, parts outside the canvas included
     has_other: Tensor  # (B, m) bool, True where the column of the expression's image is an object other than its target
+    # (B, m) int64, which of the expression's own other objects a column is, from 0, whatever else the batch asks about its
+    # image; 0 where ``has_other`` is False. None for the order of the columns.
+    other_number: Tensor | None = None
     identity: TargetIdentity  # which expressions mean the same object of the same image
     views: tuple[View, ...]  # of the U images
     sources: tuple[Source, ...]  # of the B expressions
@@ -78,7 +81,7 @@ class GroundingBatch:
             'content': ('U', 4), 'image_index': ('B', ), 'token_ids': ('B', 'L'),
             'text_padding': ('B', 'L'), 'boxes': ('B', 'n', 4), 'has_box': ('B', 'n'),
             'first_of_target': ('T', ), 'target_index': ('B', ), 'other_boxes': ('U', 'm', 4),
-            'has_other': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
+            'has_other': ('B', 'm'), 'other_number': ('B', 'm'), 'mean': (3, 1, 1), 'std': (3, 1, 1)},
             booleans=('text_padding', 'has_box', 'has_other'))
         images, expressions = self.pixels.shape[0], self.image_index.shape[0]
         for name, count in (('views', images), ('texts', expressions), ('owner', expressions), ('sources', expressions),

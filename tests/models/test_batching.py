@@ -124,6 +124,11 @@ def test_other_boxes_of_an_image_are_those_of_its_expressions():
     assert listed == [((0, 4), (1, 5)), ((2, 0), ), ((0, 0), (1, 1))]
 
 
+def test_an_expression_numbers_its_own_objects_whatever_columns_they_have():
+    numbers = batching.number_others([((0, 4), (1, 5)), ((2, 0), (0, 1)), ()], columns=3)
+    assert numbers.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
 def test_two_objects_in_the_same_box_of_an_image_stay_two():
     box = torch.tensor([[0.1, 0.1, 0.1, 0.1]] * 2)
     rows, has, _ = batching.group_others([box], [with_others(make_sample('a', WHOLE, BOX), OTHER, OTHER)], [0], 1)

@@ -84,7 +84,8 @@ def test_views_say_what_of_the_image_is_shown_where(batch):
     (dict(owner=(1, 0)), r'owner must name 2 images in the order 0, 1, \.\.\., got \(1, 0\)'),
     (dict(owner=(0, 0)), r'owner must name 2 images in the order 0, 1, \.\.\., got \(0, 0\)'),
     (dict(image_index=torch.zeros(1, dtype=torch.long), boxes=torch.zeros(1, 1, 4), has_box=torch.ones(1, 1).bool(),
-          has_other=torch.zeros(1, 0).bool(), texts=('one', ), owner=(0, ), sources=(None, ), samples=[None]),
+          has_other=torch.zeros(1, 0).bool(), other_number=None, texts=('one', ), owner=(0, ), sources=(None, ),
+          samples=[None]),
      '2 images for 1 expressions')])
 def test_fields_that_disagree_are_named(batch, change, sentence):
     with pytest.raises(ValueError, match=f'GroundingBatch.*{sentence}'):

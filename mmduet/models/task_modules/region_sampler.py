@@ -73,7 +73,7 @@ class RegionSampler(ABC):
 
     def sample(self, boxes: Tensor, content: Tensor, size: int, step: int, keys: Sequence[str],
                semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None,
-               predicted: Tensor | None = None) -> Regions:
+               predicted: Tensor | None = None, other_number: Tensor | None = None) -> Regions:
         """Draw the regions of a batch.
 
         Args:
@@ -85,11 +85,13 @@ class RegionSampler(ABC):
             semantics: maps (B, K, 4) candidates, cxcywh in [0, 1] of the **image**, to (B, K) scores in [0, 1].
             others: (B, m, 4) further candidates, annotated objects, cxcywh in [0, 1] of the canvas; one without area is none.
             predicted: (B, 4) boxes of the student, likewise; jitters of them are candidates.
+            other_number: (B, m) int64, which of the expression's own annotated objects each of ``others`` is, so that what is
+                drawn for it does not depend on those of other expressions; None for the order in which they come.
 
         Raises:
             ValueError: the sampler draws by semantics and was given none.
         """
-        found, gumbel = self.propose(boxes, content, size, step, keys, semantics, others, predicted)
+        found, gumbel = self.propose(boxes, content, size, step, keys, semantics, others, predicted, other_number)
         as_positive, as_negative = self.scores(found.location, found.semantics, found.annotated)
         positive = found.exists & (found.location >= self.positive_iou)
         chosen, drawn = self._draw(as_positive, positive, gumbel[0], self.positives)
@@ -102,7 +104,7 @@ class RegionSampler(ABC):
 
     def propose(self, boxes: Tensor, content: Tensor, size: int, step: int, keys: Sequence[str],
                 semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None,
-                predicted: Tensor | None = None) -> tuple[Candidates, Tensor]:
+                predicted: Tensor | None = None, other_number: Tensor | None = None) -> tuple[Candidates, Tensor]:
         """All candidates, and (2, B, K) Gumbel noise to draw by; arguments as in ``sample``."""
         if self.reads_semantics and semantics is None:
             raise ValueError(f'{type(self).__name__} draws by semantics and was given none')
@@ -110,7 +112,7 @@ class RegionSampler(ABC):
         objects = targets[:, :0] if others is None else to_content(others, content, size)
         own = None if predicted is None else _cut(to_content(predicted[:, None], content, size))
         count = self._boxes.count(own is not None)
-        noise, gumbel = self._noise(keys, count, objects.shape[1], step, boxes.device)
+        noise, gumbel = self._noise(keys, count, objects.shape[1], step, boxes.device, None if others is None else other_number)
         candidates = torch.cat([targets, self._boxes.draw(targets, noise, own), _cut(objects)], dim=1)
         exists = (candidates[..., 2:] > 0).all(dim=-1)
         location = iou_cxcywh(candidates, targets)
@@ -122,14 +124,18 @@ class RegionSampler(ABC):
 
     # Generators of their own are none that a graph could hold.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _noise(self, keys: Sequence[str], count: int, others: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _noise(self, keys: Sequence[str], count: int, others: int, step: int, device: torch.device,
+               other_number: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, count, 4) uniform noise and (2, B, K) Gumbel noise, drawn on the CPU and copied once."""
         # What belongs to other objects comes last: how many a row has, or is filled up to, changes no other draw.
         rows = [np.random.Generator(np.random.Philox(key=_number(f'{self.seed}/{step}/{key}'))).random(
             4 * count + 2 * (1 + count + others), np.float32) for key in keys]
         uniform = move(torch.from_numpy(np.stack(rows)), device)
         boxes, own, rest = uniform.split([4 * count, 2 * (1 + count), 2 * others], dim=1)
-        drawn = torch.cat([own.unflatten(1, (-1, 2)), rest.unflatten(1, (-1, 2))], dim=1).permute(2, 0, 1)
+        of_others = rest.unflatten(1, (others, 2))
+        if other_number is not None:
+            of_others = of_others.gather(1, other_number[..., None].expand(-1, -1, 2))
+        drawn = torch.cat([own.unflatten(1, (-1, 2)), of_others], dim=1).permute(2, 0, 1)
         return boxes.unflatten(1, (count, 4)), -torch.log(-torch.log(drawn.clamp(1e-6, 1 - 1e-6)))
 
     def _draw(self, score: Tensor, eligible: Tensor, gumbel: Tensor, count: int) -> tuple[Tensor, Tensor]:

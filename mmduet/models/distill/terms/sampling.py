@@ -41,7 +41,7 @@ def what_to_sample(sampler: RegionSampler, targets: TeacherTargets, batch: Groun
     semantics = partial(pool_similarity, targets.get('similarity')) if sampler.reads_semantics else None
     others = batch.expand(batch.other_boxes) * batch.has_other[..., None]
     return dict(boxes=batch.target_boxes, content=batch.expand(batch.content), size=batch.size, step=step, keys=batch.keys,
-                semantics=semantics, others=others, predicted=predicted)
+                semantics=semantics, others=others, predicted=predicted, other_number=batch.other_number)
 
 
 def pool_similarity(similarity: Tensor, candidates: Tensor) -> Tensor:
