@@ -26,10 +26,14 @@ def quantise(source: Path, target: Path) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
     onnxruntime.set_default_logger_severity(3)  # it warns of what it cannot fold
     with tempfile.TemporaryDirectory() as folder:
-        prepared, written = Path(folder) / 'prepared.onnx', Path(folder) / 'int8.onnx'
+        bare, prepared, written = (Path(folder) / f'{name}.onnx' for name in ('bare', 'prepared', 'int8'))
         with naming(prepared):  # the disk of the system's folder may be full, and that of the target not
+            # Without the shapes inside, which are inferred anew: onnxruntime 1.23 takes some that the exporter wrote for wrong.
+            model = onnx.load(str(source))
+            del model.graph.value_info[:]
+            onnx.save(model, str(bare))
             try:
-                quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+                quant_pre_process(str(bare), str(prepared), skip_symbolic_shape=True)
                 quantize_dynamic(str(prepared), str(written), op_types_to_quantize=list(PRODUCTS), per_channel=True,
                                  weight_type=QuantType.QInt8, nodes_to_exclude=_of_many_matrices(onnx.load(str(prepared))))
             except onnx.shape_inference.InferenceError as error:

@@ -24,7 +24,6 @@ def test_a_disk_that_refuses_to_quantise_names_the_folder_of_the_system(exported
 
 
 def test_an_onnxruntime_that_cannot_prepare_the_graph_is_named(exported, tmp_path, monkeypatch):
-    """As 1.23.2, the last for Python 3.10, does with the ONNX of now."""
     def refuse(*_, **__):
         raise onnx.shape_inference.InferenceError('shapes differ')
 
@@ -33,6 +32,15 @@ def test_an_onnxruntime_that_cannot_prepare_the_graph_is_named(exported, tmp_pat
                                           r'bits \(shapes differ\): take a newer one, or export without --int8$'):
         quantise(exported, tmp_path / 'int8.onnx')
     assert not list(tmp_path.iterdir())
+
+
+def test_shapes_inside_the_graph_are_inferred_anew(exported, tmp_path):
+    model = onnx.load(exported)
+    inside = model.graph.value_info.add()
+    inside.CopyFrom(onnx.helper.make_tensor_value_info(model.graph.node[0].output[0], onnx.TensorProto.FLOAT, [3, 1, 4, 1, 5]))
+    onnx.save(model, tmp_path / 'wrong.onnx')
+    quantise(tmp_path / 'wrong.onnx', tmp_path / 'int8.onnx')
+    assert OnnxGrounder(tmp_path / 'int8.onnx').description.precision == 'int8'
 
 
 def test_eight_bits_are_a_third_of_the_file_and_move_boxes_a_little(exported, tmp_path):
