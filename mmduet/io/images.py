@@ -10,6 +10,7 @@ A file comes from anywhere, so what it may cost is bounded before its pixels are
 import io
 import os
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -170,7 +171,10 @@ def turn_upright(image: Image.Image) -> ImageArray:
 
 
 def _turn(pixels: ImageArray, image: Image.Image) -> ImageArray:
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except (OSError, SyntaxError, ValueError, struct.error):  # damaged EXIF, without which the pixels are as whole
+        turn = None
     return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 

@@ -215,7 +215,9 @@ def test_an_image_is_turned_as_its_camera_was_held(tmp_path, orientation, kind):
 @pytest.mark.filterwarnings('ignore::UserWarning')  # Pillow says that they are corrupt
 @pytest.mark.parametrize('note', [b'MM\0*\0\0\0\x08\xff\xff\x01', b'MM\0*', b'XXXXXXXXXX', b'MM\0*\xff\xff\xff\xff',
                                   b'MM\0*\0\0\0\x08\0\x01\x01\x12\0\x0a\0\0\0\x01\0\0\0\0'])
-def test_a_broken_note_about_the_camera_turns_nothing(note):
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
+def test_a_broken_note_about_the_camera_turns_nothing(note, kind):
     buffer = io.BytesIO()
-    Image.new('RGB', (30, 10), 'red').save(buffer, 'JPEG', exif=b'Exif\0\0' + note)
+    Image.new('RGB', (30, 10), 'red').save(buffer, kind, exif=b'Exif\0\0' + note)
     assert decode_upright(buffer.getvalue(), 'x').shape == (10, 30, 3)
+    assert turn_upright(Image.open(buffer)).shape == (10, 30, 3)
