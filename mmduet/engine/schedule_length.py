@@ -97,7 +97,7 @@ def _ends_of_warm_ups(schedules: Sequence[Mapping[str, Any]], before: int) -> se
     ends = {0}
     for schedule in sorted(schedules, key=lambda each: int(each.get('begin', 0))):
         name, end = _name(schedule.get('type')), schedule.get('end')
-        rises = (name.startswith('Constant') and schedule.get('factor', 1 / 3) < 1) or (
+        rises = 'Warmup' in name or (name.startswith('Constant') and schedule.get('factor', 1 / 3) < 1) or (
             name.startswith('Linear') and schedule.get('start_factor', 1 / 3) < schedule.get('end_factor', 1.0))
         if rises and schedule.get('begin', 0) in ends and end is not None and end < before:
             ends.add(end)

@@ -89,6 +89,16 @@ def test_warm_ups_keep_their_length_and_what_follows_them_its_begin():
         *warm_ups, dict(rest[0], end=30, milestones=[14, 21]), dict(rest[1], begin=6, end=30), dict(rest[2], begin=20, end=25)]
 
 
+@pytest.mark.parametrize(('epochs', 'turn', 'flat'), [(30, 24, 28), (600, 575, 570)])
+def test_the_warm_up_of_yolox_keeps_its_length_too(epochs, turn, flat):
+    schedules = [dict(type='mmdet.QuadraticWarmupLR', begin=0, end=5, convert_to_iter_based=True),
+                 dict(type='CosineAnnealingLR', begin=5, T_max=285, end=285, convert_to_iter_based=True),
+                 dict(type='ConstantLR', factor=1, begin=285, end=300)]
+    cfg, _ = stretched(epochs, before=300, param_scheduler=schedules)
+    assert [dict(each) for each in cfg.param_scheduler] == [
+        schedules[0], dict(schedules[1], T_max=turn, end=flat), dict(schedules[2], begin=flat, end=epochs)]
+
+
 def test_a_hook_that_freezes_for_the_whole_training_still_does_and_others_stay():
     cfg, _ = stretched(40, before=20, custom_hooks=[dict(type='mmduet.FreezeHook', parts=['x'], epochs=20),
                                                     dict(type='Other', epochs=20)])
