@@ -2,10 +2,13 @@
 import ast
 import importlib.util
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from traceback import walk_tb
 
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import get_installed_path
 
 from mmduet.io.config_files import nearest
@@ -43,12 +46,14 @@ def _faults(config: Path, error: BaseException, chain: tuple[Path, ...]) -> Iter
             yield f'{place}: there is no base {name}: {file} is not there{near}'
         elif file.resolve() in chain:
             yield f'{place}: the base {name} inherits from this file, or is it'
+        elif file.suffix not in ('.py', *SUFFIXES):
+            yield f'{place}: the base {name} is no config: it must end in .py, {", ".join(SUFFIXES)}'
         else:
             yield from _faults(file, error, (*chain, file.resolve()))
-            if _has_bases(file) and Config._is_lazy_import(str(file)) != bool(imports):
-                yield (f'{place}: the base {name} inherits in the other way: configs that inherit from each other all say '
-                       'read_base(), or all _base_')
-    missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+            if (clash := _clash(file, bool(imports))) is not None:
+                yield (f'{place}: the base {name} {clash}: configs that inherit from each other all say read_base(), or all '
+                       '_base_')
+    missing = error.args[0] if isinstance(error, KeyError) and error.args and not _is_of_code(error, config) else None
     for statement in imports:
         if isinstance(statement, ast.ImportFrom) and missing in [each.name for each in statement.names]:
             yield f'{_place(config, statement)}: the base {_dotted(statement)} has no {missing}'
@@ -63,9 +68,20 @@ def _reads_bases(statement: ast.With) -> bool:
     return isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'read_base'
 
 
-def _has_bases(file: Path) -> bool:
-    tree = ast.parse(file.read_bytes()) if file.suffix not in SUFFIXES else ast.Module([], [])
-    return any((isinstance(statement, ast.With) and _reads_bases(statement)) or _is_list(statement) for statement in tree.body)
+def _is_of_code(error: BaseException, config: Path) -> bool:
+    """Whether the code of a config raised an error, so that its bases had been read."""
+    return any(Path(frame.f_code.co_filename).resolve() == config.resolve() for frame, _ in walk_tb(error.__traceback__))
+
+
+def _clash(base: Path, imported: bool) -> str | None:
+    """Why a base cannot be one of a file that imports its bases, or else lists them; None where it can."""
+    statements = ast.parse(base.read_bytes()).body if base.suffix not in SUFFIXES else []
+    if any(_is_list(each) if imported else isinstance(each, ast.With) and _reads_bases(each) for each in statements):
+        return 'inherits in the other way'
+    with suppress(AttributeError, ConfigParsingError):  # of another manager than read_base()
+        if not imported and Config._is_lazy_import(str(base)):
+            return "imports what is not of Python's own library, which goes with read_base() alone"
+    return None
 
 
 def _is_list(statement: ast.stmt) -> bool:

@@ -13,6 +13,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / 'plain_folder/base.py').write_text('x = 1\n')
     (tmp_path / 'base.py').write_text('x = 1\n')
     (tmp_path / 'broken.py').write_text('x = 1\ny = = 2\n')
+    (tmp_path / 'base.txt').write_text('x = 1\n')
+    (tmp_path / 'of_classes.py').write_text('from torch.optim import AdamW\noptimizer = dict(type=AdamW)\n')
+    (tmp_path / 'opens.py').write_text("with open('a'):\n    pass\n")
     (tmp_path / 'of_lists.py').write_text("_base_ = 'base.py'\n")
     (tmp_path / 'of_nothing.py').write_text("_base_ = ['base.py', 'nothing.py']\n")
     return tmp_path
@@ -48,6 +51,9 @@ def test_a_base_that_cannot_be_read_is_named_with_its_file_and_line(folder, stat
 @pytest.mark.parametrize(('value', 'sentence'), [
     ("'nothing.py'", r'config\.py, line 1: there is no base nothing\.py: .*nothing\.py is not there'),
     ("['base.py', 'of_nothing.py']", r'of_nothing\.py, line 1: there is no base nothing\.py'),
+    ("'base.txt'", r'config\.py, line 1: the base base\.txt is no config: it must end in \.py, \.yaml'),
+    ("'of_classes.py'", r"config\.py, line 1: the base of_classes\.py imports what is not of Python's own library"),
+    ("['base.py', 'opens.py']", 'config.py cannot be read: Only `read_base`'),
     ("'config.py'", r'config\.py, line 1: the base config\.py inherits from this file'),
     ("'mmdet::_base_/nothing.py'", r'config\.py, line 1: there is no base mmdet::_base_/nothing\.py'),
     ("'mmdet::nothing.py'", r'config\.py, line 1: the base mmdet::nothing\.py cannot be read'),
@@ -82,4 +88,7 @@ def test_an_error_of_the_code_of_a_config_keeps_its_traceback(folder):
     config = inheriting(folder, 'from .base import *')
     config.write_text(config.read_text() + "y = dict(a=1)['b']\n")
     with pytest.raises(KeyError, match='b'):
+        load_config(config)
+    config.write_text(config.read_text().replace('*', 'x').replace("['b']", "['x']"))
+    with pytest.raises(KeyError, match='x'):  # which the base has
         load_config(config)
