@@ -163,7 +163,16 @@ def change_config(config: str | Path, args: argparse.Namespace) -> Config:
 
 def changed_config(args: argparse.Namespace) -> Config | None:
     """The config of ``add_checkpoint_config_flags`` with its changes; None where there is none."""
-    return None if args.config is None else change_config(args.config, args)
+    return None if args.config is None else model_config(args.config, args)
+
+
+def model_config(config: str | Path, args: argparse.Namespace) -> Config:
+    """A config whose model alone is wanted, with the changes of ``add_change_flags``; checked only where there are some.
+
+    What a training of before named, and nobody reads today or is not here, is in the way of no model.
+    """
+    from mmduet.engine.config_tools import load_config
+    return change_config(config, args) if args.patch or args.cfg_options else load_config(config)
 
 
 def read_config(args: argparse.Namespace) -> Config:

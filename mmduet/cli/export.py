@@ -79,7 +79,7 @@ def _read(args: argparse.Namespace) -> PretrainedGrounder:
         return PretrainedGrounder.from_pretrained(args.model, config=common.changed_config(args), vocabulary=args.vocabulary,
                                                   **common.hub_options(args))
     from mmduet.registry import MODELS
-    cfg = common.change_config(args.model, args)
+    cfg = common.model_config(args.model, args)
     config_tools.drop_pretrained(cfg)
     return PretrainedGrounder.from_model(MODELS.build(cfg.model.get('student', cfg.model)), cfg)
 

@@ -12,6 +12,15 @@ from mmduet.registry import MODELS
 from tests.apis.made_checkpoint import CONFIG, write_checkpoint
 from tests.shared_data import ROOT
 
+BASED_ON = """from mmengine.config import read_base
+from gone_module import GoneHook
+with read_base():
+    from mmduet.{} import *
+log_config = dict(interval=50)
+custom_hooks = [dict(type=GoneHook)]
+train_dataloader.update(old_name=1)
+"""
+
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
@@ -81,6 +90,10 @@ def test_the_config_of_bare_weights_is_changed_as_in_training(photos, tmp_path, 
     assert "does not take 'num_layer'; nearest: num_layers" in capsys.readouterr().err
     assert predict.main([*command, '--cfg-options', 'model.fusion.num_layers=1']) == 1
     assert capsys.readouterr().err.startswith(f'error: {tmp_path}/bare.pth ')
+    old = tmp_path / 'old.py'  # what it was trained by, and nobody reads or has any more
+    old.write_text(BASED_ON.format(CONFIG.removesuffix('.py').replace('/', '.')))
+    assert predict.main([*command[:-1], str(old)]) == 0
+    assert predict.main([*command[:-1], str(old), '--cfg-options', 'train_cfg.max_epochs=3']) == 1
 
 
 def test_images_that_cannot_be_read_are_named_at_the_end_and_the_others_answered(photos, model, capsys):
