@@ -73,7 +73,12 @@ def test_a_training_that_does_not_end_and_folders_of_others_are_refused_in_a_sen
     with pytest.raises(ConfigError, match='reference is there, and no storm made it: name another folder to work in'):
         Storm(train_config(data_root=str(root)), tmp_path)
     assert (tmp_path / 'reference/mine').read_text() == 'mine'
-    arguments = [str(ROOT / 'tests/tiny_config.py'), '--data-root', str(tmp_path / 'gone'), '--work', str(tmp_path / 'work')]
+    config, work = str(ROOT / 'tests/tiny_config.py'), ('--work', str(tmp_path / 'work'))
+    done, = run_calls([Call(main, ([config, '--data-root', str(tmp_path / 'gone'), *work], ))])
+    assert done.returncode == 1 and f'error: there is no data root {tmp_path}/gone' in done.stderr
+    assert not (tmp_path / 'work').exists()
+    (tmp_path / 'empty').mkdir()
+    arguments = [config, '--data-root', str(tmp_path / 'empty'), *work]
     with locked(tmp_path / 'work'):
         done, = run_calls([Call(main, (arguments, ))])
         assert done.returncode == 1 and f'error: {tmp_path}/work is in use by process {os.getpid()} on' in done.stderr
@@ -81,4 +86,4 @@ def test_a_training_that_does_not_end_and_folders_of_others_are_refused_in_a_sen
         done, = run_calls([Call(main, (arguments, ))])
         assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
             f'error: the training does not even end without kills; see {tmp_path}/work/reference/log')
-        assert f'error: there is no data root {tmp_path}/gone' in (tmp_path / 'work/reference/log').read_text()
+        assert f'{tmp_path}/empty' in (tmp_path / 'work/reference/log').read_text().splitlines()[-1]
