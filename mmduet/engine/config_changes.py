@@ -9,21 +9,19 @@ from mmduet.engine.config_check import apply_checked_options
 from mmduet.engine.type_check import naming_unknown_types
 
 
-def read_changed(config: str | Path, patches: Sequence[str] = (), options: Sequence[str] = (),
-                 formatted: bool = True) -> Config:
+def read_changed(config: str | Path, patches: Sequence[str] = (), options: Sequence[str] = ()) -> Config:
     """Read a config and change it.
 
     Args:
         config: as for ``load_config``.
         patches: names or files, as for ``apply_patch``, in this order.
         options: ``KEY=VALUE``, after the patches.
-        formatted: as for ``load_config``.
 
     Raises:
         FileNotFoundError: there is no such config or patch; names the nearest.
         ConfigError: one that cannot be read, a change that does not fit it, or keys that nobody reads.
     """
-    cfg = config_tools.load_config(config, formatted)
+    cfg = config_tools.load_config(config)
     with naming_unknown_types(cfg):
         for patch in patches:
             config_tools.apply_patch(cfg, patch)

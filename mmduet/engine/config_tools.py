@@ -34,16 +34,13 @@ def walk(node: Any) -> Iterator[MutableMapping[str, Any]]:
             yield from walk(value)
 
 
-def load_config(path: str | Path, formatted: bool = True) -> Config:
+def load_config(path: str | Path) -> Config:
     """Read a config, which ``mmduet.io.config_files.find_config`` finds by its path or its name.
 
     A config is a Python program: reading one runs it, unless it is YAML or JSON, which makes plain values. It may import
     modules that lie beside it or in the working directory, so that a student, a teacher, a term or a sampler is a file in a
     user's own folder. A ``FileNotFoundError`` names the nearest configs of the package, a ``ConfigError`` the file, line and
     name of a base that cannot be read.
-
-    Args:
-        formatted: whether its text is laid out by yapf when it is written, which takes a second.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> load_config('transvg_duet_refcoco').model.type.__name__
@@ -54,17 +51,17 @@ def load_config(path: str | Path, formatted: bool = True) -> Config:
         if folder not in sys.path:
             sys.path.append(folder)  # last, so that no file there hides an installed package
     if found.suffix not in SUFFIXES:
-        return _read_program(found, formatted)
+        return _read_program(found)
     try:
         check_data_config(found)
-        return Config.fromfile(str(found), format_python_code=formatted)
+        return Config.fromfile(str(found))
     except (YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(str(error) if str(found) in str(error) else f'{found} cannot be read: {error}') from error
 
 
-def _read_program(path: Path, formatted: bool) -> Config:
+def _read_program(path: Path) -> Config:
     try:
-        return Config.fromfile(str(path), format_python_code=formatted)
+        return Config.fromfile(str(path))
     except (AssertionError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, ValueError) as error:
         # An error of the code of a config is shown with its traceback, which names the line.
         sentence = describe_bases(path, error)

@@ -58,7 +58,7 @@ class Training:
 
     def configure(self, work: Path) -> Config:
         """The config of a training that goes on in ``work``."""
-        cfg = read_changed(self.config, self.patches, self.options, formatted=False)
+        cfg = read_changed(self.config, self.patches, self.options)
         set_data_root(cfg, self.data_root)
         cfg.work_dir, cfg.resume, cfg.experiment_name = str(work), True, uuid.uuid4().hex
         cfg.launcher = 'pytorch' if self.ranks > 1 else 'none'
