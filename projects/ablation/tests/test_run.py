@@ -135,6 +135,30 @@ def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_label
         assert cfg.optim_wrapper.optimizer.lr == 5e-4
 
 
+def test_objects_with_parts_are_studied_with_the_other_box_head_too(root, tmp_path):
+    found = {}
+    for name in ('refshapes_parts', 'refshapes_parts_box_head'):
+        found[name] = resolve(Run(experiment='full', config='configs/duet/transvg_duet_refshapes.py',
+                                  patches=(str(SETTING.with_name(f'{name}.py')), ), seed=0, work_dir=str(tmp_path), out='o',
+                                  data_root=str(root)))
+    student = found['refshapes_parts'].model.student
+    assert found['refshapes_parts_box_head'].model.student.pop('box_head') == dict(type='BoxHead')
+    assert student.pop('box_head').type.__name__ == 'ReferenceBoxHead'
+    assert found['refshapes_parts_box_head'].model == found['refshapes_parts'].model
+
+
+def test_ranked_and_dense_contrast_can_be_had_together(root, tmp_path):
+    patches = find_experiments(['ranked_and_dense'])['ranked_and_dense']
+    cfg = resolve(Run(experiment='ranked_and_dense', config='configs/duet/transvg_duet_refshapes.py',
+                      patches=(str(SETTING), *patches), seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
+    drop_pretrained(cfg)
+    cfg.model.teacher = cfg.model.teacher.teacher
+    terms = MODELS.build(cfg.model).head.terms
+    assert type(terms['contrast']).__name__ == 'RankedContrastTerm'
+    assert type(terms['dense']).__name__ == 'DenseContrastTerm'
+    assert {(terms[name].weight, terms[name].temperature) for name in ('contrast', 'dense')} == {(1.0, 0.1)}
+
+
 def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(study, tmp_path):
     shown = [tiny_data.line(expression_id=f'{split}{k}', split=split) for split in ('train', 'val') for k in range(4)]
     objects = [{'image_id': 1, 'boxes': [[4.5, 5.25, 20.0, 25.5], [22.0, 5.0, 36.0, 20.0]]}]
