@@ -10,6 +10,7 @@ from mmduet.engine.console import tell, watch_console
 from mmduet.engine.earlier_runs import set_aside, set_later_aside
 from mmduet.engine.gradients import restore_gradients
 from mmduet.engine.opening import describe_accumulation, describe_run
+from mmduet.engine.random_state import part_ranks
 from mmduet.engine.schedule_length import describe_misfits
 from mmduet.evaluation import GroundingMetric
 from mmduet.models.distill import DistillHead
@@ -31,6 +32,8 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
             if runner._resume and runner._load_from is not None and reached is not None:
                 set_later_aside(folder, runner.run_id, Path(runner._load_from).resolve(), reached, runner.logger)
         barrier()  # all ranks read next what lies there
+        if not runner._randomness_cfg.get('diff_rank_seed'):
+            part_ranks(runner.seed, runner.rank)
         if runner.resumed_gradients is not None:
             restore_gradients(runner.plain_model, runner.resumed_gradients)
             runner.resumed_gradients = None

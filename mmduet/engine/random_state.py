@@ -6,6 +6,18 @@ import numpy as np
 import torch
 
 
+def part_ranks(seed: int, rank: int) -> None:
+    """Seed the generators of all ranks but the first by ``seed + rank``, so that a dropout mask is not the same on all of them.
+
+    The first keeps its state: alone, it trains as ever. To be called when the weights are there, which need one seed where they
+    are random and not broadcast, as a teacher's.
+    """
+    if rank:
+        random.seed(seed + rank)
+        np.random.seed((seed + rank) % 2**32)
+        torch.manual_seed(seed + rank)
+
+
 def get_random_state() -> dict[str, Any]:
     """State of Python's, NumPy's and PyTorch's generators (and CUDA's, where a device is used) as lists and tensors."""
     version, words, gauss = random.getstate()

@@ -1,12 +1,14 @@
 """What training, validation and test are given before their first step."""
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from mmduet.engine.console import watch_console
 from mmduet.engine.loop_start import start_loop
 from mmduet.models.distill import DUETHead
 from mmduet.registry import RUNNERS
 from tests.engine.tiny_runs import begin, train, train_distilled
+from tests.forking import run_ranks
 from tests.tiny_grounder import load_tiny_config, make_data_root
 from tests.tiny_transvg import tiny_transvg_config
 
@@ -95,3 +97,65 @@ def test_there_are_no_other_loops(root, tmp_path):
     runner = RUNNERS.build(load_tiny_config(tmp_path, root))
     with pytest.raises(AttributeError, match='predict_loop'):
         start_loop(runner, 'predict')
+
+
+class Masks(Hook):
+    """Writes, for each rank, the elements that the tiny grounder dropped, the weights before them and the samples."""
+
+    def before_train(self, runner):
+        model, self.masks = runner.plain_model, []
+        self.first = {name: value.clone() for name, value in model.state_dict().items()}
+        model.drop.register_forward_hook(lambda drop, _, output: self.masks.append(output == 0) if drop.training else None)
+        self.names = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.names.append([sample.expression_id for sample in data_batch['data_samples']])
+
+    def after_train(self, runner):
+        path = f'{runner.work_dir}/drawn_{runner.rank}_of_{runner.world_size}_at_{runner.iter}.pt'
+        torch.save({'masks': torch.stack(self.masks), 'first': self.first, 'names': self.names}, path)
+
+
+def _train_on_rank(work, root, changes):
+    train(work, root, Masks(), train_cfg__max_epochs=1, train_dataloader__batch_size=1, param_scheduler=[],
+          launcher='pytorch', **changes)
+
+
+def drawn(work, root, ranks=2, at=6, **changes):
+    """What each rank of a training of an epoch drew."""
+    done = run_ranks(ranks, _train_on_rank, work, root, changes)
+    assert [rank.returncode for rank in done] == [0] * ranks, done[0].stderr[-2000:] + done[-1].stderr[-2000:]
+    return [torch.load(work / f'drawn_{rank}_of_{ranks}_at_{at}.pt') for rank in range(ranks)]
+
+
+@pytest.fixture(scope='module')
+def two(root, tmp_path_factory):
+    return drawn(tmp_path_factory.mktemp('two'), root)
+
+
+def test_no_two_ranks_drop_the_same_elements_and_their_first_weights_are_alike(two):
+    first, second = two
+    assert not torch.equal(first['masks'][0], second['masks'][0])
+    assert 0.4 < (first['masks'] == second['masks']).float().mean() < 0.9  # 0.2 of each: 0.68 where they are independent
+    assert all(torch.equal(value, second['first'][name]) for name, value in first['first'].items())
+    assert sorted(name for rank in two for step in rank['names'] for name in step) == sorted(f'train{n}' for n in range(12))
+
+
+def test_the_first_rank_draws_as_a_training_on_one_process_does(root, tmp_path, two):
+    one, = drawn(tmp_path / 'launched', root, ranks=1, at=12)
+    train(tmp_path, root, Masks(), train_cfg__max_epochs=1, train_dataloader__batch_size=1, param_scheduler=[])
+    alone = torch.load(tmp_path / 'drawn_0_of_1_at_12.pt')
+    assert torch.equal(one['masks'], alone['masks']) and torch.equal(two[0]['masks'][0], alone['masks'][0])
+    assert [step[0] for step in alone['names']] == [name for steps in zip(*(rank['names'] for rank in two), strict=True)
+                                                    for step in steps for name in step]
+
+
+def test_ranks_that_resume_drop_what_they_would_have_dropped(root, tmp_path, two):
+    drawn(tmp_path, root, at=2, train_cfg__max_iters=2)
+    resumed = drawn(tmp_path, root, resume=True)
+    assert [torch.equal(rank['masks'], whole['masks'][2:]) for rank, whole in zip(resumed, two, strict=True)] == [True, True]
+
+
+def test_a_config_may_seed_its_ranks_itself(root, tmp_path, two):
+    first, second = drawn(tmp_path, root, randomness__diff_rank_seed=True)
+    assert torch.equal(first['masks'][0], two[0]['masks'][0]) and not torch.equal(first['masks'], second['masks'])
