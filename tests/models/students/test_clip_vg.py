@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +9,9 @@ from mmduet.models.conversion import CLIP_VG, OPEN_CLIP, convert, recognise
 from mmduet.models.students.clip_vg import rounded_padding
 from mmduet.registry import MODELS
 from mmduet.structures import padding_mask
-from tests.shared_data import ROOT, shared
+from tests.models.students.overfitting import overfit
+from tests.models.students.parity_kit import ParityKit, keep_in
+from tests.shared_data import ROOT
 from tests.tiny_clip_vg import tiny_clip_vg_config
 from tests.tiny_transvg import make_batch
 from tests.unset_weights import unset_weights
@@ -53,19 +53,10 @@ def test_padding_is_that_of_the_mask_of_pixels_resized_with_antialiasing():
 
 @pytest.mark.parity
 def test_boxes_and_maps_are_those_of_the_authors_code(full_size):
-    kit_path = shared('parity/dev/clipvg_vitb16_224_L77.json').with_suffix('')
-    sys.path.insert(0, str(shared('parity')))
-    import compare_kit
-
-    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
-    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
-    windows = torch.tensor([[left, top, left + width, top + height]
-                            for top, left, height, width in kit['input_spec']['valid']])
+    kit = ParityKit('clipvg_vitb16_224_L77', full_size)
+    inputs, windows = kit.inputs, kit.windows
     got = {}
-
-    def keep(**names):
-        return lambda module, arguments, output: got.update({name: pick(arguments, output) for name, pick in names.items()})
-
+    keep = keep_in(got)
     hooks = [
         full_size.visual_encoder.tower.conv1.register_forward_hook(keep(patches=lambda a, out: out)),
         full_size.visual_encoder.register_forward_hook(keep(visual_levels=lambda a, out: out)),
@@ -78,9 +69,7 @@ def test_boxes_and_maps_are_those_of_the_authors_code(full_size):
         features = full_size.encode(inputs['image'], padding, inputs['ids'], text_padding)
     for hook in hooks:
         hook.remove()
-    rows = compare_kit.compare(kit, expected, {**got, 'boxes': features.boxes[-1]})
-    assert {name for name, *_ in rows} == set(kit['outputs'])
-    assert [row for row in rows if not row[-1]] == []
+    kit.check({**got, 'boxes': features.boxes[-1]})
     with torch.no_grad():
         short = full_size.encode(inputs['image'], padding, inputs['ids'][:, :32], text_padding[:, :32])
     assert torch.allclose(short.boxes, features.boxes, atol=1e-5)
@@ -113,20 +102,9 @@ def test_the_visual_map_knows_no_words_as_the_student_declares(tiny):
 
 
 def test_one_batch_is_overfitted_by_what_is_not_frozen(tiny):
-    torch.manual_seed(0)
     before = {name: p.clone() for name, p in tiny.named_parameters()}
-    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
-    data = tiny.data_preprocessor(make_batch())
-    first = None
-    for _ in range(40):
-        losses = tiny(**data, mode='loss')
-        loss = sum(losses.values())
-        first = first if first is not None else loss.item()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = overfit(tiny)
     assert sorted(losses) == ['loss_bbox', 'loss_giou']
-    assert loss.item() < 0.25 * first
     frozen = {name for name, p in tiny.named_parameters() if torch.equal(p, before[name])}
     assert frozen == {name for name in before if '.tower.' in name} - {'visual_encoder.tower.positional_embedding'}
 
@@ -164,11 +142,6 @@ def test_towers_of_another_size_are_refused_with_names_and_shapes(tiny, tmp_path
         MODELS.build(config)
 
 
-def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
-    with pytest.raises(ValueError, match='has no token'):
-        tiny.data_preprocessor(make_batch(texts=(' \t ', 'a dog')))
-
-
 def test_the_second_names_of_the_towers_and_what_nothing_reads_are_left_out():
     one = torch.ones(1)
     weights = {f'{prefix}x' if prefix.endswith('.') else prefix: one for prefix in CLIP_VG.prefixes}
@@ -176,21 +149,6 @@ def test_the_second_names_of_the_towers_and_what_nothing_reads_are_left_out():
                               'clip.visual.ln_post.bias', 'clip.visual.proj', 'clip.logit_scale', 'visu_proj.bias'), one)
     assert recognise(weights) is CLIP_VG
     assert len(convert(weights, CLIP_VG)) == len(CLIP_VG.prefixes)
-
-
-def test_bfloat16_trains_and_answers_as_float32_does(tiny):
-    data = tiny.data_preprocessor(make_batch())
-    with torch.autocast('cpu', torch.bfloat16):
-        losses = tiny(**data, mode='loss')
-        sum(losses.values()).backward()
-    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
-    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
-    tiny.eval()
-    with torch.no_grad():
-        exact = tiny(**data, mode='tensor').boxes
-        with torch.autocast('cpu', torch.bfloat16):
-            rounded = tiny(**data, mode='tensor').boxes
-    assert torch.allclose(exact, rounded.float(), atol=0.02)
 
 
 def test_the_recipe_anneals_one_rate_by_a_cosine_at_224_pixels_and_never_mirrors():

@@ -63,6 +63,14 @@ def prepare(student, data, training=False):
     return student.data_preprocessor(data, training)['batch']
 
 
+@torch.no_grad()
+def wake(student):
+    """Draw the weights that start at zero, which hide what comes before them from the first step and answer."""
+    for parameter in student.parameters():
+        if not parameter.abs().sum():
+            parameter.normal_(std=0.1)
+
+
 def at_the_truth(features, batch):
     """The features of a student that has answered every stage right."""
     return replace(features, boxes=batch.target_boxes.expand_as(features.boxes).clone())
@@ -99,11 +107,7 @@ def test_a_fused_map_lies_over_the_visual_one_and_has_read_the_words(student, si
 
 
 def test_every_trainable_parameter_gets_a_gradient(student, size):
-    with torch.no_grad():
-        for parameter in student.parameters():
-            # Weights that start at zero keep what comes before them from learning in the first step.
-            if not parameter.abs().sum():
-                parameter.normal_(std=0.1)
+    wake(student)
     losses = student(prepare(student, make_data(size), training=True), mode='loss')
     assert losses and all(name.startswith('loss_') and value.dim() == 0 for name, value in losses.items())
     sum(losses.values()).backward()
@@ -193,6 +197,27 @@ def test_prediction_is_the_box_of_the_canvas_in_pixels_of_the_image_and_inside_i
         unclipped = sample.canvas.to_image(answer.canvas_boxes)
         assert torch.allclose(answer.bboxes, unclipped.clamp(min=0).minimum(torch.tensor([width, height] * 2).float()))
         assert answer.scores.tolist() == [1.0]
+
+
+def test_an_expression_of_which_nothing_is_left_is_refused(student, size):
+    with pytest.raises(ValueError, match='has no token'):
+        prepare(student, make_data(size, texts=(' \t ', 'a dog')))
+
+
+def test_bfloat16_trains_and_answers_as_float32_does(student, size):
+    wake(student)
+    batch = prepare(student, make_data(size), training=True)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = student(batch, mode='loss')
+        sum(losses.values()).backward()
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in student.parameters() if p.grad is not None)
+    student.eval()
+    with torch.no_grad():
+        exact = student(batch).boxes
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = student(batch).boxes
+    assert torch.allclose(exact, rounded.float(), atol=0.03)
 
 
 def test_an_unknown_mode_is_refused(student, size):

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import torch
 from mmengine.config import Config
@@ -7,10 +5,11 @@ from torch import nn
 
 from mmduet.engine import GroundingOptimWrapperConstructor
 from mmduet.engine.config_tools import drop_pretrained
-from mmduet.models.conversion import convert, recognise
 from mmduet.registry import MODELS
 from mmduet.structures import padding_mask
-from tests.shared_data import ROOT, shared
+from tests.models.students.overfitting import overfit
+from tests.models.students.parity_kit import ParityKit, keep_in
+from tests.shared_data import ROOT
 from tests.tiny_qrnet import tiny_qrnet_config
 from tests.tiny_transvg import make_batch
 from tests.unset_weights import unset_weights
@@ -44,20 +43,11 @@ def test_parameters_of_the_full_size_are_those_of_the_authors_without_their_unus
 
 
 @pytest.mark.parity
-def test_boxes_and_maps_are_those_of_the_authors_code(full_size, monkeypatch):
-    kit_path = shared('parity/dev/qrnet_swins_640_L20.json').with_suffix('')
-    sys.path.insert(0, str(shared('parity')))
-    import compare_kit
-
-    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
-    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
-    windows = torch.tensor([[left, top, left + width, top + height]
-                            for top, left, height, width in kit['input_spec']['valid']])
+def test_boxes_and_maps_are_those_of_the_authors_code(full_size):
+    kit = ParityKit('qrnet_swins_640_L20', full_size)
+    inputs, windows = kit.inputs, kit.windows
     got = {}
-
-    def keep(**names):
-        return lambda module, arguments, output: got.update({name: pick(arguments, output) for name, pick in names.items()})
-
+    keep = keep_in(got)
     hooks = [
         full_size.text_encoder.register_forward_hook(keep(text=lambda a, out: out)),
         full_size.stage_gates[0].register_forward_hook(keep(stage1_gated=lambda a, out: out)),
@@ -78,9 +68,7 @@ def test_boxes_and_maps_are_those_of_the_authors_code(full_size, monkeypatch):
         got['neck_10'] = (coarse - levels[-1]).transpose(1, 2).unflatten(2, (10, 10))
     for hook in hooks:
         hook.remove()
-    rows = compare_kit.compare(kit, expected, {**got, 'boxes': features.boxes[-1]})
-    assert {name for name, *_ in rows} == set(kit['outputs'])
-    assert [row for row in rows if not row[-1]] == []
+    kit.check({**got, 'boxes': features.boxes[-1]})
 
 
 def test_padded_text_does_not_change_the_boxes(tiny):
@@ -121,19 +109,8 @@ def test_what_a_runner_calls_before_training_does_not_draw_the_weights_anew(tiny
 
 
 def test_one_batch_is_overfitted_and_the_gates_take_part(tiny):
-    torch.manual_seed(0)
-    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
-    data = tiny.data_preprocessor(make_batch())
-    first = None
-    for _ in range(40):
-        losses = tiny(**data, mode='loss')
-        loss = sum(losses.values())
-        first = first if first is not None else loss.item()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = overfit(tiny)
     assert sorted(losses) == ['loss_bbox', 'loss_giou']
-    assert loss.item() < 0.25 * first
     moved = [layer.basis for gate in [*tiny.stage_gates, *tiny.pool_gates] for layer in (gate.channel_out, gate.spatial)]
     assert all(basis.abs().sum() > 0 for basis in moved)
 
@@ -144,27 +121,6 @@ def test_canvases_of_another_size_than_the_feature_size_are_refused_and_an_odd_o
         tiny.encode(torch.zeros(1, 3, 96, 96), None, None, torch.tensor([[101, 1200, 102]]), torch.zeros(1, 3, dtype=bool))
     with pytest.raises(ValueError, match='it must be even, got 5'):
         MODELS.build(tiny_qrnet_config(feature_size=5))
-
-
-def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
-    with pytest.raises(ValueError, match='has no token'):
-        tiny.data_preprocessor(make_batch(texts=(' \t ', 'a dog')))
-
-
-def test_bfloat16_trains_and_answers_as_float32_does(tiny):
-    data = tiny.data_preprocessor(make_batch())
-    move_gates(tiny)
-    with torch.autocast('cpu', torch.bfloat16):
-        losses = tiny(**data, mode='loss')
-        sum(losses.values()).backward()
-    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
-    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
-    tiny.eval()
-    with torch.no_grad():
-        exact = tiny(**data, mode='tensor').boxes
-        with torch.autocast('cpu', torch.bfloat16):
-            rounded = tiny(**data, mode='tensor').boxes
-    assert torch.allclose(exact, rounded.float(), atol=0.03)
 
 
 def test_it_can_be_built_without_memory_for_its_weights():

@@ -1,13 +1,12 @@
-import sys
-
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmduet.models.conversion import convert, recognise
 from mmduet.registry import MODELS
 from mmduet.structures import padding_mask
-from tests.shared_data import ROOT, shared
+from tests.models.students.overfitting import overfit
+from tests.models.students.parity_kit import ParityKit
+from tests.shared_data import ROOT
 from tests.tiny_transvg import make_batch
 from tests.tiny_vltvg import tiny_vltvg_config
 from tests.unset_weights import unset_weights
@@ -35,15 +34,9 @@ def test_parameters_of_the_full_size_are_those_of_the_authors(full_size):
 @pytest.mark.parity
 @pytest.mark.parametrize('name', ['vltvg_r50_640_L40', 'vltvg_r50_640_L40_masked'])
 def test_boxes_of_every_stage_and_maps_are_those_of_the_authors_code(full_size, name):
-    kit_path = shared(f'parity/dev/{name}.json').with_suffix('')
-    sys.path.insert(0, str(shared('parity')))
-    import compare_kit
-
-    kit, expected, weights, inputs = compare_kit.load_kit(str(kit_path))
-    full_size.load_state_dict(convert(weights, recognise(weights)), strict=True)
-    windows = torch.tensor([[left, top, left + width, top + height]
-                            for top, left, height, width in kit['input_spec']['valid']])
-    padding = padding_mask(windows, 640, 20) & (not kit['input_spec']['mask_is_zero'])
+    kit = ParityKit(name, full_size)
+    inputs = kit.inputs
+    padding = padding_mask(kit.windows, 640, 20) & (not kit.spec['input_spec']['mask_is_zero'])
     got, heads = {}, []
     parts = {'visual_encoder': full_size.visual_encoder.encoder, 'text': full_size.text_encoder,
              'text_proj': full_size.text_proj, 'context': full_size.verifier.context_attention}
@@ -58,20 +51,7 @@ def test_boxes_of_every_stage_and_maps_are_those_of_the_authors_code(full_size, 
         hook.remove()
     states, logits = (torch.stack(tensors) for tensors in zip(*heads, strict=True))
     got.update(stage_states=states, box_logits=logits, stage_boxes=features.boxes, boxes=features.boxes[-1])
-    rows = compare_kit.compare(kit, expected, got)
-    assert {name for name, *_ in rows} == set(kit['outputs'])
-    assert [row for row in rows if not row[-1]] == []
-
-
-def test_padded_text_does_not_change_the_boxes(tiny):
-    tiny.eval()
-    data = tiny.data_preprocessor(make_batch())
-    with torch.no_grad():
-        short = tiny(**data, mode='tensor').boxes
-        ids, text_padding = data['batch'].tokens
-        padded = torch.cat([ids, torch.full((2, 4), 77)], dim=1), torch.cat([text_padding, torch.ones(2, 4, dtype=bool)], dim=1)
-        longer = tiny.encode(data['batch'].pixels, torch.zeros(2, 8, 8, dtype=bool), *padded, has_padding=False).boxes
-    assert torch.allclose(short, longer, atol=1e-5)
+    kit.check(got)
 
 
 def test_the_visual_map_knows_no_words_and_the_padding_is_reported_though_it_is_attended_to(tiny):
@@ -90,19 +70,8 @@ def test_the_visual_map_knows_no_words_and_the_padding_is_reported_though_it_is_
 
 
 def test_all_stages_are_trained_and_one_batch_is_overfitted(tiny):
-    torch.manual_seed(0)
-    optimizer = torch.optim.AdamW(tiny.parameters(), 2e-3)
-    data = tiny.data_preprocessor(make_batch())
-    first = None
-    for _ in range(40):
-        losses = tiny(**data, mode='loss')
-        loss = sum(losses.values())
-        first = first if first is not None else loss.item()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = overfit(tiny)
     assert sorted(losses) == ['loss_bbox', 'loss_bbox_0', 'loss_bbox_1', 'loss_giou', 'loss_giou_0', 'loss_giou_1']
-    assert loss.item() < 0.25 * first
 
 
 def test_the_query_is_what_the_last_box_is_read_from(tiny):
@@ -120,11 +89,6 @@ def test_images_of_a_size_that_the_position_tables_do_not_allow_are_refused():
         model(**model.data_preprocessor(make_batch()), mode='loss')
 
 
-def test_an_expression_of_which_nothing_is_left_is_refused(tiny):
-    with pytest.raises(ValueError, match='has no token'):
-        tiny.data_preprocessor(make_batch(texts=(' \t ', 'a dog')))
-
-
 def test_a_decoder_without_a_stage_and_a_mean_of_more_layers_than_there_are_is_refused():
     with pytest.raises(ValueError, match='at least one stage, got 0'):
         MODELS.build(tiny_vltvg_config(decoder=dict(num_stages=0, heads=4)))
@@ -132,18 +96,3 @@ def test_a_decoder_without_a_stage_and_a_mean_of_more_layers_than_there_are_is_r
     config['text_encoder']['mean_of_last'] = 3
     with pytest.raises(ValueError, match='BERT of 2 layers has no mean of its last 3'):
         MODELS.build(config)
-
-
-def test_bfloat16_trains_and_answers_as_float32_does(tiny):
-    data = tiny.data_preprocessor(make_batch())
-    with torch.autocast('cpu', torch.bfloat16):
-        losses = tiny(**data, mode='loss')
-        sum(losses.values()).backward()
-    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
-    assert all(p.grad.isfinite().all() for p in tiny.parameters() if p.grad is not None)
-    tiny.eval()
-    with torch.no_grad():
-        exact = tiny(**data, mode='tensor').boxes
-        with torch.autocast('cpu', torch.bfloat16):
-            rounded = tiny(**data, mode='tensor').boxes
-    assert torch.allclose(exact, rounded.float(), atol=0.02)
