@@ -44,13 +44,18 @@ def test_exchanging_twice_gives_the_text_back(text):
 @pytest.mark.parametrize('text', [
     'player 12', '3rd from left', 'the sign "stop"', 'sign that says “stop”', "says 'stop' in red", "3 o'clock",
     'three o clock', 'west side', 'the eastern most', 'the l one', 'rightt cup', 'benchleft', 'theleft',
-    'tree on rt trunk', 'guy on lft', 'lef zebra', 'Rigth bike', 'the rite side'])
+    'tree on rt trunk', 'guy on lft', 'lef zebra', 'Rigth bike', 'the rite side', 'FAR EFT guy',
+    'pants on rigt', 'dock on ;eft', 'couch on let', 'rocks in the back laft', 'group on elft side', 'tree to thr ight',
+    'second guy roght', 'man on irght', 'bottom tight corner', 'building reight', 'critter on lewft', 'the lefmost building',
+    'righ-most one', 'bikc on rgt', 'guy on lfet', 'leftmsot'])
 def test_what_a_mirror_would_make_untrue_is_not_mirrored(text):
     assert not can_mirror(text)
 
 
 @pytest.mark.parametrize('text', ['left cup', "the man's left hand", "a lady ' s head", 'bright light', 'upright bike', 'cup',
-                                  'right-hand side', 'leftover food', 'lefty', 'the clock'])
+                                  'right-hand side', 'leftover food', 'lefty', 'the clock', 'Light lamp at night', 'eight men',
+                                  'ski lift', 'a loft', 'the fight', 'sight seeing bus', 'might be a dude', 'delight', 'theft',
+                                  'artist', 'letter', 'lifted', 'great height'])
 def test_everything_else_is_mirrored(text):
     assert can_mirror(text)
 
@@ -78,3 +83,12 @@ def test_hardly_any_real_expression_is_kept_from_mirroring():
 
 def test_a_misspelt_side_is_a_position():
     assert names_a_position('guy on lft') and names_a_position('tree on RT trunk') and not names_a_position('the write-up')
+    assert names_a_position('upper leftt chair') and names_a_position('Pants on RIGT') and not names_a_position('a light lift')
+
+
+def test_no_letter_may_be_missing_wrong_double_or_in_another_place():
+    for word in ('left', 'right'):
+        for at in range(len(word)):
+            swapped = word[:at] + word[at + 1:at + 2] + word[at] + word[at + 2:]
+            for text in (word[:at] + word[at + 1:], f'{word[:at]}x{word[at + 1:]}', word[:at] + word[at] + word[at:], swapped):
+                assert names_a_position(f'cup on {text}') and can_mirror(f'cup on {text}') == (text == word), text
