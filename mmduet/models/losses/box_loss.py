@@ -1,12 +1,19 @@
 """The box loss of the DETR family."""
+import torch
 from torch import Tensor, nn
 
 from mmduet.registry import MODELS
 from mmduet.structures.boxes import giou_cxcywh
 
+# A side, of the canvas: less than a pixel of an image has, however large. The gradient of an overlap goes as one over the
+# larger of two sides.
+LEAST_SIDE = 1e-5
+
 
 def box_loss(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """L1 distance and 1 - GIoU of paired (B, 4) cxcywh boxes, each summed over its numbers and averaged over the batch.
+
+    The overlap of a box has no gradient where width or height of box and target are both under 1e-5; their distance has.
 
     Raises:
         ValueError: shapes disagree or are not (B, 4).
@@ -18,7 +25,9 @@ def box_loss(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _box_terms(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    return (boxes - targets).abs().sum(dim=-1), 1 - giou_cxcywh(boxes, targets)
+    thin = torch.maximum(boxes[:, 2:], targets[:, 2:]).amin(dim=-1, keepdim=True) < LEAST_SIDE
+    overlaps = giou_cxcywh(torch.where(thin, boxes.detach(), boxes), targets)
+    return (boxes - targets).abs().sum(dim=-1), 1 - overlaps
 
 
 @MODELS.register_module()

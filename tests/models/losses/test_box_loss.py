@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmduet.models.losses.box_loss import BoxLoss, StagedBoxLoss, box_loss
+from mmduet.structures.boxes import giou_cxcywh
 from tests.shared_data import shared
 
 
@@ -47,6 +48,44 @@ def test_gradients_are_right_in_double_precision():
 def test_half_precision_is_finite_for_empty_boxes(dtype):
     losses = BoxLoss()(torch.zeros(1, 2, 4, dtype=dtype), torch.tensor([[0.5, 0.5, 0.1, 0.1]] * 2, dtype=dtype))
     assert all(value.isfinite() and value.dtype == torch.float32 for value in losses.values())
+
+
+@pytest.mark.parametrize('size', [(0.4, 0.0), (0.0, 0.4), (0.0, 0.0), (0.4, 1e-6), (0.4, 1e-20), (1e-25, 1e-25), (0.4, 1e-39)])
+@pytest.mark.parametrize('target', [(0.4, 0.0), (0.0, 0.4), (0.0, 0.0), (0.4, 1e-6), (0.4, 0.3), (1 / 640, 1 / 640)])
+@pytest.mark.parametrize('autocast', [False, True])
+def test_boxes_without_area_have_a_gradient_of_the_size_of_one_over_a_side(size, target, autocast):
+    for shift in (0.0, 1e-30, 1e-7, 1e-3):
+        with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+            dtype = torch.bfloat16 if autocast else torch.float32
+            boxes = torch.tensor([[[0.5 + shift, 0.5 - shift, *size]]], dtype=dtype, requires_grad=True)
+            losses = BoxLoss(l1_weight=0)(boxes, torch.tensor([[0.5, 0.5, *target]]))
+        assert 0 <= losses['loss_giou'] <= 2
+        losses['loss_giou'].backward()
+        assert boxes.grad.abs().max() <= 2 / 1e-5
+
+
+def test_a_box_as_flat_as_its_target_is_still_pulled_by_its_distance():
+    boxes = torch.tensor([[0.4, 0.5, 0.2, 0.0]], requires_grad=True)
+    losses = BoxLoss()(boxes[None], torch.tensor([[0.5, 0.5, 0.4, 0.0]]))
+    sum(losses.values()).backward()
+    assert losses['loss_giou'] == 1 and boxes.grad.tolist() == [[-1, 0, -1, 0]]
+
+
+def test_boxes_and_targets_of_any_pixel_cost_and_pull_bit_for_bit_as_their_overlap_does():
+    rng = torch.Generator().manual_seed(0)
+    sides = torch.logspace(-4, 0, 4000)[:, None]
+    boxes, targets = (torch.rand(4000, 4, generator=rng) * torch.cat([torch.ones(4000, 2), sides, sides.flip(0)], 1)
+                      for _ in range(2))
+    boxes[:500, :2], boxes[:100, 2:] = targets[:500, :2], 0.0  # overlapping ones, and flat ones on proper targets
+    targets[:, 2:].clamp_(min=1e-4)
+    boxes.requires_grad_(True)
+    for weights in ((1, 0), (1, 1), (5, 2)):
+        losses = BoxLoss(*weights)(boxes[None], targets)
+        plain = {'loss_bbox': weights[0] * (boxes - targets).abs().sum(-1).mean(),
+                 'loss_giou': weights[1] * (1 - giou_cxcywh(boxes, targets)).mean()}
+        assert all(torch.equal(losses[name], plain[name]) for name in plain)
+        grads = [torch.autograd.grad(sum(each.values()), boxes)[0] for each in (losses, plain)]
+        assert torch.equal(*grads)
 
 
 def test_boxes_that_do_not_pair_up_are_refused():
