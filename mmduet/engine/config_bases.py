@@ -106,7 +106,10 @@ def _imported(statement: ast.stmt, config: Path) -> tuple[str, Path | None, str 
     try:
         return name, Path(get_installed_path(top), *inner).with_suffix('.py'), None
     except PackageNotFoundError:
-        spec = importlib.util.find_spec(top)
+        try:
+            spec = importlib.util.find_spec(top)
+        except ValueError:  # a module without a file to be found, as __main__
+            spec = None
         if spec is None:
             return name, None, f'the base {name} is not there: there is no package {top}'
         folders = ', '.join(spec.submodule_search_locations or ())

@@ -48,6 +48,15 @@ def test_a_base_that_cannot_be_read_is_named_with_its_file_and_line(folder, stat
         load_config(inheriting(folder, statement))
 
 
+@pytest.mark.parametrize(('statement', 'sentence'), [
+    ('from __main__.base import *', r'the base __main__\.base is not there: there is no package __main__'),
+    ('from __main__ import x', r'the base __main__ is no file of a package')])
+def test_the_program_that_runs_is_no_base(folder, monkeypatch, statement, sentence):
+    monkeypatch.setattr('__main__.__spec__', None)  # as where it was not started by python -m
+    with pytest.raises(ConfigError, match=rf'config\.py, line 3: {sentence}'):
+        load_config(inheriting(folder, statement))
+
+
 @pytest.mark.parametrize(('value', 'sentence'), [
     ("'nothing.py'", r'config\.py, line 1: there is no base nothing\.py: .*nothing\.py is not there'),
     ("['base.py', 'of_nothing.py']", r'of_nothing\.py, line 1: there is no base nothing\.py'),
