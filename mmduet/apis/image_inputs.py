@@ -23,6 +23,7 @@ from PIL import Image
 
 from mmduet.io.errors import ImageError
 from mmduet.io.images import ImageArray, decode_upright, read_upright, turn_upright
+from mmduet.io.text import is_blank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -266,6 +267,6 @@ def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[st
     for row in rows:
         if strange := [text for text in row if not isinstance(text, str)]:
             raise TypeError(f'expected expressions, got a {type(strange[0]).__name__}')
-        if not row or not all(text.strip() for text in row):
+        if not row or any(map(is_blank, row)):
             raise ValueError(f'expected expressions, got {row}')
     return [[' '.join(text.split()) for text in row] for row in rows]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmduet.io.config_files import nearest
+from mmduet.io.text import is_blank
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 _IN_WORDS = str.maketrans('', '', "-'’")
@@ -40,7 +41,7 @@ def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[lis
     if not texts:
         raise argparse.ArgumentTypeError('no expression: give one after the images, such as "the dog on the left", or by '
                                          f'--expression where its words are a path ({inputs[-1]!r} is taken for an image)')
-    if any(not text.strip() for text in texts):
+    if any(map(is_blank, texts)):
         raise argparse.ArgumentTypeError('an expression is blank')
     if not expressions:
         for text in texts:

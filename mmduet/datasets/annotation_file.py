@@ -14,6 +14,7 @@ import numpy as np
 
 from mmduet.io.errors import AnnotationError, DataError
 from mmduet.io.files import checked_name, open_regular, sha256_of, stays_inside
+from mmduet.io.text import is_blank
 
 Box = tuple[float, float, float, float]
 NO_BOX = (math.nan, ) * 4
@@ -93,8 +94,9 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
         value: Any = record.get(name)
         if type(value) not in kinds or (kinds == (int, ) and not 1 <= value <= MOST_PIXELS):
             return name, f'must be {words}, got {value!r}'
-        if kinds == (str, ) and not value.strip():
-            return name, 'is blank'
+        if kinds == (str, ) and is_blank(value):
+            unseen = f': it has only characters that nobody sees, {value!a:.80}' if value.strip() else ''
+            return name, f'is blank{unseen}'
     if name_problem := _name_problem(record['image'], record['split']):
         return name_problem
     if record['box'] is not None and (problem := box_problem(record['box'])):

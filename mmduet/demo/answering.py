@@ -10,6 +10,7 @@ from mmduet.apis.attention import Explanation, explain
 from mmduet.apis.inferencer import GroundingInferencer
 from mmduet.io.errors import ImageError
 from mmduet.io.images import ImageArray, read_upright
+from mmduet.io.text import is_blank
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.visualization.heat_map import draw_heat_map
 from mmduet.visualization.numbered_boxes import add_legend, draw_boxes
@@ -82,7 +83,7 @@ def read_expressions(text: str | None) -> list[str]:
         DemoError: there is none, there are too many, or one is too long.
     """
     lines = [' '.join(line.split()) for line in (text or '').splitlines()]
-    expressions = [line for line in lines if line]
+    expressions = [line for line in lines if not is_blank(line)]
     if not expressions:
         raise DemoError('Say what to look for: write an expression, such as "the red ball on the left".')
     if len(expressions) > MOST_EXPRESSIONS:

@@ -1,6 +1,8 @@
 """Text and JSON from files that others wrote; whatever is wrong is named with its file and line."""
 import codecs
 import json
+import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from mmduet.io.files import read_regular
 _GUESSED = 1000
 # Stands where a letter could not be read.
 LOST = '\N{REPLACEMENT CHARACTER}'
+_LETTER = re.compile(r'[^\W_]')
 
 
 def read_text(path: Path) -> str:
@@ -33,6 +36,20 @@ def read_text(path: Path) -> str:
         number = content.count(b'\n', 0, error.start) + 1
         guess = _guess_encoding(content)
         raise DataError(f'{path}:{number}: is no text in UTF-8{guess}; save it as UTF-8 ({error})') from error
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text is seen or read: white space, controls, accents alone and what has no width.
+
+    Word pieces leave nothing of it either.
+
+    >>> is_blank('\u200b \ufeff'), is_blank('\u200ba cup'), is_blank('?')
+    (True, False, False)
+    """
+    if _LETTER.search(text):  # at once for all but a few
+        return False
+    kinds = {unicodedata.category(letter) for letter in text if letter != LOST}
+    return all(kind[0] in 'ZC' or kind == 'Mn' for kind in kinds)
 
 
 def repair_mojibake(text: str) -> str:

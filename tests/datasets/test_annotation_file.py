@@ -39,6 +39,11 @@ def test_a_missing_field_is_named_with_file_and_line(tmp_path, field):
 @pytest.mark.parametrize(('field', 'value', 'message'), [
     ('expression', '', 'is blank'),
     ('expression', ' \t ', 'is blank'),
+    ('expression', '\u200b', r"is blank: it has only characters that nobody sees, '.u200b'"),
+    ('expression', '\u2060 \ufeff\u200d', 'is blank: it has only'),
+    ('expression', '\x00\u00ad', 'is blank: it has only'),
+    ('expression', '\u0301', 'is blank: it has only'),
+    ('expression', '\ufffd', 'is blank: it has only'),
     ('expression', ['left', 'cup'], 'must be text'),
     ('expression_id', 12, 'must be text, got 12'),
     ('width', 0, 'must be a positive whole number, got 0'),

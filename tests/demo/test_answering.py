@@ -68,6 +68,7 @@ def test_what_cannot_be_answered_is_said_in_words(answerer, tmp_path):
         with pytest.raises(DemoError, match=message) as caught:
             answerer(file, text, 'holiday.heic')
         assert str(tmp_path) not in str(caught.value)
+    assert read_expressions('a\n \n\u200b\nb') == ['a', 'b']
     assert read_expressions('a\n' * MOST_EXPRESSIONS) == ['a'] * MOST_EXPRESSIONS
 
 

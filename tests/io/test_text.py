@@ -1,7 +1,9 @@
 import pytest
 
 from mmduet.io.errors import DataError
-from mmduet.io.text import parse_json, read_json, read_json_lines, read_lines, read_text
+from mmduet.io.text import is_blank, parse_json, read_json, read_json_lines, read_lines, read_text
+from mmduet.models.layers.tokenizers import WordPieceTokenizer
+from mmduet.refshapes import VOCABULARY_FILE
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
@@ -36,3 +38,16 @@ def test_what_is_no_file_no_text_or_no_json_is_named(tmp_path):
         read_text(tmp_path)
     with pytest.raises(DataError, match=r'x\.json:7: not valid JSON'):
         parse_json('{', 'x.json:7')
+
+
+@pytest.mark.parametrize('text', ['', ' \t\u3000', '\u200b',
+                                  '\u200c\u200d\u2060\ufeff', '\x00\x7f', '\u0301', '\ufffd', '\ue000'])
+def test_what_nobody_sees_is_blank_and_leaves_no_word_piece(text):
+    assert is_blank(text)
+    assert WordPieceTokenizer(VOCABULARY_FILE, max_tokens=8).split(text) == [2, 3]
+
+
+@pytest.mark.parametrize('text', ['a', '7', '?', '_', '\u200ba', '\u732b', '\U0001f408', 'e\u0301', '-', '\u0645'])
+def test_any_letter_figure_or_sign_is_not_blank_and_leaves_one(text):
+    assert not is_blank(text)
+    assert len(WordPieceTokenizer(VOCABULARY_FILE, max_tokens=8).split(text)) > 2

@@ -9,6 +9,7 @@ from mmduet.datasets.annotation_file import Annotation, Box, check_annotation, c
 from mmduet.datasets.ids import plain_id
 from mmduet.datasets.image_names import image_file_names, image_id_of, is_absolute, plain_name, same_image
 from mmduet.io.errors import DataError
+from mmduet.io.text import is_blank
 
 # Of an image whose size a source does not say; read from the file when images are matched.
 UNKNOWN_SIZE = 0
@@ -86,7 +87,7 @@ class SourceData:
         if not isinstance(text, str):
             raise DataError(f'{where}: the expression must be text, got {text!r}')
         text = clean_expression(text)
-        if not text:
+        if is_blank(text):
             self.blank.append(f'{where}: expression {annotation["expression_id"]} is blank')
             return
         image, box = self.images[image_id], annotation['box']

@@ -29,9 +29,9 @@ def test_images_go_by_the_name_of_the_2014_and_of_the_2017_release_never_by_that
 
 
 def test_a_blank_sentence_is_left_out_by_name(tmp_path):
-    data = read(write_official(tmp_path, [reference(0, 5, 'val', ['cup', ' '])]))
-    assert len(data.annotations) == 1
-    assert data.blank == [f'{tmp_path}/refs(unc).p: reference 0: expression 1 is blank']
+    data = read(write_official(tmp_path, [reference(0, 5, 'val', ['cup', ' ', '\u200b', 'a\u200b'])]))
+    assert len(data.annotations) == 2
+    assert data.blank == [f'{tmp_path}/refs(unc).p: reference 0: expression {number} is blank' for number in (1, 2)]
 
 
 def test_crowds_are_no_distractors(tmp_path):
