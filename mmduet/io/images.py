@@ -24,7 +24,6 @@ from mmduet.io.errors import DataError, ImageError
 from mmduet.io.files import open_regular
 from mmduet.io.image_archives import read_from_open, read_inside
 from mmduet.io.jpeg_ends import is_cut, looks_cut
-from mmduet.io.png_chunks import PNG, without_texts
 
 ImageArray = NDArray[np.uint8]
 # Of Pillow's formats those that data sets consist of; others run programs (EPS) or hardly anybody uses and checks.
@@ -40,6 +39,9 @@ _UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4
             8: Image.Transpose.ROTATE_90}
 _END_OF_JPEG = b'\xff\xd9'
 _OPAQUE = 255
+_PNG = b'\x89PNG\r\n\x1a\n'
+# Text and colour profiles of a PNG, compressed or not: Pillow refuses an image for a long one, and nothing here reads them.
+_LEFT_OUT = (b'tEXt', b'zTXt', b'iTXt', b'iCCP')
 
 
 def most_pixels() -> int:
@@ -88,9 +90,22 @@ def _read(path: Path, check: bool = False) -> bytes:
 def read_image_size(path: str | Path) -> tuple[int, int]:
     """Width and height that the header of an image file says, pixels; raises as ``read_image``."""
     with _open(Path(path)) as file:
-        source = io.BytesIO(without_texts(file.read())) if file.read(len(PNG)) == PNG and not file.seek(0) else file
+        source = io.BytesIO(without_texts(file.read())) if file.read(len(_PNG)) == _PNG and not file.seek(0) else file
         with open_image(source, str(path)) as image:
             return image.size
+
+
+def without_texts(content: bytes) -> bytes:
+    """A PNG without texts and colour profiles, whose pixels are the same; what is no PNG, or broken, stays as it is."""
+    if not content.startswith(_PNG) or not any(kind in content for kind in _LEFT_OUT):
+        return content
+    kept, place = [_PNG], len(_PNG)
+    while place + 12 <= len(content):
+        end = place + 12 + int.from_bytes(content[place:place + 4], 'big')
+        if content[place + 4:place + 8] not in _LEFT_OUT:
+            kept.append(content[place:end])
+        place = end
+    return b''.join(kept) + content[place:]
 
 
 @contextmanager

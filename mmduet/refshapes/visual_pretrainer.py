@@ -1,5 +1,4 @@
 """Dense detection, to start a small student's visual encoder as DETR starts TransVG's."""
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,8 +6,14 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from mmduet.refshapes.scene import COLOURS, SHAPES
 from mmduet.registry import MODELS
 from mmduet.structures.boxes import iou_cxcywh
+
+# A category is a shape; the label of an object is its shape's number times that of colours, plus its colour's.
+CATEGORIES, LABELS_PER_CATEGORY = len(SHAPES), len(COLOURS)
+# Of the pixels, as in the student's ``GroundingDataPreprocessor``.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @MODELS.register_module()
@@ -21,25 +26,18 @@ class VisualPretrainer(BaseModel):
     Args:
         visual_encoder: config of the student's ``VisualEncoder``.
         feature_size: side of its map, visual tokens.
-        categories: number of object categories; the label of an object is integer-divided by ``labels_per_category``.
-        labels_per_category: see there.
-        mean, std: of the pixels, as in the student's ``GroundingDataPreprocessor``.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, visual_encoder: dict[str, Any], feature_size: int = 8, categories: int = 8,
-                 labels_per_category: int = 10, mean: Sequence[float] = (0.485, 0.456, 0.406),
-                 std: Sequence[float] = (0.229, 0.224, 0.225)) -> None:
+    def __init__(self, visual_encoder: dict[str, Any], feature_size: int = 8) -> None:
         super().__init__(data_preprocessor={'type': BaseDataPreprocessor})
-        self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.register_buffer('mean', torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(STD).view(3, 1, 1), persistent=False)
         self.visual_encoder = MODELS.build(visual_encoder)
-        self.head = nn.Conv2d(self.visual_encoder.channels, 1 + categories + 4, kernel_size=1)
+        self.head = nn.Conv2d(self.visual_encoder.channels, 1 + CATEGORIES + 4, kernel_size=1)
         self.feature_size = feature_size
-        self.categories = categories
-        self.labels_per_category = labels_per_category
 
     def forward(self, inputs: list[Tensor], data_samples: list[Any], mode: str = 'tensor') -> Any:
         """Losses of (3, S, S) uint8 images in ``'loss'`` mode, (B, N visual tokens, 1 + categories + 4) otherwise."""
@@ -54,7 +52,7 @@ class VisualPretrainer(BaseModel):
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), dim=-1).reshape(-1, 2)
         found = [self._assign(centres, sample.boxes.to(centres), sample.labels.to(centres.device)) for sample in samples]
         covered, category, box = (torch.stack(parts) for parts in zip(*found, strict=True))
-        objectness, scores, numbers = predictions.split([1, self.categories, 4], dim=-1)
+        objectness, scores, numbers = predictions.split([1, CATEGORIES, 4], dim=-1)
         boxes = torch.cat([centres + 0.1 * numbers[..., :2], numbers[..., 2:].sigmoid()], dim=-1)
         return {
             'loss_objectness': F.binary_cross_entropy_with_logits(objectness[..., 0], covered.float()),
@@ -69,4 +67,4 @@ class VisualPretrainer(BaseModel):
         distance = ((centres[:, None] - boxes[:, :2]).abs() / (boxes[:, 2:] / 2)).amax(dim=-1)
         nearest, index = distance.min(dim=1)
         # A little beyond the box, so that an object between two tokens has one too.
-        return nearest < 1.15, labels[index] // self.labels_per_category, boxes[index]
+        return nearest < 1.15, labels[index] // LABELS_PER_CATEGORY, boxes[index]

@@ -23,12 +23,10 @@ class AveragedRegionsTerm(RankedContrastTerm):
 
     Args:
         space, options: see ``RankedContrastTerm``.
-        average_weight: of the second loss beside the first, >= 0.
     """
 
-    def __init__(self, space: JointSpace, average_weight: float = 1.0, **options: Any) -> None:
+    def __init__(self, space: JointSpace, **options: Any) -> None:
         super().__init__(space, **options)
-        self.average_weight = average_weight
         width = space.embed_dims
         self.predictor = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         # Set by the wrapper before each call: the averaged student's map, and its averaged projector.
@@ -42,10 +40,9 @@ class AveragedRegionsTerm(RankedContrastTerm):
         with torch.no_grad():
             goals = projector(answer_map.float(), boxes)
         anchors = self.anchors(features)
-        pairs = ((anchors, self.regions(features.answer_map, boxes), 1.0),
-                 (F.normalize(self.predictor(anchors), dim=1), goals, self.average_weight))
-        losses = [share * listwise_loss((torch.einsum('bd,bkd->bk', anchor, regions) / self.temperature
-                                         ).masked_fill(missing, EXCLUDED), shares) for anchor, regions, share in pairs]
+        pairs = (anchors, self.regions(features.answer_map, boxes)), (F.normalize(self.predictor(anchors), dim=1), goals)
+        losses = [listwise_loss((torch.einsum('bd,bkd->bk', anchor, regions) / self.temperature).masked_fill(missing, EXCLUDED),
+                                shares) for anchor, regions in pairs]
         return self.weight * torch.stack(losses).sum()
 
 

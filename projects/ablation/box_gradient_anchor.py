@@ -1,8 +1,7 @@
 """An anchor of the region contrast that lets the loss move the predicted box: for comparison, as it costs points."""
 from torch import Tensor
 
-from mmduet.models.distill.terms.anchors import Anchor
-from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.anchors import Anchor, RegionProjector
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingFeatures
 

@@ -6,10 +6,18 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from mmduet.datasets import ImageError, decode_image, read_image
-from mmduet.io.images import decode_upright, encode_ppm, read_image_size, read_upright, to_rgb, turn_upright
+from mmduet.io.images import (
+    decode_upright,
+    encode_ppm,
+    read_image_size,
+    read_upright,
+    to_rgb,
+    turn_upright,
+    without_texts,
+)
 from tests.shared_data import shared
 from tests.tiny_data import write_photo
 
@@ -221,3 +229,48 @@ def test_a_broken_note_about_the_camera_turns_nothing(note, kind):
     Image.new('RGB', (30, 10), 'red').save(buffer, kind, exif=b'Exif\0\0' + note)
     assert decode_upright(buffer.getvalue(), 'x').shape == (10, 30, 3)
     assert turn_upright(Image.open(buffer)).shape == (10, 30, 3)
+
+
+def encode_png(**options):
+    file = io.BytesIO()
+    Image.new('RGB', (40, 30), (9, 8, 7)).save(file, 'PNG', **options)
+    return file.getvalue()
+
+
+def texts(packed):
+    info = PngImagePlugin.PngInfo()
+    info.add_text('x', 'y' * 2_000_000, zip=packed)
+    info.add_itxt('z', 'y' * 2_000_000, zip=packed)
+    return info
+
+
+@pytest.mark.parametrize('options', [{'pnginfo': texts(True)}, {'pnginfo': texts(False)}, {'icc_profile': bytes(3_000_000)}])
+def test_long_texts_and_profiles_cost_no_picture(tmp_path, options):
+    content = encode_png(**options)
+    assert (decode_image(content, 'x') == (9, 8, 7)).all()
+    (tmp_path / 'a.png').write_bytes(content)
+    assert read_image_size(tmp_path / 'a.png') == (40, 30)
+    assert len(without_texts(content)) < 500 and without_texts(encode_png()) == encode_png()
+
+
+def test_a_broken_png_stays_one():
+    content = encode_png(pnginfo=texts(True))
+    with pytest.raises(ImageError, match='truncated or broken'):
+        decode_image(content[:-30], 'x')
+    assert without_texts(b'tEXt') == b'tEXt'
+
+
+@pytest.mark.parametrize('mode', ['RGBA', 'LA', 'PA'])
+def test_what_is_transparent_shows_white_and_not_the_black_under_it(mode):
+    image = Image.new('RGBA', (4, 2), (0, 0, 0, 0))
+    image.putpixel((0, 0), (0, 0, 0, 255))
+    file = io.BytesIO()
+    image.convert('LA' if mode == 'LA' else 'RGBA').save(file, 'PNG')
+    pixels = decode_image(file.getvalue(), 'x')
+    assert pixels[0, 0].tolist() == [0, 0, 0] and pixels[1, 1].tolist() == [255, 255, 255]
+
+
+def test_a_wide_grey_of_eight_bits_is_not_black():
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 200]], np.int32)).save(file, 'TIFF')
+    assert decode_image(file.getvalue(), 'x')[0, :, 0].tolist() == [0, 200]

@@ -60,26 +60,3 @@ class ColorJitter(BaseTransform):
             image = self.changes[position](image, float(factors[position]))
         results['img'] = image
         return results
-
-
-@TRANSFORMS.register_module()
-class RandomBlur(BaseTransform):
-    """Blur with a Gaussian of random width; off in the family's published runs.
-
-    Args:
-        prob: chance of blurring, in [0, 1].
-        sigma: least and largest width, pixels.
-    """
-
-    def __init__(self, prob: float = 0.5, sigma: tuple[float, float] = (0.1, 2.0)) -> None:
-        if not (0 <= prob <= 1 and 0 < sigma[0] <= sigma[1]):
-            raise ValueError(f'prob must be in [0, 1] and sigma a positive range, got {prob} and {sigma}')
-        self.prob = prob
-        self.sigma = sigma
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Blur ``img``, or leave it."""
-        rng: np.random.Generator = results['rng']
-        if rng.random() < self.prob:
-            results['img'] = cv2.GaussianBlur(np.ascontiguousarray(results['img']), (0, 0), float(rng.uniform(*self.sigma)))
-        return results

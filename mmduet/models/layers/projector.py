@@ -1,6 +1,13 @@
 """From the width of a student to that of an embedding space."""
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmduet.structures.regions import pool_parts
+
+# Of a region, along each side.
+PARTS = 3
 
 
 class Projector(nn.Module):
@@ -24,3 +31,25 @@ class Projector(nn.Module):
     def __call__(self, features: Tensor) -> Tensor:  # for the type checker: nn.Module's gives Any
         """See ``forward``."""
         return super().__call__(features)
+
+
+class PlacedRegionProjector(nn.Module):
+    """Embed boxes by what a map shows in each of 3 x 3 parts of them, and by where they lie.
+
+    A mean over the box would be alike for boxes that differ by a little: it hides their extent.
+    """
+
+    def __init__(self, channels: int, embed_dims: int) -> None:
+        super().__init__()
+        self.parts = nn.Linear(PARTS**2 * channels, channels)
+        self.place = nn.Linear(4, channels)
+        self.projector = Projector(channels, embed_dims)
+
+    def forward(self, visual: Tensor, boxes: Tensor) -> Tensor:
+        """(B, K, D) embeddings of unit norm of (B, K, 4) cxcywh boxes in [0, 1] of a (B, C, H, W) map."""
+        return self.projector(self.parts(pool_parts(visual, boxes, PARTS).flatten(2)) + self.place(boxes))
+
+    def __call__(self, visual: Tensor, boxes: Tensor) -> Tensor:  # for the type checker: nn.Module's gives Any
+        """See ``forward``."""
+        embedded: Any = super().__call__(visual, boxes)
+        return embedded

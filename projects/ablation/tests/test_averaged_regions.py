@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from mmduet.models import DUETHead
 from mmduet.models.distill import RankedContrastTerm
@@ -40,11 +41,10 @@ def test_the_predicted_region_learns_and_the_average_does_not(model):
     assert not any('average' in name for name in model.state_dict())
 
 
-def test_without_weight_it_is_the_ranked_contrast(tmp_path, model):
+def test_with_a_predictor_that_changes_nothing_it_is_twice_the_ranked_contrast(tmp_path, model):
     ranked = build(tmp_path, head=head_with(RankedContrastTerm))
     ranked.load_state_dict({name: value for name, value in model.state_dict().items() if 'predictor' not in name})
-    model.head.terms['contrast'].average_weight = 0.0
-    one, other = losses_of(model.eval())['loss_contrast'], losses_of(ranked.eval())['loss_contrast']
-    assert one.item() == pytest.approx(other.item(), rel=1e-6)
-    model.head.terms['contrast'].average_weight = 1.0
-    assert losses_of(model)['loss_contrast'].item() > one.item()
+    expected = losses_of(ranked.eval())['loss_contrast'].item()
+    assert losses_of(model.eval())['loss_contrast'].item() > expected
+    model.head.terms['contrast'].predictor = nn.Identity()
+    assert losses_of(model)['loss_contrast'].item() == pytest.approx(2 * expected, rel=1e-6)

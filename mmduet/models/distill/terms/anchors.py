@@ -1,12 +1,19 @@
-"""Embeddings of the predicted region for the region-contrastive loss; the paper leaves open which."""
+"""Embeddings of regions, and of the predicted one, for the contrasts; the paper leaves open which."""
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from mmduet.models.distill.terms.region_projector import RegionProjector
 from mmduet.models.layers.projector import Projector
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures
+from mmduet.structures import GroundingFeatures, pool_regions
+
+
+class RegionProjector(Projector):
+    """Embed boxes by the map that the box is predicted from: pooled inside them, then projected."""
+
+    def embed(self, features: GroundingFeatures, boxes: Tensor) -> Tensor:
+        """(B, K, D) embeddings of unit norm of (B, K, 4) cxcywh boxes in [0, 1] of the canvas."""
+        return self(pool_regions(features.answer_map, boxes))
 
 
 class Anchor(nn.Module, ABC):

@@ -1,13 +1,10 @@
 """Self-distillation by every visual token: the predicted region comes close to the tokens that the target covers."""
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
-from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.anchors import QueryAnchor, RegionProjector
 from mmduet.models.distill.terms.sampling import pool_similarity
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules.region_sampler import min_max_normalise
@@ -27,7 +24,6 @@ class DenseContrastTerm(DistillTerm):
 
     Args:
         space: see ``DistillTerm``; only its widths are used.
-        anchor: config of an ``Anchor`` without its widths; ``QueryAnchor`` by default.
         weight, temperature: of the loss, and of its softmax.
         semantics_weight: how much more a token counts that fits the expression as well as the target; 0 for all alike, which
             requires nothing of the teacher.
@@ -36,17 +32,15 @@ class DenseContrastTerm(DistillTerm):
         ValueError: the temperature is not positive, or ``semantics_weight`` negative.
     """
 
-    def __init__(self, space: JointSpace, anchor: dict[str, Any] | None = None, weight: float = 1.0, temperature: float = 0.1,
-                 semantics_weight: float = 1.0) -> None:
+    def __init__(self, space: JointSpace, weight: float = 1.0, temperature: float = 0.1, semantics_weight: float = 1.0) -> None:
         super().__init__(space, weight)
         if temperature <= 0 or semantics_weight < 0:
             raise ValueError('the temperature must be positive and semantics_weight must not be negative, got '
                              f'{temperature} and {semantics_weight}')
         self.temperature = temperature
         self.semantics_weight = semantics_weight
-        widths = {'channels': space.channels, 'embed_dims': space.embed_dims}
-        self.projector = RegionProjector(**widths)
-        self.anchor: Anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
+        self.projector = RegionProjector(space.channels, space.embed_dims)
+        self.anchor = QueryAnchor(space.channels, space.embed_dims)
         self.required_targets = frozenset({'similarity'} if semantics_weight else ())
 
     def anchors(self, features: GroundingFeatures) -> Tensor:

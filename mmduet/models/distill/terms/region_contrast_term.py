@@ -6,8 +6,7 @@ from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor
-from mmduet.models.distill.terms.region_projector import RegionProjector
+from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor, RegionProjector
 from mmduet.models.distill.terms.sampling import draws_regions, sample_regions
 from mmduet.models.losses import RegionContrastiveLoss
 from mmduet.models.task_modules import RegionSampler, SLASampler

@@ -1,9 +1,9 @@
 """Relation distillation: how expressions and regions of a batch relate becomes for the student what it is for the teacher."""
+import torch
 from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.terms.embedding_bank import EmbeddingBank
 from mmduet.models.losses.gathering import gather_identity, gather_rows
 from mmduet.models.losses.semantic_losses import (
     accumulated_relation_loss,
@@ -13,6 +13,21 @@ from mmduet.models.losses.semantic_losses import (
 )
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TargetIdentity, TeacherTargets
+
+
+class EmbeddingBank:
+    """What earlier steps of the same update have embedded, without gradient, where gradients are accumulated."""
+
+    def __init__(self) -> None:
+        self._step = -1
+        self._rows: tuple[Tensor, ...] = ()
+
+    def join(self, step: int, *rows: Tensor) -> tuple[Tensor, ...]:
+        """Tensors of a call, each followed by the rows that earlier calls with the same ``step`` brought for it."""
+        if step == self._step:
+            rows = tuple(torch.cat(pair) for pair in zip(rows, self._rows, strict=True))
+        self._step, self._rows = step, tuple(tensor.detach() for tensor in rows)
+        return rows
 
 
 @MODELS.register_module()

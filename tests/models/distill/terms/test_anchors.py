@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -26,3 +28,10 @@ def test_a_region_anchor_reads_the_map_at_the_last_predicted_box():
 def test_only_the_query_anchor_has_parameters():
     counts = [sum(p.numel() for p in kind(CHANNELS, EMBED_DIMS).parameters()) for kind in (QueryAnchor, RegionAnchor)]
     assert counts == [8 * 8 + 8 + 8 * 6 + 6, 0]
+
+
+@pytest.mark.parametrize(('fused', 'read'), [(True, 'fused'), (False, 'visual')])
+def test_a_region_is_embedded_by_what_the_map_that_the_answer_reads_shows_inside_it(fused, read):
+    projector, features, boxes = RegionProjector(CHANNELS, EMBED_DIMS), make_features(), torch.rand(2, 3, 4)
+    features = features if fused else replace(features, fused=None)
+    torch.testing.assert_close(projector.embed(features, boxes), projector(pool_regions(getattr(features, read), boxes)))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmduet.models.distill import DenseContrastTerm, RegionAnchor
+from mmduet.models.distill import DenseContrastTerm
 from mmduet.models.distill.terms.dense_contrast_term import token_coverage
 from mmduet.structures import TeacherTargets
 from tests.distill_batch import make_batch, make_features, make_space, make_targets
@@ -63,8 +63,7 @@ def test_padding_is_no_region():
     torch.testing.assert_close(first, second)
 
 
-def test_parts_and_numbers():
-    assert isinstance(build(anchor=dict(type='mmduet.RegionAnchor')).anchor, RegionAnchor)
+def test_what_it_requires_and_numbers():
     assert build().required_targets == {'similarity'}
     for settings in (dict(temperature=0.0), dict(semantics_weight=-1.0)):
         with pytest.raises(ValueError, match='temperature must be positive and semantics_weight must not be negative'):
