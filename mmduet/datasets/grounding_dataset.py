@@ -13,6 +13,8 @@ from torch.utils.data import Dataset
 
 from mmduet.datasets.annotation_file import NO_BOX, AnnotationStore, Box, annotation_lines, box_problem
 from mmduet.datasets.grouped_index import group_of
+from mmduet.datasets.image_names import image_id_of_coco
+from mmduet.datasets.leakage import COCO, collection_of
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.io.errors import AnnotationError, DataError, ImageError
@@ -60,6 +62,7 @@ class GroundingDataset(Dataset[Item]):
             raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
         with reading(self.data_root / 'annotations'):
             manifest = read_manifest(self.data_root)
+            self._of_coco = collection_of(self.data_root) == COCO
             files = split_files(self.data_root, splits, ': choose with --splits, or in training with --train-splits, '
                                 '--val-splits and --test-splits')
             self.annotations = AnnotationStore([files[split] for split in splits], first)
@@ -145,7 +148,9 @@ class GroundingDataset(Dataset[Item]):
         """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
         annotation = self.annotations[index]
         seed, epoch = self._state.tolist()
-        return {'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
+        number = image_id_of_coco(annotation.image) if self._of_coco else None
+        return {'coco_id': number if isinstance(number, int) else None,
+                'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
                 'height': annotation.height, 'width': annotation.width, 'flip': False,
                 'dataset_name': self.metainfo['dataset_name'], 'rng': np.random.default_rng([seed, epoch, index]),
                 **self._describe_expression(index)}

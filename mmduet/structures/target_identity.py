@@ -16,6 +16,11 @@ def image_number(path: str) -> int:
     return stable_number(os.fsencode(os.path.realpath(path)))
 
 
+def number_of_coco(image_id: int) -> int:
+    """The same 64 bits for an image of COCO in whatever copy, archive or release, other than those of any file."""
+    return stable_number(f'image {image_id} of COCO'.encode())
+
+
 def stable_number(text: bytes) -> int:
     """The same 64 bits for a text in every process; not ``hash``, which Python salts, so that ranks would disagree."""
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), 'big', signed=True)
@@ -25,7 +30,7 @@ def stable_number(text: bytes) -> int:
 class TargetIdentity:
     """The image and the target of each of B expressions, comparable across views of an image and across ranks."""
 
-    image: Tensor  # (B,) int64 number of the image's file, whatever data set brings it
+    image: Tensor  # (B,) int64 number of the image, by COCO's id or else by its file, whatever data set brings it
     boxes: Tensor  # (B, 4) float32 target, cxcywh in [0, 1] of the view, not mirrored
     whole: Tensor  # (B,) bool, False where the view is a crop, whose box cannot be compared with that of another view
     view: Tensor  # (B,) int64 number of the crop, the same for one crop of an image; 0 where it is not known

@@ -14,6 +14,7 @@ from mmduet.datasets import (
     RandomTargetCrop,
     ResizeLongSide,
 )
+from mmduet.datasets.decoded_images import list_images, write_decoded_images
 from mmduet.datasets.transforms.shared_view import run_pipeline
 from mmduet.models import batching
 from mmduet.structures import Canvas, TargetIdentity
@@ -170,6 +171,33 @@ def test_one_object_of_two_data_sets_over_the_same_images_is_one_in_joint_traini
     samples = [joint[index]['data_samples'] for index in range(6)]
     assert len({sample.dataset_name for sample in samples}) == 2
     assert same(*samples).tolist() == torch.eye(3).repeat(2, 2).bool().tolist()
+
+
+@pytest.mark.parametrize(('name', 'dataset', 'shared'), [
+    ('COCO_train2014_{:012}.png', 'refcoco_unc', False), ('COCO_train2014_{:012}.jpg', 'refcoco_unc', True),
+    ('{:012}.jpg', 'refcoco_unc', True), ('COCO_train2014_{:012}.jpg', 'own', False), ('{}.jpg', 'refcoco_unc', False)])
+def test_an_image_of_coco_is_one_in_copies_archives_and_releases_and_any_other_is_its_file(tmp_path, name, dataset, shared):
+    def rename(folder, name, dataset):
+        root = make_data_root(folder, count=3, splits=('train', ))
+        path = root / 'annotations/train.jsonl'
+        for number in range(3):
+            old, new = f'train_{number}.png', name.format(number + 5)
+            (root / 'images' / old).rename(root / 'images' / new)
+            path.write_text(path.read_text().replace(f'"{old}"', f'"{new}"'))
+        (root / 'manifest.json').write_text(json.dumps(dict(dataset=dataset, images='images')))
+        return root
+
+    roots = [rename(tmp_path / 'first', 'COCO_train2014_{:012}.jpg', 'refcocoplus_unc'), rename(tmp_path / 'b', name, dataset)]
+    decoded = [tmp_path / 'first.zip', tmp_path / 'second.zip']
+    for root, out in zip(roots, decoded, strict=True):
+        list(write_decoded_images(list_images([root]), out))
+    pipeline = [dict(type='mmduet.LoadImage'), dict(type='mmduet.ResizeLongSide', sides=[32]),
+                dict(type='mmduet.PlaceOnCanvas', size=32), dict(type='mmduet.PackGroundingInputs')]
+    for folders in (decoded, [decoded[0], 'images']):
+        joint = JointDataset([dict(type='mmduet.GroundingDataset', data_root=root, splits=['train'], pipeline=pipeline,
+                                   image_dir=folder) for root, folder in zip(roots, folders, strict=True)])
+        found = same(*(joint[index]['data_samples'] for index in range(6)))
+        assert found.tolist() == (torch.eye(3).repeat(2, 2) if shared else torch.eye(6)).bool().tolist()
 
 
 def test_a_crop_may_show_the_same_target_so_it_counts_as_the_same():

@@ -14,7 +14,7 @@ from mmduet.io.errors import DataError
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
 from mmduet.structures import Canvas
-from mmduet.structures.target_identity import image_number
+from mmduet.structures.target_identity import image_number, number_of_coco
 
 META_KEYS = ('text', 'expression_id', 'img_id', 'img_path', 'ori_shape', 'crop_window', 'canvas', 'flip', 'swapped_words',
              'dataset_name', 'split', 'data_hash', 'objects_hash', 'accepted_boxes')
@@ -79,7 +79,9 @@ class PackGroundingInputs(BaseTransform):
 
     def _sample(self, results: dict[str, Any]) -> DetDataSample:
         sample = DetDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
-        if 'img_path' in results:  # its links are followed here, in a worker
+        if results.get('coco_id') is not None:
+            sample.set_metainfo({'image_number': number_of_coco(results['coco_id'])})
+        elif 'img_path' in results:  # its links are followed here, in a worker
             sample.set_metainfo({'image_number': image_number(results['img_path'])})
         if results.get('box') is not None:
             sample.gt_instances = InstanceData(bboxes=torch.tensor(results['box'][None], dtype=torch.float32))
