@@ -23,7 +23,7 @@ from PIL import Image
 
 from mmduet.io.errors import ImageError
 from mmduet.io.images import ImageArray, decode_upright, read_upright, turn_upright
-from mmduet.io.text import is_blank
+from mmduet.io.text import half_character, is_blank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -269,4 +269,6 @@ def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[st
             raise TypeError(f'expected expressions, got a {type(strange[0]).__name__}')
         if not row or any(map(is_blank, row)):
             raise ValueError(f'expected expressions, got {row}')
+        if halves := [text for text in row if half_character(text)]:
+            raise ValueError(f'expected expressions of whole characters, got {halves[0]!a}')
     return [[' '.join(text.split()) for text in row] for row in rows]

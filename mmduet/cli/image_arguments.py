@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmduet.io.config_files import nearest
-from mmduet.io.text import is_blank
+from mmduet.io.text import half_character, is_blank
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif')
 _IN_WORDS = str.maketrans('', '', "-'’")
@@ -43,6 +43,8 @@ def split_inputs(inputs: Sequence[str], expressions: Sequence[str]) -> tuple[lis
                                          f'--expression where its words are a path ({inputs[-1]!r} is taken for an image)')
     if any(map(is_blank, texts)):
         raise argparse.ArgumentTypeError('an expression is blank')
+    if halves := [text for text in texts if half_character(text)]:
+        raise argparse.ArgumentTypeError(f'an expression is no text in UTF-8: {halves[0]!a}')
     if not expressions:
         for text in texts:
             # A word of letters is taken for one, whatever files are there.

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmduet.io.errors import AnnotationError, DataError
 from mmduet.io.files import checked_name, open_regular, sha256_of, stays_inside
-from mmduet.io.text import is_blank
+from mmduet.io.text import half_character, is_blank
 
 Box = tuple[float, float, float, float]
 NO_BOX = (math.nan, ) * 4
@@ -94,7 +94,9 @@ def _problem(record: dict[str, Any]) -> tuple[str, str] | None:
         value: Any = record.get(name)
         if type(value) not in kinds or (kinds == (int, ) and not 1 <= value <= MOST_PIXELS):
             return name, f'must be {words}, got {value!r}'
-        if kinds == (str, ) and is_blank(value):
+        if type(value) is str and not value.isascii() and (half := half_character(value)):
+            return name, f'holds half a character, {half!a}: {value!a:.80}'
+        if kinds == (str, ) and not value[:1].isalnum() and is_blank(value):
             unseen = f': it has only characters that nobody sees, {value!a:.80}' if value.strip() else ''
             return name, f'is blank{unseen}'
     if name_problem := _name_problem(record['image'], record['split']):

@@ -14,6 +14,7 @@ _GUESSED = 1000
 # Stands where a letter could not be read.
 LOST = '\N{REPLACEMENT CHARACTER}'
 _LETTER = re.compile(r'[^\W_]')
+_HALF = re.compile('[\ud800-\udfff]')
 
 
 def read_text(path: Path) -> str:
@@ -39,7 +40,7 @@ def read_text(path: Path) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of a text is seen or read: white space, controls, accents alone and what has no width.
+    r"""Whether nothing of a text is seen or read: white space, controls, accents alone and what has no width.
 
     Word pieces leave nothing of it either.
 
@@ -50,6 +51,18 @@ def is_blank(text: str) -> bool:
         return False
     kinds = {unicodedata.category(letter) for letter in text if letter != LOST}
     return all(kind[0] in 'ZC' or kind == 'Mn' for kind in kinds)
+
+
+def half_character(text: str) -> str:
+    r"""The first half of a character (a lone surrogate), which no UTF-8 holds and no tokenizer takes; empty where none is.
+
+    JSON can say one alone, and Python makes one of a byte that it cannot read on the command line.
+
+    >>> len(half_character('a \ud83d cup')), len(half_character('a cup'))
+    (1, 0)
+    """
+    found = None if text.isascii() else _HALF.search(text)
+    return found[0] if found else ''
 
 
 def repair_mojibake(text: str) -> str:

@@ -149,7 +149,9 @@ def test_expressions_are_of_every_image_or_of_each():
     assert pair(images, [['a'], 'b']) == [['a'], ['b']]
     for wrong, kind, message in (([], ValueError, r'expected expressions, got \[\]'),
                                  (['a', ' '], ValueError, r"got \['a', ' '\]"),
-                                 ('\u200b', ValueError, r"got \['.u200b'\]"), ([1], TypeError, 'got a int'),
+                                 ('\u200b', ValueError, r"got \['.u200b'\]"),
+                                 ('a \udcff cat', ValueError, r"of whole characters, got 'a .udcff cat'"),
+                                 ([1], TypeError, 'got a int'),
                                  ([['a']], ValueError, '1 lists of expressions for 2 images'),
                                  (None, TypeError, 'got a NoneType'), ([['a'], []], ValueError, r'got \[\]')):
         with pytest.raises(kind, match=message):

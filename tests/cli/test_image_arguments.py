@@ -42,7 +42,8 @@ def test_what_reads_like_a_path_is_an_image_there_or_not():
     (['photos', 'the cat', 'dog'], "'dog' is an image, and stands after the expression 'the cat': put images first, or name"),
     (['photos', 'dog'], r"no expression: .* by --expression where its words are a path \('dog' is taken for an image\)"),
     (['photos', 'the cat', ' '], 'an expression is blank'),
-    (['photos', 'the cat', '\u200b'], 'an expression is blank')])
+    (['photos', 'the cat', '\u200b'], 'an expression is blank'),
+    (['photos', 'a \udcff cat'], r"an expression is no text in UTF-8: 'a .udcff cat'")])
 def test_words_that_can_be_either_are_refused(words, message):
     with pytest.raises(argparse.ArgumentTypeError, match=message):
         split(*words)
