@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mmengine.device import get_device
 from mmengine.hooks import EMAHook
-from mmengine.runner import IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmduet.engine.config_tools import splits_of, walk
-from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook
+from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, counts_steps
 from mmduet.engine.version import describe_version
 from mmduet.models.distill import DistilledGrounder, RegionContrastTerm, RelationTerm
 
@@ -46,13 +45,8 @@ def _describe_data(runner: 'GroundingRunner') -> str:
     text = _describe_loader(runner.train_dataloader, runner.cfg.train_dataloader)
     if runner.val_loop is None:
         return f'{text}; no validation'
-    often = _every(getattr(runner.train_loop, 'val_interval', 1), 'step' if _counts_steps(runner) else 'epoch')
+    often = _every(getattr(runner.train_loop, 'val_interval', 1), 'step' if counts_steps(runner) else 'epoch')
     return f'{text}; validated {often} on {_describe_loader(runner.val_dataloader, runner.cfg.val_dataloader)}'
-
-
-def _counts_steps(runner: 'GroundingRunner') -> bool:
-    """Whether training has no epochs."""
-    return isinstance(runner.train_loop, IterBasedTrainLoop)
 
 
 def _every(number: float, unit: str) -> str:
@@ -136,7 +130,7 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     text = f'{ranks} {"process" if ranks == 1 else "processes"} x {batch} expressions'
     text += f' x {calls} accumulated steps' if calls > 1 else ''
     text += f' = {total:,} expressions an update; '
-    if _counts_steps(runner):
+    if counts_steps(runner):
         return f'{text}{runner.max_iters:,} steps'
     length = len(runner.train_dataloader)
     whole = f'{runner.max_epochs * length:,} steps in {runner.max_epochs} epochs of {length:,}'
@@ -190,7 +184,7 @@ def _describe_checkpoints(runner: 'GroundingRunner') -> str:
     if hook is None:
         others = [type(hook).__name__ for hook in runner.hooks if 'Checkpoint' in type(hook).__name__]
         return ', '.join(others) or 'none are written'
-    often = ['at the end' if _counts_steps(runner) else _every(hook._interval, 'epoch')]
+    often = ['at the end' if counts_steps(runner) else _every(hook._interval, 'epoch')]
     often += [_every(hook._iter_interval, 'step')] if hook._iter_interval is not None else []
     often += [_every(hook._minutes, 'minute')] if hook._minutes is not None else []
     kept = 'all are kept' if hook._max_keep == -1 else f'the last {hook._max_keep} are kept'

@@ -80,7 +80,7 @@ class GroundingCheckpointHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Write within an epoch every ``iter_interval`` steps, after an update; the end of an epoch has its own checkpoint."""
-        at_end = not _counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
+        at_end = not counts_steps(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx)
         at_end = at_end or runner.iter + 1 >= runner.max_iters
         self._due |= bool(self._iter_interval and self.every_n_train_iters(runner, self._iter_interval))
         self._due |= self._clock is not None and self._clock.are_over()
@@ -95,7 +95,7 @@ class GroundingCheckpointHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Write every ``interval`` epochs and after the last; at the end of a training that counts steps."""
-        if _counts_steps(runner):
+        if counts_steps(runner):
             self.after_iteration_limit(runner)
         elif (self.every_n_epochs(runner, self._interval) or self.is_last_train_epoch(runner)
               or runner.iter >= runner.max_iters):
@@ -115,7 +115,7 @@ class GroundingCheckpointHook(Hook):
             self._write(runner)
 
     def _save_best(self, runner: Runner, metric: str, score: float) -> None:
-        when = f'iter_{runner.iter}' if _counts_steps(runner) else f'epoch_{runner.epoch}'
+        when = f'iter_{runner.iter}' if counts_steps(runner) else f'epoch_{runner.epoch}'
         name = f'best_{metric.replace("/", "_")}_{when}.pth'
         checkpoint = collect_checkpoint(runner, name, {'epoch': runner.epoch, 'iter': runner.iter, 'best': {metric: score}},
                                         training=False, schedulers=False)
@@ -167,7 +167,7 @@ class GroundingCheckpointHook(Hook):
         return json.dumps(content, indent=1)
 
 
-def _counts_steps(runner: Runner) -> bool:
+def counts_steps(runner: Runner) -> bool:
     """Whether training has no epochs; validation without training has an epoch, 0."""
     return isinstance(runner._train_loop, IterBasedTrainLoop)
 

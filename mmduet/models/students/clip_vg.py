@@ -44,15 +44,8 @@ class CLIPVG(FusionGrounder):
         self.leave_out_padding(partial(rounded_padding, feature_size=self.feature_size))
         load_partial_weights(self, pretrained, lambda found: convert(found, OPEN_CLIP) if OPEN_CLIP.fits(found) else found)
 
-    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract``."""
-        return self._encode(batch)
-
-    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract_with_attention``; CLIP's class token is no part of the map."""
-        return self._encode(batch, attention=True)
-
-    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
+    def encode_batch(self, batch: GroundingBatch, attention: bool) -> GroundingFeatures:
+        """See ``FusionGrounder.encode_batch``; CLIP's class token is no part of the map that the query looks at."""
         padding = rounded_padding(batch.content, batch.size, self.feature_size)
         _, kept = keep_of(batch, padding)
         return self.encode(batch.pixels, batch.expand(padding), *batch.tokens, batch.shared_index, attention, kept)

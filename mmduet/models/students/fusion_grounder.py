@@ -1,4 +1,5 @@
 """What TransVG, QRNet and CLIP-VG share: fusion of all tokens with a learnt query token, and a box head on it."""
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from mmduet.models.layers.kept_tokens import KeptTokens, Parts, in_parts
 from mmduet.models.layers.token_fusion import fuse_tokens, tokens_to_map
 from mmduet.models.layers.transformer import TransformerEncoder
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingFeatures, attention_map
+from mmduet.structures import GroundingBatch, GroundingFeatures, attention_map
 
 
 class FusionGrounder(BaseGrounder):
@@ -41,6 +42,18 @@ class FusionGrounder(BaseGrounder):
         self.box_head = MODELS.build({'channels': channels, **box_head})
         self.use_tokenizer(self.text_encoder.tokenizer)
         self.channels = channels
+
+    @abstractmethod
+    def encode_batch(self, batch: GroundingBatch, attention: bool) -> GroundingFeatures:
+        """The features of a batch, and, if asked, where the query looks."""
+
+    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract``."""
+        return self.encode_batch(batch, attention=False)
+
+    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
+        """See ``BaseGrounder.extract_with_attention``."""
+        return self.encode_batch(batch, attention=True)
 
     def fuse(self, visual: Tensor, token_padding: Tensor, text: Tensor, text_padding: Tensor, visual_padding: Tensor,
              first: int = 0, attention: bool = False, kept: Parts | None = None) -> GroundingFeatures:

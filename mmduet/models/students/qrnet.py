@@ -58,15 +58,8 @@ class QRNet(FusionGrounder):
     def init_weights(self) -> None:
         """Do nothing: weights are there since construction, and MMDetection's Swin would draw its own anew."""
 
-    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract``; every expression is a pass of its own."""
-        return self._encode(batch)
-
-    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract_with_attention``; it is that to the finer level, which the maps are made of."""
-        return self._encode(batch, attention=True)
-
-    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
+    def encode_batch(self, batch: GroundingBatch, attention: bool) -> GroundingFeatures:
+        """See ``FusionGrounder.encode_batch``; every expression is a pass of its own, and looks at the finer level."""
         fine, coarse = (batch.expand(batch.padding(side)) for side in (self.feature_size, self.feature_size // 2))
         return self.encode(batch.expand(batch.pixels), fine, coarse, *batch.tokens, attention)
 

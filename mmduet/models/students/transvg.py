@@ -43,15 +43,8 @@ class TransVG(FusionGrounder):
         self.leave_out_padding(partial(padding_mask, feature_size=feature_size))
         load_partial_weights(self, pretrained)
 
-    def extract(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract``."""
-        return self._encode(batch)
-
-    def extract_with_attention(self, batch: GroundingBatch) -> GroundingFeatures:
-        """See ``BaseGrounder.extract_with_attention``."""
-        return self._encode(batch, attention=True)
-
-    def _encode(self, batch: GroundingBatch, attention: bool = False) -> GroundingFeatures:
+    def encode_batch(self, batch: GroundingBatch, attention: bool) -> GroundingFeatures:
+        """See ``FusionGrounder.encode_batch``."""
         padding = batch.padding(self.feature_size)
         return self.encode(batch.pixels, padding, *batch.tokens, batch.shared_index, batch.has_padding, attention,
                            *keep_of(batch, padding))
