@@ -1,9 +1,11 @@
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from mmduet.apis import PretrainedGrounder
+from mmduet.models.distill.balance import measure_balance
 from mmduet.refshapes import VOCABULARY_FILE
 from mmduet.registry import MODELS
 from tests.run_tool import run_tool
@@ -68,3 +70,11 @@ def test_the_distilled_recipe_has_all_its_terms_and_they_reach_the_student(stude
     sum(losses[name] for name in DUET_TERMS).backward()
     assert model.student.visual_proj.weight.grad.abs().sum() > 0
     assert model.student.query_token.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('student', ['transvg', 'vltvg', 'qrnet', 'clip_vg'])
+def test_the_head_of_every_tiny_recipe_weighs_about_as_much_beside_the_box_loss(student):
+    model = MODELS.build(Config.fromfile(ROOT / f'mmduet/configs/duet/{student}_duet_refshapes.py').model)
+    balance = measure_balance(model, repeat(make_batch()), 1)
+    assert 1.3 / 1.5 < balance['ratio'] < 1.3 * 1.5
+    assert balance['losses'].keys() == {'box loss', 'head', *DUET_TERMS}

@@ -147,6 +147,14 @@ def test_objects_with_parts_are_studied_with_the_other_box_head_too(root, tmp_pa
     assert found['refshapes_parts_box_head'].model == found['refshapes_parts'].model
 
 
+def test_distilled_groups_keep_the_weight_that_they_were_recorded_with(root, tmp_path):
+    cfg = resolve(Run(experiment='full', config='configs/duet/vltvg_duet_refshapes.py', seed=0, work_dir=str(tmp_path), out='o',
+                      patches=(str(SETTING.with_name('refshapes_groups.py')), ), data_root=str(root)))
+    drop_pretrained(cfg)
+    cfg.model.teacher = cfg.model.teacher.teacher
+    assert MODELS.build(cfg.model).head.weight == 1.0
+
+
 def test_ranked_and_dense_contrast_can_be_had_together(root, tmp_path):
     patches = find_experiments(['ranked_and_dense'])['ranked_and_dense']
     cfg = resolve(Run(experiment='ranked_and_dense', config='configs/duet/transvg_duet_refshapes.py',
