@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmduet.export.description import TOKENIZER_KEY, ExportedDescription
 from mmduet.io.errors import DataError
+from mmduet.io.text import is_blank
 
 UNKNOWN = '[UNK]'  # of BERT's word pieces, which CLIP's byte pairs do not have
 CLS, SEP = 101, 102  # of BERT, which hashed words stand between
@@ -61,6 +62,8 @@ class HashedWords(TextEncoding):
     def split(self, expression: str) -> list[int]:
         """See ``TextEncoding.split``."""
         words = re.findall(r'\w+', expression.lower())
+        if not words and not is_blank(expression):
+            words = expression.split()  # signs alone, as "..." in ReferIt
         return [CLS, *(self.first + zlib.crc32(word.encode()) % self.span for word in words), SEP]
 
 

@@ -11,7 +11,7 @@ from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
 from mmduet.io.errors import DataError
-from mmduet.io.text import read_text
+from mmduet.io.text import is_blank, read_text
 
 # So few that every one of them can be compiled; RefCOCO's phrases fit the first two.
 LENGTHS = (8, 16, 24, 40)
@@ -144,4 +144,6 @@ class HashingTokenizer(Tokenizer):
     def split(self, expression: str) -> list[int]:
         """See ``Tokenizer.split``."""
         words = re.findall(r'\w+', expression.lower())
+        if not words and not is_blank(expression):
+            words = expression.split()  # signs alone, as "..." in ReferIt
         return [CLS, *(self.first + zlib.crc32(word.encode()) % (self.vocab_size - self.first) for word in words), SEP]

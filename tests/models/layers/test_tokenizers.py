@@ -54,7 +54,14 @@ def test_hashing_is_stable_keeps_case_out_and_stays_in_range():
     assert padding.sum(dim=1).tolist() == [2, 5]
 
 
-@pytest.mark.parametrize('expression', ['', '   ', '?!'])
+def test_hashed_signs_alone_are_words():
+    tokenizer = HashingTokenizer(vocab_size=30522, max_tokens=20)
+    assert len(tokenizer.split('...')) == 3
+    assert tokenizer.split('?! ...') == [101, tokenizer.split('?!')[1], tokenizer.split('...')[1], 102]
+    assert tokenizer.split('cup ...') == tokenizer.split('cup')
+
+
+@pytest.mark.parametrize('expression', ['', '   ', '\u200b'])
 def test_an_expression_without_a_token_is_named(expression):
     with pytest.raises(ValueError, match='has no token'):
         HashingTokenizer(vocab_size=30522, max_tokens=20)(['dog', expression])
