@@ -155,16 +155,15 @@ def test_distilled_groups_keep_the_weight_that_they_were_recorded_with(root, tmp
     assert MODELS.build(cfg.model).head.weight == 1.0
 
 
-def test_ranked_and_dense_contrast_can_be_had_together(root, tmp_path):
-    patches = find_experiments(['ranked_and_dense'])['ranked_and_dense']
-    cfg = resolve(Run(experiment='ranked_and_dense', config='configs/duet/transvg_duet_refshapes.py',
-                      patches=(str(SETTING), *patches), seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
+def test_the_fading_contrast_is_the_ranked_one_with_an_end(root, tmp_path):
+    patches = find_experiments(['fading_contrast'])['fading_contrast']
+    cfg = resolve(Run(experiment='fading_contrast', config='configs/duet/transvg_duet_refshapes.py', seed=0, out='o',
+                      work_dir=str(tmp_path), patches=(str(SETTING), *patches), data_root=str(root)))
     drop_pretrained(cfg)
     cfg.model.teacher = cfg.model.teacher.teacher
-    terms = MODELS.build(cfg.model).head.terms
-    assert type(terms['contrast']).__name__ == 'RankedContrastTerm'
-    assert type(terms['dense']).__name__ == 'DenseContrastTerm'
-    assert {(terms[name].weight, terms[name].temperature) for name in ('contrast', 'dense')} == {(1.0, 0.1)}
+    term = MODELS.build(cfg.model).head.terms['contrast']
+    assert (type(term).__name__, term.last_update, term.weight) == ('FadingContrastTerm', cfg.train_cfg.max_iters, 1.0)
+    assert term.sampler.reads_semantics
 
 
 def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(study, tmp_path):
