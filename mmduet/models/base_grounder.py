@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import Tokenizer
+from mmduet.models.losses.promises import check_losses
 from mmduet.models.score_heads.base_score_head import ScoreHead
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures
@@ -51,7 +52,14 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
             self.box_loss = MODELS.build(box_loss)
 
     def use_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Let batches carry token ids of this tokenizer."""
+        """Let batches carry token ids of this tokenizer.
+
+        Raises:
+            ValueError: the base's ``__init__`` comes later.
+        """
+        if getattr(self, 'data_preprocessor', None) is None:
+            raise ValueError(f'{type(self).__name__}.__init__ must call super().__init__(data_preprocessor, ...) before '
+                             'use_tokenizer')
         self.data_preprocessor.tokenizer = tokenizer
 
     def leave_out_padding(self, visual_padding: Callable[[Tensor, int], Tensor]) -> None:
@@ -76,6 +84,9 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
 
     def loss(self, features: GroundingFeatures, batch: GroundingBatch) -> dict[str, Tensor]:
         """Scalars of ``box_loss``, 0 where the boxes are the targets, and of ``score_head`` by ``loss_<name>``."""
+        if getattr(self, 'box_loss', None) is None:
+            raise ValueError(f'{type(self).__name__} has no box_loss: give one to super().__init__, or write a loss(features, '
+                             'batch) of its own')
         losses: dict[str, Tensor] = self.box_loss(features.boxes, batch.target_boxes)
         if self.score_head is not None:
             with torch.autocast(features.query.device.type, enabled=False):
@@ -108,16 +119,33 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         """Features by mode ``'tensor'``, losses by ``'loss'``, data samples with boxes by ``'predict'``.
 
         Raises:
-            ValueError: another mode.
+            TypeError, ValueError: another mode; features or losses that are not what they must be.
         """
         if mode not in ('tensor', 'loss', 'predict'):
             raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
         features = self.extract(batch)
+        self._check_features(features, batch)
         if mode == 'loss':
-            return self.loss(features, batch)
+            losses = self.loss(features, batch)
+            check_losses(losses, f'{type(self).__name__}.loss')
+            return losses
         if mode == 'predict':
             return self._answer(features, batch)
         return features
+
+    def _check_features(self, features: object, batch: GroundingBatch) -> None:
+        """Refuse features that are none, or of another batch: a loss may broadcast one row against many and say nothing."""
+        name = type(self).__name__
+        if not isinstance(features, GroundingFeatures):
+            raise TypeError(f'{name}.extract must return GroundingFeatures, or a dataclass that extends them, got '
+                            f'{type(features).__name__}')
+        if features.query.shape[0] != batch.image_index.shape[0]:
+            raise ValueError(f'{name}.extract returned features of {features.query.shape[0]} expressions for a batch of '
+                             f'{batch.image_index.shape[0]}: batch.expand(...) makes rows of expressions of rows of images')
+        channels = getattr(self, 'channels', None)
+        if channels is not None and features.query.shape[1] != channels:
+            raise ValueError(f'{name}.extract returned features of {features.query.shape[1]} channels, and {name}.channels is '
+                             f'{channels}: set it to what extract gives')
 
     # Data samples are others in every batch: a graph that held them would be compiled anew each time.
     @torch.compiler.disable  # type: ignore[untyped-decorator]

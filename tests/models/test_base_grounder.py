@@ -1,8 +1,12 @@
+import pytest
 import torch
+from torch import nn
 
-from mmduet.models import BaseGrounder, IoUScoreHead
+from mmduet.models import BaseGrounder, GroundingDataPreprocessor, IoUScoreHead
+from mmduet.models.layers.tokenizers import HashingTokenizer
 from mmduet.models.losses import BoxLoss
 from mmduet.registry import MODELS
+from mmduet.structures import GroundingFeatures
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 
 
@@ -52,3 +56,63 @@ def test_scores_are_computed_in_full_precision_under_autocast():
     batch = scored.data_preprocessor(make_batch())['batch']
     with torch.autocast('cpu', dtype=torch.bfloat16), torch.inference_mode():
         assert scored.confidence(scored(batch)).dtype == torch.float32
+
+
+class Changed(BaseGrounder):
+    """A student of one weight, whose features and losses a test changes."""
+
+    def __init__(self, features=lambda features: features, losses=lambda loss: {'loss_x': loss}, channels=4):
+        super().__init__(dict(type=GroundingDataPreprocessor))
+        self.channels = channels
+        self.weight = nn.Parameter(torch.ones(()))
+        self.features, self.losses = features, losses
+
+    def extract(self, batch):
+        count, size = len(batch), 4
+        return self.features(GroundingFeatures(
+            boxes=torch.rand(1, count, 4) * self.weight, query=torch.rand(count, 4), visual=torch.rand(count, 4, size, size),
+            visual_padding=torch.zeros(count, size, size, dtype=torch.bool), text=torch.rand(count, 3, 4),
+            text_padding=torch.zeros(count, 3, dtype=torch.bool)))
+
+    def loss(self, features, batch):
+        return self.losses(features.boxes.sum())
+
+
+def first_row(features):
+    return GroundingFeatures(boxes=features.boxes[:, :1], query=features.query[:1], visual=features.visual[:1],
+                             visual_padding=features.visual_padding[:1], text=features.text[:1],
+                             text_padding=features.text_padding[:1])
+
+
+@pytest.mark.parametrize(('changes', 'error', 'sentence'), [
+    (dict(features=lambda features: {'boxes': features.boxes}), TypeError,
+     r'^Changed\.extract must return GroundingFeatures, or a dataclass that extends them, got dict$'),
+    (dict(features=lambda features: None), TypeError, 'got NoneType$'),
+    (dict(features=first_row), ValueError, r'^Changed\.extract returned features of 1 expressions for a batch of 2: '),
+    (dict(channels=9), ValueError, r'^Changed\.extract returned features of 4 channels, and Changed\.channels is 9: '),
+    (dict(losses=lambda loss: {'loss_x': loss, 'cls': loss}), ValueError, r'^Changed\.loss: \'cls\' has no "loss" in its name'),
+    (dict(losses=lambda loss: {'loss_x': loss.detach()}), ValueError, r'^Changed\.loss: no loss has a gradient')])
+def test_what_a_student_of_ones_own_gets_wrong_is_said(changes, error, sentence):
+    model = Changed(**changes)
+    batch = model.data_preprocessor(make_batch(), True)['batch']
+    with pytest.raises(error, match=sentence):
+        model(batch, mode='loss')
+
+
+def test_a_student_without_a_box_loss_is_told_to_have_a_loss():
+    class Plain(Changed):
+        loss = BaseGrounder.loss
+
+    model = Plain()
+    with pytest.raises(ValueError, match=r'^Plain has no box_loss: give one to super\(\)\.__init__, or write a loss'):
+        model(model.data_preprocessor(make_batch(), True)['batch'], mode='loss')
+
+
+def test_a_tokenizer_before_the_base_is_refused():
+    class Early(Changed):
+        def __init__(self):
+            self.use_tokenizer(HashingTokenizer(2000, 8))
+            super().__init__()
+
+    with pytest.raises(ValueError, match=r'^Early\.__init__ must call super\(\)\.__init__\(data_preprocessor, \.\.\.\) before'):
+        Early()

@@ -11,6 +11,7 @@ from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill.base_head import DistillHead
+from mmduet.models.losses.promises import check_losses
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
 
@@ -53,6 +54,9 @@ class DistilledGrounder(BaseModel):
         # The student owns the preprocessor; a second registration would double its entries.
         del self.data_preprocessor
         self.student = _build(student)
+        if getattr(self.student, 'channels', None) is None:
+            raise ValueError(f'{type(self.student).__name__}.__init__ must set self.channels, the C of its features: the head '
+                             'takes its widths from there')
         alone = isinstance(teacher, BaseTeacher) or 'type' in teacher
         named: Mapping[str, Any] = {ONLY: teacher} if alone else cast('Mapping[str, Any]', teacher)
         self.teachers = nn.ModuleDict({name: _build(each).requires_grad_(False).eval() for name, each in named.items()})
@@ -142,12 +146,13 @@ class DistilledGrounder(BaseModel):
         """Losses of student and head (``'loss'``), or what the student alone gives (``'tensor'``, ``'predict'``).
 
         Raises:
-            ValueError: the head names a loss that the student has too.
+            TypeError, ValueError: losses that are none, or the head names one that the student has too.
         """
         if mode != 'loss':
             return self.student(batch, mode)
         features = self.student(batch)
         losses = self.student.loss(features, batch)
+        check_losses(losses, f'{type(self.student).__name__}.loss')
         added: dict[str, Tensor] = self.head(features, self.teach(batch), batch)
         if losses.keys() & added.keys():
             raise ValueError(f'student and head both give {sorted(losses.keys() & added.keys())}')

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmduet.models.distill.base_head import DistillHead, Requirement
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
+from mmduet.models.distill.term_promises import check_term, check_values
 from mmduet.models.losses.gathering import require_equal_rows
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
@@ -29,7 +30,8 @@ class DUETHead(DistillHead):
 
     Raises:
         ValueError: the weight is not positive, or ``warmup_steps`` negative; a term does not name one of several teachers, or
-            names one that is not there; in its first call, ranks with unequal numbers of expressions that a term gathers.
+            names one that is not there, or is none. In its first call, ranks with unequal numbers of expressions
+            that a term gathers.
 
     >>> from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
     >>> head = DUETHead(dict(text=dict(type=FeatureTerm, student='text', teacher='text'), relation=dict(type=RelationTerm),
@@ -48,6 +50,7 @@ class DUETHead(DistillHead):
         self.warmup_steps = warmup_steps
         self.weight = weight
         self._compared_ranks = False
+        self._warned = False
         self.spaces = nn.ModuleDict({name: JointSpace(channels, width) for name, width in embed_dims.items()})
         self.terms = nn.ModuleDict()
         self.teacher_of: dict[str, str] = {}
@@ -55,7 +58,7 @@ class DUETHead(DistillHead):
             if config is not None:
                 given = dict(config)
                 self.teacher_of[name] = self._choose_teacher(name, given.pop('from_teacher', None))
-                self.terms[name] = MODELS.build({'space': self.spaces[self.teacher_of[name]], **given})
+                self.terms[name] = check_term(name, MODELS.build({'space': self.spaces[self.teacher_of[name]], **given}))
 
     def _choose_teacher(self, term: str, wanted: str | None) -> str:
         if wanted is None and len(self.spaces) == 1:
@@ -75,7 +78,8 @@ class DUETHead(DistillHead):
     @property
     def requirements(self) -> list[Requirement]:
         """See ``DistillHead.requirements``."""
-        return [Requirement(term=name, kind=type(term).__name__, teacher=self.teacher_of[name], targets=term.required_targets)
+        return [Requirement(term=name, kind=type(term).__name__, teacher=self.teacher_of[name],
+                            targets=frozenset(term.required_targets))
                 for name, term in self._named_terms()]
 
     def forward(self, features: GroundingFeatures, targets: Mapping[str, TeacherTargets],
@@ -90,6 +94,8 @@ class DUETHead(DistillHead):
             exact = features.float()
             losses = {f'loss_{name}': term(exact, targets[self.teacher_of[name]], batch, self.steps)
                       for name, term in self._named_terms()}
+        check_values(losses, self.terms, warn=self.training and not self._warned)
+        self._warned |= self.training
         share = self.weight * (min(1.0, (self.steps + 1) / self.warmup_steps) if self.warmup_steps else 1.0)
         if self.training:
             self.count_call()
