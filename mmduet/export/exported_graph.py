@@ -33,6 +33,15 @@ class TracedBatch(GroundingBatch):
     def __post_init__(self) -> None:
         """Check nothing: lengths would be compared with those of this one batch."""
 
+    def __len__(self) -> int:
+        """Refuse to be counted: a number of Python is one of this batch alone.
+
+        Raises:
+            ExportError: says what to write in its place.
+        """
+        raise ExportError('the student asks for len(batch), a number that a graph would keep from this batch: take the length '
+                          'of a tensor, as text.shape[0] or batch.image_index.shape[0]')
+
     @property
     def shared_index(self) -> Tensor:
         """See ``GroundingBatch.shared_index``; whether every image has one expression is not known."""

@@ -1,4 +1,5 @@
 """To ONNX, one file that needs no other: graph, weights, tokenizer and description."""
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -149,4 +150,8 @@ def trace(graph: ExportedGrounder, about: ExportedDescription, opset: int) -> An
         raise
     except Exception as error:  # of many kinds
         summary = str(error).rpartition('## Exception summary')[2].strip().partition('\n\nThe error above')[0]
+        if fixed := dict.fromkeys(re.findall(r'You marked (\w+) as dynamic but your code specialized it', summary)):
+            axes = ' and of '.join(fixed)
+            raise ExportError(f'{about.student} cannot be written as ONNX: it works for one number of {axes} alone; a '
+                              'recurrent layer (GRU, LSTM) does, and what makes numbers of Python of a shape') from error
         raise ExportError(f'{about.student} cannot be written as ONNX: {summary:.600}') from error

@@ -62,6 +62,18 @@ def test_every_student_is_one_graph_for_any_number_of_images_expressions_and_tok
             torch.testing.assert_close(program(*inputs)[0], graph(*inputs)[0], atol=1e-5, rtol=0)
 
 
+def test_a_student_that_counts_its_batch_is_told_what_to_write():
+    class Counter(TransVG):
+        def extract(self, batch):
+            assert len(batch) > 0
+            return super().extract(batch)
+
+    student = Counter(**{key: value for key, value in tiny_transvg_config().items() if key != 'type'})
+    about = ExportedDescription(student='Counter', canvas_size=64, long_side=64, max_tokens=12, tokenizer='hash')
+    with pytest.raises(ExportError, match=r'asks for len\(batch\), .*: take the length of a tensor, as text\.shape\[0\]'):
+        ExportedGrounder(student)(*example_inputs(about))
+
+
 def test_a_student_that_reads_texts_is_refused():
     class Reader(TransVG):
         def extract(self, batch):
