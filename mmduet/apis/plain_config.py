@@ -116,6 +116,7 @@ def to_types(node: Any, source: str) -> Any:
         if isinstance(name, str) and (kind := known.get(f'{name.partition(".")[0]}.{name.rpartition(".")[2]}')):
             return kind
         raise ConfigError(f'{source} names the type {name!r:.100}, which no registry knows{nearest(str(name), known)}. '
-                          'Nothing is imported because a file says so: import the module that registers it first')
+                          'Nothing is imported because a file says so: import the module that registers it first, as a '
+                          'command does by --import my_grounder.py')
 
     return convert(node)

@@ -14,6 +14,7 @@ from mmduet.apis.hub import HubOptions, check_options, fetch, refuse_options, re
 from mmduet.apis.students import VOCABULARY, build_student
 from mmduet.apis.teachers import portable_teacher
 from mmduet.engine.config_tools import ConfigError, load_config
+from mmduet.engine.own_modules import own_modules
 from mmduet.engine.pretraining import KEY
 from mmduet.io.errors import DataError
 from mmduet.io.files import write_together
@@ -189,7 +190,7 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
             data, template_path=str(Path(__file__).parent / 'templates/model_card.md'), student=type(student).__name__,
             parameters=sum(value.numel() for value in student.parameters()), size=sizes[-1] if sizes else 'other',
             tokens=tokenizer and tokenizer.max_tokens, excludes=about.pretrain_excludes, score=score, repo_id=repo_id,
-            vocabulary=bool(self._vocabulary()), notice=about.notice,
+            vocabulary=bool(self._vocabulary()), notice=about.notice, modules=own_modules([about.model, about.test_pipeline]),
             teacher=_say_teacher(about), versions=current_versions(), **fields)
 
 

@@ -90,6 +90,20 @@ def add_checkpoint_config_flags(parser: argparse.ArgumentParser) -> None:
     """The config of a checkpoint that holds none; ``changed_config`` reads it, ``refuse_lone_changes`` checks the flags."""
     parser.add_argument('--config', help='training config of a checkpoint that holds none')
     add_change_flags(parser)
+    add_import_flag(parser)
+
+
+def add_import_flag(parser: argparse.ArgumentParser) -> None:
+    """What defines the student of a model; ``import_own`` imports it."""
+    parser.add_argument('--import', nargs='+', action='extend', default=[], dest='imports', metavar='FILE',
+                        help='Python files of your own that define the student or parts of it, imported before it is read')
+
+
+def import_own(args: argparse.Namespace) -> None:
+    """Import what ``add_import_flag`` names."""
+    if args.imports:
+        from mmduet.engine.own_modules import import_own
+        import_own(args.imports)
 
 
 def refuse_lone_changes(args: argparse.Namespace, flag: str = 'config') -> None:

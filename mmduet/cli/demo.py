@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('--model', default='toy',
                         help='folder of save_pretrained, name on the Hugging Face hub or checkpoint (default: %(default)s)')
+    common.add_import_flag(parser)
     common.add_hub_flags(parser)
     common.add_device_flag(parser)
     parser.add_argument('--host', default=HOST,
@@ -48,6 +49,7 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     from mmduet.apis.teachers import build_teacher
     from mmduet.demo import Answerer
     from mmduet.engine.config_tools import ConfigError
+    common.import_own(args)
     ground = GroundingInferencer(args.model, device=args.device, show_progress=False, **common.hub_options(args))
     about = ground.grounder.description.teacher
     teacher = None if about is None else build_teacher(about)

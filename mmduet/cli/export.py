@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(args: argparse.Namespace) -> PretrainedGrounder:
     from mmduet.apis.pretrained import PretrainedGrounder
     from mmduet.engine import config_tools
+    common.import_own(args)
     if not args.random:
         return PretrainedGrounder.from_pretrained(args.model, config=common.changed_config(args), vocabulary=args.vocabulary,
                                                   **common.hub_options(args))

@@ -95,10 +95,11 @@ def _is_exported(args: argparse.Namespace) -> bool:
 
 def _open_exported(args: argparse.Namespace) -> Any:
     """A model of ``mmduet export``; imports no PyTorch."""
-    asked = args.config, args.vocabulary, args.revision, args.cache_dir, args.offline, args.precision, args.cuda_graphs
-    if asked != (None, None, None, None, False, 'float32', False) or args.device not in ('auto', 'cpu'):
-        raise DataError(f'{args.model} is exported: --config, --vocabulary, --revision, --cache-dir, --offline, --precision, '
-                        '--cuda-graphs and --device are for what PyTorch runs')
+    asked = (args.config, args.imports, args.vocabulary, args.revision, args.cache_dir, args.offline, args.precision,
+             args.cuda_graphs)
+    if asked != (None, [], None, None, None, False, 'float32', False) or args.device not in ('auto', 'cpu'):
+        raise DataError(f'{args.model} is exported: --config, --import, --vocabulary, --revision, --cache-dir, --offline, '
+                        '--precision, --cuda-graphs and --device are for what PyTorch runs')
     try:
         from mmduet.export.runtime import OnnxGrounder
         return OnnxGrounder(args.model)
@@ -108,6 +109,7 @@ def _open_exported(args: argparse.Namespace) -> Any:
 
 def _open_trained(args: argparse.Namespace) -> Any:
     from mmduet.apis import GroundingInferencer
+    common.import_own(args)
     config = common.changed_config(args)
     model, weights = (args.model, None) if config is None else (config, args.model)
     return GroundingInferencer(model, weights, device=args.device, precision=args.precision, vocabulary=args.vocabulary,

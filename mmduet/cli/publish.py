@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mmduet.apis import PretrainedGrounder
+    common.import_own(args)
     config = common.changed_config(args)
     grounder = PretrainedGrounder.from_pretrained(args.checkpoint, config=config, **common.hub_options(args))
     if args.notice is not None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mmduet.engine.checkpoint import read_record
 from mmduet.engine.console import tell
+from mmduet.engine.own_modules import own_files, parts_of_prediction
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -32,6 +33,7 @@ def describe_end(runner: 'GroundingRunner') -> list[str]:
         lines.append(f'Go on: mmduet train {config} --resume --work-dir {shlex.quote(str(folder))}')
     elif file is not None:
         quoted = shlex.quote(str(file))
+        own = shlex.join(own_files(parts_of_prediction(runner.cfg)))
         lines += [f'Test:    mmduet test {config} {quoted}',
-                  f'Predict: mmduet predict photo.jpg "the red one" --model {quoted}']
+                  f'Predict: mmduet predict photo.jpg "the red one" --model {quoted}{" --import " if own else ""}{own}']
     return lines

@@ -33,7 +33,7 @@ def test_the_best_or_the_last_checkpoint_is_named_with_what_to_type_next(runner,
     said, test, predict = describe_end(runner)
     assert said == first.format(folder / file)
     assert shlex.split(test.partition(': ')[2]) == ['mmduet', 'test', CONFIG, str(folder / file)]
-    assert shlex.split(predict.partition(': ')[2])[-1] == str(folder / file)
+    assert shlex.split(predict.partition(': ')[2])[-3:] == [str(folder / file), '--import', 'tests.tiny_grounder']
     runner.signals.agreed = signal.SIGTERM
     said, again = describe_end(runner)
     assert said == first.format(folder / file)
