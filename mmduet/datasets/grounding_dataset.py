@@ -1,7 +1,8 @@
 """The dataset: one item per expression of a data root."""
 import json
+import os
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class GroundingDataset(Dataset[Item]):
             raise DataError(f"splits must be a list of names such as ['val', 'testA'], got {splits!r}")
         with reading(self.data_root / 'annotations'):
             manifest = read_manifest(self.data_root)
-            self._of_coco = collection_of(self.data_root) == COCO
+            self.is_of_coco = collection_of(self.data_root) == COCO
             files = split_files(self.data_root, splits, ': choose with --splits, or in training with --train-splits, '
                                 '--val-splits and --test-splits')
             self.annotations = AnnotationStore([files[split] for split in splits], first)
@@ -76,6 +77,7 @@ class GroundingDataset(Dataset[Item]):
             'dataset_name': f'{manifest["dataset"]} ({protocol})' if protocol else manifest['dataset'], 'splits': list(splits)}
         self.pipeline: list[Callable[[Item], Item]] = [TRANSFORMS.build(transform) for transform in pipeline]
         self._encode: Encode | None = None
+        self._coco_folders: tuple[str, ...] = ()
         self._state = torch.tensor([seed, 0], dtype=torch.int64).share_memory_()
         if not test_mode:
             if np.isnan(self.annotations.boxes).any():
@@ -93,6 +95,10 @@ class GroundingDataset(Dataset[Item]):
     def set_tokenizer(self, encode: Encode) -> None:
         """Let items carry ``token_ids``, ``encode`` of their words as augmented, made in the workers."""
         self._encode = encode
+
+    def set_coco_folders(self, folders: Iterable[Path]) -> None:
+        """Know files in these folders of COCO's images by COCO's ids, whatever data set this is."""
+        self._coco_folders = tuple(f'{os.path.realpath(folder)}{os.sep}' for folder in folders)
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -148,12 +154,18 @@ class GroundingDataset(Dataset[Item]):
         """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
         annotation = self.annotations[index]
         seed, epoch = self._state.tolist()
-        number = image_id_of_coco(annotation.image) if self._of_coco else None
-        return {'coco_id': number if isinstance(number, int) else None,
+        return {'coco_id': self._coco_id_of(annotation.image),
                 'img_path': str(self.image_dir / annotation.image), 'img_id': annotation.image_id,
                 'height': annotation.height, 'width': annotation.width, 'flip': False,
                 'dataset_name': self.metainfo['dataset_name'], 'rng': np.random.default_rng([seed, epoch, index]),
                 **self._describe_expression(index)}
+
+    def _coco_id_of(self, image: str) -> int | None:
+        if not self.is_of_coco:
+            path = os.path.realpath(self.image_dir / image) if self._coco_folders else ''
+            image = next((path[len(folder):] for folder in self._coco_folders if path.startswith(folder)), '')
+        number = image_id_of_coco(image)
+        return number if isinstance(number, int) else None
 
     def _describe_expression(self, index: int) -> Item:
         """What is an expression's own."""

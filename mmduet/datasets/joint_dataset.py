@@ -34,6 +34,8 @@ class JointDataset(ConcatDataset[Item]):
         if not datasets:
             raise DataError('a joint data set needs at least one data set')
         self.parts: list[GroundingDataset] = [DATASETS.build(dataset) for dataset in datasets]
+        for part in self.parts:
+            part.set_coco_folders(other.image_dir for other in self.parts if other.is_of_coco)
         excluded = evaluation_images(exclude)
         self._kept = [_kept(part, excluded) for part in self.parts]
         super().__init__([Subset(part, kept) for part, kept in zip(self.parts, self._kept, strict=True)])

@@ -137,8 +137,8 @@ def number_others(listed: Sequence[Sequence[tuple[int, int]]], columns: int) -> 
 def identify(samples: Sequence[Any]) -> dict[str, Tensor]:
     """The fields of ``TargetIdentity`` of B data samples; zeros, and not whole, where there is no target.
 
-    An image is its id in COCO where its data set is of COCO, and else its file, links followed: data sets that share images
-    share the objects on them.
+    An image is its id in COCO where its data set is of COCO, or one beside it in joint training whose folder it lies in, and
+    else its file, links followed: data sets that share images share the objects on them.
     """
     images, boxes, whole, views = [], [], [], []
     for sample in samples:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from mmduet.datasets import (
@@ -77,3 +79,21 @@ def test_nothing_to_train_on_is_refused(roots):
         JointDataset([])
     with pytest.raises(DataError, match='nothing is left'):
         JointDataset(parts(roots[0]), exclude=[dict(data_root=roots[0], splits=['train'])])
+
+
+@pytest.mark.parametrize(('coco', 'own', 'name'), [
+    ('coco/train2014', 'mine/train2014', '{}'), ('coco/train2014', 'mine', 'train2014/{}'), ('coco', 'mine/train2014', '{}')])
+def test_a_data_set_of_your_own_over_the_folder_of_coco_knows_its_images_by_their_number(tmp_path, coco, own, name):
+    photo = 'COCO_train2014_000000000005.jpg'
+    (tmp_path / 'coco/train2014').mkdir(parents=True)
+    (tmp_path / 'mine').symlink_to(tmp_path / 'coco')
+    roots = [make_data_root(tmp_path / 'refcoco_unc', [line(image='train2014/' * (coco == 'coco') + photo)]),
+             make_data_root(tmp_path / 'own', [line(image=name.format(photo)),
+                                               line(expression_id='2', image=name.format('0007.jpg'), image_id=2)]),
+             make_data_root(tmp_path / 'apart', [line(image=photo)])]
+    for root, images in zip(roots, (f'../{coco}', f'../{own}', 'images'), strict=True):
+        (root / 'manifest.json').write_text(json.dumps(dict(dataset=root.name, images=images)))
+    for order in (roots, roots[::-1]):
+        items = JointDataset(parts(*order)).__getitems__(range(4))
+        assert {(item['dataset_name'], item['img_id']): item['coco_id'] for item in items} == {
+            ('refcoco_unc', 1): 5, ('own', 1): 5, ('own', 2): None, ('apart', 1): None}
