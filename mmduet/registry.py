@@ -12,7 +12,18 @@ import mmengine.registry as root
 from mmengine.registry import Registry
 
 
-class LateRegistry(Registry):
+class OwnRegistry(Registry):
+    """A registry that says what to do where a name is taken."""
+
+    def _register_module(self, module: Any, module_name: str | list[str] | None = None, force: bool = False) -> None:
+        try:
+            super()._register_module(module, module_name, force)
+        except KeyError as error:
+            raise KeyError(f"{error.args[0]}: give yours another name, by its class or by register_module(name='Mine...')"
+                           ) from error
+
+
+class LateRegistry(OwnRegistry):
     """A registry of which some modules are imported only where a name is not found without.
 
     Args:
@@ -52,7 +63,7 @@ class LateRegistry(Registry):
 
 
 def _child(name: str, parent: Registry, *locations: str) -> Registry:
-    return Registry(name, parent=parent, scope='mmduet', locations=list(locations))
+    return OwnRegistry(name, parent=parent, scope='mmduet', locations=list(locations))
 
 
 MODELS = LateRegistry('model', ['mmduet.models'], ['mmduet.models.teachers', 'mmduet.teacher_cache',
@@ -72,7 +83,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_
                                     'mmduet.engine.components')
 INFERENCERS = _child('inferencer', root.INFERENCERS, 'mmduet.apis.inferencer')
 # MMEngine has no root for these.
-EXPORTERS = Registry('exporter', scope='mmduet', locations=['mmduet.export.onnx_exporter'])
+EXPORTERS = OwnRegistry('exporter', scope='mmduet', locations=['mmduet.export.onnx_exporter'])
 VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'mmduet.visualization')
 
 # Nothing of ours is registered here; without them MMEngine warns, at every optimizer, that the scope is missing.

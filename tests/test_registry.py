@@ -60,3 +60,12 @@ def test_what_is_late_is_imported_where_all_is_asked_for(late_registry):
     late_registry.import_from_location()
     assert {'made_up_first', 'made_up_late'} <= sys.modules.keys()
     assert 'Slow' in late_registry.module_dict
+
+
+def test_a_name_that_is_taken_says_by_whom_and_what_to_do():
+    MODELS.import_from_location()
+    with pytest.raises(KeyError, match=r"TransVG is already registered in model at mmduet\.models\.students\.transvg: "
+                                       r"give yours another name, by its class or by register_module\(name='Mine\.\.\.'\)"):
+        @MODELS.register_module()
+        class TransVG:
+            """A student of a user."""

@@ -221,7 +221,8 @@ class AnnotationStore(Sequence[Annotation]):
             if len(ends) == before:
                 raise AnnotationError(f'{path} is empty: it holds no expression')
             if first is not None and len(ends) - before < first:
-                raise AnnotationError(f'{path} holds {len(ends) - before} expressions, fewer than the first {first}')
+                raise AnnotationError(f'{path} holds {len(ends) - before} expressions, fewer than the first {first} that the '
+                                      'config asks for: train_dataloader.dataset.first=None takes all')
             self.hashes.update(dict.fromkeys(splits, sha256_of(path)))
         self.boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
         self.sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)

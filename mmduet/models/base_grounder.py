@@ -1,10 +1,12 @@
 """The base of every student."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
+from logging import WARNING
 from typing import Any, ClassVar
 
 import torch
 from mmdet.structures import DetDataSample
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -15,6 +17,9 @@ from mmduet.models.losses.promises import check_losses
 from mmduet.models.score_heads.base_score_head import ScoreHead
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures
+
+# A side or centre of a box in [0, 1] of the canvas that is larger is one in another unit.
+FAR_OUTSIDE = 2.0
 
 
 class BaseGrounder(BaseModel, metaclass=ABCMeta):
@@ -45,6 +50,7 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
     def __init__(self, data_preprocessor: dict[str, Any], box_loss: dict[str, Any] | None = None,
                  score_head: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
+        self._warned_of_units = False
         self.data_preprocessor.casts_pixels = self.convolves_pixels
         with torch.random.fork_rng(devices=[]):  # so that the other weights start as they do without it
             self.score_head = None if score_head is None else MODELS.build(score_head)
@@ -108,12 +114,21 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
         cxcywh in [0, 1] of the canvas, unclipped; ``scores`` (1,) are those of ``confidence``.
         """
         boxes, scores = features.boxes[-1].detach().float().cpu(), self.confidence(features).detach().cpu()
+        self._warn_of_units(boxes)
         for sample, box, score in zip(batch.samples, boxes, scores, strict=True):
             height, width = sample.ori_shape
             limit = box.new_tensor([width, height, width, height])
             pixel_box = torch.minimum(sample.canvas.to_image(box[None]).clamp(min=0), limit)
             sample.pred_instances = InstanceData(bboxes=pixel_box, canvas_boxes=box[None], scores=score[None])
         return batch.samples
+
+    def _warn_of_units(self, boxes: Tensor) -> None:
+        """Say once that boxes are none of [0, 1]; in training nobody looks, as that would wait for the device."""
+        most = boxes.abs().max().item() if boxes.numel() else 0
+        if not self._warned_of_units and most > FAR_OUTSIDE:
+            self._warned_of_units = True
+            print_log(f'{type(self).__name__}.extract returned boxes of up to {most:.4g}: they must be cxcywh in [0, 1] of the '
+                      'canvas; divide pixels of the canvas by batch.size', logger='current', level=WARNING)
 
     def forward(self, batch: GroundingBatch, mode: str = 'tensor') -> Any:
         """Features by mode ``'tensor'``, losses by ``'loss'``, data samples with boxes by ``'predict'``.

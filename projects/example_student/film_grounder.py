@@ -80,12 +80,12 @@ class FiLMGrounder(BaseGrounder):
         visual = batch.expand(self.visual_encoder(batch.pixels, padding, has_padding=batch.has_padding))
         padding, (token_ids, text_padding) = batch.expand(padding), batch.tokens
         text, _ = self.text_encoder(self.embedding(token_ids))
-        rows = torch.arange(len(batch), device=text.device)
+        rows = torch.arange(text.shape[0], device=text.device)
         last = text[rows, (~text_padding).sum(dim=1) - 1]
 
         steps = (torch.arange(self.feature_size, device=text.device) + 0.5) / self.feature_size
         centres = torch.stack(torch.meshgrid(steps, steps, indexing='xy'))
-        positions = (2 * centres - 1).expand(len(batch), -1, -1, -1)
+        positions = (2 * centres - 1).expand(text.shape[0], -1, -1, -1)
         fused = visual
         for block in self.blocks:
             fused = block(fused, positions, last)

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torch import nn
 
 from mmduet.models import BaseGrounder, GroundingDataPreprocessor, IoUScoreHead
@@ -97,6 +100,21 @@ def test_what_a_student_of_ones_own_gets_wrong_is_said(changes, error, sentence)
     batch = model.data_preprocessor(make_batch(), True)['batch']
     with pytest.raises(error, match=sentence):
         model(batch, mode='loss')
+
+
+@pytest.mark.parametrize(('factor', 'warnings'), [(64, 1), (1, 0)])
+def test_boxes_in_pixels_are_warned_of_once_in_prediction(factor, warnings, caplog):
+    def scaled(features):
+        return replace(features, boxes=torch.full_like(features.boxes, 0.5) * factor)
+
+    model = Changed(features=scaled)
+    MMLogger.get_instance('test_units').addHandler(caplog.handler)
+    for _ in range(2):
+        batch = model.data_preprocessor(make_batch())['batch']
+        model(batch, mode='predict')
+    said = [record.getMessage() for record in caplog.records if 'boxes of up to' in record.getMessage()]
+    assert said == ['Changed.extract returned boxes of up to 32: they must be cxcywh in [0, 1] of the canvas; divide pixels '
+                    'of the canvas by batch.size'] * warnings
 
 
 def test_a_student_without_a_box_loss_is_told_to_have_a_loss():

@@ -29,6 +29,6 @@ def describe_uncovered(keys: Iterable[str], names: Collection[str]) -> dict[str,
     """
     parts = {part: None for name in names for part in name.split('.')[:-1]}
     tops = dict.fromkeys(name.removeprefix('student.').partition('.')[0] for name in names)
-    others = f'. It may be in {", ".join(tops)}'
+    others = f'. It may be in {", ".join(tops)}; optim_wrapper.paramwise_cfg=None leaves all keys out'
     return {key: f'no parameter has {key!r} in its name{nearest(key, parts) or others}'
             for key in keys if not any(key in name for name in names)}

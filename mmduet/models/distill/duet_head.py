@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmduet.models.distill.base_head import DistillHead, Requirement
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.term_promises import check_term, check_values
+from mmduet.models.distill.term_promises import check_term, check_values, naming_what_is_none
 from mmduet.models.losses.gathering import require_equal_rows
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets
@@ -92,8 +92,11 @@ class DUETHead(DistillHead):
             for space in self.spaces.values():
                 spaces.enter_context(cast(JointSpace, space).once())
             exact = features.float()
-            losses = {f'loss_{name}': term(exact, targets[self.teacher_of[name]], batch, self.steps)
-                      for name, term in self._named_terms()}
+            losses = {}
+            for name, term in self._named_terms():
+                given = targets[self.teacher_of[name]]
+                with naming_what_is_none(name, term, exact, given):
+                    losses[f'loss_{name}'] = term(exact, given, batch, self.steps)
         check_values(losses, self.terms, warn=self.training and not self._warned)
         self._warned |= self.training
         share = self.weight * (min(1.0, (self.steps + 1) / self.warmup_steps) if self.warmup_steps else 1.0)

@@ -1,5 +1,7 @@
 """What a head holds its terms to, so that a mistake in one of a user is said by the name of the term."""
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from logging import WARNING
 from typing import Any
 
@@ -8,7 +10,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmduet.models.distill.distill_term import DistillTerm
-from mmduet.structures.teacher_targets import TARGET_NAMES
+from mmduet.structures.features import GroundingFeatures
+from mmduet.structures.teacher_targets import TARGET_NAMES, TeacherTargets
 
 
 def check_term(name: str, term: Any) -> DistillTerm:
@@ -26,6 +29,24 @@ def check_term(name: str, term: Any) -> DistillTerm:
         raise ValueError(f'the term {name!r}: {kind}.required_targets must be a set of {", ".join(sorted(TARGET_NAMES))}, got '
                          f'{term.required_targets!r}')
     return term
+
+
+@contextmanager
+def naming_what_is_none(name: str, term: DistillTerm, features: GroundingFeatures, targets: TeacherTargets) -> Iterator[None]:
+    """Within, a term is called: where it meets a None, which Python names by no field, say which fields are None.
+
+    Raises:
+        TypeError: names term and fields; comes from Python's own.
+    """
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        if 'NoneType' not in str(error):
+            raise
+        missing = [f'targets.{field}' for field in sorted(TARGET_NAMES - targets.given().keys())]
+        missing += [f'features.{field.name}' for field in fields(features) if getattr(features, field.name) is None]
+        raise TypeError(f'the term {name!r} ({type(term).__name__}) met a None ({error}). None are here '
+                        f'{", ".join(missing)}: a target is given if required_targets of the term has it') from error
 
 
 def check_values(losses: Mapping[str, Any], terms: nn.ModuleDict, *, warn: bool) -> None:

@@ -1,5 +1,6 @@
 """What a head holds the terms of a user to."""
 import pytest
+import torch
 from mmengine.logging import MMLogger
 from torch import nn
 
@@ -74,3 +75,24 @@ def test_required_targets_may_be_a_list():
         required_targets = ['patches']
 
     assert 'patches' in make_head(own=dict(type=Listed)).required_of('teacher')
+
+
+@pytest.mark.parametrize('answer', [lambda targets: targets.patches.mean(),
+                                    lambda targets: torch.cosine_similarity(targets.text, targets.patches)])
+def test_a_term_that_reads_what_it_did_not_require_is_told_what_is_none(answer):
+    class Greedy(OwnTerm):
+        def forward(self, features, targets, batch, step):
+            return answer(targets)
+
+    with pytest.raises(TypeError, match=r"^the term 'own' \(Greedy\) met a None \(.*NoneType.*\)\. None are here "
+                                        r'targets\.boxes, .*targets\.patches, .*features\.attention: a target is given if '
+                                        r'required_targets of the term has it$'):
+        call(make_head(own=dict(type=Greedy)))
+
+
+def test_another_error_of_a_term_stays_what_it_is():
+    class Broken(OwnTerm):
+        answer = staticmethod(lambda features: features.querry)
+
+    with pytest.raises(AttributeError, match=r"^'GroundingFeatures' object has no attribute 'querry'$"):
+        call(make_head(own=dict(type=Broken)))
