@@ -14,6 +14,8 @@ _GUESSED = 1000
 # Stands where a letter could not be read.
 LOST = '\N{REPLACEMENT CHARACTER}'
 _LETTER = re.compile(r'[^\W_]')
+# Categories of Unicode.
+_UNSEEN = frozenset(('Zs', 'Zl', 'Zp', 'Cc', 'Cf', 'Co', 'Cs', 'Mn'))
 _HALF = re.compile('[\ud800-\udfff]')
 
 
@@ -49,8 +51,8 @@ def is_blank(text: str) -> bool:
     """
     if _LETTER.search(text):  # at once for all but a few
         return False
-    kinds = {unicodedata.category(letter) for letter in text if letter != LOST}
-    return all(kind[0] in 'ZC' or kind == 'Mn' for kind in kinds)
+    # Not Cn: a sign younger than this Python's tables is seen, and must not be left out by one Python and kept by another.
+    return all(unicodedata.category(letter) in _UNSEEN for letter in text if letter != LOST)
 
 
 def half_character(text: str) -> str:
