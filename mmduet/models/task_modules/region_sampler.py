@@ -89,18 +89,31 @@ class RegionSampler(ABC):
                 drawn for it does not depend on those of other expressions; None for the order in which they come.
 
         Raises:
-            ValueError: the sampler draws by semantics and was given none.
+            ValueError: the sampler draws by semantics and was given none, or its scores have another shape.
         """
         found, gumbel = self.propose(boxes, content, size, step, keys, semantics, others, predicted, other_number)
-        as_positive, as_negative = self.scores(found.location, found.semantics, found.annotated)
+        as_positive, as_negative = self._checked_scores(found)
         positive = found.exists & (found.location >= self.positive_iou)
         chosen, drawn = self._draw(as_positive, positive, gumbel[0], self.positives)
         weight = as_positive.gather(1, chosen).clamp(min=LEAST_WEIGHT) * drawn
         weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
         avoided, valid = self._draw(as_negative, found.negative, gumbel[1], self.negatives)
+        # Sorting takes NaN for the largest number: such a score would decide what is drawn, and nobody would see it.
+        spoilt = as_negative.masked_fill(~found.negative, 0).isnan() | as_positive.masked_fill(~positive, 0).isnan()
+        weight = weight.masked_fill(spoilt.any(dim=1, keepdim=True), torch.nan)
         on_canvas = from_content(found.boxes, content, size)
         return Regions(positives=_take(on_canvas, chosen), positive_weight=weight, negatives=_take(on_canvas, avoided),
                        negative_valid=valid)
+
+    def _checked_scores(self, found: Candidates) -> tuple[Tensor, Tensor]:
+        given: Any = self.scores(found.location, found.semantics, found.annotated)
+        shape = tuple(found.location.shape)
+        got = [tuple(each.shape) if isinstance(each, Tensor) else type(each).__name__ for each in given] if isinstance(
+            given, tuple | list) else type(given).__name__
+        if got != [shape, shape]:
+            raise ValueError(f'{type(self).__name__}.scores must return two tensors (B, K) = {shape}, as positives and as '
+                             f'negatives, got {got}')
+        return given[0], given[1]
 
     def propose(self, boxes: Tensor, content: Tensor, size: int, step: int, keys: Sequence[str],
                 semantics: Callable[[Tensor], Tensor] | None = None, others: Tensor | None = None,

@@ -1,10 +1,12 @@
 import copy
 import pickle
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
 
-from mmduet.models.task_modules import CandidateBoxes, LocationSampler, RandomSampler, SLASampler, lies_beside
+from mmduet.models.task_modules import CandidateBoxes, LocationSampler, RandomSampler, RegionSampler, SLASampler, lies_beside
 from mmduet.registry import TASK_UTILS
 from mmduet.structures.boxes import cxcywh_to_xyxy, iou_cxcywh
 
@@ -187,3 +189,43 @@ def test_all_candidates_may_be_taken_with_what_is_known_of_them():
     assert found.location[:, 0].tolist() == pytest.approx([1, 1]) and not found.negative[:, 0].any()
     assert found.annotated.tolist() == [False] * 20 + [True] and found.exists[:, -1].tolist() == [True, False]
     assert found.semantics.aminmax().min == 0 and found.semantics.aminmax().max == 1
+
+
+@dataclass(kw_only=True)
+class OwnSampler(RegionSampler):
+    """A sampler of a user, whose scores a test gives."""
+
+    answer: object = None
+    reads_semantics: ClassVar[bool] = False
+
+    def scores(self, location, semantics, annotated):
+        return self.answer(location)
+
+
+@pytest.mark.parametrize(('answer', 'got'), [
+    (lambda location: location, 'Tensor'), (lambda location: (location, ) * 3, r'\[\(2, 57\), \(2, 57\), \(2, 57\)\]'),
+    (lambda location: (location, location[0]), r'\[\(2, 57\), \(57,\)\]'), (lambda location: None, 'NoneType'),
+    (lambda location: (location, 1.0), r"\[\(2, 57\), 'float'\]")])
+def test_scores_of_another_shape_are_refused(answer, got):
+    sampler = OwnSampler(answer=answer, candidates=dict(jitters=8, near_misses=8, beside=40))
+    with pytest.raises(ValueError, match=rf'^OwnSampler\.scores must return two tensors \(B, K\) = \(2, 57\), .* got {got}$'):
+        draw(sampler)
+
+
+@pytest.mark.parametrize('as_positive', [True, False])
+def test_a_score_of_nan_spoils_the_expression_that_it_is_of_and_no_other(as_positive):
+    def answer(location):
+        spoilt = location.clone()
+        spoilt[0] = torch.nan
+        return (spoilt, location) if as_positive else (location, spoilt)
+
+    weight = draw(OwnSampler(answer=answer)).positive_weight
+    assert weight.isnan().all(dim=1).tolist() == [True, False]
+    assert weight[1].sum().item() == pytest.approx(1)
+
+
+def test_a_nan_of_what_is_not_in_its_class_spoils_nothing():
+    def answer(location):
+        return torch.where(location >= 0.6, location, torch.nan), torch.where(location < 0.4, location, torch.nan)
+
+    assert not draw(OwnSampler(answer=answer)).positive_weight.isnan().any()

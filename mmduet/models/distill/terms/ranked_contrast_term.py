@@ -6,10 +6,10 @@ from torch import Tensor
 
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
+from mmduet.models.distill.terms.sampling import check_sampler, draws_regions, propose_regions, warn_of_idle
 from mmduet.models.layers import PlacedRegionProjector, Projector
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
-from mmduet.models.task_modules import RegionSampler, SLASampler
+from mmduet.models.task_modules import SLASampler
 from mmduet.models.task_modules.region_sampler import Candidates
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
@@ -47,7 +47,9 @@ class RankedContrastTerm(DistillTerm):
         self.semantics_weight = semantics_weight
         self.regions = PlacedRegionProjector(space.channels, space.embed_dims)
         self.anchor = Projector(space.channels, space.embed_dims)
-        self.sampler: RegionSampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})
+        self.sampler = check_sampler(TASK_UTILS.build({'type': SLASampler, **(sampler or {})}))
+        if type(self) is RankedContrastTerm:
+            warn_of_idle(self.sampler, sampler or {}, type(self).__name__)
         self.required_targets = frozenset({'similarity'} if self.sampler.reads_semantics else ())
 
     def anchors(self, features: GroundingFeatures) -> Tensor:

@@ -7,9 +7,9 @@ from torch import Tensor
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
 from mmduet.models.distill.terms.anchors import Anchor, QueryAnchor, RegionProjector
-from mmduet.models.distill.terms.sampling import draws_regions, sample_regions
+from mmduet.models.distill.terms.sampling import check_sampler, draws_regions, sample_regions
 from mmduet.models.losses import RegionContrastiveLoss
-from mmduet.models.task_modules import RegionSampler, SLASampler
+from mmduet.models.task_modules import SLASampler
 from mmduet.registry import MODELS, TASK_UTILS
 from mmduet.structures import GroundingBatch, GroundingFeatures, Regions, TeacherTargets
 
@@ -36,7 +36,7 @@ class RegionContrastTerm(DistillTerm):
         self.gathers = gather
         self.projector = RegionProjector(**widths)
         self.anchor: Anchor = MODELS.build({'type': QueryAnchor, **(anchor or {}), **widths})
-        self.sampler: RegionSampler = TASK_UTILS.build({'type': SLASampler, **(sampler or {})})
+        self.sampler = check_sampler(TASK_UTILS.build({'type': SLASampler, **(sampler or {})}))
         self.required_targets = frozenset({'similarity'} if self.sampler.reads_semantics else ())
 
     def anchors(self, features: GroundingFeatures) -> Tensor:

@@ -1,12 +1,16 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
 from mmduet.models import GroundingDataPreprocessor
+from mmduet.models.distill import RankedContrastTerm, RegionContrastTerm
 from mmduet.models.distill.terms.sampling import pool_similarity, what_to_sample
-from mmduet.models.task_modules import LocationSampler, RandomSampler, SLASampler
+from mmduet.models.task_modules import LocationSampler, RandomSampler, RegionSampler, SLASampler
 from mmduet.structures import TeacherTargets
-from tests.distill_batch import CANVAS, make_batch, make_targets
+from tests.distill_batch import CANVAS, make_batch, make_space, make_targets
 from tests.tiny_transvg import make_sample
 
 
@@ -43,3 +47,63 @@ def test_similarity_in_a_box_is_mapped_to_zero_to_one():
     similarity, box = torch.tensor([[-1.0, -1.0, 0.0, 1.0]]).expand(1, 4, 4), torch.tensor([[[0.125, 0.5, 0.01, 0.1],
                                                                                         [0.875, 0.5, 0.01, 0.1]]])
     assert pool_similarity(similarity, box)[0].tolist() == pytest.approx([0.0, 1.0], abs=0.01)
+
+
+@dataclass(kw_only=True)
+class OwnSampler(LocationSampler):
+    """A sampler of a user with a parameter."""
+
+    share: float = 0.5
+
+    def scores(self, location, semantics, annotated):
+        return location, self.share * location
+
+
+class NoBase:
+    """Of no base."""
+
+
+class NoInit(LocationSampler):
+    """Whose ``__init__`` hides the base's."""
+
+    def __init__(self):
+        self.share = 0.5
+
+
+@dataclass(kw_only=True)
+class NoPostInit(LocationSampler):
+    """Whose ``__post_init__`` hides the base's."""
+
+    def __post_init__(self):
+        pass
+
+
+@dataclass(kw_only=True)
+class Silent(RegionSampler):
+    """That does not say what it reads."""
+
+    def scores(self, location, semantics, annotated):
+        return location, location
+
+
+@pytest.mark.parametrize(('kind', 'sentence'), [
+    (NoBase, r'^the sampler NoBase must extend RegionSampler, of mmduet\.models\.task_modules$'),
+    (Silent, r'^Silent must say reads_semantics: ClassVar\[bool\] = True, or False$'),
+    (NoInit, r'^NoInit must be a @dataclass\(kw_only=True\) whose parameters are its fields; a __post_init__ of its own calls'),
+    (NoPostInit, r'^NoPostInit must be a @dataclass.* calls super\(\)\.__post_init__\(\)$')])
+@pytest.mark.parametrize('term', [RegionContrastTerm, RankedContrastTerm])
+def test_a_sampler_that_is_not_built_as_one_is_refused_with_the_term(term, kind, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        term(make_space(), sampler=dict(type=kind))
+
+
+@pytest.mark.parametrize(('term', 'sampler', 'idle'), [
+    (RankedContrastTerm, dict(type=OwnSampler, share=0.3), 'OwnSampler and draws none: its scores()'),
+    (RankedContrastTerm, dict(negatives=12, temperature=1.0), 'SLASampler and draws none: its negatives, temperature'),
+    (RankedContrastTerm, dict(type=LocationSampler, seed=3, candidates=dict(beside=4)), None),
+    (RegionContrastTerm, dict(type=OwnSampler, negatives=12), None)])
+def test_what_of_a_sampler_changes_nothing_is_warned_of(term, sampler, idle, caplog):
+    MMLogger.get_instance('test_idle').addHandler(caplog.handler)
+    term(make_space(), sampler=sampler)
+    assert [said for record in caplog.records if 'draws none' in (said := record.getMessage())] == (
+        [] if idle is None else [f'RankedContrastTerm takes all candidates of {idle} change nothing. RegionContrastTerm draws'])
