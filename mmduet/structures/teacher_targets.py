@@ -19,6 +19,7 @@ class TeacherTargets:
     A teacher gives what is required of it; every other field is None. D is the width of the joint space.
 
     Raises:
+        TypeError: a field is no tensor.
         ValueError: a tensor has other axes, or carries a gradient.
 
     >>> import torch
@@ -42,6 +43,9 @@ class TeacherTargets:
     logit_bias: Tensor | None = None  # () what it adds to them then (SigLIP)
 
     def __post_init__(self) -> None:
+        for name, value in self.given().items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f'TeacherTargets.{name} must be a tensor, got {type(value).__name__}')
         check_axes(self, _AXES)
         for name, value in self.given().items():
             if value.requires_grad:

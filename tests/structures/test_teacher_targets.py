@@ -42,3 +42,9 @@ def test_what_was_not_given_is_named():
     assert targets.get('text') is targets.text
     with pytest.raises(ValueError, match='the teacher gave no region, only text'):
         targets.get('region')
+
+
+@pytest.mark.parametrize(('value', 'kind'), [(20.0, 'float'), (torch.zeros(()).numpy(), 'ndarray')])
+def test_what_is_no_tensor_is_refused(value, kind):
+    with pytest.raises(TypeError, match=f'^TeacherTargets.logit_scale must be a tensor, got {kind}$'):
+        TeacherTargets(logit_scale=value)

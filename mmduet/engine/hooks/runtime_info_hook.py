@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from mmduet.datasets import ImageGroupSampler
 from mmduet.engine.gradients import DeferredNorms, defer_norms
-from mmduet.models.distill import DistillTerm, student_of
+from mmduet.models.distill import DistilledGrounder, DistillTerm, student_of
+from mmduet.models.distill.teacher_promises import describe_units
 from mmduet.registry import HOOKS
 
 HISTORY = 2000  # steps of each scalar that are kept; MMEngine keeps a million and copies them all at every step
@@ -90,10 +91,14 @@ class GroundingRuntimeInfoHook(RuntimeInfoHook):
         return describe_failure(self._names, rows[bad[0]].tolist(), *steps[bad[0]]) if bad else None
 
     def _tell_facts(self, runner: Runner) -> None:
-        """Log what the terms of a distillation head keep of their first training call."""
+        """Log what the terms of a distillation head keep of their first training call, and what is odd in a teacher's."""
         for name, part in [] if self._told else runner.model.named_modules():
             for fact, value in part.facts.items() if isinstance(part, DistillTerm) else ():
                 runner.logger.info(f'{name.rpartition(".")[2]}: {fact} {value.item():.2f}')
+            for teacher, facts in part.target_facts.items() if isinstance(part, DistilledGrounder) else ():
+                numbers = {fact: value.item() for fact, value in facts.items()}
+                for sentence in describe_units(type(part.teachers[teacher]).__name__, numbers):
+                    runner.logger.warning(sentence)
         self._told = True
 
 

@@ -11,6 +11,7 @@ from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill.base_head import DistillHead
+from mmduet.models.distill.teacher_promises import check_targets, check_teacher, measure_targets
 from mmduet.models.losses.promises import check_losses
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
@@ -33,6 +34,9 @@ class DistilledGrounder(BaseModel):
         student: a ``BaseGrounder`` or its config.
         teacher: a ``BaseTeacher`` or its config; or several, by name.
         head: a ``DistillHead`` or its config, in which ``channels`` and ``embed_dims`` may be left to student and teacher.
+
+    Attributes:
+        target_facts: of each teacher, ``measure_targets`` of what it gave in its first training call.
 
     Raises:
         ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width, or the
@@ -59,7 +63,9 @@ class DistilledGrounder(BaseModel):
                              'takes its widths from there')
         alone = isinstance(teacher, BaseTeacher) or 'type' in teacher
         named: Mapping[str, Any] = {ONLY: teacher} if alone else cast('Mapping[str, Any]', teacher)
-        self.teachers = nn.ModuleDict({name: _build(each).requires_grad_(False).eval() for name, each in named.items()})
+        self.teachers = nn.ModuleDict({name: check_teacher(_build(each)).requires_grad_(False).eval()
+                                       for name, each in named.items()})
+        self.target_facts: dict[str, dict[str, Tensor]] = {}
         self.head = _build({'channels': self.student.channels, **head, 'embed_dims': self._widths(head)}
                            if isinstance(head, dict) else head)
         self._check_requirements()
@@ -164,7 +170,11 @@ class DistilledGrounder(BaseModel):
         targets = {}
         for name, teacher in self._named_teachers():
             required = self.head.required_of(name)
-            targets[name] = teacher(batch, required) if required else TeacherTargets()
+            targets[name] = TeacherTargets()
+            if required:
+                targets[name] = check_targets(teacher, teacher(batch, required), batch.image_index.shape[0])
+                if self.training and name not in self.target_facts:
+                    self.target_facts[name] = measure_targets(targets[name])
         return targets
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from mmduet.datasets import ImageGroupSampler
+from mmduet.engine.config_tools import load_config
 from mmduet.engine.hooks.runtime_info_hook import GroundingRuntimeInfoHook, describe_failure, describe_sharing, expression_ids
 from mmduet.models.distill import RelationTerm
-from mmduet.registry import RUNNERS
+from mmduet.registry import MODELS, RUNNERS
 from tests.distill_batch import make_space
 from tests.engine.tiny_runs import train
 from tests.tiny_grounder import load_tiny_config, make_data_root
@@ -103,3 +104,18 @@ def test_a_failure_names_step_terms_and_the_first_ids():
 def test_a_batch_without_samples_has_no_ids():
     assert expression_ids({'inputs': 1}) == []
     assert expression_ids([1]) == []
+
+
+def test_targets_of_a_teacher_that_are_not_in_their_units_are_warned_of_once(runner, monkeypatch):
+    said = []
+    model = MODELS.build(load_config('configs/duet/transvg_duet_refshapes.py').model)
+    model.target_facts['teacher'] = {'text': torch.tensor(4.0), 'logit_scale': torch.tensor(20.0)}
+    hook = GroundingRuntimeInfoHook()
+    hook.before_train(runner)
+    monkeypatch.setattr(runner, 'model', model)
+    monkeypatch.setattr(runner.logger, 'warning', said.append)
+    for _ in range(2):
+        hook.after_train_iter(runner, 0, {}, {'loss': torch.tensor(2.0)})
+        hook.before_collect_checkpoint(runner)
+    assert said == ['CLIPTeacher gave text embeddings whose norm is not 1 but off by 4: divide by it (F.normalize), or losses '
+                    'mean something else']

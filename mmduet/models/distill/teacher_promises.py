@@ -1,0 +1,77 @@
+"""What the wrapper holds its teachers to, so that a mistake in one of a user is said by its class."""
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from mmduet.models.base_teacher import BaseTeacher
+from mmduet.structures.teacher_targets import PER_EXPRESSION, TARGET_NAMES, TeacherTargets
+
+EMBEDDINGS = ('image', 'region', 'text')
+# float16 and bfloat16 keep a norm to this.
+UNIT = 0.02
+# CLIP learns the logarithm of what it multiplies by: 2.7 at its start and 4.6 at its end.
+LIKE_A_LOGARITHM = 5.0
+
+
+def check_teacher(teacher: Any) -> BaseTeacher:
+    """The teacher itself, if it is built as one.
+
+    Raises:
+        ValueError: it extends no ``BaseTeacher``, did not call its ``__init__``, or does not say what it gives.
+    """
+    kind = type(teacher).__name__
+    if not isinstance(teacher, BaseTeacher):
+        raise ValueError(f'the teacher {kind} must extend BaseTeacher, of mmduet.models.base_teacher')
+    if '_modules' not in vars(teacher):
+        raise ValueError(f'{kind}.__init__ must call super().__init__()')
+    gives = getattr(teacher, 'gives', None)
+    if not isinstance(gives, frozenset | set) or not gives <= TARGET_NAMES:
+        raise ValueError(f'{kind}.gives must be a set of {", ".join(sorted(TARGET_NAMES))}, got {gives!r}')
+    width = getattr(teacher, 'embed_dims', 'nothing')
+    if width is not None and type(width) is not int:
+        raise ValueError(f'{kind}.__init__ must set self.embed_dims, the width D of its embeddings, or None without a joint '
+                         f'space, got {width!r}')
+    return teacher
+
+
+def check_targets(teacher: BaseTeacher, targets: Any, expressions: int) -> TeacherTargets:
+    """The targets themselves, if they are of this batch and of the width that the teacher states.
+
+    Raises:
+        TypeError: they are no ``TeacherTargets``.
+        ValueError: names class and field.
+    """
+    kind = type(teacher).__name__
+    if not isinstance(targets, TeacherTargets):
+        raise TypeError(f'{kind}.forward must return TeacherTargets, got {type(targets).__name__}')
+    for name, value in targets.given().items():
+        if name in PER_EXPRESSION and value.shape[0] != expressions:
+            raise ValueError(f'{kind}.forward gave {name} of {value.shape[0]} rows for a batch of {expressions} expressions: '
+                             'batch.expand(...) makes rows of expressions of rows of images')
+        if name in EMBEDDINGS and teacher.embed_dims not in (None, value.shape[1]):
+            raise ValueError(f'{kind}.forward gave {name} of width {value.shape[1]}, and {kind}.embed_dims is '
+                             f'{teacher.embed_dims}')
+    return targets
+
+
+def measure_targets(targets: TeacherTargets) -> dict[str, Tensor]:
+    """Scalars that tell whether targets are in their units, on their device: how far a norm is from 1, and the scale."""
+    given = targets.given()
+    facts = {name: (given[name].float().norm(dim=1) - 1).abs().max() for name in EMBEDDINGS if name in given}
+    return facts | {'logit_scale': given['logit_scale']} if 'logit_scale' in given else facts
+
+
+def describe_units(kind: str, facts: Mapping[str, float]) -> list[str]:
+    """A sentence for each of the numbers of ``measure_targets`` that is not what it must be; NaN is a loss's to tell.
+
+    >>> describe_units('MyTeacher', {'text': 4.0, 'region': 0.001, 'logit_scale': 4.6})[1]
+    'MyTeacher gave a logit_scale of 4.6: it is what cosines are multiplied by, of CLIP the exponential of its parameter'
+    """
+    said = [f'{kind} gave {name} embeddings whose norm is not 1 but off by {off:.2g}: divide by it (F.normalize), or losses '
+            'mean something else' for name, off in facts.items() if name in EMBEDDINGS and off > UNIT]
+    scale = facts.get('logit_scale', LIKE_A_LOGARITHM)
+    if scale < LIKE_A_LOGARITHM:
+        said.append(f'{kind} gave a logit_scale of {scale:.3g}: it is what cosines are multiplied by, of CLIP the exponential '
+                    'of its parameter')
+    return said
