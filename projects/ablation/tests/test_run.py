@@ -155,17 +155,6 @@ def test_distilled_groups_keep_the_weight_that_they_were_recorded_with(root, tmp
     assert MODELS.build(cfg.model).head.weight == 1.0
 
 
-def test_the_fading_contrast_is_the_ranked_one_with_an_end(root, tmp_path):
-    patches = find_experiments(['fading_contrast'])['fading_contrast']
-    cfg = resolve(Run(experiment='fading_contrast', config='configs/duet/transvg_duet_refshapes.py', seed=0, out='o',
-                      work_dir=str(tmp_path), patches=(str(SETTING), *patches), data_root=str(root)))
-    drop_pretrained(cfg)
-    cfg.model.teacher = cfg.model.teacher.teacher
-    term = MODELS.build(cfg.model).head.terms['contrast']
-    assert (type(term).__name__, term.last_update, term.weight) == ('FadingContrastTerm', cfg.train_cfg.max_iters, 1.0)
-    assert term.sampler.reads_semantics
-
-
 def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(study, tmp_path):
     shown = [tiny_data.line(expression_id=f'{split}{k}', split=split) for split in ('train', 'val') for k in range(4)]
     objects = [{'image_id': 1, 'boxes': [[4.5, 5.25, 20.0, 25.5], [22.0, 5.0, 36.0, 20.0]]}]
