@@ -26,7 +26,8 @@ LAYOUTS: dict[str, Layout] = {
     'real-games': Layout(files='RealGames.txt with masks and lists of images', find=find_real_games, read=read_real_games),
     'entities': Layout(files='Sentences/, Annotations/ and lists of images', find=find_entities, read=read_entities),
     'refshapes': Layout(files='what mmduet make-refshapes writes', find=find_official, read=read_refshapes),
-    'own': Layout(files='JSON lines with image, expression and box or segmentation', find=find_own, read=read_own),
+    'own': Layout(files='a .jsonl, whose lines are objects, with image, expression and box or segmentation',
+                  find=find_own, read=read_own),
 }
 
 

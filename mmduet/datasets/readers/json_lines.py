@@ -102,6 +102,9 @@ def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
                 raise DataError(f'{where}: {error}') from error
             if 'segmentation' in record and 'box' not in record:
                 box = corners_of_mask(record['segmentation'], where, data.images[image_id].size)
+            elif 'box' not in record and (others := sorted({'boxes', 'bbox'} & record.keys())):
+                raise DataError(f"{where}: field 'box' is missing, and {others[0]!r} is not read: a line has one box of "
+                                'corners x1, y1, x2, y2; of several take the one around all, or a line each')
             else:
                 box = corners_of_xyxy(get_field(record, 'box', where), where)
             more: dict[str, Any] = {name: record.get(name) for name in _OPTIONAL}

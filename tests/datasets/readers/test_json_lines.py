@@ -6,6 +6,7 @@ from tests.shared_data import shared
 from tests.tiny_data import write_lines
 from tests.tiny_sources import write_shikra
 
+BARE = {'image': 'a/1.jpg', 'expression': 'red  cup', 'split': 'train'}
 GOOD = {'image': 'a/1.jpg', 'expression': 'red  cup', 'box': [1, 2, 3.5, 4], 'split': 'train'}
 
 
@@ -25,6 +26,8 @@ def test_images_of_coco_are_known_by_their_number(tmp_path):
 @pytest.mark.parametrize(('line', 'message'), [
     ('{"image": ', 'not valid JSON'), ({'image': 'a.jpg', 'box': [1, 2, 3, 4]}, "field 'expression' is missing"),
     ({**GOOD, 'box': [3, 2, 1, 4]}, 'is it x, y, width, height'), ({**GOOD, 'box': [1, 2, 3]}, 'four numbers'),
+    (BARE, "field 'box' is missing$"), ({**BARE, 'bbox': [1, 2, 3, 4]}, "field 'box' is missing, and 'bbox' is not read"),
+    ({**BARE, 'boxes': [[1, 2, 3, 4]]}, 'one box of corners x1, y1, x2, y2; of several take the one around all'),
     ({**GOOD, 'expression': 7}, "field 'expression' must be text"), ({**GOOD, 'width': '40'}, 'must be whole numbers')])
 def test_a_bad_line_of_own_data_is_named_by_its_number(tmp_path, line, message):
     path = write_lines(tmp_path / 'mine.jsonl', [GOOD, line])
