@@ -52,7 +52,7 @@ def test_the_end_says_the_best_score_its_file_and_the_next_command(run):
     best = f'{runner.work_dir}/best_miou_epoch_1.pth'
     assert re.fullmatch(rf'Best miou: \d+\.\d\d, in {re.escape(best)}', lines[-3])
     assert lines[-2:] == [f'Test:    mmduet test {runner.cfg.filename} {best}',
-                          f'Predict: mmduet predict photo.jpg "the red one" --model {best}']
+                          f'Predict: mmduet predict photo.jpg "the red one" --model {best} --import tests.tiny_grounder']
 
 
 def test_a_checkpoint_says_which_mmduet_wrote_it(run):
