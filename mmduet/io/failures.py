@@ -6,6 +6,8 @@ line of its source. ``describe_failure`` knows both, also inside the report of a
 import errno
 import os
 import re
+import traceback
+from pathlib import Path
 
 _ROOM = 'make room, or name another folder; the old file is as it was'
 _SENTENCES: dict[int, str] = {
@@ -47,6 +49,8 @@ _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, 
     (r"can't allocate memory|DefaultCPUAllocator|std::bad_alloc|Cannot allocate memory", _MEMORY.format(where='')),
     (r'PytorchStreamWriter failed|unexpected pos \d+ vs', _SENTENCES[errno.ENOSPC]),
 ))
+# Where PyTorch takes over the tensors of another process, which must still be there for it.
+_TAKES_OVER = str(Path('torch', 'multiprocessing', 'reductions.py'))
 # Letters of a path that are said.
 _LONGEST_NAME = 400
 _IN_WORKER = re.compile(r'^Caught \w+ in .* process \d+\.\n')
@@ -70,6 +74,8 @@ def describe_failure(error: BaseException, file: str = 'a file') -> str | None:
     if isinstance(error, MemoryError):
         return _MEMORY.format(where='')
     text = str(error)
+    if _lost_a_worker(error, text):
+        return _WORKER
     if isinstance(error, OSError) and error.errno is not None:
         return _describe_number(error.errno, error.filename2 or error.filename or file, text)
     if inner := worker_message(text):
@@ -83,6 +89,14 @@ def describe_failure(error: BaseException, file: str = 'a file') -> str | None:
     if type(error).__name__ == 'SafetensorError':
         return f'{"a safetensors file" if file == "a file" else file} cannot be read or written: {_first_line(text)}'
     return None
+
+
+def _lost_a_worker(error: BaseException, text: str) -> bool:
+    """Whether a data worker was gone before its tensors were taken over: PyTorch does not always see first that it died."""
+    if not isinstance(error, ConnectionError | EOFError | FileNotFoundError):
+        return False
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return _TAKES_OVER in text or any(file.endswith(_TAKES_OVER) for file in files)
 
 
 def worker_message(text: str) -> str | None:

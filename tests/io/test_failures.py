@@ -1,6 +1,9 @@
 import errno
+import multiprocessing
 import os
 import resource
+import time
+import traceback
 
 import pytest
 import torch
@@ -138,6 +141,32 @@ def test_a_killed_data_worker_is_said_with_what_to_do():
         list(DataLoader(Killed(9), num_workers=1))
     assert describe_failure(caught.value) == ('a data worker was killed, probably for memory: take fewer num_workers or a '
                                               'smaller cache_mb')
+
+
+def _send_and_wait(queue):
+    queue.put(torch.ones(3))
+    time.sleep(600)
+
+
+@pytest.mark.skipif(torch.multiprocessing.get_sharing_strategy() != 'file_descriptor', reason='tensors lie in files here')
+def test_a_data_worker_that_is_gone_before_its_tensors_are_taken_over_was_killed():
+    context = multiprocessing.get_context('spawn')
+    queue = context.Queue()
+    worker = context.Process(target=_send_and_wait, args=(queue, ), daemon=True)
+    worker.start()
+    assert queue._reader.poll(120)  # it has sent where its tensor is
+    worker.kill()
+    worker.join()
+    with pytest.raises((ConnectionError, EOFError, FileNotFoundError)) as caught:
+        queue.get(timeout=120)
+    expected = 'a data worker was killed, probably for memory: take fewer num_workers or a smaller cache_mb'
+    assert describe_failure(caught.value) == expected
+    # As the thread that pins memory hands it on.
+    handed_on = ''.join(traceback.format_exception(caught.value))
+    assert describe_failure(ConnectionResetError(f'Caught ConnectionResetError in pin memory thread\n{handed_on}')) == expected
+    # Another connection, or file, is none of a worker's.
+    assert describe_failure(ConnectionResetError(104, 'Connection reset by peer')) == '[Errno 104] Connection reset by peer'
+    assert describe_failure(FileNotFoundError(2, 'No such file', 'a.pth')).startswith('a.pth is not there')
 
 
 def test_shared_memory_and_the_gpu_have_sentences_of_their_own():
