@@ -2,8 +2,9 @@ import errno
 import multiprocessing
 import os
 import resource
-import time
+import signal
 import traceback
+from multiprocessing.connection import wait
 
 import pytest
 import torch
@@ -145,7 +146,7 @@ def test_a_killed_data_worker_is_said_with_what_to_do():
 
 def _send_and_wait(queue):
     queue.put(torch.ones(3))
-    time.sleep(600)
+    signal.pause()
 
 
 @pytest.mark.skipif(torch.multiprocessing.get_sharing_strategy() != 'file_descriptor', reason='tensors lie in files here')
@@ -154,11 +155,11 @@ def test_a_data_worker_that_is_gone_before_its_tensors_are_taken_over_was_killed
     queue = context.Queue()
     worker = context.Process(target=_send_and_wait, args=(queue, ), daemon=True)
     worker.start()
-    assert queue._reader.poll(120)  # it has sent where its tensor is
+    assert queue._reader in wait([queue._reader, worker.sentinel])  # it has sent where its tensor is
     worker.kill()
     worker.join()
     with pytest.raises((ConnectionError, EOFError, FileNotFoundError)) as caught:
-        queue.get(timeout=120)
+        queue.get()
     expected = 'a data worker was killed, probably for memory: take fewer num_workers or a smaller cache_mb'
     assert describe_failure(caught.value) == expected
     # As the thread that pins memory hands it on.
