@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import Tokenizer
-from mmduet.models.losses.promises import check_losses
+from mmduet.models.losses.loss_checks import check_losses
 from mmduet.models.score_heads.base_score_head import ScoreHead
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmduet.datasets import ImageGroupSampler
 from mmduet.engine.gradients import DeferredNorms, defer_norms
 from mmduet.models.distill import DistilledGrounder, DistillTerm, student_of
-from mmduet.models.distill.teacher_promises import describe_units
+from mmduet.models.distill.teacher_checks import describe_units
 from mmduet.registry import HOOKS
 
 HISTORY = 2000  # steps of each scalar that are kept; MMEngine keeps a million and copies them all at every step

@@ -11,8 +11,8 @@ from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill.base_head import DistillHead
-from mmduet.models.distill.teacher_promises import check_targets, check_teacher, measure_targets
-from mmduet.models.losses.promises import check_losses
+from mmduet.models.distill.teacher_checks import check_targets, check_teacher, measure_targets
+from mmduet.models.losses.loss_checks import check_losses
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmduet.models.distill.base_head import DistillHead, Requirement
 from mmduet.models.distill.distill_term import DistillTerm
 from mmduet.models.distill.joint_space import JointSpace
-from mmduet.models.distill.term_promises import check_term, check_values, naming_what_is_none
+from mmduet.models.distill.term_checks import check_term, check_values, naming_what_is_none
 from mmduet.models.losses.gathering import require_equal_rows
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets

@@ -1,4 +1,4 @@
-"""What a head holds its terms to, so that a mistake in one of a user is said by the name of the term."""
+"""Checks of a term and its loss, so that a mistake in one of a user is said by the name of the term."""
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmduet.models.losses.promises import check_losses
+from mmduet.models.losses.loss_checks import check_losses
 
 ONE = torch.ones((), requires_grad=True)
 

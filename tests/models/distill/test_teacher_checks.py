@@ -7,7 +7,7 @@ from torch import nn
 from mmduet.models import DistilledGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.distill import DUETHead, FeatureTerm, RelationTerm
-from mmduet.models.distill.teacher_promises import describe_units, measure_targets
+from mmduet.models.distill.teacher_checks import describe_units, measure_targets
 from mmduet.structures import TeacherTargets
 from tests.tiny_transvg import make_batch, tiny_transvg_config
 

@@ -1,4 +1,4 @@
-"""What the wrapper holds its teachers to, so that a mistake in one of a user is said by its class."""
+"""Checks of a teacher and its targets, so that a mistake in one of a user is said by its class."""
 from collections.abc import Mapping
 from typing import Any
 

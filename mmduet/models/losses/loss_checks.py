@@ -1,4 +1,4 @@
-"""What the losses of a model promise: MMEngine adds up what has ``loss`` in its name, and passes over the rest in silence."""
+"""A check of losses: MMEngine adds up what has ``loss`` in its name, and passes over the rest in silence."""
 from collections.abc import Mapping
 
 import torch
