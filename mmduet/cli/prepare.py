@@ -9,7 +9,8 @@ Data sets: refcoco_unc, refcocoplus_unc, refcocog_umd, refcocog_google, referit,
 --source, a folder, a file or a zip archive, is recognised by what it holds; docs/data.md lists the layouts. Images stay where
 they are; the data root (data/NAME unless --out says otherwise) gets one annotation line per expression and a manifest. Images
 of the 2014 and of the 2017 release of COCO are found, also in sub-folders of --images. --check, with or without --source,
-checks everything that may be wrong with the data root and ends with 1 where something is.
+checks everything that may be wrong with the data root and ends with 1 where something is; with it, images are decoded before
+anything is written, so that a broken one is refused.
 """
 import argparse
 import sys
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--allow-missing-images', action='store_true',
                         help='leave out expressions whose image is missing or broken instead of refusing')
     parser.add_argument('--check-images', action='store_true', help='decode every image and compare its size before writing')
-    parser.add_argument('--check', action='store_true', help='check the data root, after writing it where --source is given')
+    parser.add_argument('--check', action='store_true',
+                        help='check the data root; with --source its images before writing it, and all else after')
     parser.add_argument('--show', type=int, default=SHOWN, help='how many problems of each kind to name (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=4, help='threads that open images')
     parser.set_defaults(validate=_validate, writes=_writes)
@@ -100,8 +102,8 @@ def prepare_root(args: argparse.Namespace, out: Path) -> None:
     from mmduet.io.errors import DataError
     spec = find_dataset(args.name)
     images = args.images or default_images(args.source)
-    source, prepared = prepare(spec, args.source, images, args.layout, args.protocol, args.splits, args.check_images,
-                               args.workers, progress_bar('images'))
+    source, prepared = prepare(spec, args.source, images, args.layout, args.protocol, args.splits,
+                               args.check_images or args.check, args.workers, progress_bar('images'))
     published = {split: counts for split, counts in spec.published.items() if not args.splits or split in args.splits}
     protocol = f', protocol {source.protocol}' if source.protocol else ''
     print(f'{args.name}: layout {source.layout}{protocol}')
@@ -128,7 +130,7 @@ def default_images(source: Path) -> Path:
     return (source if source.is_dir() else source.parent) / 'images'
 
 
-def check_root(name: str | None, args: argparse.Namespace, out: Path) -> int:
+def check_root(name: str | None, args: argparse.Namespace, out: Path, decode: bool = True) -> int:
     """Check the data root of a data set, or of any where no name is given; print what was found; returns the exit code."""
     from mmduet.datasets.checking import check_data_root
     from mmduet.datasets.manifest import read_manifest
@@ -136,7 +138,7 @@ def check_root(name: str | None, args: argparse.Namespace, out: Path) -> int:
     found = read_manifest(out)['dataset']
     if name is not None and found != name:
         raise DataError(f'{out} holds {found}, not {name}')
-    findings = check_data_root(out, args.splits, args.workers, progress_bar('decoding'))
+    findings = check_data_root(out, args.splits, args.workers, progress_bar('decoding'), decode)
     for kind in dict.fromkeys(finding.kind for finding in findings):
         of_kind = [finding for finding in findings if finding.kind == kind]
         show_some(f'{"ERROR" if any(finding.fatal for finding in of_kind) else "note"}: {kind}', of_kind, args.show)
@@ -150,7 +152,12 @@ def run(args: argparse.Namespace) -> int:
     out = _root(args)
     if args.source is not None:
         prepare_root(args, out)
-    return check_root(args.name, args, out) if args.check else 0
+    if not args.check:
+        return 0
+    code = check_root(args.name, args, out, decode=args.source is None)
+    if code and args.source is not None:
+        print(f'{out} was written, with these errors: repair {args.source} and prepare it again before you use it')
+    return code
 
 
 parse_args, main = partial(running.parse_args, __name__), partial(running.main, __name__)

@@ -47,7 +47,7 @@ class Line:
 
 
 def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
-                    progress: Progress | None = None) -> list[Finding]:
+                    progress: Progress | None = None, decode: bool = True) -> list[Finding]:
     """Everything that is wrong with a data root, the gravest kinds first.
 
     Lines that parse, ids that are unique, counts as published, boxes with area and inside, images that are there, decode and
@@ -57,6 +57,7 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
         splits: only these; empty for all that were published and all that are there.
         workers: threads that decode images.
         progress: called with how many images of how many were decoded.
+        decode: False reads only the header of each image, for who has just decoded them all.
 
     Raises:
         DataError: it is no data root.
@@ -70,7 +71,7 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
     findings += check_counts(root / 'manifest.json', manifest, lines, splits)
     findings += [*_check_boxes(lines), *_check_units(lines, root), *_check_words(lines), *_check_repeats(lines)]
     findings += _check_splits(lines, manifest)
-    findings += _check_images(root / manifest['images'], lines, workers, progress)
+    findings += _check_images(root / manifest['images'], lines, workers, progress, decode)
     return sorted(findings, key=lambda finding: not finding.fatal)
 
 
@@ -190,7 +191,8 @@ def _hint(index: ImageIndex, name: str) -> str:
     return f'; it is there as {other}, so prepare the data again' if other else index.nearest(name)
 
 
-def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: Progress | None) -> Iterator[Finding]:
+def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: Progress | None,
+                  decode: bool) -> Iterator[Finding]:
     users: dict[str, Line] = {}
     for line in lines:
         users.setdefault(line.annotation.image, line)
@@ -205,6 +207,6 @@ def _check_images(folder: Path, lines: Sequence[Line], workers: int, progress: P
         hint = '' if index is None else _hint(index, name)
         yield line.finding('images that are missing', f'image {folder / name} does not exist{hint}')
     files = [(folder / line.annotation.image, (line.annotation.width, line.annotation.height)) for line in present]
-    for line, result in zip(present, open_images(files, True, workers, progress), strict=True):
+    for line, result in zip(present, open_images(files, decode, workers, progress), strict=True):
         if isinstance(result, str):
             yield line.finding('images that cannot be used', result)

@@ -79,12 +79,17 @@ def test_missing_images_are_refused_by_name_unless_allowed(run, tmp_path, offici
     assert 'wrote 1 expressions' in allowed.stdout
 
 
-def test_a_broken_image_is_found_when_asked_and_named(run, tmp_path, official):
+@pytest.mark.parametrize('flag', ['--check-images', '--check'])
+def test_a_broken_image_is_found_when_asked_and_named_and_nothing_is_written(run, tmp_path, official, flag):
     broken = official / 'images' / 'COCO_train2014_000000000006.jpg'
-    broken.write_bytes(b'')
-    done = run('refshapes', '--source', official, '--out', tmp_path / 'root', '--check-images')
+    broken.write_bytes(broken.read_bytes()[:-200])
+    arguments = ('refshapes', '--source', official, '--out', tmp_path / 'root')
+    done = run(*arguments, flag)
     assert done.returncode == 1
-    assert f'1 images that cannot be used:\n  {broken} is empty (zero bytes)' in done.stdout
+    assert f'1 images that cannot be used:\n  {broken} is truncated' in done.stdout
+    assert not (tmp_path / 'root').exists()
+    assert run(*arguments, flag, '--allow-missing-images').returncode == 0
+    assert not (tmp_path / 'root/annotations/val.jsonl').exists()
 
 
 def test_blank_expressions_are_counted_and_named(run, tmp_path, official):
@@ -134,6 +139,8 @@ def test_only_the_splits_asked_for_are_written_and_checked(run, tmp_path, offici
     done = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'val', '--check')
     assert done.returncode == 1
     assert 'val has 1 expressions, published are 10,834 (-10,833)' in done.stdout
+    said = f'root was written, with these errors: repair {official} and prepare it again before you use it\n'
+    assert done.stdout.endswith(said)
     assert 'train' not in done.stdout
     assert sorted(path.name for path in (tmp_path / 'root/annotations').glob('[!.]*')) == ['objects.jsonl', 'val.jsonl']
     absent = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'testA')
