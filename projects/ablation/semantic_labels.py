@@ -1,11 +1,11 @@
-"""Ranked contrasts in whose labels, or among whose negatives, the teacher's semantics weigh more than in the package's."""
+"""Contrasts in whose labels, or among whose negatives, the teacher's semantics weigh otherwise than in the package's."""
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.distill import DenseContrastTerm, RankedContrastTerm
 from mmduet.models.distill.terms.ranked_contrast_term import LEAST_LOCATION
 from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
@@ -58,3 +58,13 @@ class HardContrastTerm(RankedContrastTerm):
         if not self.informed:
             fit = elsewhere * fit.sum(dim=1, keepdim=True) / elsewhere.sum(dim=1, keepdim=True).clamp(min=1)
         return 1 + self.hardness * fit
+
+
+@MODELS.register_module()
+class EvenDenseContrastTerm(DenseContrastTerm):
+    """The uninformed counterpart of the dense contrast: every negative has the mean weight of its image, whatever it shows."""
+
+    def emphasis(self, semantics: Tensor, outside: Tensor) -> Tensor:
+        """See ``DenseContrastTerm.emphasis``."""
+        weights = super().emphasis(semantics, outside)
+        return outside * weights.sum(dim=1, keepdim=True) / outside.sum(dim=1, keepdim=True).clamp(min=1)

@@ -119,7 +119,8 @@ def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_label
     setting = str(SETTING.with_name('refshapes_parts.py'))
     expected = {'full': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm',
                 'labels_by_product_exact': 'ProductContrastTerm', 'hard_by_semantics': 'HardContrastTerm',
-                'hard_uninformed': 'HardContrastTerm'}
+                'hard_uninformed': 'HardContrastTerm', 'contrast_dense': 'DenseContrastTerm',
+                'contrast_dense_even': 'EvenDenseContrastTerm', 'contrast_dense_location': 'DenseContrastTerm'}
     for experiment, patches in find_experiments(list(expected)).items():
         cfg = resolve(Run(experiment=experiment, config='configs/duet/transvg_duet_refshapes.py', patches=(setting, *patches),
                           seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
@@ -127,6 +128,7 @@ def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_label
         kind = contrast.type
         assert getattr(kind, '__name__', str(kind).rpartition('.')[2]) == expected[experiment]
         assert contrast.get('informed', True) == (experiment != 'hard_uninformed')
+        assert contrast.get('semantics_weight', 1) == (experiment != 'contrast_dense_location')
         if experiment.endswith('exact'):
             assert teacher.type == 'projects.ablation.control_teachers.ExactMapTeacher'
             teacher = teacher.teacher

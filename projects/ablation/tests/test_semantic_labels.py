@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from mmduet.models.distill import RankedContrastTerm
+from mmduet.models.distill import DenseContrastTerm, RankedContrastTerm
 from mmduet.models.task_modules import LocationSampler
 from mmduet.models.task_modules.region_sampler import Candidates
-from projects.ablation.semantic_labels import HardContrastTerm, ProductContrastTerm
+from projects.ablation.semantic_labels import EvenDenseContrastTerm, HardContrastTerm, ProductContrastTerm
 from tests.distill_batch import make_batch, make_features, make_space, make_targets
 
 SEMANTICS = [0.5, 0.25, 0.4, 0.9]
@@ -52,3 +52,25 @@ def test_with_no_hardness_it_is_the_contrast_by_location():
     assert loss.item() != pytest.approx(plain.item(), rel=1e-3)
     loss.backward()
     assert features.query.grad.abs().sum() > 0
+
+
+def test_the_even_counterpart_spreads_the_same_weight_over_what_lies_outside():
+    semantics, outside = torch.tensor([[0.9, 0.2, 0.4, 0.0]]), torch.tensor([[False, True, True, True]])
+    even = build_dense(EvenDenseContrastTerm).emphasis(semantics, outside)
+    torch.testing.assert_close(even, torch.tensor([[0.0, 0.2, 0.2, 0.2]]))
+    informed = build_dense(DenseContrastTerm).emphasis(semantics, outside)
+    torch.testing.assert_close(informed, torch.tensor([[0.0, 0.2, 0.4, 0.0]]))
+    assert build_dense(EvenDenseContrastTerm).emphasis(semantics, torch.zeros(1, 4, dtype=torch.bool)).tolist() == [[0.0] * 4]
+
+
+def test_the_even_counterpart_is_another_loss_unless_all_fit_alike():
+    features, targets, batch = make_features(3), make_targets(3), make_batch(3)
+    losses = [build_dense(kind)(features, targets, batch, 5) for kind in (DenseContrastTerm, EvenDenseContrastTerm)]
+    assert losses[0].item() != pytest.approx(losses[1].item(), rel=1e-4)
+    kinds = (DenseContrastTerm, EvenDenseContrastTerm)
+    assert torch.equal(*(build_dense(kind, semantics_weight=0.0)(features, targets, batch, 5) for kind in kinds))
+
+
+def build_dense(kind, **settings):
+    torch.manual_seed(0)
+    return kind(make_space(), **settings)
