@@ -17,7 +17,7 @@ from mmduet.datasets.grouped_index import group_of
 from mmduet.datasets.image_names import image_id_of_coco
 from mmduet.datasets.leakage import COCO, collection_of
 from mmduet.datasets.manifest import read_manifest, split_files
-from mmduet.datasets.transforms.shared_view import run_pipeline
+from mmduet.datasets.transforms.shared_view import OWN, run_pipeline
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
 from mmduet.io.image_archives import is_archive, open_archive
@@ -104,13 +104,27 @@ class GroundingDataset(Dataset[Item]):
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Item:
-        return self.__getitems__([index])[0]
+        return self._draw_items([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
-        """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``."""
+        """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``.
+
+        PyTorch's loader asks for batches, so that a subclass with a ``__getitem__`` of its own is asked for each item here.
+        """
+        if type(self).__getitem__ is GroundingDataset.__getitem__:
+            return self._draw_items(indices)
+        return self._with_tokens([self[index] for index in indices])
+
+    def _draw_items(self, indices: Sequence[int]) -> list[Item]:
         groups = self._groups(indices)
         drawn = {group: dict(zip(group, self._draw(group), strict=True)) for group in dict.fromkeys(groups)}
         return [drawn[group][index] for index, group in zip(indices, groups, strict=True)]
+
+    def _with_tokens(self, items: list[Item]) -> list[Item]:
+        if self._encode is not None:
+            for item in items:
+                item['data_samples'].set_metainfo({'token_ids': self._encode(item['data_samples'].text)})
+        return items
 
     def _groups(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
         """The expressions that share a view with each of ``indices``, itself among them."""
@@ -126,7 +140,8 @@ class GroundingDataset(Dataset[Item]):
         first, *others = group
         results, sizes = self.describe(first), self.annotations.sizes
         if others:
-            results['companions'] = [self._describe_expression(index) for index in others]
+            results['companions'] = [{key: value for key, value in self.describe(index).items() if key in OWN}
+                                     for index in others]
         try:
             if odd := [index for index in others if tuple(sizes[index]) != tuple(sizes[first])]:
                 raise ImageError(f'{results["img_path"]} has {sizes[first][0]} x {sizes[first][1]} pixels by one annotation '
@@ -136,10 +151,7 @@ class GroundingDataset(Dataset[Item]):
         except ImageError as error:
             annotation = self.annotations[first]
             raise ImageError(f'{error} (expression {annotation.expression_id} of split {annotation.split})') from error
-        if self._encode is not None:
-            for item in items:
-                item['data_samples'].set_metainfo({'token_ids': self._encode(item['data_samples'].text)})
-        return items
+        return self._with_tokens(items)
 
     def image_of(self, index: int) -> str:
         """The image that an expression is about, by a name that is equal for equal images."""

@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from mmduet.datasets import ImageError, LoadImage, grounding_collate
+from mmduet.datasets import GroundingDataset, ImageError, LoadImage, grounding_collate
 from mmduet.datasets.grounding_dataset import tell
 from mmduet.datasets.grouped_index import GroupedIndex
 from mmduet.io.files import find_file
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import WordPieceTokenizer
-from tests.datasets.test_grounding_dataset import TRAIN_PIPELINE, build
+from tests.datasets.test_grounding_dataset import TEST_PIPELINE, TRAIN_PIPELINE, build
 from tests.tiny_data import line, make_data_root
 
 LEFT, RIGHT = 'the red circle on the left', 'the red circle on the right'
@@ -89,6 +89,43 @@ def test_in_evaluation_expressions_of_an_image_are_decoded_once(tmp_path, monkey
     first, second, again = dataset.__getitems__([2, 0, 2])
     assert len(read) == 1 and first['inputs'] is second['inputs'] is again['inputs']
     assert [item['data_samples'].expression_id for item in (first, second, again)] == ['2', '0', '2']
+
+
+class Shouting(GroundingDataset):
+    """Its items are changed one by one."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        item['data_samples'].set_metainfo({'text': item['data_samples'].text.upper()})
+        return item
+
+
+class Polite(GroundingDataset):
+    """Its words are changed where they are described."""
+
+    def describe(self, index):
+        results = super().describe(index)
+        return {**results, 'text': f'please find {results["text"]}'}
+
+
+def build_own(kind, root, **more):
+    return kind(data_root=root, splits=['val'], pipeline=TEST_PIPELINE, test_mode=True, **more)
+
+
+def test_a_batch_holds_what_the_own_getitem_of_a_subclass_gives(tmp_path, tokenizer):
+    records = [line(expression_id=str(k), split='val', expression=text) for k, text in enumerate((LEFT, 'the blue box'))]
+    dataset = build_own(Shouting, make_data_root(tmp_path, records))
+    dataset.set_tokenizer(lambda text: [len(text), int(text.isupper())])
+    (data, ) = DataLoader(dataset, batch_size=2, collate_fn=grounding_collate)
+    assert [sample.text for sample in data['data_samples']] == [LEFT.upper(), 'THE BLUE BOX']
+    assert [sample.token_ids for sample in data['data_samples']] == [[len(LEFT), 1], [12, 1]]
+
+
+def test_every_expression_of_an_image_is_as_the_own_description_of_a_subclass(tmp_path):
+    records = [line(expression_id=str(k), split='val', expression=f'cup {k}') for k in range(3)]
+    items = build_own(Polite, make_data_root(tmp_path, records)).__getitems__([1, 0, 2])
+    assert [item['data_samples'].text for item in items] == ['please find cup 1', 'please find cup 0', 'please find cup 2']
+    assert items[0]['inputs'] is items[2]['inputs']
 
 
 def test_annotations_that_disagree_about_the_size_of_a_shared_image_are_named(tmp_path):

@@ -37,12 +37,16 @@ def run_pipeline(results: dict[str, Any], pipeline: Iterable[Callable[[dict[str,
     """Packed items of all expressions of ``results``, in their order; with companions their ``inputs`` are one tensor.
 
     Raises:
-        DataError: a transform changes box or words of the first expression and leaves its companions as they are; names it.
+        DataError: a transform gives no dict, or changes box or words of the first expression and leaves its companions as
+            they are; names it.
     """
     companions: Sequence[dict[str, Any]] = results.get('companions', ())
     for transform in pipeline:
         before = [[expression.get(key) for key in COMPARED] for expression in expressions_of(results)]
         results = transform(results)
+        if not isinstance(results, dict):
+            raise DataError(f'{type(transform).__name__} gives {type(results).__name__} and must give the results it was '
+                            'given, changed: let it end in return results')
         if companions and 'inputs' not in results:
             changed = [any(old is not expression.get(key) for key, old in zip(COMPARED, values, strict=True))
                        for values, expression in zip(before, expressions_of(results), strict=True)]

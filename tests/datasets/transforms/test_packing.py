@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from mmduet.datasets import LoadImage, PackGroundingInputs, PlaceOnCanvas, ResizeLongSide
+from mmduet.datasets.transforms.packing import to_planes
 from mmduet.evaluation.rules import transvg_target
+from mmduet.io.errors import DataError
 from mmduet.models import GroundingDataPreprocessor
 from mmduet.structures.target_identity import image_number
 from tests.shared_data import shared
@@ -48,6 +50,15 @@ def test_the_scale_is_that_of_each_axis(tmp_path):
     assert (sample.canvas.width, sample.canvas.height) == (426, 640)
     assert sample.canvas.scale_x == pytest.approx(426 / 333)
     assert sample.canvas.scale_y == pytest.approx(640 / 500)
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    (lambda image: image * 0.5, r'float64 of shape \(20, 30, 3\)'),
+    (lambda image: image.mean(axis=2).astype(np.uint8), r'uint8 of shape \(20, 30\)'),
+    (lambda image: np.dstack([image, image[..., :1]]), r'uint8 of shape \(20, 30, 4\)')])
+def test_an_image_that_a_transform_made_something_else_than_bytes_of_is_refused(change, said):
+    with pytest.raises(DataError, match=f'an image is {said} .* RGB bytes'):
+        to_planes(change(np.full((20, 30, 3), 200, np.uint8)))
 
 
 def test_the_number_of_the_file_is_looked_up_with_the_image(tmp_path):

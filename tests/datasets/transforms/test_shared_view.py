@@ -113,3 +113,12 @@ def test_loading_fits_a_group_too(tmp_path):
     results.update(img_path=str(tmp_path / 'a.png'), width=40, height=30)
     items = run_pipeline(results, [LoadImage(), PlaceOnCanvas(size=64), PackGroundingInputs()])
     assert [item['data_samples'].ori_shape for item in items] == [(30, 40)] * 2
+
+
+def test_a_transform_that_does_not_give_its_results_is_named():
+    class Forgets:
+        def __call__(self, results):
+            results['text'] = 'a cup'
+
+    with pytest.raises(DataError, match=r'^Forgets gives NoneType .* return results$'):
+        run_pipeline(make_results(), [Forgets(), PackGroundingInputs()])
