@@ -86,7 +86,7 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
     """The teacher on its device.
 
     Raises:
-        ConfigError: it cannot encode single crops and texts.
+        ConfigError: it cannot encode single crops and texts, or gives targets by a ``forward`` of its own.
     """
     import torch
     from mmengine.device import get_device
@@ -99,6 +99,9 @@ def build_teacher(config: dict[str, Any], cfg: 'Config', seed: int) -> Any:
         teacher = MODELS.build(config)
     if not isinstance(teacher, CLIPTeacher):
         raise ConfigError(f'{type(teacher).__name__} cannot be cached: it is no CLIPTeacher, which embeds crops and texts')
+    if type(teacher).forward is not CLIPTeacher.forward:
+        raise ConfigError(f'{type(teacher).__name__} cannot be cached: it has a forward of its own, and a cache asks for '
+                          'single crops and texts; do it in embed_texts, embed_images or embed_regions')
     return teacher.to(get_device()).eval()
 
 

@@ -1,6 +1,10 @@
 """Which teacher a config describes, without building it."""
+import ast
 import inspect
+import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mmduet.io.files import find_file, sha256_of
@@ -20,8 +24,9 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         config: of a ``CLIPTeacher``, say.
 
     Returns:
-        Plain values by argument, defaults included. ``weights`` stands for ``pretrained``: 'random', a tag, or the SHA-256 of
-        the file, with what its path alone tells (``file_facts``); ``model_config`` and ``centre`` are the SHA-256 of theirs.
+        Plain values by argument, defaults included, and those that a subclass hands on by ``**kwargs``. ``weights`` stands for
+        ``pretrained``: 'random', a tag, or the SHA-256 of the file, with what its path alone tells (``file_facts``);
+        ``model_config`` and ``centre`` are the SHA-256 of theirs. ``code`` is there for a class of somebody's own.
 
     Raises:
         TypeError: the teacher takes no such argument.
@@ -30,14 +35,13 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
     arguments = {key: value for key, value in config.items() if key != 'type'}
     kind: Any = config['type']
     kind = MODELS.get(kind) or TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    bound = inspect.signature(kind).bind(**arguments)
-    bound.apply_defaults()
-    identity: Identity = {'type': kind.__name__}
-    for name, value in bound.arguments.items():
+    bound = _bind(kind, arguments)
+    identity: Identity = {'type': kind.__name__, **_code_of(kind)}
+    for name, value in bound.items():
         if name == 'quick_gelu' and value is None:
             continue  # what decides it then are the weights
         if name == 'pretrained':
-            identity['weights'] = identify_weights(value) + _told_by_path(bound.arguments.get('model'), value)
+            identity['weights'] = identify_weights(value) + _told_by_path(bound.get('model'), value)
         elif name == 'model_config':
             identity[name] = None if value is None else hash_json(find_file(value))
         elif name == 'centre':
@@ -45,6 +49,38 @@ def identify_teacher(config: Mapping[str, Any]) -> Identity:
         else:
             identity[name] = _plain(value)
     return identity
+
+
+def _bind(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a call by keyword, with the defaults of the bases where a class hands ``**kwargs`` on to them."""
+    bound = inspect.signature(kind).bind(**given)
+    bound.apply_defaults()
+    found: dict[str, Any] = {}
+    bases: Sequence[type] = ()
+    for name, value in bound.arguments.items():
+        sort = bound.signature.parameters[name].kind
+        if sort is inspect.Parameter.VAR_KEYWORD:
+            found.update(value)
+            bases = getattr(kind, '__mro__', ())[1:]
+        elif sort is not inspect.Parameter.VAR_POSITIONAL:
+            found[name] = value
+    for init in (vars(base)['__init__'] for base in bases if '__init__' in vars(base)):
+        for name, parameter in inspect.signature(init).parameters.items():
+            if parameter.default is not parameter.empty:
+                found.setdefault(name, parameter.default)
+    return found
+
+
+def _code_of(kind: Any) -> Identity:
+    """The SHA-256 of the files of a class and its bases up to the first of ours, by file; comments and layout do not count."""
+    own = itertools.takewhile(lambda each: not each.__module__.startswith('mmduet.'), getattr(kind, '__mro__', (kind, )))
+    found: Identity = {}
+    for each in own:
+        with suppress(TypeError, OSError):  # a class of Python's own, or of a session that has no file
+            if file := inspect.getsourcefile(each):
+                program = ast.unparse(ast.parse(Path(file).read_bytes()))
+                found[Path(file).name] = f'SHA-256 {sha256_of(program.encode())}'
+    return {'code': found} if found else {}
 
 
 def _told_by_path(model: Any, pretrained: str | None) -> str:

@@ -142,3 +142,17 @@ def test_one_of_several_teachers_is_named():
             tool.find_teacher(cfg, 'out', name)
     with pytest.raises(ConfigError, match='--teacher small would do nothing: this config has one teacher, without a name'):
         tool.find_teacher(Config(dict(model=dict(teacher=dict(type='mmduet.CLIPTeacher', model='a')))), 'out', 'small')
+
+
+def test_a_teacher_with_a_forward_of_its_own_is_refused_as_a_cache_does_not_ask_it(root):
+    from mmduet.models.teachers import CLIPTeacher
+
+    class TurnedTeacher(CLIPTeacher):
+        def forward(self, batch, required):
+            return super().forward(batch, required)
+
+    cfg = tool.common.load_model(tool.parse_args([CONFIG]))
+    config = tool.find_teacher(cfg, 'out')[0]
+    assert type(tool.build_teacher(config, cfg, seed=0)) is CLIPTeacher
+    with pytest.raises(ConfigError, match='TurnedTeacher cannot be cached: it has a forward of its own'):
+        tool.build_teacher({**config, 'type': TurnedTeacher}, cfg, seed=0)

@@ -1,10 +1,13 @@
+import importlib.util
 import json
+import sys
 
 import pytest
 import torch
 
 from mmduet.models.teachers import CLIPTeacher
 from mmduet.teacher_cache.identity import identify_teacher, width_of
+from mmduet.teacher_cache.store import differences
 from projects.ablation.control_teachers import ShuffledTeacher, UntrainedTeacher
 from tests.tiny_clip_config import write_clip_config
 
@@ -64,6 +67,52 @@ def test_statistics_and_nested_teachers_are_plain_values():
     nested = identify_teacher(dict(type=UntrainedTeacher, teacher=config))
     assert nested['teacher'] == identify_teacher(config)
     json.dumps(nested)
+
+
+OWN = """
+from mmduet.models.teachers import CLIPTeacher
+
+def lengthen(text):
+    return text + ' please'
+
+class OwnTeacher(CLIPTeacher):
+    def __init__(self, *args, strength=2.0, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    def embed_texts(self, texts):
+        return super().embed_texts([lengthen(text) for text in texts])
+"""
+
+
+def own_teacher(folder, program):
+    (folder / 'own_teacher.py').write_text(program)
+    spec = importlib.util.spec_from_file_location('own_teacher', folder / 'own_teacher.py')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules['own_teacher'] = module  # where inspect looks for a class's file
+    spec.loader.exec_module(module)
+    return module.OwnTeacher
+
+
+def test_what_a_subclass_hands_on_counts_as_it_does_for_its_base(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'own_teacher', None)
+    (tmp_path / 'a.pt').write_bytes(b'abc')
+    config = dict(model='ViT-B-16', pretrained=str(tmp_path / 'a.pt'), views=[dict(type='mmduet.CropView', scale=1.5)])
+    own = identify_teacher(dict(type=own_teacher(tmp_path, OWN), **config))
+    base = identify_teacher(dict(type=CLIPTeacher, **config))
+    assert {**own, **base} == {**own, 'type': 'CLIPTeacher'}
+    assert own['strength'] == 2.0 and not {'args', 'kwargs', 'pretrained'} & own.keys()
+    json.dumps(own)
+
+
+def test_the_code_of_a_subclass_counts_and_its_comments_do_not(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'own_teacher', None)
+    first, commented, changed = (identify_teacher(dict(type=own_teacher(tmp_path, program))) for program in (
+        OWN, OWN.replace('return text', '# politely\n    return text'), OWN.replace('please', 'now')))
+    assert first == commented
+    assert differences(first, changed) == [
+        f"code.own_teacher.py is {first['code']['own_teacher.py']!r} in the cache and {changed['code']['own_teacher.py']!r} in "
+        'the config']
+    assert 'code' not in identify_teacher(dict(type=CLIPTeacher))
 
 
 def test_an_argument_that_the_teacher_does_not_take_is_refused():
