@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 DECISIVE = ('model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
             'custom_hooks', 'randomness', 'sync_bn')
 SILENT = re.compile(
-    r'.*\.(num_workers|persistent_workers|prefetch_factor|pin_memory|pin_memory_device|timeout|multiprocessing_context'
-    r'|data_root|cache|cache_mb|vocab|model_config|fused|foreach|priority)'
-    r'|model\.(student\.)?(.*\.)?pretrained|train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals.*)'
+    # By their place: a part of somebody's own may have a parameter of such a name that decides what is learnt.
+    r'train_dataloader\.(.*\.)?(num_workers|persistent_workers|prefetch_factor|pin_memory|pin_memory_device|timeout'
+    r'|multiprocessing_context|data_root|cache|cache_mb)|optim_wrapper\.(.*\.)?(fused|foreach)'
+    r'|model\.(.*\.)?(pretrained|vocab|model_config)|train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals.*)'
     r'|randomness\.(deterministic|diff_rank_seed)')
 LISTED = re.compile(r'train_cfg\.max_epochs|optim_wrapper\.(type|dtype|loss_scale|clip_grad.*)|custom_hooks.*'
                     r'|sync_bn|world_size|precision.*')
@@ -83,7 +84,7 @@ def _leaves(node: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _leaves(value, f'{place}.{key}' if place else str(key))
     elif isinstance(node, LazyObject | LazyAttr) or callable(node) or _names_a_class(node):
         # However it is written: imported, by its dotted path or by its name in a registry.
-        name = str(node) if isinstance(node, str | LazyObject | LazyAttr) else node.__name__
+        name = str(node) if isinstance(node, str | LazyObject | LazyAttr) else getattr(node, '__name__', type(node).__name__)
         yield place, name.rpartition('.')[2]
     else:
         # A dumped config has lists where the config had tuples.

@@ -34,7 +34,8 @@ def rates(runner):
     ('train_dataloader.dataset.pipeline.1.prob', 'refused'), ('train_dataloader.sampler.shuffle', 'refused'),
     ('param_scheduler.0.milestones', 'refused'), ('model.student.fusion.num_layers', 'refused'),
     ('model.teacher.pretrained', 'refused'), ('model.head.terms.contrast.weight', 'refused'),
-    ('randomness.seed', 'refused'), ('auto_scale_lr.enable', 'refused')])
+    ('randomness.seed', 'refused'), ('auto_scale_lr.enable', 'refused'), ('model.head.terms.mine.fused', 'refused'),
+    ('model.student.timeout', 'refused'), ('model.head.terms.mine.cache', 'refused')])
 def test_the_rule_of_a_key(key, rule):
     difference = Difference(key, '1', '2')
     assert {'silent': difference.silent, 'listed': difference.listed and not difference.silent,

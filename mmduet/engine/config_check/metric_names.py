@@ -1,14 +1,15 @@
 """Names of metrics in a config, which are looked up only when the first validation has ended."""
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmduet.engine.config_check.problems import Problem
 from mmduet.engine.config_check.signatures import method
 from mmduet.engine.config_check.tree import definition_of
+from mmduet.engine.config_tools import splits_of
 from mmduet.io.config_files import nearest
 
-# Keys of hooks and schedules that name a metric, by their class.
+# Keys of hooks and schedules that name a metric, by their class; ours alone finds one without the prefix of its evaluator.
 READERS = {'GroundingCheckpointHook': 'save_best', 'CheckpointHook': 'save_best', 'EarlyStoppingHook': 'monitor',
            'ReduceOnPlateauLR': 'monitor', 'ReduceOnPlateauMomentum': 'monitor', 'ReduceOnPlateauParamScheduler': 'monitor'}
 # Figures that a student with a score head has too.
@@ -26,14 +27,28 @@ def check_metric_names(config: Mapping[str, Any]) -> Iterator[Problem]:
     schedules = config.get('param_scheduler') or ()
     parts += ([('param_scheduler', schedules)] if isinstance(schedules, Mapping)
               else [(f'param_scheduler.{number}', each) for number, each in enumerate(schedules)])
+    splits = splits_of(config.get('val_dataloader'))
     for place, part in parts:
-        kind = part.get('type') if isinstance(part, Mapping) else None
-        key = READERS.get(_name(kind), '')
+        kind = _name(part.get('type')) if isinstance(part, Mapping) else ''
+        key = READERS.get(kind, '')
         names = part.get(key) if key and isinstance(part, Mapping) else None
         for name in [names] if isinstance(names, str) else names or ():
-            if name != 'auto' and name.rpartition('/')[2] not in known and name not in ('loss', ):
+            if name in ('auto', 'loss'):
+                continue
+            found = [full for full in _with_splits(known, splits, name)
+                     if full == name or (kind == 'GroundingCheckpointHook' and full.endswith(f'/{name}'))]
+            if not found:
+                certain = ', '.join(full for full in known if full.rpartition('/')[2] not in SCORES)
                 yield Problem(f'{place}.{key}', f'no evaluator of the validation gives {name!r}'
-                              + (nearest(name, known, 0.7) or f'. It gives {", ".join(known[:len(known) - len(SCORES)])}'))
+                              + (nearest(name, known, 0.7) or f'. It gives {certain}'))
+            elif name not in found and len(alike := [full for full in found if full in known]) > 1:
+                yield Problem(f'{place}.{key}', f'{name!r} is the name of several: say which of {", ".join(alike)}')
+
+
+def _with_splits(known: Sequence[str], splits: Sequence[str], name: str) -> list[str]:
+    """Names of metrics and those of each split, where there are several; where nothing says which, of the split in ``name``."""
+    said = [*name.split('/')[:-1][-1:]] if not splits else splits if len(splits) > 1 else []
+    return [*known, *('/'.join([*full.split('/')[:-1], split, full.split('/')[-1]]) for split in said for full in known)]
 
 
 def _name(kind: Any) -> str:
@@ -44,6 +59,7 @@ def _name(kind: Any) -> str:
 def _given(evaluators: Any) -> list[str] | None:
     """Names of the metrics of a ``val_evaluator``; None where there is none or another metric than ours."""
     given: list[str] = []
+    scores: list[str] = []
     for evaluator in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
         definition = definition_of(evaluator.get('type')) if isinstance(evaluator, Mapping) else None
         if definition is None or definition.name != 'GroundingMetric':
@@ -52,5 +68,8 @@ def _given(evaluators: Any) -> list[str] | None:
         defaults = {} if init is None else dict(zip([each.arg for each in init.args.args][-len(init.args.defaults):],
                                                     init.args.defaults, strict=True))
         thresholds = evaluator.get('thresholds') or ast.literal_eval(defaults['thresholds'])
-        given += [f'acc@{threshold:g}' for threshold in thresholds if isinstance(threshold, int | float)] + ['miou']
-    return [*given, *SCORES]
+        names = [f'acc@{threshold:g}' for threshold in thresholds if isinstance(threshold, int | float)] + ['miou']
+        before = f'{evaluator["prefix"]}/' if evaluator.get('prefix') else ''
+        given += [f'{before}{name}' for name in names]
+        scores += [f'{before}{name}' for name in SCORES]
+    return [*given, *scores]

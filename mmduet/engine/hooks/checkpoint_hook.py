@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.gradients import is_updated
 from mmduet.engine.minutes import Minutes
 from mmduet.engine.saving import collect_checkpoint
@@ -173,8 +174,8 @@ def counts_steps(runner: Runner) -> bool:
 
 
 def find_metric(metrics: Mapping[str, float], name: str) -> float:
-    """Value of a metric by its name, without its evaluator's prefix and slash too; a ``KeyError`` lists those there are."""
+    """Value of a metric by its name, without its evaluator's prefix and slash too; a ``ConfigError`` lists those there are."""
     found = next((key for key in (name, *metrics) if key in metrics and (key == name or key.endswith(f'/{name}'))), None)
     if found is None:
-        raise KeyError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')
+        raise ConfigError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')
     return metrics[found]

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 
 from mmduet.engine import CheckpointError
 from mmduet.engine.checkpoint import read_record
+from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, find_metric
 from mmduet.registry import RUNNERS
 from tests.engine.tiny_runs import train
@@ -108,7 +109,7 @@ def test_a_metric_is_found_with_or_without_its_prefix_and_exactly_first():
     metrics = {'val/acc@0.5': 1.0, 'acc@0.5': 2.0, 'grounding/miou': 3.0}
     assert find_metric(metrics, 'acc@0.5') == 2.0
     assert find_metric(metrics, 'miou') == 3.0
-    with pytest.raises(KeyError, match=r'is not among the metrics: val/acc@0\.5, acc@0\.5, grounding/miou'):
+    with pytest.raises(ConfigError, match=r'is not among the metrics: val/acc@0\.5, acc@0\.5, grounding/miou'):
         find_metric(metrics, 'acc@0.9')
 
 
