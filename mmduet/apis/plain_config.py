@@ -16,6 +16,8 @@ from mmduet.registry import MODELS, TASK_UTILS, TRANSFORMS
 def parse_config_text(text: str, source: str) -> dict[str, Any]:
     """The keys of a config as ``Config.pretty_text`` spells it: assignments of literals and of ``dict(...)``, never executed.
 
+    The dotted name of a class is text.
+
     Raises:
         ConfigError: it holds anything else; names ``source`` and the line.
 
@@ -48,10 +50,21 @@ def _value(node: ast.expr, source: str) -> Any:
     if isinstance(node, ast.List | ast.Tuple):
         items = [_value(item, source) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
+    if name := _dotted(node):
+        return name  # a class that a program put into a config, as MMEngine spells it
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError) as error:
         raise ConfigError(f'line {node.lineno} of the config in {source} is no literal, and is not run') from error
+
+
+def _dotted(node: ast.expr) -> str:
+    """``package.Name`` as text; empty for what is no such name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return '.'.join([node.id, *reversed(parts)]) if parts and isinstance(node, ast.Name) else ''
 
 
 def _name_of(kind: type) -> str:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from mmdet.models.backbones import ResNet
+from mmengine.config import Config
 
 from mmduet.apis.plain_config import parse_config_text, to_names, to_types
 from mmduet.engine.config_tools import ConfigError, load_config
@@ -17,7 +18,14 @@ def test_the_text_of_every_kind_of_value_is_read_and_none_of_it_run():
     assert keys['load_from'] is None
 
 
+def test_a_class_that_a_program_put_into_a_config_is_its_name():
+    config = Config(dict(model=dict(type=TransVG, parts=[dict(type=TinyGrounder)])))
+    assert parse_config_text(config.pretty_text, 'a.pth') == {'model': {
+        'type': f'{TransVG.__module__}.TransVG', 'parts': [{'type': 'tests.tiny_grounder.TinyGrounder'}]}}
+
+
 @pytest.mark.parametrize(('text', 'message'), [
+    ("model = dict(type=open('x').name)", 'is no literal'), ('model = [].append', 'is no literal'),
     ("model = __import__('os').system('true')", 'line 1 of the config in a.pth is no literal, and is not run'),
     ('a = 1\nimport os', 'line 2 of the config in a.pth is no assignment, and is not run'),
     ("a = dict(b=print('x'))", 'is no literal'), ('a = [', 'is no config'), ('a = ' + '[' * 5000, 'is no config')])
