@@ -6,6 +6,7 @@ both fail.
 import datetime
 import gc
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,9 @@ from pathlib import Path
 import torch
 import torch.distributed as torch_dist
 from mmengine.dist import all_gather_object, get_rank
+from torch import nn
 
+from mmduet.engine.config_tools import ConfigError
 from mmduet.io.locks import LockedError, locked
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
@@ -91,6 +94,24 @@ def locked_for_all_ranks(folder: Path, place: Path | None = None) -> Iterator[No
         if problem := all_gather_object(problem)[0]:
             raise LockedError(problem)
         yield
+
+
+@contextmanager
+def naming_unused_parameters(model: nn.Module) -> Iterator[None]:
+    """Name the parameters that no loss of a step reads, of which PyTorch tells several processes the numbers alone.
+
+    Raises:
+        ConfigError: there are some, and the config does not set ``find_unused_parameters``.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not (found := re.search(r'did not receive grad for rank \d+: ([\d ]+)', str(error))):
+            raise
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        names = ', '.join(trained[int(number)] for number in found[1].split())
+        raise ConfigError(f'no loss reads {names}: take them out of the model, let a loss read them in every step, or set '
+                          'find_unused_parameters=True, at some cost, without which several processes cannot train') from error
 
 
 def leave() -> None:

@@ -10,6 +10,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mmduet.datasets.grounding_dataset import tell
 from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.distributed import naming_unused_parameters
 from mmduet.engine.gradients import count_updates_to, is_updated
 from mmduet.engine.runner import GroundingRunner
 from mmduet.registry import LOOPS
@@ -56,7 +57,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         skipped = self._find_position()
         self.owes_validation = self.runner.val_loop is not None and self.runner.owes_validation()
         self.runner.call_hook('before_train')
-        with self.runner.signals:
+        with self.runner.signals, naming_unused_parameters(self.runner.plain_model):
             self._train(skipped)
         self.runner.call_hook('after_train')
         return self.runner.model

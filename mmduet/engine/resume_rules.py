@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper, _ParamScheduler
+from torch import nn
 
 from mmduet.engine.checkpoint import CheckpointError
 
@@ -106,8 +107,10 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     """List what differs from the training that wrote a checkpoint.
 
     Raises:
-        CheckpointError: something differs that changes what is learnt, and the config does not set ``resume_changed``.
+        CheckpointError: something differs that changes what is learnt, and the config does not set ``resume_changed``; or the
+            model's parameters are in another order, by which the optimizer knows them.
     """
+    _check_order(runner.plain_model, checkpoint, source)
     now, before = {**describe_training(runner.cfg), **describe_machine(runner)}, checkpoint['meta'].get('training')
     if isinstance(before, dict):
         told = checkpoint['meta'].get('machine') or {}
@@ -135,6 +138,18 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
         trained = checkpoint.pop('ema_state_dict')
         checkpoint['state_dict'] = {key.removeprefix('module.'): value for key, value in trained.items()
                                     if key.startswith('module.')}
+
+
+def _check_order(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+    trained = dict.fromkeys(name for name, parameter in model.named_parameters() if parameter.requires_grad)
+    there = [name for name in checkpoint['state_dict'] if name in trained]
+    common = set(there)
+    for now, before in zip((name for name in trained if name in common), there, strict=True):
+        if now != before:
+            raise CheckpointError(
+                f'{source} comes from a training whose model had its parameters in another order, {before} where {now} is now, '
+                'so that states of the optimizer would be exchanged. Parts stand in another order, as the terms of a head in '
+                'the sorted config of a work folder: resume with the config that it was trained with')
 
 
 def optimizer_settings(optim_wrapper: OptimWrapper) -> list[dict[str, Any]]:

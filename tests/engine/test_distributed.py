@@ -4,11 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as torch_dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mmduet.cli.main import build_parser
 from mmduet.cli.running import check_arguments
-from mmduet.engine.distributed import choose_backend, join_process_group, leave, slurm_environment
+from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.distributed import choose_backend, join_process_group, leave, naming_unused_parameters, slurm_environment
 from tests.docs.pages import DOCS, commands
+from tests.forking import run_ranks
 
 PAGE = DOCS / 'several_gpus.md'
 
@@ -73,3 +77,41 @@ def test_no_thread_of_the_group_outlives_it_when_a_wrapped_model_is_in_a_cycle(t
     del model
     leave()
     assert not _group_threads()
+
+
+class Spare(nn.Module):
+    """A model with a layer that nothing reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen = nn.Linear(2, 2).requires_grad_(False)
+        self.spare = nn.Linear(2, 1)
+        self.box = nn.Linear(2, 1)
+
+    def forward(self, values):
+        return self.box(self.frozen(values))
+
+
+def train_with_a_spare_layer():
+    join_process_group('pytorch', 'gloo')
+    model = Spare()
+    trained = DistributedDataParallel(model)
+    with naming_unused_parameters(model):
+        for _ in range(2):
+            trained(torch.ones(1, 2)).sum().backward()
+
+
+def check_what_is_named():
+    with pytest.raises(ConfigError, match=r'^no loss reads spare\.weight, spare\.bias: .* find_unused_parameters=True'):
+        train_with_a_spare_layer()
+    print('named')
+
+
+def test_parameters_that_no_loss_reads_are_named_on_every_rank():
+    for rank in run_ranks(2, check_what_is_named):
+        assert 'named' in rank.stdout, rank.stderr
+
+
+def test_another_error_of_a_step_is_left_as_it_is():
+    with pytest.raises(RuntimeError, match='something else'), naming_unused_parameters(Spare()):
+        raise RuntimeError('something else')

@@ -157,3 +157,11 @@ def test_a_schedule_that_ended_with_the_training_goes_on_with_it(end, then, step
         further.step()
         seen.append(resumed.param_groups[0]['lr'])
     assert seen[:len(expected)] == pytest.approx(expected)
+
+
+def test_terms_in_another_order_are_refused_as_the_optimizer_knows_parameters_by_their_order(tmp_path, root):
+    terms = load_config('tests/tiny_cached_config.py').model.head.terms
+    train_distilled(tmp_path, root, train_cfg__max_iters=1)
+    with pytest.raises(CheckpointError, match=r'parameters in another order, head\.\S+ where head\.\S+ is now'):
+        train_distilled(tmp_path, root, resume=True, train_cfg__max_iters=2, resume_changed=True,
+                        model__head__terms=dict(_delete_=True, **dict(reversed(terms.items()))))

@@ -87,7 +87,7 @@ OPTIONS = [
     ('default_hooks.checkpoint.save_best=acc@0.95', "gives 'acc@0.95'; nearest: acc@0.9"),
     ('custom_hooks.1.monitor=mio', "gives 'mio'; nearest: miou"),
 ]
-CUSTOM = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA'), dict(type='EarlyStoppingHook', monitor='val/miou')]
+CUSTOM = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA'), dict(type='EarlyStoppingHook', monitor='miou')]
 
 
 def tiny():
@@ -153,7 +153,7 @@ def test_what_works_is_let_through():
         'default_hooks.visualization=None', 'optim_wrapper.type=mmduet.MixedPrecisionOptimWrapper', 'optim_wrapper.dtype=bf16',
         'default_hooks.mine={"type": "EmptyCacheHook", "after_iter": True}', 'find_unused_parameters=True', 'compile=True',
         'custom_hooks.0.priority=LOW', 'model.head.terms.text.from_teacher=a', 'experiment_name=a', 'sync_bn=torch',
-        'default_hooks.checkpoint.save_best=grounding/miou', 'extra_keys=[ablation]', 'ablation.steps=3',
+        'default_hooks.checkpoint.save_best=miou', 'extra_keys=[ablation]', 'ablation.steps=3',
         'optim_wrapper.clip_grad=None'])
     assert cfg.model.student.fusion.num_layers == 2
 
