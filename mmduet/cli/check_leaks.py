@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmduet.cli import common, running, useless_flags
 from mmduet.io.files import PACKAGE_PARENT, data_folder
+from mmduet.io.text import counted
 
 FIVE = ('refcoco_unc', 'refcocoplus_unc', 'refcocog_umd', 'referit', 'flickr30k')
 
@@ -59,13 +60,15 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f'none of {", ".join(FIVE)} is in {data_folder()}: prepare them, or name data roots with --test')
     overlaps = find_overlaps(seen, roots)
     for overlap in overlaps:
-        print(f'{overlap.seen_in} and {overlap.dataset} {overlap.split}: {overlap.images:,} of {overlap.all_images:,} images, '
-              f'{overlap.expressions:,} of {overlap.all_expressions:,} expressions'
+        print(f'{overlap.seen_in} and {overlap.dataset} {overlap.split}: {overlap.images:,} of '
+              f'{counted(overlap.all_images, "image")}, {overlap.expressions:,} of '
+              f'{counted(overlap.all_expressions, "expression")}'
               + (f', such as {"; ".join(overlap.examples)}' if overlap.images else ''))
     if absent:
         print(f'not checked, because not prepared: {", ".join(absent)}')
     shared = sum(overlap.images > 0 for overlap in overlaps)
-    print(f'{shared} of {len(overlaps)} pairs share images' if shared else f'no image is shared ({len(overlaps)} pairs)')
+    pairs = counted(len(overlaps), 'pair')
+    print(f'images are shared in {shared} of {pairs}' if shared else f'no image is shared ({pairs})')
     return 1 if shared else 0
 
 

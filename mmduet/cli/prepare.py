@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mmduet.cli import common, running, useless_flags
 from mmduet.io.files import data_folder
+from mmduet.io.text import counted
 
 SHOWN = 5
 
@@ -61,10 +62,10 @@ def _writes(args: argparse.Namespace) -> list[Path]:
 
 
 def show_some(title: str, entries: Sequence[object], shown: int = SHOWN) -> None:
-    """Print how many there are and name the first few."""
+    """Print a title, which says how many there are, and name the first few; nothing where there are none."""
     if entries:
         more = f'\n  ... and {len(entries) - shown} more' if len(entries) > shown else ''
-        print(f'{len(entries)} {title}:\n  ' + '\n  '.join(map(str, entries[:shown])) + more)
+        print(f'{title}:\n  ' + '\n  '.join(map(str, entries[:shown])) + more)
 
 
 def show_counts(published: Mapping[str, tuple[int | None, int | None, int]], source: Mapping[str, tuple[int, int, int]],
@@ -111,18 +112,20 @@ def prepare_root(args: argparse.Namespace, out: Path) -> None:
     for name, count in source.about.items():
         if isinstance(count, int):
             print(f'{name.replace("_", " ")}: {count:,}')
-    show_some('blank expressions left out', source.blank, args.show)
-    show_some(f'images missing from {images}', prepared.missing, args.show)
-    show_some('images that cannot be used', prepared.broken, args.show)
-    show_some('boxes without area or outside their image (clipped in training, kept for evaluation)', prepared.odd_boxes,
-              args.show)
+    show_some(f'{counted(len(source.blank), "blank expression")} left out', source.blank, args.show)
+    show_some(f'{counted(len(source.unread), "key")} of the lines that nobody reads',
+              [f'{where}: {key!r}, here first' for key, where in source.unread.items()], args.show)
+    show_some(f'{counted(len(prepared.missing), "image")} missing from {images}', prepared.missing, args.show)
+    show_some(f'{counted(len(prepared.broken), "image")} that cannot be used', prepared.broken, args.show)
+    show_some(f'{counted(len(prepared.odd_boxes), "box", "boxes")} without area or outside the image (clipped in training, '
+              'kept for evaluation)', prepared.odd_boxes, args.show)
     if spec.warning:
         print(f'warning: {spec.warning}')
     if (prepared.missing or prepared.broken) and not args.allow_missing_images:
-        raise DataError(f'{len(prepared.missing) + len(prepared.broken)} images are missing or broken; nothing was '
+        raise DataError(f'missing or broken images: {len(prepared.missing) + len(prepared.broken):,}; nothing was '
                         'written. Get them, or leave their expressions out with --allow-missing-images')
     write_data_root(out, args.name, prepared, source, images, some=bool(args.splits))
-    print(f'wrote {len(prepared.annotations)} expressions to {out}')
+    print(f'wrote {counted(len(prepared.annotations), "expression")} to {out}')
 
 
 def default_images(source: Path) -> Path:
@@ -141,9 +144,10 @@ def check_root(name: str | None, args: argparse.Namespace, out: Path, decode: bo
     findings = check_data_root(out, args.splits, args.workers, progress_bar('decoding'), decode)
     for kind in dict.fromkeys(finding.kind for finding in findings):
         of_kind = [finding for finding in findings if finding.kind == kind]
-        show_some(f'{"ERROR" if any(finding.fatal for finding in of_kind) else "note"}: {kind}', of_kind, args.show)
+        severity = 'ERROR' if any(finding.fatal for finding in of_kind) else 'note'
+        show_some(f'{len(of_kind):,} {severity}: {kind}', of_kind, args.show)
     errors = sum(finding.fatal for finding in findings)
-    print(f'{out}: {errors} errors, {len(findings) - errors} notes')
+    print(f'{out}: {counted(errors, "error")}, {counted(len(findings) - errors, "note")}')
     return 1 if errors else 0
 
 

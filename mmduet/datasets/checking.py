@@ -14,7 +14,7 @@ from mmduet.datasets.preparation import COUNT_NAMES, Progress, box_arrays, count
 from mmduet.datasets.readers import CATALOG
 from mmduet.io.errors import AnnotationError, DataError
 from mmduet.io.image_archives import is_archive, open_archive
-from mmduet.io.text import LOST, repair_mojibake
+from mmduet.io.text import LOST, counted, repair_mojibake
 
 MISREAD = 'words read in the wrong encoding'
 
@@ -107,15 +107,16 @@ def check_counts(path: Path, manifest: dict[str, Any], lines: Sequence[Line], sp
         for name, number, known in zip(COUNT_NAMES, found, published.get(split, (None, None, None)), strict=True):
             if known is not None and number != known:
                 # Boxes stand for references that a source does not number, and two references may share one.
-                counted = name != 'references' or numbered.get(split, True)
-                kind = 'counts that are not the published ones' if counted else 'counts of references, told by their boxes'
-                yield Finding(kind=kind, where=str(path), fatal=counted,
-                              message=f'{split} has {number:,} {name}, published are {known:,} ({number - known:+,})')
+                sure = name != 'references' or numbered.get(split, True)
+                kind = 'counts that are not the published ones' if sure else 'counts of references, told by their boxes'
+                yield Finding(kind=kind, where=str(path), fatal=sure,
+                              message=f'{split} has {counted(number, name[:-1])}, published are {known:,} '
+                                      f'({number - known:+,})')
             official = spec.published.get(split, found)[COUNT_NAMES.index(name)] if spec else None
             if known is not None and official is not None and official != known == number:
                 yield Finding(kind='counts of this layout that are not the published ones', where=str(path), fatal=False,
-                              message=f'{split} has {number:,} {name} as all files of this layout, published are {official:,} '
-                                      f'({number - official:+,})')
+                              message=f'{split} has {counted(number, name[:-1])} as all files of this layout, published are '
+                                      f'{official:,} ({number - official:+,})')
         said = manifest.get('splits', {}).get(split)
         if said is not None and said != dict(zip(COUNT_NAMES, found, strict=True)):
             yield Finding(kind='files changed since they were prepared', where=str(path),

@@ -55,6 +55,15 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(letter) in _UNSEEN for letter in text if letter != LOST)
 
 
+def counted(number: int, noun: str, plural: str = '') -> str:
+    """A number and its noun, in the plural, by default with an s, unless there is one.
+
+    >>> counted(1, 'image'), counted(2000, 'image'), counted(0, 'process', 'processes')
+    ('1 image', '2,000 images', '0 processes')
+    """
+    return f'{number:,} {noun if number == 1 else plural or f"{noun}s"}'
+
+
 def half_character(text: str) -> str:
     r"""The first half of a character (a lone surrogate), which no UTF-8 holds and no tokenizer takes; empty where none is.
 

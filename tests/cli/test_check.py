@@ -29,7 +29,7 @@ def test_all_roots_are_checked_and_one_that_is_wrong_ends_with_one(here, capsys)
     assert capsys.readouterr().out == f'{here}/data/good: 0 errors, 0 notes\ndata/good: 0 errors, 0 notes\n'
     assert tool.main(['bad', 'good']) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2] == 'bad: 1 errors, 0 notes' and lines[-1] == f'{here}/data/good: 0 errors, 0 notes'
+    assert lines[-2] == 'bad: 1 error, 0 notes' and lines[-1] == f'{here}/data/good: 0 errors, 0 notes'
     assert tool.main(['bad', '--splits', 'train', '--workers', '1', '--show', '1']) == 0
     assert tool.main(['gone']) == 1
     assert 'gone' in capsys.readouterr().err
@@ -43,7 +43,7 @@ def test_leaks_of_a_config_count_too(here, monkeypatch, capsys):
     (here / 'leaky.py').write_text("train_dataloader = dict(dataset=dict(data_root='data/refcoco_unc', splits=['val']))\n")
     monkeypatch.setattr('mmduet.cli.check_leaks.PACKAGE_PARENT', here)
     assert tool.main(['--leaks', 'leaky.py']) == 1
-    assert '1 of 1 images, 1 of 1 expressions' in capsys.readouterr().out
+    assert '1 of 1 image, 1 of 1 expression' in capsys.readouterr().out
     (here / 'train.py').write_text("def change(cfg):\n    cfg.train_dataloader.dataset.splits = ['train']\n")
     for change in (['--cfg-options', 'train_dataloader.dataset.splits=[train]'], ['--patch', 'train.py']):
         assert tool.main(['--leaks', 'leaky.py', *change]) == 1

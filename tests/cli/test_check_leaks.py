@@ -16,10 +16,10 @@ def test_shared_images_are_counted_by_split_and_end_with_one(roots, capsys):
     train, test = roots
     assert tool.main(['--train', str(train), '--test', str(test)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == (f'{train} and tiny testA: 1 of 1 images, 1 of 1 expressions, such as 000000000002.jpg '
+    assert lines[0] == (f'{train} and tiny testA: 1 of 1 image, 1 of 1 expression, such as 000000000002.jpg '
                         f'({test}/annotations/testA.jsonl:1)')
-    assert lines[1] == f'{train} and tiny val: 0 of 1 images, 0 of 1 expressions'
-    assert lines[2] == '1 of 2 pairs share images'
+    assert lines[1] == f'{train} and tiny val: 0 of 1 image, 0 of 1 expression'
+    assert lines[2] == 'images are shared in 1 of 2 pairs'
 
 
 def test_ids_that_a_backbone_saw_are_checked_alone(roots, tmp_path, capsys):
@@ -45,7 +45,7 @@ def test_options_change_the_config_that_is_checked(roots, tmp_path, capsys):
                       "splits=['val'], pipeline=[]))\n")
     change = f'train_dataloader.dataset={{"type": "mmduet.GroundingDataset", "data_root": "{train}", "splits": ["train"]}}'
     assert tool.main(['--config', str(config), '--test', str(test), '--cfg-options', change]) == 1
-    assert 'and tiny testA: 1 of 1 images' in capsys.readouterr().out
+    assert 'and tiny testA: 1 of 1 image' in capsys.readouterr().out
     with pytest.raises(SystemExit):
         tool.main(['--train', str(train), '--cfg-options', change])
     assert 'change a config: name it by --config' in capsys.readouterr().err
@@ -63,6 +63,6 @@ def test_the_splits_that_are_trained_on_are_named_for_all_data_roots(roots, tmp_
     shared = line(split='other', image='COCO_train2014_000000000002.jpg', image_id=2)
     other = make_data_root(tmp_path / 'a:colon', [shared])
     assert tool.main(['--train', str(other), '--splits', 'other', '--test', str(test)]) == 1
-    assert capsys.readouterr().out.startswith(f'{other} and tiny testA: 1 of 1 images')
+    assert capsys.readouterr().out.startswith(f'{other} and tiny testA: 1 of 1 image')
     assert tool.main(['--train', str(train), '--splits', 'other', '--test', str(test)]) == 1
     assert "has no split 'other'" in capsys.readouterr().err

@@ -69,14 +69,14 @@ def test_missing_images_are_refused_by_name_unless_allowed(run, tmp_path, offici
     (official / 'images' / 'COCO_train2014_000000000005.jpg').unlink()
     refused = run('refshapes', '--source', official, '--out', tmp_path / 'root')
     assert refused.returncode == 1
-    assert '1 images missing' in refused.stdout
+    assert '1 image missing' in refused.stdout
     assert 'COCO_train2014_000000000005.jpg or 000000000005.jpg' in refused.stdout
     assert 'nothing was written' in refused.stderr
     assert '--allow-missing-images' in refused.stderr
     assert not (tmp_path / 'root').exists()
     allowed = run('refshapes', '--source', official, '--out', tmp_path / 'root', '--allow-missing-images')
     assert allowed.returncode == 0
-    assert 'wrote 1 expressions' in allowed.stdout
+    assert 'wrote 1 expression ' in allowed.stdout
 
 
 @pytest.mark.parametrize('flag', ['--check-images', '--check'])
@@ -86,7 +86,7 @@ def test_a_broken_image_is_found_when_asked_and_named_and_nothing_is_written(run
     arguments = ('refshapes', '--source', official, '--out', tmp_path / 'root')
     done = run(*arguments, flag)
     assert done.returncode == 1
-    assert f'1 images that cannot be used:\n  {broken} is truncated' in done.stdout
+    assert f'1 image that cannot be used:\n  {broken} is truncated' in done.stdout
     assert not (tmp_path / 'root').exists()
     assert run(*arguments, flag, '--allow-missing-images').returncode == 0
     assert not (tmp_path / 'root/annotations/val.jsonl').exists()
@@ -96,7 +96,7 @@ def test_blank_expressions_are_counted_and_named(run, tmp_path, official):
     write_official(official, [reference(0, 5, 'val', ['cup', '  '])])
     done = run('refshapes', '--source', official, '--out', tmp_path / 'root')
     assert done.returncode == 0
-    assert '1 blank expressions left out:' in done.stdout
+    assert '1 blank expression left out:' in done.stdout
     assert 'reference 0: expression 1 is blank' in done.stdout
 
 
@@ -115,7 +115,7 @@ def test_the_real_images_give_fifty_expressions(run, tmp_path):
                '--allow-missing-images', '--check-images', '--out', tmp_path / 'photos')
     assert done.returncode == 0, done.stderr
     assert 'wrote 50 expressions' in done.stdout
-    assert '2994 images missing' in done.stdout
+    assert '2,994 images missing' in done.stdout
     folder = tmp_path / 'photos' / 'annotations'
     counts = {split: len(read_annotations(folder / f'{split}.jsonl')) for split in ('testA', 'testB')}
     assert counts == {'testA': 36, 'testB': 14}
@@ -138,7 +138,7 @@ def test_a_check_ends_with_one_where_something_is_wrong_and_names_it(run, tmp_pa
 def test_only_the_splits_asked_for_are_written_and_checked(run, tmp_path, official):
     done = run('refcoco_unc', '--source', official, '--out', tmp_path / 'root', '--splits', 'val', '--check')
     assert done.returncode == 1
-    assert 'val has 1 expressions, published are 10,834 (-10,833)' in done.stdout
+    assert 'val has 1 expression, published are 10,834 (-10,833)' in done.stdout
     said = f'root was written, with these errors: repair {official} and prepare it again before you use it\n'
     assert done.stdout.endswith(said)
     assert 'train' not in done.stdout

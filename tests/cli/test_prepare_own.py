@@ -1,4 +1,5 @@
 import json
+from zipfile import ZipFile
 
 import pytest
 
@@ -22,6 +23,23 @@ def test_data_of_a_users_own_are_one_line_per_expression(run, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     first = read_annotations(tmp_path / 'root/annotations/train.jsonl')[0]
     assert (first.expression_id, first.image, first.width) == ('mine:1', 'mugs/a.png', 40)
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_keys_that_nobody_reads_are_told(run, tmp_path, packed):
+    write_photo(tmp_path / 'images/a.png')
+    source = write_lines(tmp_path / 'mine.jsonl', [
+        {'image': 'a.png', 'expression': 'red cup', 'box': [1, 2, 30, 20], 'split': 'val', **more}
+        for more in ({}, {'by': 'me'})])
+    where = f'{source}:2'
+    if packed:
+        with ZipFile(tmp_path / 'mine.zip', 'w') as archive:
+            archive.write(source, 'mine.jsonl')
+        source = tmp_path / 'mine.zip'
+        where = f'{source}/mine.jsonl:2'
+    done = run('own', '--source', source, '--out', tmp_path / 'root')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"1 key of the lines that nobody reads:\n  {where}: 'by', here first\n" in done.stdout
 
 
 @pytest.mark.parametrize(('field', 'value'), [('split', '../../../x'), ('split', 'objects'), ('split', 'a' * 300),
@@ -94,7 +112,7 @@ def test_words_read_in_the_wrong_encoding_are_a_note(run, tmp_path):
 @pytest.mark.parametrize(('content', 'message'), [
     (b'{"image": "a.png", "expr\n', r'mine.jsonl:1: not valid JSON'), (b'# mine\n', 'mine.jsonl:1: not valid JSON'),
     (b'[1]\n', 'mine.jsonl:1: must be a JSON object, got list'),
-    (b'{"img": "a.png"}\n', "mine.jsonl:1: field 'image' is missing"),
+    (b'{"img": "a.png"}\n', "mine.jsonl:1: field 'img' is not read; nearest: image"),
     ('{"image"'.encode('utf-16'), 'mine.jsonl:1: is no text in UTF-8, but looks like UTF-16'),
     (b'\n{"image": "th\xe9"}\n', 'mine.jsonl:2: is no text in UTF-8, but may be Latin-1')])
 def test_a_broken_first_line_is_named(run, tmp_path, content, message):

@@ -80,7 +80,7 @@ def test_counts_are_compared_with_the_published_ones_and_with_the_manifest(tmp_p
     manifest = {'dataset': 'refcoco_unc', 'images': 'images', 'splits': splits}
     (root / 'manifest.json').write_text(json.dumps(manifest))
     messages = [str(finding) for finding in check_data_root(root)]
-    assert any('train has 1 expressions, published are 120,624 (-120,623)' in message for message in messages)
+    assert any('train has 1 expression, published are 120,624 (-120,623)' in message for message in messages)
     assert any('testB has 0 images, published are 750 (-750)' in message for message in messages)
     assert any('train has 1 / 1 / 1' in message and 'the manifest says 1 / 1 / 2' in message for message in messages)
     assert not any('testB' in str(finding) for finding in check_data_root(root, splits=('train', )))

@@ -36,6 +36,24 @@ def test_a_bad_line_of_own_data_is_named_by_its_number(tmp_path, line, message):
     assert 'mine.jsonl:2' in str(error.value) or 'a/1.jpg' in str(error.value)
 
 
+@pytest.mark.parametrize(('wrong', 'right'), [('expresion', 'expression'), ('Image', 'image'), ('img', 'image'),
+                                              ('splits', 'split'), ('categroy', 'category'), ('segmentations', 'segmentation')])
+def test_a_misspelt_key_is_named_with_the_one_that_is_meant(tmp_path, wrong, right):
+    record = {name: value for name, value in GOOD.items() if name not in (right, 'box' if right == 'segmentation' else '')}
+    path = write_lines(tmp_path / 'mine.jsonl', [GOOD, record | {wrong: 'x'}])
+    with pytest.raises(DataError, match=rf"mine\.jsonl:2: field '{wrong}' is not read; nearest: {right}$"):
+        find_dataset('own').read(path)
+
+
+def test_other_keys_that_nobody_reads_are_noted_where_each_is_first(tmp_path):
+    mask = {**BARE, 'segmentation': [[1, 1, 9, 1, 9, 9]], 'width': 20, 'height': 20, 'bbox': [1, 1, 8, 8], 'iscrowd': 0}
+    documented = {'expression_id': 'e1', 'image_id': 'a/1.jpg', 'category': 'cup', 'ref_id': 1, 'ann_id': 2, 'kind': None}
+    path = write_lines(tmp_path / 'mine.jsonl', [GOOD | documented, mask, {**GOOD, 'boxes': [], 'iscrowd': 1}])
+    data = find_dataset('own').read(path)
+    assert data.unread == {'bbox': f'{path}:2', 'iscrowd': f'{path}:2', 'boxes': f'{path}:3'}
+    assert data.annotations[1].box == (1, 1, 9, 9)
+
+
 @pytest.mark.parametrize(('line', 'message'), [
     ('{', 'not valid JSON'), ('[1]', 'must be a JSON object'), ('{}', "field 'split'|field 'width'|field 'img_path'"),
     ('{"dataset_name": "jxu124/refcocoplus"}', 'the line is of jxu124/refcocoplus, not of refcoco_unc')])
