@@ -23,7 +23,7 @@ from PIL import Image
 
 from mmduet.io.errors import ImageError
 from mmduet.io.images import ImageArray, decode_upright, read_upright, turn_upright
-from mmduet.io.text import half_character, is_blank
+from mmduet.io.text import counted, half_character, is_blank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -260,7 +260,8 @@ def pair(images: Sequence[ImageInput], expressions: Expressions) -> list[list[st
         raise TypeError(f'expected an expression or a list of them, got a {type(expressions).__name__}')
     elif any(isinstance(item, list | tuple) for item in expressions):
         if len(expressions) != len(images):
-            raise ValueError(f'{len(expressions)} lists of expressions for {len(images)} images: give one for each')
+            raise ValueError(f'{counted(len(expressions), "list")} of expressions for {counted(len(images), "image")}: '
+                             'give one for each')
         rows = [[item] if isinstance(item, str) else list(item) for item in expressions]
     else:
         rows = [list(expressions)] * len(images)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmduet.cli.benchmark_report import PLAIN
 from mmduet.cli.clock import Clock
+from mmduet.io.text import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -52,8 +53,9 @@ def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -
                 clock.measure_u()
                 train_step(model, batch, optim, clock, f'{k} ' if taught is distilled else f'{k} {PLAIN}', taught)
     clock.measure_u()
-    lines = [f'{args.config}: steps of {args.batch_size} expressions, {args.amp or "fp32"}, {args.threads} threads, medians of '
-             f'{args.steps}', '| expressions per image | images per step | seconds | u | expressions per second | ratio |'
+    lines = [f'{args.config}: steps of {counted(args.batch_size, "expression")}, {args.amp or "fp32"}, '
+             f'{counted(args.threads, "thread")}, medians of {args.steps}',
+             '| expressions per image | images per step | seconds | u | expressions per second | ratio |'
              + (' teacher and head |' if distilled else ''), '| ---: ' * (7 if distilled else 6) + '|']
     first = clock.units[f'{numbers[0]} step']
     for k in numbers:

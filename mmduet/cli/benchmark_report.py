@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmduet.cli.clock import Clock, peak_memory
+from mmduet.io.text import counted
 
 ONLINE, CACHED, PLAIN = '', 'cached ', 'plain '
 ONE_BY_ONE, TOGETHER = 'expressions one by one', 'expressions together'
@@ -44,8 +45,9 @@ def format_report(report: Mapping[str, Any]) -> str:
              *((f'{name}, cached teacher', f'cached {name}') for name in ('teacher', 'head', 'backward', 'step')),
              ('prediction, one expression', 'prediction'), ('prediction, student alone', 'prediction, student alone'),
              (ONE_BY_ONE, ONE_BY_ONE), (TOGETHER, TOGETHER)]
-    lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, {report["threads"]} threads, '
-             f'{report["device"]}, medians of {report["steps"]} steps', f'{"phase":28}{"seconds":>10}{"u":>9}']
+    lines = [f'{report["config"]}: batches of {report["batch_size"]}, {report["precision"]}, '
+             f'{counted(report["threads"], "thread")}, {report["device"]}, medians of {report["steps"]} steps',
+             f'{"phase":28}{"seconds":>10}{"u":>9}']
     lines += [f'{title:28}{medians[name]["seconds"]:10.3f}{medians[name]["u"]:9.2f}' for title, name in rows if name in medians]
     if 'overhead_of_distillation' in report:
         lines.append(f'teacher and head add {100 * report["overhead_of_distillation"]:.0f} % to the plain step')

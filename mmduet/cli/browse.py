@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmduet.cli import common, running
+from mmduet.io.text import counted
 
 TILE, GAP, TEXT = 360, 10, 46
 GREEN, PAPER, INK = (0, 170, 60), (255, 255, 255), (20, 20, 20)
@@ -121,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     sheet = stack(pairs)
     with replacing(args.out) as part:
         sheet.save(part, format=Image.registered_extensions()[args.out.suffix.lower()])
-    print(f'{len(pairs)} samples of {len(built):,} in {args.out}')
+    print(f'{counted(len(pairs), "sample")} of {len(built):,} in {args.out}')
     return 0
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from mmduet.cli import common, running
 from mmduet.cli.image_arguments import IMAGES, missing_image, split_inputs
 from mmduet.io.errors import DataError
+from mmduet.io.text import counted
 
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'auto')
 
@@ -136,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     for why in results.broken:
         print(f'error: {why}', file=sys.stderr)
     if results and results.broken:
-        print(f'{len(results.broken)} images could not be read; the answers are about the others', file=sys.stderr)
+        print(f'{counted(len(results.broken), "image")} could not be read; the answers are about the others', file=sys.stderr)
     return 1 if results.broken else 0
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from mmduet.cli import common, running
+from mmduet.io.text import counted
 
 FORMATS = ('xyxy', 'xywh')
 
@@ -56,8 +57,8 @@ def _validate(args: argparse.Namespace) -> None:
         given = getattr(args, name)
         if given and len(given) != len(args.predictions) and (name == 'names' or len(given) != 1):
             flag = name.replace('_', '-')
-            raise argparse.ArgumentTypeError(f'--{flag} has {len(given)} entries for {len(args.predictions)} files of '
-                                             'predictions')
+            raise argparse.ArgumentTypeError(f'--{flag} has {counted(len(given), "entry", "entries")} for '
+                                             f'{counted(len(args.predictions), "file")} of predictions')
     if args.names and len(set(args.names)) < len(args.names):
         raise argparse.ArgumentTypeError('--names must differ from one another')
     if args.out.suffix.lower() not in ('.html', '.htm'):

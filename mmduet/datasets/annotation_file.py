@@ -14,7 +14,7 @@ import numpy as np
 
 from mmduet.io.errors import AnnotationError, DataError
 from mmduet.io.files import checked_name, open_regular, sha256_of, stays_inside
-from mmduet.io.text import half_character, is_blank
+from mmduet.io.text import counted, half_character, is_blank
 
 Box = tuple[float, float, float, float]
 NO_BOX = (math.nan, ) * 4
@@ -221,8 +221,8 @@ class AnnotationStore(Sequence[Annotation]):
             if len(ends) == before:
                 raise AnnotationError(f'{path} is empty: it holds no expression')
             if first is not None and len(ends) - before < first:
-                raise AnnotationError(f'{path} holds {len(ends) - before} expressions, fewer than the first {first} that the '
-                                      'config asks for: train_dataloader.dataset.first=None takes all')
+                raise AnnotationError(f'{path} holds {counted(len(ends) - before, "expression")}, fewer than the first {first} '
+                                      'that the config asks for: train_dataloader.dataset.first=None takes all')
             self.hashes.update(dict.fromkeys(splits, sha256_of(path)))
         self.boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
         self.sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)

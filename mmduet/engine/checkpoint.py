@@ -16,7 +16,7 @@ from mmduet.io.errors import DataError, TruncatedFileError
 from mmduet.io.failures import describe_failure
 from mmduet.io.files import replacing
 from mmduet.io.safetensors_files import read_metadata
-from mmduet.io.text import read_json
+from mmduet.io.text import counted, read_json
 from mmduet.io.weight_keys import unwrap_keys
 from mmduet.io.weights import describe_misfit, read_meta, read_tensor_file, require_size, some
 
@@ -197,8 +197,8 @@ def fit_to_model(state_dict: Mapping[str, Tensor], model: nn.Module) -> tuple[di
                            if key.startswith(STUDENT_PREFIX)})
     head = {key: value for key, value in own.items() if not key.startswith(STUDENT_PREFIX)}
     if student and len(head) == len(own):
-        return student, (f'a distilled checkpoint: took its student and left {len(fitted) - len(student)} tensors of the '
-                         'distillation head')
+        return student, (f'a distilled checkpoint: took its student and left {counted(len(fitted) - len(student), "tensor")} '
+                         'of the distillation head')
     if not student and any(STUDENT_PREFIX + key in own for key in fitted):
         filled = {STUDENT_PREFIX + key: value for key, value in fitted.items()}
         return filled | head, f'a plain checkpoint: filled the student; {len(head)} tensors of the distillation head start anew'

@@ -29,7 +29,7 @@ def resume_last(runner: 'GroundingRunner') -> None:
         except (UnreadableCheckpointError, FileNotFoundError) as error:
             runner.logger.warning(f'{error}. Trying the one before.')
     if candidates:
-        raise CheckpointError(f'none of the {len(candidates)} checkpoints in {folder} can be read ('
+        raise CheckpointError(f'none of the checkpoints in {folder} can be read ('
                               f'{", ".join(path.name for path in candidates)}): remove them to start anew')
     tell(runner.logger, f'No checkpoint in {runner.work_dir} to resume from: training starts from the beginning.')
 

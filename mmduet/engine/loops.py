@@ -13,6 +13,7 @@ from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.distributed import naming_unused_parameters
 from mmduet.engine.gradients import count_updates_to, is_updated
 from mmduet.engine.runner import GroundingRunner
+from mmduet.io.text import counted
 from mmduet.registry import LOOPS
 
 
@@ -49,8 +50,8 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
         self.owes_validation = False
         self._max_iters: int = self._max_iters if max_iters is None else min(self._max_iters, max_iters)
         if len(self.dataloader) == 0:
-            raise ConfigError(f'the training data gives no batch: {len(self.dataloader.dataset)} expressions, '
-                             f'{runner.world_size} processes, batches of {self.dataloader.batch_size}')
+            raise ConfigError(f'the training data gives no batch: {counted(len(self.dataloader.dataset), "expression")}, '
+                             f'{counted(runner.world_size, "process", "processes")}, batches of {self.dataloader.batch_size}')
 
     def run(self) -> nn.Module:
         """Train to the last epoch, to the limit of steps or to a signal; return the model."""
@@ -90,7 +91,7 @@ class GroundingTrainLoop(EpochBasedTrainLoop):
             self.runner.save_checkpoint(self.runner.work_dir, f'iter_{self._iter}.pth', by_epoch=False,
                                         meta={'epoch': self._epoch, 'iter': self._iter})
         why = self.runner.signals.agreed
-        self.runner.logger.info(f'Stopped after {self._iter} steps, in epoch {self._epoch + 1}'
+        self.runner.logger.info(f'Stopped after {counted(self._iter, "step")}, in epoch {self._epoch + 1}'
                                 + (f', by {Signals(why).name}; go on with --resume.' if why else '.'))
 
     def run_epoch(self, skipped: int = 0) -> bool:

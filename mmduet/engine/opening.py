@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from mmduet.engine.config_tools import splits_of, walk
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, counts_steps
 from mmduet.engine.version import describe_version
+from mmduet.io.text import counted
 from mmduet.models.distill import DistilledGrounder, RegionContrastTerm, RelationTerm
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def describe_losses(model: nn.Module) -> str:
         total = getattr(model.head, 'weight', 1.0)
         terms = [f'{name} {getattr(term, "weight", 1.0) * total:g}' for name, term in getattr(model.head, 'terms', {}).items()]
         steps = getattr(model.head, 'warmup_steps', 0)
-        growing = f' (growing over {steps:,} updates)' if steps else ''
+        growing = f' (growing over {counted(steps, "update")})' if steps else ''
         parts.append(f'{", ".join(terms) or type(model.head).__name__}{growing}')
     if getattr(student, 'score_head', None) is not None:
         parts.append(type(student.score_head).__name__)
@@ -127,13 +128,13 @@ def describe_steps(runner: 'GroundingRunner') -> str:
     """What a step and an update see, and how many there are."""
     batch, calls = runner.train_dataloader.batch_sampler.batch_size, runner.optim_wrapper._accumulative_counts
     ranks, total = runner.world_size, batch * runner.world_size * calls
-    text = f'{ranks} {"process" if ranks == 1 else "processes"} x {batch} expressions'
+    text = f'{counted(ranks, "process", "processes")} x {counted(batch, "expression")}'
     text += f' x {calls} accumulated steps' if calls > 1 else ''
-    text += f' = {total:,} expressions an update; '
+    text += f' = {counted(total, "expression")} an update; '
     if counts_steps(runner):
-        return f'{text}{runner.max_iters:,} steps'
+        return f'{text}{counted(runner.max_iters, "step")}'
     length = len(runner.train_dataloader)
-    whole = f'{runner.max_epochs * length:,} steps in {runner.max_epochs} epochs of {length:,}'
+    whole = f'{counted(runner.max_epochs * length, "step")} in {counted(runner.max_epochs, "epoch")} of {length:,}'
     stops = f', stopped after {runner.max_iters:,}; the schedule is that of all'
     return text + whole + (stops if runner.max_iters < runner.max_epochs * length else '')
 
@@ -172,7 +173,8 @@ def _describe_rate(runner: 'GroundingRunner') -> str:
 
 def _describe_device(runner: 'GroundingRunner') -> str:
     device = get_device()
-    name = torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads' if device == 'cpu' else ''
+    threads = counted(torch.get_num_threads(), 'thread')
+    name = torch.cuda.get_device_name() if device == 'cuda' else threads if device == 'cpu' else ''
     dtype = getattr(runner.optim_wrapper, 'cast_dtype', None) or torch.float32
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     return (f'{device}{f" ({name})" if name else ""}, {str(dtype).removeprefix("torch.")}'

@@ -3,6 +3,8 @@ from typing import TYPE_CHECKING
 
 from mmengine.optim import OptimWrapper
 
+from mmduet.io.text import counted
+
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
 
@@ -17,8 +19,9 @@ def scale_rates(runner: 'GroundingRunner', optim_wrapper: OptimWrapper, base_bat
     batch, steps = runner.train_dataloader.batch_sampler.batch_size, optim_wrapper._accumulative_counts
     ranks = runner.world_size
     factor = batch * ranks * steps / base_batch_size
-    runner.logger.info(f'Rates are for {base_batch_size} expressions per update, and an update has {batch * ranks * steps} '
-                       f'({batch} on each of {ranks} ranks, {steps} steps): they are multiplied by {factor if enable else 1:g}'
+    runner.logger.info(f'Rates are for {counted(base_batch_size, "expression")} per update, and an update has '
+                       f'{batch * ranks * steps} ({batch} on each of {counted(ranks, "rank")}, {counted(steps, "step")}): they '
+                       f'are multiplied by {factor if enable else 1:g}'
                        f'{"" if enable or factor == 1 else ", as auto_scale_lr is off"}.')
     for group in optim_wrapper.param_groups if enable else ():
         group['lr'] *= factor

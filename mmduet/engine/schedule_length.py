@@ -7,6 +7,8 @@ from mmengine.optim import ConstantParamScheduler, CosineAnnealingParamScheduler
 from mmengine.optim.scheduler.param_scheduler import INF, MultiStepParamScheduler, StepParamScheduler
 from mmengine.runner import IterBasedTrainLoop
 
+from mmduet.io.text import counted
+
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
 
@@ -39,7 +41,7 @@ def set_epochs(cfg: Config, epochs: int, stated: Sequence[str] = ()) -> str | No
                if not any(each.split('.')[0] == part for each in stated)
                for place, key, old, new in stretch(_with_places(cfg.get(part) or [], part), before, epochs)]
     return None if not changes else (
-        f'{epochs} epochs instead of {before}, so that the schedule is stretched: {"; ".join(changes)}. '
+        f'{counted(epochs, "epoch")} instead of {before}, so that the schedule is stretched: {"; ".join(changes)}. '
         f'--cfg-options train_cfg.max_epochs={epochs} leaves it as it is')
 
 
@@ -126,15 +128,15 @@ def describe_misfits(runner: 'GroundingRunner') -> list[str]:
 
     A training that ``max_iters`` stops in its middle, to go on later, has the schedule of its whole length.
     """
-    counted = isinstance(runner.train_loop, IterBasedTrainLoop)
-    steps = runner.max_iters if counted else runner.max_epochs * len(runner.train_dataloader)
+    by_steps = isinstance(runner.train_loop, IterBasedTrainLoop)
+    steps = runner.max_iters if by_steps else runner.max_epochs * len(runner.train_dataloader)
     schedules = runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
     lines, ends = [], {}
     for schedule in schedules:
-        total, unit = (runner.max_epochs, 'epochs') if schedule.by_epoch else (steps, 'steps')
+        total, unit = (runner.max_epochs, 'epoch') if schedule.by_epoch else (steps, 'step')
         said = _misfit(schedule, total, unit)
-        lines += [f'{type(schedule).__name__} {said}, and training has {total:,} {unit}'] if said else []
-        ends[f'after {schedule.end:,} of {total:,} {unit}'] = schedule.end / total, schedule
+        lines += [f'{type(schedule).__name__} {said}, and training has {counted(total, unit)}'] if said else []
+        ends[f'after {schedule.end:,} of {counted(total, unit)}'] = schedule.end / total, schedule
     when, (share, last) = max(ends.items(), key=lambda item: item[1][0], default=('', (1.0, None)))
     # Where training stops before its end, no rate is taken after that.
     if share < min(runner.max_iters / steps, 1) and not _warms_up(last):
@@ -147,19 +149,20 @@ def _misfit(schedule: Any, total: int, unit: str) -> str | None:
     if not isinstance(schedule, _ParamScheduler):
         return None  # one that follows a metric
     if schedule.begin >= total:
-        return f'never begins: it does after {schedule.begin:,} {unit}'
+        return f'never begins: it does after {counted(schedule.begin, unit)}'
     if isinstance(schedule, MultiStepParamScheduler):
         missed = [schedule.begin + each for each in sorted(schedule.milestones) if schedule.begin + each >= total]
-        return f'never comes to {", ".join(f"{each:,}" for each in missed)} {unit}' if missed else None
+        numbers = ', '.join(f'{each:,}' for each in missed)
+        return f'never comes to {numbers} {unit}{"" if missed == [1] else "s"}' if missed else None
     if isinstance(schedule, StepParamScheduler):
         return None
     end = schedule.end
     if isinstance(schedule, CosineAnnealingParamScheduler):
         turn = schedule.begin + schedule.T_max
         if turn < min(end, total):
-            return f'turns after {turn:,} {unit}, so that the rate rises again'
+            return f'turns after {counted(turn, unit)}, so that the rate rises again'
         end = turn
-    return f'is cut short: it ends after {end:,} {unit}' if total < end < INF else None
+    return f'is cut short: it ends after {counted(end, unit)}' if total < end < INF else None
 
 
 def _warms_up(schedule: Any) -> bool:

@@ -16,6 +16,7 @@ from mmduet.evaluation.data_overlap import describe_overlap, excluded_from_pretr
 from mmduet.evaluation.rules import Answer, EvaluationRule, OriginalPixelsRule
 from mmduet.evaluation.scores import KEPT, rate_scores, refusal_threshold
 from mmduet.io.files import replacing
+from mmduet.io.text import counted
 from mmduet.registry import METRICS, TASK_UTILS
 
 Record = dict[str, Any]
@@ -87,7 +88,8 @@ class GroundingMetric(BaseMetric):
         if self.out_file is not None and is_main_process():
             self._write(Path(self.out_file), answers, dataset)
         metrics = self.compute_metrics(answers)
-        print_log(f'{len(answers)} expressions; {describe_overlap(self.pretrain_excludes, dataset or "the data")}', 'current')
+        overlap = describe_overlap(self.pretrain_excludes, dataset or 'the data')
+        print_log(f'{counted(len(answers), "expression")}; {overlap}', 'current')
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 
     def compute_metrics(self, results: list[Record]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from mmduet.export.base_exporter import Exporter, Predictor
 from mmduet.export.checking import MOST_DIFFERENCE, Pairs, accuracy, compare, draw_pairs, read_questions
 from mmduet.export.timing import EAGER, time_predictors
 from mmduet.io.files import replacing, require_writable
+from mmduet.io.text import counted
 
 Say = Callable[[str], object]
 
@@ -67,7 +68,7 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
         if benchmark:
             seconds = time_predictors(grounder, found, benchmark)
             times = ', '.join(f'{name} {1000 * value:.0f} ms ({value / seconds[EAGER]:.2f})' for name, value in seconds.items())
-            say(f'one answer takes, with {torch.get_num_threads()} threads, {times}')
+            say(f'one answer takes, with {counted(torch.get_num_threads(), "thread")}, {times}')
     say(f'{out}: {size / 2**20:.1f} MB')
 
 

@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmduet.io.text import counted
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.layers.tokenizers import Tokenizer
 from mmduet.models.losses.loss_checks import check_losses
@@ -155,8 +156,9 @@ class BaseGrounder(BaseModel, metaclass=ABCMeta):
             raise TypeError(f'{name}.extract must return GroundingFeatures, or a dataclass that extends them, got '
                             f'{type(features).__name__}')
         if features.query.shape[0] != batch.image_index.shape[0]:
-            raise ValueError(f'{name}.extract returned features of {features.query.shape[0]} expressions for a batch of '
-                             f'{batch.image_index.shape[0]}: batch.expand(...) makes rows of expressions of rows of images')
+            raise ValueError(f'{name}.extract returned features of {counted(features.query.shape[0], "expression")} for a '
+                             f'batch of {batch.image_index.shape[0]}: batch.expand(...) makes '
+                             'rows of expressions of rows of images')
         channels = getattr(self, 'channels', None)
         if channels is not None and features.query.shape[1] != channels:
             raise ValueError(f'{name}.extract returned features of {features.query.shape[1]} channels, and {name}.channels is '

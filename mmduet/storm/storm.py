@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmduet.engine.config_tools import ConfigError
+from mmduet.io.text import counted
 from mmduet.storm.comparison import differences, end_of
 from mmduet.storm.damage import DAMAGES, last_intact
 from mmduet.storm.ledger import Ledger
@@ -54,9 +55,10 @@ class Report:
         where = ', '.join(f'{name} {count}' for name, count in sorted(self.kills.items()))
         faults = ', '.join(f'{name} {count}' for name, count in sorted(self.faults.items()))
         lost = ', '.join(f'{name.replace("_", " ")} {len(getattr(self, name))}' for name in LOSSES)
-        return (f'{self.kills.total()} kills ({where})\n{self.stops} stops by SIGTERM\n{self.faults.total()} faults'
-                f'{f" ({faults})" if faults else ""}\n{self.runs} trainings came to their end, after {self.steps} steps of '
-                f'which {self.redone} were made again\nlost: {lost}')
+        return (f'{counted(self.kills.total(), "kill")} ({where})\n{counted(self.stops, "stop")} by SIGTERM\n'
+                f'{counted(self.faults.total(), "fault")}{f" ({faults})" if faults else ""}\n'
+                f'{counted(self.runs, "training")} came to the end, after {counted(self.steps, "step")} of which '
+                f'{self.redone} were made again\nlost: {lost}')
 
 
 class Storm:

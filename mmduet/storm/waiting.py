@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 
 from mmduet.engine import GroundingRunner
 from mmduet.engine.config_tools import ConfigError
+from mmduet.io.text import counted
 from mmduet.registry import RUNNERS
 from mmduet.storm.trial import Training
 
@@ -61,8 +62,8 @@ def measure_waiting(training: Training, folder: Path) -> str:
         runner.register_hook(clock)
         runner.train()
         if not clock.saving:
-            raise ConfigError(f'no checkpoint is written within an epoch of {len(runner.train_dataloader)} steps: take more '
-                              'data, or fewer steps between two checkpoints (--interval)')
+            raise ConfigError(f'no checkpoint is written within an epoch of {counted(len(runner.train_dataloader), "step")}: '
+                              'take more data, or fewer steps between two checkpoints (--interval)')
         plain = statistics.median(clock.plain)
         waits[background] = [max(seconds - plain, 0.0) for seconds in clock.saving]
         sizes = max(path.stat().st_size for path in Path(cfg.work_dir).glob('*.pth'))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from mmduet.cli import common, running
+from mmduet.io.text import counted
 
 if TYPE_CHECKING:
     from projects.ablation.plan import Plan
@@ -114,7 +115,7 @@ def make_plan(args: argparse.Namespace) -> 'Plan':
     runs = plan.plan_runs(plan.find_experiments(args.patches), args.seeds or SEEDS, args.train_sizes, args.sweep, base)
     records, notes = read_records(args.out)
     made = plan.make_plan(runs, records)
-    print('\n'.join([*notes, *made.stale, f'{len(runs)} runs: {len(made.done)} are in {args.out}']))
+    print('\n'.join([*notes, *made.stale, f'{counted(len(runs), "run")}: {len(made.done)} done, in {args.out}']))
     return made
 
 
@@ -125,7 +126,7 @@ def train_runs(args: argparse.Namespace) -> None:
     failed = run_all(train_run, made.missing, made.missing, args.jobs, args.out)
     tabulate(args, made, args.out, ['val'])
     if failed:
-        sys.exit(f'error: {failed} runs failed; the same command tries them again')
+        sys.exit(f'error: {counted(failed, "run")} failed; the same command tries again')
 
 
 def test_runs(args: argparse.Namespace) -> None:
@@ -135,7 +136,7 @@ def test_runs(args: argparse.Namespace) -> None:
     from projects.ablation.scoring import ScoringJob, choose_splits, score_run
     made = make_plan(args)
     if made.missing:
-        raise RunError(f'{len(made.missing)} runs have no record yet, such as {made.missing[0].experiment} seed '
+        raise RunError(f'{counted(len(made.missing), "run")} without a record yet, such as {made.missing[0].experiment} seed '
                        f'{made.missing[0].seed}: train them first, without --test')
     splits, together = choose_splits(made.runs[0], args.test_splits)
     out = args.out.with_suffix('.test.jsonl')
@@ -150,7 +151,7 @@ def test_runs(args: argparse.Namespace) -> None:
     failed = run_all(score_run, tasks, runs, args.jobs, out)
     tabulate(args, made, out, [*splits, *(['+'.join(together)] if together else [])])
     if failed:
-        sys.exit(f'error: {failed} runs failed; the same command tries them again')
+        sys.exit(f'error: {counted(failed, "run")} failed; the same command tries again')
 
 
 def run_all(function: Any, arguments: Sequence[Any], runs: Sequence['Run'], side_by_side: int, out: Path) -> int:

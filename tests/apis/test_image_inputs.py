@@ -152,7 +152,7 @@ def test_expressions_are_of_every_image_or_of_each():
                                  ('\u200b', ValueError, r"got \['.u200b'\]"),
                                  ('a \udcff cat', ValueError, r"of whole characters, got 'a .udcff cat'"),
                                  ([1], TypeError, 'got a int'),
-                                 ([['a']], ValueError, '1 lists of expressions for 2 images'),
+                                 ([['a']], ValueError, '1 list of expressions for 2 images'),
                                  (None, TypeError, 'got a NoneType'), ([['a'], []], ValueError, r'got \[\]')):
         with pytest.raises(kind, match=message):
             pair(images, wrong)

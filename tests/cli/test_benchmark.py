@@ -142,7 +142,7 @@ def test_a_plain_model_has_no_teacher_and_bf16_is_said(tmp_path, quick_u):
     assert 'teacher' not in report['phases']
     assert 'overhead_of_distillation' not in report
     assert report['samples_per_second'] == pytest.approx(3 / report['phases']['plain step']['seconds'])
-    assert 'batches of 3, bf16, 1 threads, cpu' in format_report(report)
+    assert 'batches of 3, bf16, 1 thread, cpu' in format_report(report)
     assert 'student forward' in format_report(report)
 
 

@@ -31,7 +31,7 @@ def test_the_table_relates_every_number_to_the_first(tmp_path, quick_u):  # noqa
     clock = benchmark.Clock('cpu', 1)
     torch.manual_seed(0)
     table = benchmark_groups.measure(TinyGrounder(), cfg, args, clock).splitlines()
-    assert table[0].endswith('steps of 4 expressions, fp32, 1 threads, medians of 2')
+    assert table[0].endswith('steps of 4 expressions, fp32, 1 thread, medians of 2')
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table[3:]]
     assert [row[:2] for row in rows] == [['1', '4.0'], ['4', '1.0']]
     assert float(rows[0][5]) == 1 and len(clock.seconds['4 step']) == 2

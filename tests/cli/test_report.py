@@ -79,9 +79,9 @@ def test_bad_input_ends_in_a_sentence_and_leaves_the_old_page(tmp_path, annotati
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
-    (['a', 'b', '--names', 'x'], '--names has 1 entries for 2 files'), (['a', 'b', '--names', 'x,x'], 'must differ'),
+    (['a', 'b', '--names', 'x'], '--names has 1 entry for 2 files'), (['a', 'b', '--names', 'x,x'], 'must differ'),
     (['a', '--kept-out', 'yes,no'], '--kept-out has 2 entries'), (['a', '--kept-out', 'maybe'], 'yes, no or unknown'),
-    (['a', '--boxes', 'cxcywh'], 'must be xyxy or xywh'), (['a', '--boxes', 'xyxy,xywh'], '--boxes has 2 entries for 1 files'),
+    (['a', '--boxes', 'cxcywh'], 'must be xyxy or xywh'), (['a', '--boxes', 'xyxy,xywh'], '--boxes has 2 entries for 1 file'),
     (['a', '--out', 'r.json'], r'--out must end in \.html'), (['a', '--draws', '0'], 'must be at least 1')])
 def test_wrong_flags_are_refused(arguments, message, capsys):
     with pytest.raises(SystemExit):

@@ -212,7 +212,7 @@ def test_a_number_of_threads_that_is_set_holds_for_both_pools():
     ('train_dataloader.dataset.pipeline.1.prob=2', 'error: prob must be in [0, 1], got 2 (RandomFlip)'),
     ('optim_wrapper.accumulative_counts=0', '_accumulative_counts at least greater than or equal to 1 (OptimWrapper)'),
     ('train_dataloader.num_workers=-1', 'num_workers option should be non-negative'),
-    ('train_dataloader.batch_size=99', 'the training data gives no batch: 4 expressions, 1 processes, batches of 99')])
+    ('train_dataloader.batch_size=99', 'the training data gives no batch: 4 expressions, 1 process, batches of 99')])
 def test_a_value_that_makes_no_sense_is_a_sentence_also_where_it_is_read_when_training_starts(root, tmp_path, option, said):
     done = run_tool('train', CONFIG, '--data-root', root, '--work-dir', tmp_path / 'w', '--cfg-options', option, cwd=tmp_path)
     assert done.returncode == 1 and 'Traceback' not in done.stderr

@@ -204,5 +204,5 @@ def test_a_data_set_of_the_first_expressions_gives_the_same_items(tmp_path):
 
 
 def test_more_first_expressions_than_there_are_is_refused(tmp_path):
-    with pytest.raises(DataError, match='holds 1 expressions, fewer than the first 2'):
+    with pytest.raises(DataError, match='holds 1 expression, fewer than the first 2'):
         GroundingDataset(make_data_root(tmp_path), ['train'], [], first=2)

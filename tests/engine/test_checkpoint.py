@@ -168,7 +168,7 @@ def test_a_distilled_checkpoint_gives_its_student_to_a_plain_model():
     state = {'student.weight': torch.full((2, 2), 7.0), 'student.bias': torch.zeros(2), 'head.a': torch.ones(1)}
     fitted, note = fit_to_model(state, nn.Linear(2, 2))
     assert sorted(fitted) == ['bias', 'weight']
-    assert note == 'a distilled checkpoint: took its student and left 1 tensors of the distillation head'
+    assert note == 'a distilled checkpoint: took its student and left 1 tensor of the distillation head'
 
 
 def test_a_plain_checkpoint_fills_the_student_of_a_distilled_model():

@@ -81,5 +81,5 @@ def test_impossible_lengths_are_refused(root, tmp_path):
 
 def test_data_that_give_no_batch_are_refused(root, tmp_path):
     runner = RUNNERS.build(load_tiny_config(tmp_path, root, train_dataloader__batch_size=5))
-    with pytest.raises(ValueError, match='gives no batch: 4 expressions, 1 processes, batches of 5'):
+    with pytest.raises(ValueError, match='gives no batch: 4 expressions, 1 process, batches of 5'):
         _ = runner.train_loop

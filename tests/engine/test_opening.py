@@ -41,9 +41,9 @@ def test_a_plain_training_is_described_in_ten_lines(root, tmp_path):
         'Model: TinyGrounder, 2,108 parameters trained, 0 frozen',
         "Losses: TinyGrounder's own",
         'Weights: random: backbone, text_encoder, norm, box_head',
-        'Steps: 1 process x 2 expressions = 2 expressions an update; 2 steps in 1 epochs of 2',
+        'Steps: 1 process x 2 expressions = 2 expressions an update; 2 steps in 1 epoch of 2',
         'Rate: AdamW, 0.0025 and 0.00025 (0.01 for 8 expressions an update, times 0.25 for what it sees); MultiStepLR',
-        'Device: cpu (1 threads), float32, seed 0',
+        'Device: cpu (1 thread), float32, seed 0',
         'Checkpoints: every epoch and every 5 minutes; the last 2 are kept, and the best by miou',
         f'Everything goes to {runner.work_dir}; config, environment and all lines to '
         f'{runner.log_dir}/{runner.timestamp}.log']
@@ -53,7 +53,7 @@ def test_a_plain_training_is_described_in_ten_lines(root, tmp_path):
 
 
 NO_VALIDATION = dict(val_dataloader=None, val_cfg=None, val_evaluator=None, default_hooks__checkpoint__save_best=None)
-AVERAGE = 'cpu (1 threads), float32, a moving average of the weights is validated and saved, seed 0'
+AVERAGE = 'cpu (1 thread), float32, a moving average of the weights is validated and saved, seed 0'
 
 
 @pytest.mark.parametrize(('changes', 'line', 'text'), [
@@ -70,7 +70,7 @@ AVERAGE = 'cpu (1 threads), float32, a moving average of the weights is validate
     (dict(auto_scale_lr=dict(enable=False, base_batch_size=2)), 'Rate',
      'AdamW, 0.01 and 0.001 (for 2 expressions an update); MultiStepLR'),
     (dict(optim_wrapper__type='mmduet.MixedPrecisionOptimWrapper', optim_wrapper__dtype='bf16', randomness__seed=7), 'Device',
-     'cpu (1 threads), bfloat16, seed 7'),
+     'cpu (1 thread), bfloat16, seed 7'),
     (dict(custom_hooks=[dict(type='EMAHook')]), 'Device', AVERAGE),
     (dict(custom_hooks=[dict(type=OwnAverage)]), 'Device', AVERAGE),
     (dict(default_hooks__checkpoint=None), 'Checkpoints', 'none are written'),

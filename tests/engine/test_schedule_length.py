@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from mmduet.engine.config_tools import load_config
 from mmduet.engine.schedule_length import describe_misfits, set_epochs
+from mmduet.io.text import counted
 from tests.engine.tiny_runs import begin
 from tests.tiny_grounder import make_data_root
 
@@ -67,8 +68,9 @@ def test_a_schedule_begins_at_its_share_of_the_training(epochs, begin, turn):
     cfg, sentence = stretched(epochs, before=300, param_scheduler=HALF_FLAT)
     assert dict(cfg.param_scheduler[0]) == HALF_FLAT[0]
     assert dict(cfg.param_scheduler[1]) == dict(HALF_FLAT[1], begin=begin, end=epochs, T_max=turn)
-    assert sentence.startswith(f'{epochs} epochs instead of 300, so that the schedule is stretched: param_scheduler.1.begin '
-                               f'150 -> {begin}; param_scheduler.1.T_max 150 -> {turn}; param_scheduler.1.end 300 -> {epochs}.')
+    assert sentence.startswith(f'{counted(epochs, "epoch")} instead of 300, so that the schedule is stretched: '
+                               f'param_scheduler.1.begin 150 -> {begin}; param_scheduler.1.T_max 150 -> {turn}; '
+                               f'param_scheduler.1.end 300 -> {epochs}.')
 
 
 @pytest.mark.parametrize('first', [dict(type='ConstantLR', factor=1, end=60),
@@ -143,7 +145,7 @@ def test_a_config_without_a_length_is_given_one():
     ([dict(type='CosineAnnealingLR', T_max=110, by_epoch=True)],
      ['CosineAnnealingLR is cut short: it ends after 110 epochs, and training has 2 epochs']),
     ([dict(type='CosineAnnealingLR', T_max=1, by_epoch=True)],
-     ['CosineAnnealingLR turns after 1 epochs, so that the rate rises again, and training has 2 epochs']),
+     ['CosineAnnealingLR turns after 1 epoch, so that the rate rises again, and training has 2 epochs']),
     ([dict(type='CosineAnnealingLR', T_max=2, by_epoch=True)], []),
     ([dict(type='PolyLR', by_epoch=True, begin=0, end=1)],
      ['PolyLR is over after 1 of 2 epochs: the rate stays what it is then']),

@@ -91,7 +91,7 @@ def first_row(features):
     (dict(features=lambda features: {'boxes': features.boxes}), TypeError,
      r'^Changed\.extract must return GroundingFeatures, or a dataclass that extends them, got dict$'),
     (dict(features=lambda features: None), TypeError, 'got NoneType$'),
-    (dict(features=first_row), ValueError, r'^Changed\.extract returned features of 1 expressions for a batch of 2: '),
+    (dict(features=first_row), ValueError, r'^Changed\.extract returned features of 1 expression for a batch of 2: '),
     (dict(channels=9), ValueError, r'^Changed\.extract returned features of 4 channels, and Changed\.channels is 9: '),
     (dict(losses=lambda loss: {'loss_x': loss, 'cls': loss}), ValueError, r'^Changed\.loss: \'cls\' has no "loss" in its name'),
     (dict(losses=lambda loss: {'loss_x': loss.detach()}), ValueError, r'^Changed\.loss: no loss has a gradient')])

@@ -23,5 +23,5 @@ def test_the_tool_measures_how_long_steps_with_a_checkpoint_wait(tmp_path):
 def test_epochs_too_short_for_a_checkpoint_within_are_refused_in_a_sentence(tmp_path):
     done = measure(tmp_path, 2, '--interval', 1)
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
-        'error: no checkpoint is written within an epoch of 1 steps: take more data, or fewer steps between two checkpoints '
+        'error: no checkpoint is written within an epoch of 1 step: take more data, or fewer steps between two checkpoints '
         '(--interval)')

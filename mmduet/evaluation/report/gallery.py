@@ -13,6 +13,7 @@ from mmduet.evaluation.report.overlaps import clip_boxes
 from mmduet.evaluation.report.summary import Summary
 from mmduet.io.errors import ImageError
 from mmduet.io.images import ImageArray, read_image
+from mmduet.io.text import counted
 
 # Longer side of an embedded image, pixels; a smaller one is kept as it is.
 SIDE, QUALITY = 360, 72
@@ -51,8 +52,9 @@ def choose_groups(summary: Summary, count: int, seed: int = 0) -> list[Group]:
     for second in systems[1:]:
         for right, wrong in ((second, systems[0]), (systems[0], second)):
             flipped = right.hits & ~wrong.hits
-            groups.append(Group(f'Right only by {right.name}', f'{int(flipped.sum()):,} expressions; {right.name} finds the '
-                                f'target and {wrong.name} does not. Drawn at random.', pick(shuffled[flipped[shuffled]])))
+            expressions = counted(int(flipped.sum()), 'expression')
+            groups.append(Group(f'Right only by {right.name}', f'{expressions}; {right.name} finds the target and '
+                                f'{wrong.name} does not. Drawn at random.', pick(shuffled[flipped[shuffled]])))
     return [group for group in groups if group.cases]
 
 

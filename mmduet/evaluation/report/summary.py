@@ -13,6 +13,7 @@ from mmduet.evaluation.report.predictions import Predictions
 from mmduet.evaluation.report.resampling import ImageBootstrap, Interval, make_interval, permutation_p
 from mmduet.evaluation.report.slices import make_slices
 from mmduet.evaluation.scores import rate_scores
+from mmduet.io.text import counted
 
 Figures = dict[str, Any]
 THRESHOLDS = (0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
@@ -52,7 +53,7 @@ def summarise(cases: Cases, predictions: Sequence[Predictions], draws: int = 100
     systems = tuple(_score(one, cases) for one in predictions)
     bootstrap = ImageBootstrap(cases.images, draws, seed)
     images = len(cases.objects)
-    few = [f'There are only {images} images: the intervals are rough.'] if images < FEW_IMAGES else []
+    few = [f'Only {counted(images, "image")}: the intervals are rough.'] if images < FEW_IMAGES else []
     figures: Figures = {
         'annotations': [str(path) for path in cases.paths],
         'objects': None if cases.objects_path is None else str(cases.objects_path),
@@ -145,11 +146,12 @@ def _notes(system: System, cases: Cases) -> list[str]:
     notes, predictions = [], system.predictions
     absent = int(np.isnan(predictions.boxes).any(axis=1).sum())
     if absent:
-        notes.append(f'{system.name} gave no box for {absent:,} expressions; they count as misses.')
+        notes.append(f'{system.name} gave no box for {counted(absent, "expression")}: misses.')
     apart = np.nan_to_num(np.abs(predictions.recorded - system.overlaps))
     if apart.max() > SAME_IOU:
-        notes.append(f'The file of {system.name} says another IoU than this report for {int((apart > SAME_IOU).sum()):,} '
-                     f'expressions, by up to {apart.max():.3f}: it was scored by another rule or against other boxes.')
+        notes.append(f'The file of {system.name} says another IoU than this report for '
+                     f'{counted(int((apart > SAME_IOU).sum()), "expression")}, by up to {apart.max():.3f}: it was scored by '
+                     'another rule or against other boxes.')
     outside = ((predictions.boxes < -1) | (predictions.boxes > np.tile(cases.sizes, 2) + 1)).any(axis=1).mean()
     if outside > MANY_OUTSIDE:
         notes.append(f'{100 * outside:.0f} % of the boxes of {system.name} reach beyond their image, where they are cut: are '

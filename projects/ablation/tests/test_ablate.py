@@ -63,13 +63,13 @@ def test_help_is_shown_before_anything_heavy_is_imported():
 def test_experiments_are_trained_once_tabulated_and_tested(run, tmp_path):
     out, code = run('--seeds', 2, '--patches', 'plain,full', '--jobs', 2)
     assert code is None
-    assert '4 runs: 0 are in r/runs.jsonl' in out and '4 of 4 done' in out
+    assert '4 runs: 0 done, in r/runs.jsonl' in out and '4 of 4 done' in out
     assert '| full | 2 |' in out and 'drawn in r/runs.svg' in out
     made = records(tmp_path / 'r/runs.jsonl')
     assert sorted((record['arm'], record['seed']) for record in made) == [('full', 0), ('full', 1), ('plain', 0), ('plain', 1)]
     assert (tmp_path / 'work_dirs/ablation/runs/full/seed_1/last.pth').exists()
     again, _ = run('--seeds', 2, '--patches', 'plain,full')
-    assert '4 runs: 4 are in r/runs.jsonl' in again and 'done, about' not in again
+    assert '4 runs: 4 done, in r/runs.jsonl' in again and 'done, about' not in again
     more, _ = run('--seeds', '1-2', '--patches', 'full')
     assert '2 runs: 1 are in' in more and '1 of 1 done' in more
     tested, code = run('--seeds', 2, '--patches', 'plain,full', '--test')
@@ -85,7 +85,7 @@ def test_a_failed_experiment_shows_the_end_of_its_log_and_the_others_go_on(run, 
     out, code = run('--seeds', 1, '--patches', 'broken,plain')
     assert 'broken seed 0: failed, see' in out
     assert 'dropout probability has to be between 0 and 1, but got 2.0' in out
-    assert code == 'error: 1 runs failed; the same command tries them again'
+    assert code == 'error: 1 run failed; the same command tries again'
     assert [record['arm'] for record in records(tmp_path / 'r/runs.jsonl')] == ['plain']
 
 
@@ -103,7 +103,7 @@ def test_a_record_of_another_config_is_said_and_made_again(run, tmp_path):
     assert '1 of 1 done' in out
     assert len(records(tmp_path / 'r/runs.jsonl')) == 2
     # The first is stale now.
-    assert '1 runs: 0 are in' in run('--seeds', 1, '--patches', 'plain')[0]
+    assert '1 run: 0 done, in' in run('--seeds', 1, '--patches', 'plain')[0]
 
 
 def test_experiments_whose_students_start_differently_are_not_tabulated(run):
@@ -125,7 +125,7 @@ def test_sizes_and_sweeps_are_experiments_of_their_own(run, tmp_path):
     (['--patches', 'nope'], 'there is no patch nope'),
     (['--patches', 'plain', '--train-sizes', '4', '--cfg-options', 'model.head.x=1'], 'experiment plain has no model.head'),
     (['--patches', 'plain', '--sweep', 'model.dropout'], '--sweep takes KEY=VALUE,VALUE'),
-    (['--patches', 'plain', '--test'], '5 runs have no record yet, such as plain seed 0'),
+    (['--patches', 'plain', '--test'], '5 runs without a record yet, such as plain seed 0'),
     (['--table'], 'there is no r/runs.jsonl: train first'),
 ])
 def test_wrong_input_ends_in_one_sentence(run, arguments, sentence):

@@ -81,9 +81,9 @@ def test_a_reader_is_told_of_absent_boxes_boxes_outside_and_scores_by_another_ru
     records[1].update(iou=0.0, box=[30, 10, 60, 40])
     path = write_lines(tmp_path / 'p.jsonl', records)
     few, *notes = summarise(cases, [read_predictions(path, cases, 'odd', None, True)], draws=10).figures['notes']
-    assert few == 'There are only 3 images: the intervals are rough.'
-    assert notes[0] == 'odd gave no box for 1 expressions; they count as misses.'
-    assert 'another IoU than this report for 1 expressions, by up to 0.600' in notes[1]
+    assert few == 'Only 3 images: the intervals are rough.'
+    assert notes[0] == 'odd gave no box for 1 expression: misses.'
+    assert 'another IoU than this report for 1 expression, by up to 0.600' in notes[1]
     assert '25 % of the boxes of odd reach beyond their image' in notes[2]
 
 
