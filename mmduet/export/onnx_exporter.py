@@ -153,5 +153,5 @@ def trace(graph: ExportedGrounder, about: ExportedDescription, opset: int) -> An
         if fixed := dict.fromkeys(re.findall(r'You marked (\w+) as dynamic but your code specialized it', summary)):
             axes = ' and of '.join(fixed)
             raise ExportError(f'{about.student} cannot be written as ONNX: it works for one number of {axes} alone; a '
-                              'recurrent layer (GRU, LSTM) does, and what makes numbers of Python of a shape') from error
+                              'recurrent cell in a loop does, and what makes numbers of Python of a shape') from error
         raise ExportError(f'{about.student} cannot be written as ONNX: {summary:.600}') from error

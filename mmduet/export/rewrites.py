@@ -2,9 +2,11 @@
 from copy import deepcopy
 from typing import TypeVar
 
+import torch
 from mmdet.models.backbones.swin import ShiftWindowMSA
 from torch import Tensor, nn
 
+from mmduet.export.recurrent import ExportedGRU, ExportedLSTM
 from mmduet.models.cpu import undo_for_cpu
 from mmduet.models.cpu.swin import window_layout
 
@@ -33,6 +35,8 @@ class ExportedShiftWindowMSA(ShiftWindowMSA):
 
 
 EXPORTABLE: dict[type[nn.Module], type[nn.Module]] = {ShiftWindowMSA: ExportedShiftWindowMSA}
+if hasattr(torch.onnx, 'ops'):  # from PyTorch 2.8 on
+    EXPORTABLE |= {nn.GRU: ExportedGRU, nn.LSTM: ExportedLSTM}
 
 
 def make_exportable(model: Model) -> Model:

@@ -4,7 +4,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmduet.apis import PretrainedGrounder
 from mmduet.engine.config_tools import drop_pretrained
+from mmduet.export import OnnxExporter
+from mmduet.export.exporting import export
 from mmduet.registry import MODELS
 from projects.example_student.film_grounder import FiLMFeatures
 
@@ -31,6 +34,14 @@ def build(name):
     config = Config.fromfile(CONFIGS / f'{name}.py')
     drop_pretrained(config)
     return MODELS.build(config.model)
+
+
+def test_its_export_answers_as_it_does(tmp_path):
+    config = Config.fromfile(CONFIGS / 'example_refshapes.py')
+    lines = []
+    export(PretrainedGrounder.from_model(build('example_refshapes'), config), OnnxExporter(), tmp_path / 'film.onnx', check=12,
+           say=lines.append)
+    assert lines[0].startswith('onnxruntime: 12 pairs: boxes differ by') and (tmp_path / 'film.onnx').exists()
 
 
 @pytest.fixture
