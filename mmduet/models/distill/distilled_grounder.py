@@ -11,7 +11,13 @@ from mmduet.models.base_grounder import BaseGrounder
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.models.data_preprocessor import GroundingDataPreprocessor
 from mmduet.models.distill.base_head import DistillHead
-from mmduet.models.distill.teacher_checks import check_targets, check_teacher, measure_targets
+from mmduet.models.distill.teacher_checks import (
+    check_targets,
+    check_teacher,
+    measure_targets,
+    note_draws,
+    random_states,
+)
 from mmduet.models.losses.loss_checks import check_losses
 from mmduet.registry import MODELS
 from mmduet.structures import GroundingBatch, TeacherTargets
@@ -36,7 +42,7 @@ class DistilledGrounder(BaseModel):
         head: a ``DistillHead`` or its config, in which ``channels`` and ``embed_dims`` may be left to student and teacher.
 
     Attributes:
-        target_facts: of each teacher, ``measure_targets`` of what it gave in its first training call.
+        target_facts: of each teacher, ``measure_targets`` of what it gave in its first training call, and ``note_draws``.
 
     Raises:
         ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width, or the
@@ -172,9 +178,11 @@ class DistilledGrounder(BaseModel):
             required = self.head.required_of(name)
             targets[name] = TeacherTargets()
             if required:
+                first = self.training and name not in self.target_facts
+                states = random_states() if first else []
                 targets[name] = check_targets(teacher, teacher(batch, required), batch.image_index.shape[0])
-                if self.training and name not in self.target_facts:
-                    self.target_facts[name] = measure_targets(targets[name])
+                if first:
+                    self.target_facts[name] = note_draws(states) | measure_targets(targets[name])
         return targets
 
 

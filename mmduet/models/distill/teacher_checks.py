@@ -2,8 +2,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from mmduet.io.text import counted
 from mmduet.models.base_teacher import BaseTeacher
 from mmduet.structures.teacher_targets import PER_EXPRESSION, TARGET_NAMES, TeacherTargets
 
@@ -47,12 +49,24 @@ def check_targets(teacher: BaseTeacher, targets: Any, expressions: int) -> Teach
         raise TypeError(f'{kind}.forward must return TeacherTargets, got {type(targets).__name__}')
     for name, value in targets.given().items():
         if name in PER_EXPRESSION and value.shape[0] != expressions:
-            raise ValueError(f'{kind}.forward gave {name} of {value.shape[0]} rows for a batch of {expressions} expressions: '
-                             'batch.expand(...) makes rows of expressions of rows of images')
+            raise ValueError(f'{kind}.forward gave {name} of {counted(value.shape[0], "row")} for a batch of '
+                             f'{counted(expressions, "expression")}: batch.expand(...) makes '
+                             'rows of expressions of rows of images')
         if name in EMBEDDINGS and teacher.embed_dims not in (None, value.shape[1]):
             raise ValueError(f'{kind}.forward gave {name} of width {value.shape[1]}, and {kind}.embed_dims is '
                              f'{teacher.embed_dims}')
     return targets
+
+
+def random_states() -> list[Tensor]:
+    """States of the generators of this process, which a teacher leaves alone if a batch always has the same targets."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else [])]
+
+
+def note_draws(before: list[Tensor]) -> dict[str, Tensor]:
+    """The fact that random numbers were drawn since then; empty where none were."""
+    drawn = any(not old.equal(new) for old, new in zip(before, random_states(), strict=False))
+    return {'draws': torch.ones(())} if drawn else {}
 
 
 def measure_targets(targets: TeacherTargets) -> dict[str, Tensor]:
@@ -63,13 +77,16 @@ def measure_targets(targets: TeacherTargets) -> dict[str, Tensor]:
 
 
 def describe_units(kind: str, facts: Mapping[str, float]) -> list[str]:
-    """A sentence for each of the numbers of ``measure_targets`` that is not what it must be; NaN is a loss's to tell.
+    """A sentence for each number of ``measure_targets`` and ``note_draws`` that is not as it must be; NaN is a loss's to tell.
 
     >>> describe_units('MyTeacher', {'text': 4.0, 'region': 0.001, 'logit_scale': 4.6})[1]
     'MyTeacher gave a logit_scale of 4.6: it is what cosines are multiplied by, of CLIP the exponential of its parameter'
     """
     said = [f'{kind} gave {name} embeddings whose norm is not 1 but off by {off:.2g}: divide by it (F.normalize), or losses '
             'mean something else' for name, off in facts.items() if name in EMBEDDINGS and off > UNIT]
+    if 'draws' in facts:
+        said.append(f'{kind} drew random numbers, so that a batch has other targets each time: a forward that calls train() '
+                    'turns dropout on')
     scale = facts.get('logit_scale', LIKE_A_LOGARITHM)
     if scale < LIKE_A_LOGARITHM:
         said.append(f'{kind} gave a logit_scale of {scale:.3g}: it is what cosines are multiplied by, of CLIP the exponential '

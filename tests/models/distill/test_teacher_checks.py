@@ -73,7 +73,7 @@ def test_a_teacher_that_is_not_built_as_one_is_refused(kind, sentence):
 @pytest.mark.parametrize(('changes', 'error', 'sentence'), [
     (dict, TypeError, r'^Changed\.forward must return TeacherTargets, got dict$'),
     (lambda given: TeacherTargets(text=given['text'][:1]), ValueError,
-     r'^Changed\.forward gave text of 1 rows for a batch of 2 expressions: batch\.expand'),
+     r'^Changed\.forward gave text of 1 row for a batch of 2 expressions: batch\.expand'),
     (lambda given: TeacherTargets(region=given['text'][:, :5]), ValueError,
      r'^Changed\.forward gave region of width 5, and Changed\.embed_dims is 6$')])
 def test_targets_of_another_batch_or_width_are_refused(changes, error, sentence):
@@ -87,6 +87,20 @@ def test_how_far_targets_are_from_their_units_is_kept_of_the_first_training_call
     assert facts == {'text': pytest.approx(4), 'region': pytest.approx(0, abs=1e-6), 'logit_scale': 1}
     assert facts == {name: value.item() for name, value in measure_targets(targets['teacher']).items()}
     assert teach(lambda given: TeacherTargets(**given), training=False)[0].target_facts == {}
+
+
+def turn_on_and_drop(given):
+    part = nn.Dropout(0.5).eval()
+    part.train()
+    return TeacherTargets(**{**given, 'text': F.normalize(part(given['text']), dim=1)})
+
+
+def test_a_teacher_that_draws_its_targets_is_told_and_no_other():
+    facts = teach(turn_on_and_drop)[0].target_facts['teacher']
+    assert 'draws' in facts
+    said, = describe_units('Changed', {name: value.item() for name, value in facts.items()})
+    assert said.startswith('Changed drew random numbers, so that a batch has other targets each time: a forward that calls tr')
+    assert 'draws' not in teach(lambda given: TeacherTargets(**given))[0].target_facts['teacher']
 
 
 def test_only_what_is_not_in_its_units_is_described():
