@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, ZeroRedundancyOptimizer
 from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS, OPTIMIZERS, Registry
@@ -13,10 +14,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from mmduet.compat import install_operator_stand_in
+from mmduet.datasets import GroundingDataset, JointDataset
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.mixed_precision import DTYPES
 from mmduet.engine.optim import MixedPrecisionOptimWrapper
 from mmduet.io.config_files import nearest
+from mmduet.registry import DATASETS
+
+WRAPPERS = (ConcatDataset, RepeatDataset, ClassBalancedDataset)
 
 
 def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
@@ -55,6 +60,21 @@ def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
              'and file_client_args out')):
         if refused:
             raise ConfigError(sentence)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        _refuse_wrapper(name, (cfg.get(name) or {}).get('dataset'))
+
+
+def _refuse_wrapper(loader: str, dataset: Any) -> None:
+    """Raise a ``ConfigError`` for MMEngine's wrappers over data sets of ours, which they would ask for ``full_init``."""
+    wrapper = _find_class(dataset, DATASETS, object) if isinstance(dataset, Mapping) else object
+    if not (isinstance(wrapper, type) and issubclass(wrapper, WRAPPERS)):
+        return
+    for inner in dataset.get('datasets') or [dataset.get('dataset')]:
+        kind = _find_class(inner, DATASETS, object) if isinstance(inner, Mapping) else object
+        if isinstance(kind, type) and issubclass(kind, (GroundingDataset, JointDataset)):
+            raise ConfigError(f'{loader}.dataset: {wrapper.__name__} of MMEngine wraps data sets of MMEngine, and '
+                              f'{kind.__name__} is none: several are joined by mmduet.JointDataset, which knows an image of '
+                              'COCO in all of them, and repeated by epochs')
 
 
 def _find_class(cfg: Mapping[str, Any] | None, registry: Registry, default: type[Any]) -> type[Any]:

@@ -6,6 +6,7 @@ import torch
 
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.host_options import refuse_options
+from mmduet.io.text import counted
 from mmduet.registry import RUNNERS
 from tests.engine.tiny_runs import assert_equal, group_of_one, train, weights
 from tests.tiny_grounder import load_tiny_config, make_data_root
@@ -113,8 +114,8 @@ def test_rates_scale_with_the_expressions_of_an_update(root, tmp_path, accumulat
                    optim_wrapper__accumulative_counts=accumulated)
     rates = [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]
     assert rates[:2] == pytest.approx([1e-2 * factor, 1e-3 * factor])
-    assert (f'Rates are for 8 expressions per update, and an update has {2 * accumulated} (2 on each of 1 ranks, {accumulated} '
-            f'steps): they are multiplied by {factor:g}.') in log(tmp_path)
+    assert (f'Rates are for 8 expressions per update, and an update has {2 * accumulated} (2 on each of 1 rank, '
+            f'{counted(accumulated, "step")}): they are multiplied by {factor:g}.') in log(tmp_path)
     resumed = train(tmp_path, root, resume=True, auto_scale_lr=dict(enable=True, base_batch_size=8),
                     optim_wrapper__accumulative_counts=accumulated)
     assert [group['initial_lr'] for group in resumed.optim_wrapper.optimizer.param_groups][:2] == pytest.approx(rates[:2])
@@ -173,3 +174,14 @@ def test_hooks_are_left_out_by_none_wherever_they_stand(root, tmp_path):
     names = {type(hook).__name__ for hook in runner.hooks}
     assert not names & {'GroundingVisualizationHook', 'GroundingLoggerHook', 'GroundingCheckpointHook'}
     assert 'GroundingRuntimeInfoHook' in names
+
+
+@pytest.mark.parametrize(('wrapper', 'inner'), [
+    (dict(type='ConcatDataset'), dict(type='mmduet.GroundingDataset')),
+    (dict(type='RepeatDataset', times=2), dict(type='mmduet.JointDataset'))])
+def test_wrappers_of_mmengine_over_data_sets_of_ours_are_refused(wrapper, inner):
+    dataset = {**wrapper, **({'datasets': [inner] * 2} if wrapper['type'] == 'ConcatDataset' else {'dataset': inner})}
+    with pytest.raises(ConfigError, match=rf"^val_dataloader\.dataset: {wrapper['type']} of MMEngine wraps .*, and "
+                                          rf"{inner['type'][7:]} is none: several are joined by mmduet\.JointDataset"):
+        refuse_options({'val_dataloader': {'dataset': dataset}}, cuda=False)
+    refuse_options({'train_dataloader': {'dataset': {**dataset, 'dataset': None, 'datasets': []}}}, cuda=False)
