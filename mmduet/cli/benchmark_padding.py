@@ -7,12 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mmduet.cli.clock import Clock
+from mmduet.io.text import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 WAYS = {True: 'encoded', False: 'left out'}
-# Batches that are counted for each order, of which no pixel is encoded.
+# Batches that are counted, of which no pixel is encoded.
 COUNTED = 32
 
 
@@ -26,24 +27,17 @@ def test_dataset(cfg: 'Config') -> dict[str, Any]:
     return dataset
 
 
-def load_epochs(dataset: Any, batch_sampler: Any) -> Iterator[list[Any]]:
-    """Items of the batches of a sampler without end, epoch by epoch."""
-    epoch = 0
-    while True:
-        batch_sampler.sampler.set_epoch(epoch)
-        for indices in batch_sampler:
-            yield dataset.__getitems__(indices)
-        epoch += 1
-
-
-def batch_samplers(dataset: Any, size: int) -> dict[str, Any]:
-    """Batches in the order of ``EpochSampler``, and of alike proportions out of it."""
+def load_epochs(dataset: Any, size: int) -> Iterator[list[Any]]:
+    """Items of shuffled batches without end, epoch by epoch."""
     from torch.utils.data import BatchSampler
 
-    from mmduet.datasets import EpochSampler, SimilarAspectBatchSampler
-    sampler = EpochSampler(dataset, seed=0)
-    return {'shuffled': BatchSampler(sampler, size, drop_last=True),
-            'of alike proportions': SimilarAspectBatchSampler(sampler, size, drop_last=True)}
+    from mmduet.datasets import EpochSampler
+    sampler, epoch = EpochSampler(dataset, seed=0), 0
+    while True:
+        sampler.set_epoch(epoch)
+        for indices in BatchSampler(sampler, size, drop_last=True):
+            yield dataset.__getitems__(indices)
+        epoch += 1
 
 
 def shares(preprocessor: Any, batches: Sequence[list[Any]]) -> tuple[float, float]:
@@ -73,14 +67,12 @@ def measure(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock) -
         raise ConfigError(f'--padding needs a student that leaves padding out: {type(student_of(model)).__name__} encodes all')
     with DefaultScope.overwrite_default_scope('mmduet'):
         datasets = {'training': DATASETS.build(cfg.train_dataloader.dataset), 'test': DATASETS.build(test_dataset(cfg))}
-    lines = [f'{args.config}: batches of {args.batch_size}', '| images as in | batches | padding | encoded |',
-             '| --- | --- | ---: | ---: |']
+    lines = [f'{args.config}: batches of {args.batch_size}', '| images as in | padding | encoded |', '| --- | ---: | ---: |']
     for name, dataset in datasets.items():
-        for order, sampler in batch_samplers(dataset, args.batch_size).items():
-            padded, encoded = shares(preprocessor, list(islice(load_epochs(dataset, sampler), COUNTED)))
-            lines.append(f'| {name} | {order} | {100 * padded:.1f} % | {100 * encoded:.1f} % |')
+        padded, encoded = shares(preprocessor, list(islice(load_epochs(dataset, args.batch_size), COUNTED)))
+        lines.append(f'| {name} | {100 * padded:.1f} % | {100 * encoded:.1f} % |')
     difference = take_steps(model, cfg, args, clock, datasets)
-    lines += ['', f'{args.amp or "fp32"}, {args.threads} threads, medians of {args.steps}; boxes differ by at most '
+    lines += ['', f'{args.amp or "fp32"}, {counted(args.threads, "thread")}, medians of {args.steps}; boxes differ by at most '
               f'{difference:.1e}',
               '| | padding | seconds | u | ratio |', '| --- | --- | ---: | ---: | ---: |']
     for name in ('training step', 'prediction', 'prediction of one'):
@@ -103,8 +95,7 @@ def take_steps(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
     from mmduet.models.distill import student_of
     with DefaultScope.overwrite_default_scope('mmduet'):
         optim = build_optim_wrapper(model, cfg.optim_wrapper)
-    batches = {name: load_epochs(dataset, batch_samplers(dataset, args.batch_size)['shuffled'])
-               for name, dataset in datasets.items()}
+    batches = {name: load_epochs(dataset, args.batch_size) for name, dataset in datasets.items()}
     difference = 0.0
     for number in range(args.steps + 1):
         if number == 1:

@@ -1,6 +1,5 @@
 """Grounding data: annotation files, images, transforms and the dataset over them."""
 from mmduet.datasets.annotation_file import Annotation, AnnotationStore, read_annotations, write_annotations
-from mmduet.datasets.aspect_batch_sampler import SimilarAspectBatchSampler
 from mmduet.datasets.collate import grounding_collate
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.joint_dataset import JointDataset
@@ -15,6 +14,6 @@ from mmduet.io.images import decode_image, read_image
 __all__ = [
     'Annotation', 'AnnotationError', 'AnnotationStore', 'ColorJitter', 'DataError', 'EpochSampler', 'GroundingDataset',
     'ImageError', 'ImageGroupSampler', 'ImageOrderSampler', 'JointDataset', 'LoadImage', 'PackGroundingInputs', 'PlaceOnCanvas',
-    'QuickResizeLongSide', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'SimilarAspectBatchSampler',
-    'decode_image', 'grounding_collate', 'read_annotations', 'read_image', 'write_annotations',
+    'QuickResizeLongSide', 'RandomFlip', 'RandomTargetCrop', 'ResizeLongSide', 'decode_image', 'grounding_collate',
+    'read_annotations', 'read_image', 'write_annotations',
 ]

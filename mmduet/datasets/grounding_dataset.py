@@ -157,11 +157,6 @@ class GroundingDataset(Dataset[Item]):
         """The image that an expression is about, by a name that is equal for equal images."""
         return self.annotations[index].image
 
-    def size_of(self, index: int) -> tuple[int, int]:
-        """Width and height of the image that an expression is about, pixels, as annotated."""
-        width, height = self.annotations.sizes[index].tolist()
-        return width, height
-
     def describe(self, index: int) -> Item:
         """What the pipeline starts from: paths, words, box and random generator of one expression, no pixels."""
         annotation = self.annotations[index]

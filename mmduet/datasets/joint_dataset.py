@@ -64,11 +64,6 @@ class JointDataset(ConcatDataset[Item]):
         number, inner = self._locate(index)
         return f'{number}/{self.parts[number].image_of(inner)}'
 
-    def size_of(self, index: int) -> tuple[int, int]:
-        """See ``GroundingDataset.size_of``."""
-        number, inner = self._locate(index)
-        return self.parts[number].size_of(inner)
-
     def _locate(self, index: int) -> tuple[int, int]:
         """The data set of an expression, and its index there."""
         number = bisect_right(self.cumulative_sizes, index)

@@ -27,14 +27,6 @@ class ImageNamingDataset(EpochDataset, Protocol):
         ...
 
 
-class ImageSizeDataset(Protocol):
-    """Says how large its images are, without reading them."""
-
-    def size_of(self, index: int) -> tuple[int, int]:
-        """Width and height of the image that an expression is about, pixels."""
-        ...
-
-
 def require(dataset: object, protocol: type, who: object) -> None:
     """Ask whether a data set can do what a protocol of this file says.
 

@@ -2,7 +2,7 @@ import pytest
 
 from mmduet.datasets.grounding_dataset import GroundingDataset
 from mmduet.datasets.joint_dataset import JointDataset
-from mmduet.datasets.protocols import EpochDataset, ImageNamingDataset, ImageSizeDataset, require
+from mmduet.datasets.protocols import EpochDataset, ImageNamingDataset, require
 
 
 class Epochs:
@@ -19,7 +19,7 @@ class Epochs:
 
 
 @pytest.mark.parametrize('kind', [GroundingDataset, JointDataset])
-@pytest.mark.parametrize('protocol', [EpochDataset, ImageNamingDataset, ImageSizeDataset])
+@pytest.mark.parametrize('protocol', [EpochDataset, ImageNamingDataset])
 def test_ours_can_do_all_of_it(kind, protocol):
     require(object.__new__(kind), protocol, 'a sampler')
 
@@ -43,13 +43,12 @@ class Passing:
 
 def test_a_wrapper_has_the_methods_that_it_passes_on():
     require(Passing(Epochs()), EpochDataset, 'a sampler')
-    with pytest.raises(TypeError, match='needs a dataset with size_of, such as GroundingDataset, got Passing'):
-        require(Passing(Epochs()), ImageSizeDataset, 'a sampler')
+    with pytest.raises(TypeError, match='needs a dataset with image_of, such as GroundingDataset, got Passing'):
+        require(Passing(Epochs()), ImageNamingDataset, 'a sampler')
 
 
 @pytest.mark.parametrize(('dataset', 'protocol', 'missing'), [
-    (Epochs(), ImageNamingDataset, 'image_of'), (Epochs(), ImageSizeDataset, 'size_of'),
-    ([], EpochDataset, 'set_epoch and set_seed'),
+    (Epochs(), ImageNamingDataset, 'image_of'), ([], EpochDataset, 'set_epoch and set_seed'),
     (object(), ImageNamingDataset, '__len__ and image_of and set_epoch and set_seed')])
 def test_what_is_missing_is_named_with_who_asks(dataset, protocol, missing):
     with pytest.raises(TypeError, match=f'^str needs a dataset with {missing}, such as GroundingDataset, got '

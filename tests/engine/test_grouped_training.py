@@ -3,12 +3,25 @@ import json
 
 import pytest
 import torch
+from torch.utils.data import BatchSampler
 
-from mmduet.datasets import SimilarAspectBatchSampler
-from mmduet.registry import RUNNERS
+from mmduet.registry import DATA_SAMPLERS, RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 PER_IMAGE = 3
+
+
+@DATA_SAMPLERS.register_module()
+class TurningBatches(BatchSampler):
+    """One of a user's own: the batches of every other epoch come in the opposite order."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __iter__(self):
+        return iter(list(super().__iter__())[::(-1)**self.epoch])
 
 
 @pytest.fixture(scope='module')
@@ -23,14 +36,14 @@ def root(tmp_path_factory):
     return root
 
 
-def train(work, root, similar=False, dealt=False, **changes):
+def train(work, root, own=False, dealt=False, **changes):
     cfg = load_tiny_config(work, root, train_dataloader__batch_size=4, val_dataloader=None, val_evaluator=None, val_cfg=None,
                            **changes)
     cfg.default_hooks.checkpoint.pop('save_best')
     if not dealt:
         cfg.train_dataloader.sampler = dict(type='mmduet.ImageGroupSampler', expressions_per_image=PER_IMAGE)
-    if similar:
-        cfg.train_dataloader.batch_sampler = dict(type='mmduet.SimilarAspectBatchSampler', pool=2,
+    if own:
+        cfg.train_dataloader.batch_sampler = dict(type='mmduet.TurningBatches',
                                                   drop_last=cfg.train_dataloader.pop('drop_last'))
     runner = RUNNERS.build(cfg)
     images = []
@@ -48,20 +61,20 @@ def test_a_batch_encodes_each_of_its_images_once_and_the_log_says_what_that_save
             'own encoding; decoding and augmentation are shared, 4 views for 12 expressions') in logged
 
 
-@pytest.mark.parametrize(('stop', 'similar'), [(1, False), (2, False), (4, False), (5, False), (1, True), (5, True)])
-def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, tmp_path, stop, similar):
-    _, images, whole = train(tmp_path / 'whole', root, similar)
+@pytest.mark.parametrize(('stop', 'own'), [(1, False), (2, False), (4, False), (5, False), (1, True), (5, True)])
+def test_a_run_stopped_inside_a_group_and_resumed_equals_one_that_was_not(root, tmp_path, stop, own):
+    _, images, whole = train(tmp_path / 'whole', root, own)
     assert len(images) == 6
-    train(tmp_path / 'parts', root, similar, train_cfg__max_iters=stop)
+    train(tmp_path / 'parts', root, own, train_cfg__max_iters=stop)
     torch.rand(3)
-    runner, _, weights = train(tmp_path / 'parts', root, similar, resume=True)
+    runner, _, weights = train(tmp_path / 'parts', root, own, resume=True)
     assert runner.iter == 6
-    assert (type(runner.train_dataloader.batch_sampler) is SimilarAspectBatchSampler) == similar
+    assert (type(runner.train_dataloader.batch_sampler) is TurningBatches) == own
     assert all(torch.equal(weights[name], value) for name, value in whole.items())
 
 
 @pytest.mark.parametrize(('changes', 'batch', 'restarts'), [
-    (dict(), 2, True), (dict(similar=True), 2, True), (dict(dealt=True), 2, False), (dict(dealt=True), 3, True)])
+    (dict(), 2, True), (dict(own=True), 2, True), (dict(dealt=True), 2, False), (dict(dealt=True), 3, True)])
 def test_an_epoch_begun_by_other_processes_goes_on_only_where_its_expressions_stay_the_same(root, tmp_path, changes, batch,
                                                                                             restarts):
     train(tmp_path, root, **changes, train_cfg__max_iters=1)
