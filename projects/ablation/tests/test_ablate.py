@@ -71,7 +71,7 @@ def test_experiments_are_trained_once_tabulated_and_tested(run, tmp_path):
     again, _ = run('--seeds', 2, '--patches', 'plain,full')
     assert '4 runs: 4 done, in r/runs.jsonl' in again and 'done, about' not in again
     more, _ = run('--seeds', '1-2', '--patches', 'full')
-    assert '2 runs: 1 are in' in more and '1 of 1 done' in more
+    assert '2 runs: 1 done, in' in more and '1 of 1 done' in more
     tested, code = run('--seeds', 2, '--patches', 'plain,full', '--test')
     assert code is None
     assert 'testA+testB, 6 steps' in tested and (tmp_path / 'r/runs_testA+testB.svg').exists()
