@@ -59,11 +59,16 @@ def draw_tile(image: np.ndarray[Any, Any], box: Sequence[float] | None, caption:
     return tile
 
 
-def draw_pair(dataset: Any, index: int) -> Image.Image:
+def annotation_of(dataset: Any, index: int) -> Any:
+    """The annotation of an expression of a data set, or of what a joint one keeps of it."""
+    while hasattr(dataset, 'indices'):
+        dataset, index = dataset.dataset, dataset.indices[index]
+    return dataset.annotations[index]
+
+
+def draw_pair(annotation: Any, packed: Any) -> Image.Image:
     """Image and augmented sample of one expression side by side."""
     from mmduet.datasets import read_image
-    annotation = dataset.annotations[index]
-    packed = dataset[index]
     sample = packed['data_samples']
     canvas = sample.canvas
     scale = np.array([canvas.scale_x, canvas.scale_y] * 2)
@@ -103,6 +108,7 @@ def lacks_targets(root: Path, splits: Sequence[str]) -> bool:
 def run(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
     from mmduet.engine import config_tools
+    from mmduet.engine.host_options import refuse_wrapper
     from mmduet.io.files import replacing
     from mmduet.registry import DATASETS
     cfg = common.read_config(args)
@@ -111,13 +117,17 @@ def run(args: argparse.Namespace) -> int:
     described = cfg.train_dataloader.dataset
     if args.splits and lacks_targets(Path(described.get('data_root', '')), args.splits):
         described = {**cfg.test_dataloader.dataset, 'data_root': described.data_root, 'splits': args.splits}
+    refuse_wrapper('train_dataloader', described)
     built = DATASETS.build(described)
     built.set_seed(args.seed)
     built.set_epoch(args.epoch)
     parts = getattr(built, 'datasets', [built])
     share = -(-args.count // len(parts))
-    pairs = [draw_pair(part, int(index)) for part in parts
-             for index in np.unique(np.linspace(0, len(part) - 1, share).round())]
+    pairs, start = [], 0
+    for part in parts:
+        drawn = np.unique(np.linspace(0, len(part) - 1, share).round().astype(int)).tolist()
+        pairs += [draw_pair(annotation_of(part, index), built[start + index]) for index in drawn]
+        start += len(part)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     sheet = stack(pairs)
     with replacing(args.out) as part:

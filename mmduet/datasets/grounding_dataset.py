@@ -113,14 +113,15 @@ class GroundingDataset(Dataset[Item]):
         """
         if type(self).__getitem__ is GroundingDataset.__getitem__:
             return self._draw_items(indices)
-        return self._with_tokens([self[index] for index in indices])
+        return self.with_tokens([self[index] for index in indices])
 
     def _draw_items(self, indices: Sequence[int]) -> list[Item]:
         groups = self._groups(indices)
         drawn = {group: dict(zip(group, self._draw(group), strict=True)) for group in dict.fromkeys(groups)}
         return [drawn[group][index] for index, group in zip(indices, groups, strict=True)]
 
-    def _with_tokens(self, items: list[Item]) -> list[Item]:
+    def with_tokens(self, items: list[Item]) -> list[Item]:
+        """The items, whose ``token_ids`` are those of their words; as they are without a tokenizer."""
         if self._encode is not None:
             for item in items:
                 item['data_samples'].set_metainfo({'token_ids': self._encode(item['data_samples'].text)})
@@ -151,7 +152,7 @@ class GroundingDataset(Dataset[Item]):
         except ImageError as error:
             annotation = self.annotations[first]
             raise ImageError(f'{error} (expression {annotation.expression_id} of split {annotation.split})') from error
-        return self._with_tokens(items)
+        return self.with_tokens(items)
 
     def image_of(self, index: int) -> str:
         """The image that an expression is about, by a name that is equal for equal images."""

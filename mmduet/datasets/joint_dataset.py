@@ -47,6 +47,8 @@ class JointDataset(ConcatDataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """See ``GroundingDataset.__getitems__``; a group lies in one data set."""
+        if type(self).__getitem__ is not JointDataset.__getitem__:
+            return self.parts[0].with_tokens([self[index] for index in indices])
         wanted: dict[int, list[tuple[int, GroupedIndex]]] = {}
         for position, index in enumerate(indices):
             number, inner = self._locate(index)

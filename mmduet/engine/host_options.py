@@ -61,10 +61,10 @@ def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
         if refused:
             raise ConfigError(sentence)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        _refuse_wrapper(name, (cfg.get(name) or {}).get('dataset'))
+        refuse_wrapper(name, (cfg.get(name) or {}).get('dataset'))
 
 
-def _refuse_wrapper(loader: str, dataset: Any) -> None:
+def refuse_wrapper(loader: str, dataset: Any) -> None:
     """Raise a ``ConfigError`` for MMEngine's wrappers over data sets of ours, which they would ask for ``full_init``."""
     wrapper = _find_class(dataset, DATASETS, object) if isinstance(dataset, Mapping) else object
     if not (isinstance(wrapper, type) and issubclass(wrapper, WRAPPERS)):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from mmduet.cli import browse as tool
+from mmduet.datasets import GroundingDataset, JointDataset
 from tests.tiny_data import line, make_data_root
 
 
@@ -56,3 +57,27 @@ def test_a_split_without_targets_is_drawn_without_boxes(tmp_path, capsys):
     assert (np.asarray(Image.open(tmp_path / 'y.png')) == tool.GREEN).all(-1).any()
     assert tool.main([*arguments, 'gone']) == 1
     assert "has no split 'gone'" in capsys.readouterr().err
+
+
+def test_the_data_sets_of_a_joint_one_are_drawn_without_what_it_leaves_out(tmp_path, capsys):
+    root = make_data_root(tmp_path / 'a', [line(expression_id=str(k), image_id=k, expression=f'cup {k}') for k in range(3)])
+    held = make_data_root(tmp_path / 'b', [line(image_id=1, split='test')])
+    joint = JointDataset([dict(type=GroundingDataset, data_root=root, splits=['train'], pipeline=[])],
+                         exclude=[dict(data_root=held)])
+    assert [tool.annotation_of(joint.datasets[0], index).expression for index in range(len(joint))] == ['cup 0', 'cup 2']
+    (tmp_path / 'joint.py').write_text(
+        'def change(cfg):\n    inner = dict(cfg.train_dataloader.dataset)\n'
+        "    cfg.train_dataloader.dataset = dict(type='mmduet.JointDataset', datasets=[inner, inner])\n")
+    assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png'),
+                      '--patch', str(tmp_path / 'joint.py'), '--count', '4']) == 0
+    assert '4 samples of 6 in' in capsys.readouterr().out
+
+
+def test_a_wrapper_of_mmengine_is_refused_as_in_training(tmp_path, capsys):
+    root = make_data_root(tmp_path / 'root', [line()])
+    (tmp_path / 'twice.py').write_text(
+        'def change(cfg):\n    inner = dict(cfg.train_dataloader.dataset)\n'
+        "    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)\n")
+    assert tool.main(['configs/transvg/transvg_refcoco.py', '--data-root', str(root), '--out', str(tmp_path / 'y.png'),
+                      '--patch', str(tmp_path / 'twice.py')]) == 1
+    assert 'train_dataloader.dataset: RepeatDataset of MMEngine wraps data sets of MMEngine' in capsys.readouterr().err

@@ -96,3 +96,24 @@ def test_a_data_set_of_your_own_over_the_folder_of_coco_knows_its_images_by_thei
         items = JointDataset(parts(*order)).__getitems__(range(4))
         assert {(item['dataset_name'], item['img_id']): item['coco_id'] for item in items} == {
             ('refcoco_unc', 1): 5, ('own', 1): 5, ('own', 2): None, ('apart', 1): None}
+
+
+class Shouting(JointDataset):
+    """Its items are changed one by one."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        item['data_samples'].set_metainfo({'text': item['data_samples'].text.upper()})
+        return item
+
+
+def test_a_batch_holds_what_the_own_getitem_of_a_subclass_gives(roots):
+    pack = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[32]), dict(type=PlaceOnCanvas, size=32),
+            dict(type=PackGroundingInputs)]
+    write_photo(roots[1] / 'images' / '000000000005.jpg')
+    joint = Shouting([{**part, 'pipeline': pack} for part in parts(*roots[:2])])
+    joint.set_tokenizer(lambda expression: [len(expression), int(expression.isupper())])
+    drawn = [item['data_samples'] for item in joint.__getitems__([1, 0])]
+    assert [sample.text for sample in drawn] == [joint[1]['data_samples'].text, joint[0]['data_samples'].text]
+    assert all(sample.text.isupper() for sample in drawn)
+    assert [sample.token_ids for sample in drawn] == [[len(sample.text), 1] for sample in drawn]

@@ -9,7 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmduet.datasets.transforms.shared_view import whole_results
+from mmduet.datasets.transforms.shared_view import NotBytesError, is_bytes, whole_results
 from mmduet.io.errors import DataError
 from mmduet.io.images import ImageArray
 from mmduet.registry import TRANSFORMS
@@ -55,10 +55,10 @@ class PlaceOnCanvas(BaseTransform):
 
 
 def to_planes(image: ImageArray) -> Tensor:
-    """(h, w, 3) bytes to a contiguous (3, h, w) uint8 tensor; a ``DataError`` for anything else."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise DataError(f'an image is {image.dtype} of shape {image.shape} where it is packed, and must be RGB bytes, uint8 in '
-                        '0 to 255 of shape (h, w, 3): the transforms of the pipeline must leave it so')
+    """(h, w, 3) bytes to a contiguous (3, h, w) uint8 tensor; a ``NotBytesError`` for anything else."""
+    if not is_bytes(image):
+        raise NotBytesError(f'an image is {image.dtype} of shape {image.shape} where it is packed, and must be RGB bytes, '
+                            'uint8 in 0 to 255 of shape (h, w, 3): the transforms of the pipeline must leave it so')
     planes = np.empty((3, *image.shape[:2]), np.uint8)
     cv2.split(np.ascontiguousarray(image), list(planes))
     return torch.from_numpy(planes)

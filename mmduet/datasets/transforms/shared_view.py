@@ -7,6 +7,8 @@ all ``expressions_of(results)``, and only in a way that leaves each of them true
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mmduet.io.errors import DataError
 
 COMPARED = ('text', 'box', 'distractors')
@@ -32,27 +34,42 @@ def whole_results(results: dict[str, Any]) -> list[dict[str, Any]]:
     return [results, *({**shared, **companion} for companion in results.get('companions', ()))]
 
 
+class NotBytesError(DataError):
+    """An image that is no RGB bytes where it is packed."""
+
+
+def is_bytes(image: Any) -> bool:
+    """Whether an image is uint8 of shape (h, w, 3)."""
+    return isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+
+
 def run_pipeline(results: dict[str, Any], pipeline: Iterable[Callable[[dict[str, Any]], dict[str, Any]]]
                  ) -> list[dict[str, Any]]:
     """Packed items of all expressions of ``results``, in their order; with companions their ``inputs`` are one tensor.
 
     Raises:
-        DataError: a transform gives no dict, or changes box or words of the first expression and leaves its companions as
-            they are; names it.
+        DataError: a transform gives no dict, leaves the image as no RGB bytes where it is packed, or changes box or words of
+            the first expression and leaves its companions as they are; names it.
     """
     companions: Sequence[dict[str, Any]] = results.get('companions', ())
+    name = blamed = ''  # the first after which the image is no bytes any more
     for transform in pipeline:
         before = [[expression.get(key) for key in COMPARED] for expression in expressions_of(results)]
-        results = transform(results)
+        blamed = '' if is_bytes(results.get('img')) else blamed or name
+        name = type(transform).__name__
+        try:
+            results = transform(results)
+        except NotBytesError as error:
+            raise DataError(f'{error}, and {blamed} does not' if blamed else str(error)) from error
         if not isinstance(results, dict):
-            raise DataError(f'{type(transform).__name__} gives {type(results).__name__} and must give the results it was '
-                            'given, changed: let it end in return results')
+            raise DataError(f'{name} gives {type(results).__name__} and must give the results it was given, changed: let it '
+                            'end in return results')
         if companions and 'inputs' not in results:
             changed = [any(old is not expression.get(key) for key, old in zip(COMPARED, values, strict=True))
                        for values, expression in zip(before, expressions_of(results), strict=True)]
             if changed[0] and not any(changed[1:]):
-                raise DataError(f'{type(transform).__name__} changes words or box of one expression alone, so it cannot '
-                                f'be used where {len(changed)} expressions share a view of their image: let it go over '
+                raise DataError(f'{name} changes words or box of one expression alone, so it cannot be used where '
+                                f'{len(changed)} expressions share a view of their image: let it go over '
                                 'mmduet.datasets.transforms.expressions_of(results), or train with expressions_per_image=1')
     others = results.pop('companions', ())
     if len(others) != len(companions):

@@ -122,3 +122,19 @@ def test_a_transform_that_does_not_give_its_results_is_named():
 
     with pytest.raises(DataError, match=r'^Forgets gives NoneType .* return results$'):
         run_pipeline(make_results(), [Forgets(), PackGroundingInputs()])
+
+
+@pytest.mark.parametrize(('steps', 'blamed'), [
+    (['floats'], 'floats'), (['floats', 'doubled'], 'floats'), (['floats', 'whole', 'grey'], 'grey')])
+def test_the_transform_that_left_no_bytes_is_named(steps, blamed):
+    changes = {'floats': lambda image: image / 255, 'doubled': lambda image: image * 2, 'grey': lambda image: image[..., 0],
+               'whole': lambda image: (image * 255).astype(np.uint8)}
+
+    def make(name):
+        def transform(_, results):
+            return {**results, 'img': changes[name](results['img'])}
+        return type(name, (), {'__call__': transform})()
+
+    results = {**make_results(), 'img': np.full((4, 6, 3), 200, np.uint8)}
+    with pytest.raises(DataError, match=rf'^an image is .* the transforms of the pipeline must leave it so, and {blamed} does'):
+        run_pipeline(results, [*map(make, steps), PackGroundingInputs()])
