@@ -114,7 +114,7 @@ def prepare_root(args: argparse.Namespace, out: Path) -> None:
             print(f'{name.replace("_", " ")}: {count:,}')
     show_some(f'{counted(len(source.blank), "blank expression")} left out', source.blank, args.show)
     show_some(f'{counted(len(source.unread), "key")} of the lines that nobody reads',
-              [f'{where}: {key!r}, here first' for key, where in source.unread.items()], args.show)
+              list(source.unread.values()), args.show)
     show_some(f'{counted(len(prepared.missing), "image")} missing from {images}', prepared.missing, args.show)
     show_some(f'{counted(len(prepared.broken), "image")} that cannot be used', prepared.broken, args.show)
     show_some(f'{counted(len(prepared.odd_boxes), "box", "boxes")} without area or outside the image (clipped in training, '

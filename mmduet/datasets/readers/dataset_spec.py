@@ -111,7 +111,7 @@ class DatasetSpec:
                 raise DataError(f'{paths[0]} holds no expression')
         if not paths[0].is_relative_to(source):  # unpacked to a folder that is gone
             data.files, data.blank = [source], [text.replace(str(files.root), str(source)) for text in data.blank]
-            data.unread = {key: where.replace(str(files.root), str(source)) for key, where in data.unread.items()}
+            data.unread = {key: text.replace(str(files.root), str(source)) for key, text in data.unread.items()}
         return data
 
 

@@ -8,10 +8,11 @@ A line of own data has ``image``, ``expression`` and ``box`` or ``segmentation``
 image file, 0-based; ``segmentation`` is a mask as COCO has it, polygons or run lengths, which becomes the box around it where
 there is no ``box``. ``split`` may be left out where the file is named after it. Ids and sizes are optional: an expression
 without an ``expression_id`` goes by file and line, an image without ``image_id`` by its name, and sizes are read from the
-images. A key that is nearly one that the line lacks is refused as misspelt; other keys that nobody reads are named.
+images. A key that is nearly one of the first five, which the line lacks, is refused as misspelt; others are named.
 """
 import json
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from mmduet.io.text import read_json_lines
 LOOKED_AT = 50
 _SHIKRA = {'img_path', 'expression', 'bbox'}
 _OPTIONAL = ('ref_id', 'ann_id', 'category', 'kind')
-_OWN = {'image', 'expression', 'box', 'segmentation', 'split', 'expression_id', 'image_id', 'width', 'height', *_OPTIONAL}
+_DECISIVE = {'image', 'expression', 'box', 'segmentation', 'split'}
+_OWN = {*_DECISIVE, 'expression_id', 'image_id', 'width', 'height', *_OPTIONAL}
 _MISSPELT = 0.75  # likeness of ``difflib`` from which a key is taken for another: `img`, `expresion`, `boxes`
 
 
@@ -90,30 +92,39 @@ def find_own(files: SourceFiles, spec: DatasetSpec) -> list[Path]:
         _has(path, {'image', 'expression', 'box'}) or _first_record(path) is None))]
 
 
-def _check_keys(record: dict[str, Any], where: str, data: SourceData) -> None:
-    """Note the keys that nobody reads; a ``DataError`` for one that is nearly one that the line lacks."""
-    lacking = _OWN - record.keys()
+@lru_cache(maxsize=1024)  # lines have the same keys
+def _nearest(name: str, lacking: frozenset[str]) -> str:
+    return next(iter(get_close_matches(name.lower(), lacking, n=1, cutoff=_MISSPELT)), '')
+
+
+def _check_keys(record: dict[str, Any], where: str, data: SourceData, split: str | None) -> None:
+    """Note the keys that nobody reads; a ``DataError`` for one that is nearly a decisive one, which the line lacks.
+
+    Others may be of a format that the lines were made from, as COCO's ``category_id``. ``split`` is that of the file's name.
+    """
+    lacking = _OWN - record.keys() - ({'split'} if split else set())
     if not {'box', 'segmentation'} <= lacking:  # one is enough, and COCO's objects have a `bbox` beside their mask
         lacking -= {'box', 'segmentation'}
     for name in record.keys() - _OWN:
-        near = get_close_matches(name.lower(), lacking, n=1, cutoff=_MISSPELT)
-        if near == ['box']:
+        near = _nearest(name, frozenset(lacking))
+        if near == 'box':
             raise DataError(f"{where}: field 'box' is missing, and {name!r} is not read: a line has one box of corners x1, y1, "
                             'x2, y2; of several take the one around all, or a line each')
-        if near:
-            raise DataError(f'{where}: field {name!r} is not read; nearest: {near[0]}')
-        data.unread.setdefault(name, where)
+        if near in _DECISIVE:
+            raise DataError(f'{where}: field {name!r} is not read; nearest: {near}')
+        data.unread.setdefault(name, f'{where}: {name!r}, here first' + (f'; nearest: {near}' if near else ''))
 
 
 def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
     """Read all files."""
     for path in data.files:
+        named = split_of_name(path.stem)
         for where, record in read_json_lines(path):
             if not isinstance(record, dict):
                 raise DataError(f'{where}: must be a JSON object, got {type(record).__name__}')
-            _check_keys(record, where, data)
+            _check_keys(record, where, data, named)
             image, text = (get_field(record, name, where, str) for name in ('image', 'expression'))
-            split = split_of_word(record.get('split') or split_of_name(path.stem) or path.stem, where)
+            split = split_of_word(record.get('split') or named or path.stem, where)
             size = (record.get('width', UNKNOWN_SIZE), record.get('height', UNKNOWN_SIZE))
             try:
                 image_id = data.add_image(image, size, record.get('image_id'), image_id_of_coco)

@@ -39,7 +39,7 @@ class SourceData:
     # One per expression; ``image`` is only the likeliest file name, width and height may be ``UNKNOWN_SIZE``.
     annotations: list[Annotation] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)  # a sentence for each expression without words: nothing to ground
-    unread: dict[str, str] = field(default_factory=dict)  # keys of own data that nobody reads, and where each is first
+    unread: dict[str, str] = field(default_factory=dict)  # a sentence for each key of own data that nobody reads
     about: dict[str, object] = field(default_factory=dict)  # what else the source says of itself, plain values
     layout: str = ''  # its name
     protocol: str = ''  # how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box

@@ -37,7 +37,7 @@ def test_a_bad_line_of_own_data_is_named_by_its_number(tmp_path, line, message):
 
 
 @pytest.mark.parametrize(('wrong', 'right'), [('expresion', 'expression'), ('Image', 'image'), ('img', 'image'),
-                                              ('splits', 'split'), ('categroy', 'category'), ('segmentations', 'segmentation')])
+                                              ('splits', 'split'), ('segmentations', 'segmentation')])
 def test_a_misspelt_key_is_named_with_the_one_that_is_meant(tmp_path, wrong, right):
     record = {name: value for name, value in GOOD.items() if name not in (right, 'box' if right == 'segmentation' else '')}
     path = write_lines(tmp_path / 'mine.jsonl', [GOOD, record | {wrong: 'x'}])
@@ -48,10 +48,20 @@ def test_a_misspelt_key_is_named_with_the_one_that_is_meant(tmp_path, wrong, rig
 def test_other_keys_that_nobody_reads_are_noted_where_each_is_first(tmp_path):
     mask = {**BARE, 'segmentation': [[1, 1, 9, 1, 9, 9]], 'width': 20, 'height': 20, 'bbox': [1, 1, 8, 8], 'iscrowd': 0}
     documented = {'expression_id': 'e1', 'image_id': 'a/1.jpg', 'category': 'cup', 'ref_id': 1, 'ann_id': 2, 'kind': None}
-    path = write_lines(tmp_path / 'mine.jsonl', [GOOD | documented, mask, {**GOOD, 'boxes': [], 'iscrowd': 1}])
+    path = write_lines(tmp_path / 'val.jsonl', [GOOD | documented, mask, {**GOOD, 'boxes': [], 'iscrowd': 1}])
     data = find_dataset('own').read(path)
-    assert data.unread == {'bbox': f'{path}:2', 'iscrowd': f'{path}:2', 'boxes': f'{path}:3'}
+    assert data.unread == {name: f'{path}:{line}: {name!r}, here first'
+                           for name, line in (('bbox', 2), ('iscrowd', 2), ('boxes', 3))}
     assert data.annotations[1].box == (1, 1, 9, 9)
+
+
+def test_keys_that_resemble_optional_ones_are_noted_as_they_may_be_of_another_format(tmp_path):
+    more = {'category_id': 3, 'split_by': 'unc', 'img_id': 5, 'weight': 0.5}
+    path = write_lines(tmp_path / 'val.jsonl', [{name: value for name, value in GOOD.items() if name != 'split'} | more])
+    data = find_dataset('own').read(path)
+    assert data.annotations[0].split == 'val' and data.annotations[0].category is None
+    assert data.unread == {name: f'{path}:1: {name!r}, here first' + (f'; nearest: {near}' if near else '') for name, near in (
+        ('category_id', 'category'), ('split_by', ''), ('img_id', 'image_id'), ('weight', 'height'))}
 
 
 @pytest.mark.parametrize(('line', 'message'), [
