@@ -1,6 +1,7 @@
 """Configs as plain data: types as names, and back by the registries alone. Nothing that is read here can run code."""
 import ast
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from inspect import isclass
 from typing import Any
@@ -9,14 +10,22 @@ import mmengine.registry as root
 from mmdet import registry as mmdet_registry
 
 from mmduet.engine.config_tools import ConfigError
+from mmduet.io import config_text
 from mmduet.io.config_files import nearest
 from mmduet.registry import MODELS, TASK_UTILS, TRANSFORMS
+
+
+@dataclass(frozen=True)
+class ObjectWithoutText:
+    """Stands in a config for an object that its text could not hold."""
+
+    printed: str
 
 
 def parse_config_text(text: str, source: str) -> dict[str, Any]:
     """The keys of a config as ``Config.pretty_text`` spells it: assignments of literals and of ``dict(...)``, never executed.
 
-    The dotted name of a class is text.
+    The dotted name of a class is text; an object that the text could not hold is an ``ObjectWithoutText``.
 
     Raises:
         ConfigError: it holds anything else; names ``source`` and the line.
@@ -50,6 +59,9 @@ def _value(node: ast.expr, source: str) -> Any:
     if isinstance(node, ast.List | ast.Tuple):
         items = [_value(item, source) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
+    match node:
+        case ast.Call(func=ast.Name(id=config_text.OBJECT), args=[ast.Constant(value=str(printed))], keywords=[]):
+            return ObjectWithoutText(printed)
     if name := _dotted(node):
         return name  # a class that a program put into a config, as MMEngine spells it
     try:
@@ -110,7 +122,7 @@ def to_types(node: Any, source: str) -> Any:
     """A config whose types are classes again; a name is looked up in the registries and never imported.
 
     Raises:
-        ConfigError: a type that no registry knows; names the nearest.
+        ConfigError: a type that no registry knows; names the nearest. An object that the text could not hold.
     """
     known = _known()
 
@@ -121,9 +133,14 @@ def to_types(node: Any, source: str) -> Any:
             return {key: find(value) if key == 'type' else convert(value) for key, value in inner.items()}
         if isinstance(inner, list | tuple):
             return type(inner)(convert(value) for value in inner)
+        if isinstance(inner, ObjectWithoutText):
+            raise ConfigError(f'the config in {source} had {inner.printed:.100}, which no text can hold: give the config that '
+                              'it was trained with, as a command does by --config')
         return inner
 
     def find(name: Any) -> Any:
+        if isinstance(name, ObjectWithoutText):
+            return convert(name)
         if isclass(name) or (isinstance(name, str) and '.' not in name):
             return name  # a layer by its short name, which can be found in a registry alone
         if isinstance(name, str) and (kind := known.get(f'{name.partition(".")[0]}.{name.rpartition(".")[2]}')):

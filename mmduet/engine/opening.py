@@ -12,7 +12,9 @@ from torch.utils.data import DataLoader
 from mmduet.engine.config_tools import splits_of, walk
 from mmduet.engine.hooks.checkpoint_hook import GroundingCheckpointHook, counts_steps
 from mmduet.engine.version import describe_version
+from mmduet.io.config_text import objects_without_text
 from mmduet.io.text import counted
+from mmduet.io.weights import some
 from mmduet.models.distill import DistilledGrounder, RegionContrastTerm, RelationTerm
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def _describe_model(model: nn.Module) -> str:
     teachers = [f'{name} {type(teacher).__name__} ({count(list(teacher.parameters()))}, frozen)'
                 for name, teacher in model.teachers.items()]
     return f'{type(model.student).__name__} distilled by {type(model.head).__name__}, {text}; {", ".join(teachers)}'
+
+
+def describe_objects(config: Mapping[str, Any]) -> list[str]:
+    """The sentence that names what of a config its text, in the work folder and in checkpoints, cannot hold; none for none."""
+    found = [f'{place} ({type(value).__name__})' for place, value in objects_without_text(config)]
+    return [f'No text can hold {some(found)} of the config: from the copy in the work folder nothing can be trained, and a '
+            'checkpoint whose student or test pipeline needs it is predicted from with this config alone, by --config. A class '
+            'and its parameters, or the name of a layer, can be written'] if found else []
 
 
 def describe_losses(model: nn.Module) -> str:

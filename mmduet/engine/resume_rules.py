@@ -148,8 +148,8 @@ def _check_order(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -
         if now != before:
             raise CheckpointError(
                 f'{source} comes from a training whose model had its parameters in another order, {before} where {now} is now, '
-                'so that states of the optimizer would be exchanged. Parts stand in another order, as the terms of a head in '
-                'the sorted config of a work folder: resume with the config that it was trained with')
+                'so that states of the optimizer would be exchanged. Parts, such as the terms of a head, stand in another '
+                'order: resume with the config that it was trained with')
 
 
 def optimizer_settings(optim_wrapper: OptimWrapper) -> list[dict[str, Any]]:

@@ -78,8 +78,6 @@ class GroundingRunner(Runner):
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Refuse options that cannot work; join the process group as the machine can, before MMEngine would."""
-        # Its text is logged, written and kept in every checkpoint; yapf needs longer for it than all else until the first step.
-        object.__setattr__(self.cfg, '_format_python_code', False)
         refuse_options(self.cfg, cuda=torch.cuda.is_available())
         self.run_id, self.writer = uuid.uuid4().hex, BackgroundWriter()
         self.watch = RankWatch(finish=self.writer.finish)

@@ -1,5 +1,5 @@
 """What the host reads and writes by itself, by our rules: weights by ``read_tensor_file``, YAML without objects, no code of a
-hub; configs are written in one step, and a line that the log's disk refuses names its file.
+hub; configs are written in one step and their order, and a line that the log's disk refuses names its file.
 
 MMEngine's loader falls back to unpickling where weights alone do not do, its YAML makes any Python object, and transformers
 asks on the terminal whether to run code that came with a tokenizer. Parts of ``mmdet`` with an ``init_cfg`` of the type
@@ -71,22 +71,25 @@ def _change_yaml(module: ModuleType) -> None:
 
 
 def _change_config(module: ModuleType) -> None:
+    from mmduet.io.config_text import config_text
     from mmduet.io.files import write_atomically
-    text_of = module.Config.dump
 
     def dump(self: Any, file: str | Path | None = None) -> str | None:
-        """In the place of MMEngine's, which leaves half of a file where the disk is full."""
-        if file is None:
-            return str(text_of(self))
-        path = Path(file)
-        if path.suffix == '.py':
-            write_atomically(path, self.pretty_text)
+        """In the place of MMEngine's, which leaves half of a file where the disk is full, and sorts the keys of YAML."""
+        suffix = Path(file or self.filename or 'config.py').suffix
+        if suffix == '.py':
+            text = str(self.pretty_text)
         else:
             from mmengine.fileio import dump as text_in
-            write_atomically(path, text_in(self.to_dict(), file_format=path.suffix.removeprefix('.')))
+            order = {'sort_keys': False} if suffix in ('.yaml', '.yml') else {}
+            text = text_in(self.to_dict(), file_format=suffix.removeprefix('.'), **order)
+        if file is None:
+            return text
+        write_atomically(Path(file), text)
         return None
 
     module.Config.dump = dump
+    module.Config.pretty_text = property(lambda self: config_text(self.to_dict()))
 
 
 def _change_logs(module: ModuleType) -> None:

@@ -1,10 +1,11 @@
 import json
+from functools import partial
 
 import pytest
 from mmdet.models.backbones import ResNet
 from mmengine.config import Config
 
-from mmduet.apis.plain_config import parse_config_text, to_names, to_types
+from mmduet.apis.plain_config import ObjectWithoutText, parse_config_text, to_names, to_types
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.models import TransVG
 from tests.tiny_grounder import TinyGrounder
@@ -24,7 +25,17 @@ def test_a_class_that_a_program_put_into_a_config_is_its_name():
         'type': f'{TransVG.__module__}.TransVG', 'parts': [{'type': 'tests.tiny_grounder.TinyGrounder'}]}}
 
 
+def test_an_object_that_no_text_can_hold_is_missed_where_it_is_needed():
+    config = Config(dict(model=dict(type=TransVG, act=lambda value: value), hook=dict(type=partial(int, base=2))))
+    keys = parse_config_text(config.pretty_text, 'a.pth')
+    assert keys['hook'] == {'type': ObjectWithoutText("functools.partial(<class 'int'>, base=2)")}
+    for part in ('model', 'hook'):
+        with pytest.raises(ConfigError, match=r'^the config in a\.pth had (<function|functools\.partial).* by --config$'):
+            to_types(keys[part], 'a.pth')
+
+
 @pytest.mark.parametrize(('text', 'message'), [
+    ("model = object_without_text(open('x'))", 'is no literal'), ("model = object_without_text('a', 'b')", 'is no literal'),
     ("model = dict(type=open('x').name)", 'is no literal'), ('model = [].append', 'is no literal'),
     ("model = __import__('os').system('true')", 'line 1 of the config in a.pth is no literal, and is not run'),
     ('a = 1\nimport os', 'line 2 of the config in a.pth is no assignment, and is not run'),

@@ -2,11 +2,14 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
+from mmduet.apis.plain_config import ObjectWithoutText, parse_config_text
 from mmduet.engine import CheckpointError, CheckpointMismatchError, GroundingRunner, NonFiniteLossError
 from mmduet.models.cpu.linear import CPULinear
 from mmduet.registry import RUNNERS
+from tests.engine.tiny_runs import assert_equal, train_distilled, weights
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 
@@ -23,10 +26,6 @@ def train(work, root, **changes):
     runner = RUNNERS.build(load_tiny_config(work, root, **changes))
     runner.train()
     return runner
-
-
-def weights(runner):
-    return {name: value.clone() for name, value in runner.plain_model.state_dict().items()}
 
 
 def equal(first, second):
@@ -220,3 +219,29 @@ def test_batches_are_pinned_for_a_gpu_unless_the_config_says_otherwise(gpu, root
     assert GroundingRunner.build_dataloader(cfg.train_dataloader).pin_memory is gpu
     for wanted in (False, True):
         assert GroundingRunner.build_dataloader({**cfg.train_dataloader, 'pin_memory': wanted}).pin_memory is wanted
+
+
+def test_a_training_from_the_config_of_a_work_folder_begins_with_the_same_weights(root, tmp_path):
+    first = train_distilled(tmp_path / 'first', root, train_cfg__max_iters=1, randomness__seed=3,
+                            default_hooks__logger__interval=1)
+    cfg = Config.fromfile(tmp_path / 'first/tiny_cached_config.py')
+    assert list(cfg.model.head.terms) == ['image', 'region', 'text', 'relation', 'contrast']
+    cfg.work_dir, cfg.experiment_name = str(tmp_path / 'again'), 'again from the work folder'
+    again = RUNNERS.build(cfg)
+    again.train()
+    assert_equal(weights(first), weights(again))
+    scalars = [[{name: value for name, value in json.loads(line).items() if 'loss' in name} for line in path.open()]
+               for path in sorted(tmp_path.glob('*/*/vis_data/scalars.json'))]
+    assert scalars[0] == scalars[1] and 'train/loss_contrast' in scalars[0][0]
+    kept = parse_config_text(torch.load(tmp_path / 'again/iter_1.pth', weights_only=True)['meta']['cfg'], 'iter_1.pth')
+    assert list(kept['model']['head']['terms']) == list(cfg.model.head.terms)
+
+
+def test_an_object_that_no_text_can_hold_is_told_before_training(root, tmp_path):
+    cfg = load_tiny_config(tmp_path, root, train_cfg__max_iters=1)
+    cfg.note = dict(scale=abs)
+    RUNNERS.build(cfg).train()
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert log.index('No text can hold note.scale (builtin_function_or_method) of the config') < log.index('Saving iter_1')
+    keys = parse_config_text(torch.load(tmp_path / 'iter_1.pth', weights_only=True)['meta']['cfg'], 'iter_1.pth')
+    assert keys['note']['scale'] == ObjectWithoutText('<built-in function abs>')

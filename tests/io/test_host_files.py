@@ -93,10 +93,13 @@ def test_every_change_has_a_module_that_has_what_is_changed():
 
 
 def test_a_config_is_written_in_one_step_and_each_log_names_its_file(tmp_path):
-    config = Config({'a': 1, 'b': ['x']})
+    config = Config({'b': ['x'], 'a': {'z': 1, 'y': 2}})
     for name in ('c.py', 'c.json', 'c.yaml'):
         config.dump(tmp_path / name)
-        assert Config.fromfile(tmp_path / name).to_dict() == {'a': 1, 'b': ['x']}
+        read = Config.fromfile(tmp_path / name)
+        assert read.to_dict() == {'b': ['x'], 'a': {'z': 1, 'y': 2}}
+        assert [list(read), list(read.a)] == [['b', 'a'], ['z', 'y']]
+        assert read.dump() == (tmp_path / name).read_text()
     assert config.dump() == config.pretty_text
     (tmp_path / 'd.py').mkdir()
     with pytest.raises(IsADirectoryError, match=r"d\.py'$"):
