@@ -104,16 +104,16 @@ class GroundingDataset(Dataset[Item]):
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Item:
-        return self._draw_items([index])[0]
+        return (self._draw_items if draws_one_by_one(self, GroundingDataset) else self.__getitems__)([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``.
 
         PyTorch's loader asks for batches, so that a subclass with a ``__getitem__`` of its own is asked for each item here.
         """
-        if type(self).__getitem__ is GroundingDataset.__getitem__:
-            return self._draw_items(indices)
-        return self.with_tokens([self[index] for index in indices])
+        if draws_one_by_one(self, GroundingDataset):
+            return self.with_tokens([self[index] for index in indices])
+        return self._draw_items(indices)
 
     def _draw_items(self, indices: Sequence[int]) -> list[Item]:
         groups = self._groups(indices)
@@ -200,6 +200,12 @@ class GroundingDataset(Dataset[Item]):
             print_log(f'{self.data_root}: {len(odd)} of {len(self)} boxes have no area or stick out of their image and were '
                       f'clipped for training (expressions {named}{", ..." if len(odd) > 5 else ""})',
                       logger='current', level=30)
+
+
+def draws_one_by_one(dataset: Dataset[Item], base: type[Any]) -> bool:
+    """Whether a subclass of ``base`` has a ``__getitem__`` of its own, and no ``__getitems__``."""
+    kind: Any = type(dataset)
+    return kind.__getitem__ is not base.__getitem__ and kind.__getitems__ is base.__getitems__
 
 
 def tell(dataset: Any, method: str, value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.logging import print_log
 from torch.utils.data import ConcatDataset, Subset
 
-from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item
+from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item, draws_one_by_one
 from mmduet.datasets.grouped_index import GroupedIndex, group_of
 from mmduet.datasets.leakage import ImageKey, collection_of, evaluation_images, image_key
 from mmduet.io.errors import DataError
@@ -47,7 +47,7 @@ class JointDataset(ConcatDataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """See ``GroundingDataset.__getitems__``; a group lies in one data set."""
-        if type(self).__getitem__ is not JointDataset.__getitem__:
+        if draws_one_by_one(self, JointDataset):
             return self.parts[0].with_tokens([self[index] for index in indices])
         wanted: dict[int, list[tuple[int, GroupedIndex]]] = {}
         for position, index in enumerate(indices):

@@ -108,6 +108,23 @@ class Polite(GroundingDataset):
         return {**results, 'text': f'please find {results["text"]}'}
 
 
+class ShoutingBatches(GroundingDataset):
+    """Its batches are changed."""
+
+    def __getitems__(self, indices):
+        items = super().__getitems__(indices)
+        for item in items:
+            item['data_samples'].set_metainfo({'text': item['data_samples'].text.upper()})
+        return items
+
+
+class ShoutingBoth(ShoutingBatches):
+    """Its items are batches of one."""
+
+    def __getitem__(self, index):
+        return self.__getitems__([index])[0]
+
+
 def build_own(kind, root, **more):
     return kind(data_root=root, splits=['val'], pipeline=TEST_PIPELINE, test_mode=True, **more)
 
@@ -119,6 +136,14 @@ def test_a_batch_holds_what_the_own_getitem_of_a_subclass_gives(tmp_path, tokeni
     (data, ) = DataLoader(dataset, batch_size=2, collate_fn=grounding_collate)
     assert [sample.text for sample in data['data_samples']] == [LEFT.upper(), 'THE BLUE BOX']
     assert [sample.token_ids for sample in data['data_samples']] == [[len(LEFT), 1], [12, 1]]
+
+
+@pytest.mark.parametrize('kind', [ShoutingBatches, ShoutingBoth])
+def test_an_item_is_one_of_the_own_batches_of_a_subclass(tmp_path, kind):
+    dataset = build_own(kind, make_data_root(tmp_path, [line(expression_id=str(k), split='val') for k in range(2)]))
+    items = [dataset[0], *dataset.__getitems__([0, 1])]
+    assert [item['data_samples'].text for item in items] == ['LEFT CUP'] * 3
+    assert items[1]['inputs'] is items[2]['inputs']
 
 
 def test_every_expression_of_an_image_is_as_the_own_description_of_a_subclass(tmp_path):

@@ -55,7 +55,7 @@ def run_pipeline(results: dict[str, Any], pipeline: Iterable[Callable[[dict[str,
     name = blamed = ''  # the first after which the image is no bytes any more
     for transform in pipeline:
         before = [[expression.get(key) for key in COMPARED] for expression in expressions_of(results)]
-        blamed = '' if is_bytes(results.get('img')) else blamed or name
+        blamed = '' if 'img' not in results or is_bytes(results['img']) else blamed or name
         name = type(transform).__name__
         try:
             results = transform(results)

@@ -138,3 +138,18 @@ def test_the_transform_that_left_no_bytes_is_named(steps, blamed):
     results = {**make_results(), 'img': np.full((4, 6, 3), 200, np.uint8)}
     with pytest.raises(DataError, match=rf'^an image is .* the transforms of the pipeline must leave it so, and {blamed} does'):
         run_pipeline(results, [*map(make, steps), PackGroundingInputs()])
+
+
+def test_a_transform_of_words_before_the_image_is_loaded_is_not_blamed():
+    class Words:
+        def __call__(self, results):
+            return results
+
+    class Loads:
+        def __call__(self, results):
+            return {**results, 'img': np.zeros((4, 6, 3))}
+
+    results = make_results()
+    del results['img']
+    with pytest.raises(DataError, match=r'and Loads does not$'):
+        run_pipeline(results, [Words(), Loads(), PackGroundingInputs()])
