@@ -95,8 +95,7 @@ def read_answers(model: Any, cfg: Any) -> tuple[Any, Any]:
 
     from mmduet.evaluation import GroundingMetric
     from mmduet.registry import METRICS
-    evaluator = cfg.test_evaluator[0] if isinstance(cfg.test_evaluator, list) else cfg.test_evaluator
-    metric: GroundingMetric = METRICS.build({**evaluator, 'out_file': None})
+    metric: GroundingMetric = METRICS.build({**common.grounding_evaluator(cfg), 'out_file': None})
     readings = []
     with torch.inference_mode():
         for data in Runner.build_dataloader(cfg.test_dataloader):

@@ -235,7 +235,7 @@ def load_for_test(args: argparse.Namespace) -> Config:
         cfg[key] = None
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.out is not None:
-        _set_out_file(cfg, str(Path(args.out).resolve()))
+        grounding_evaluator(cfg)['out_file'] = str(Path(args.out).resolve())
     if args.show_dir is not None:
         # By name, as in all changes to a config that was read: MMEngine 0.10.7 cannot print a class that was put in later.
         cfg.default_hooks.visualization = {'type': 'mmduet.GroundingVisualizationHook', 'max_samples': PICTURES,
@@ -243,9 +243,19 @@ def load_for_test(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _set_out_file(cfg: Config, path: str) -> None:
-    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-    evaluators[0]['out_file'] = path
+def grounding_evaluator(cfg: Config) -> Any:
+    """The config of the first ``GroundingMetric`` of a test, which rates and writes answers; a ``ConfigError`` for none."""
+    from mmduet.engine.config_tools import ConfigError
+    from mmduet.evaluation import GroundingMetric
+    from mmduet.registry import METRICS
+    given = cfg.get('test_evaluator')
+    for evaluator in given if isinstance(given, list | tuple) else [given]:
+        kind = evaluator.get('type') if isinstance(evaluator, dict) else None
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, GroundingMetric):
+            return evaluator
+    raise ConfigError('answers are rated and written, as by --out, by mmduet.GroundingMetric, and test_evaluator has none: add '
+                      'it beside your metric, in a list')
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
 """Metrics as a table for people."""
 from collections.abc import Mapping
+from typing import Any
 
 
-def format_table(metrics: Mapping[str, float], whole: str) -> str:
+def format_table(metrics: Mapping[str, Any], whole: str) -> str:
     """Metrics in rows, splits in columns.
 
     Args:
-        metrics: value by name; ``val/acc@0.5`` is a value of the column ``val``.
+        metrics: value by name, a number or, of a metric of somebody's own, anything; ``val/acc@0.5`` is a value of the column
+            ``val``.
         whole: title of the column of names without a prefix.
 
     >>> from mmduet.evaluation.table import format_table
@@ -20,7 +22,8 @@ def format_table(metrics: Mapping[str, float], whole: str) -> str:
     cells = [['metric', *(column or whole for column in columns)]]
     for row in rows:
         values = [metrics.get(f'{column}/{row}' if column else row) for column in columns]
-        cells.append([row, *('' if value is None else f'{value:.2f}' for value in values)])
+        cells.append([row, *('' if value is None else f'{value:.2f}' if hasattr(value, '__float__') else str(value)
+                             for value in values)])
     widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     lines = []
     for first, *others in cells:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from safetensors.torch import save_file
 
 from mmduet.cli import common
 from mmduet.cli import test as tool
-from mmduet.registry import RUNNERS
+from mmduet.registry import METRICS, RUNNERS
 from tests.tiny_grounder import load_tiny_config, make_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,39 @@ def test_a_distilled_checkpoint_and_a_saved_folder_give_the_same_answers_as_the_
     for name, checkpoint in (('plain', folder / 'plain.pth'), ('distilled', folder / 'distilled.pth'), ('saved', 'saved')):
         run(monkeypatch, CONFIG, checkpoint, '--data-root', root, '--out', f'{name}.jsonl')
     assert Path('plain.jsonl').read_text() == Path('distilled.jsonl').read_text() == Path('saved.jsonl').read_text()
+
+
+@METRICS.register_module()
+class CentreHit(BaseMetric):
+    """Somebody's own, with a prefix: whether the middle of the answer lies in the target."""
+
+    default_prefix = 'centre'
+
+    def process(self, data_batch, data_samples):
+        for sample in data_samples:
+            box, target = sample['pred_instances']['bboxes'][0], sample['gt_instances']['bboxes'][0]
+            middle = (box[:2] + box[2:]) / 2
+            self.results.append(bool((middle >= target[:2]).all() and (middle <= target[2:]).all()))
+
+    def compute_metrics(self, results):
+        return {'hit': 100 * sum(results) / len(results), 'of': f'{len(results)} answers'}
+
+
+def test_a_metric_of_ones_own_stands_beside_ours_which_writes_the_answers(made, tmp_path, monkeypatch, capsys):
+    folder, root = made
+    monkeypatch.chdir(tmp_path)
+    Path('both.py').write_text("def change(cfg):\n    cfg.test_evaluator = [dict(type='CentreHit'), cfg.test_evaluator]\n")
+    arguments = (CONFIG, folder / 'plain.pth', '--data-root', root, '--out', 'p.jsonl')
+    run(monkeypatch, *arguments, '--patch', 'both.py')
+    rows = [row.split() for row in capsys.readouterr().out.splitlines()]
+    assert ['metric', 'centre', 'val'] in rows and ['of', '7', 'answers'] in rows
+    assert len(Path('p.jsonl').read_text().splitlines()) == 7
+    Path('own.py').write_text("def change(cfg):\n    cfg.test_evaluator = dict(type='CentreHit', prefix='mine')\n")
+    monkeypatch.setattr('sys.argv', ['test.py', *map(str, arguments), '--patch', 'own.py'])
+    assert tool.main() == 1
+    assert 'by mmduet.GroundingMetric, and test_evaluator has none' in capsys.readouterr().err
+    run(monkeypatch, *arguments[:-2], '--patch', 'own.py')
+    assert ['metric', 'mine'] in [row.split() for row in capsys.readouterr().out.splitlines()]
 
 
 @pytest.mark.parametrize('amp', ['bf16', 'auto'])

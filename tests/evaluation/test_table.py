@@ -7,3 +7,8 @@ def test_names_are_rows_and_splits_are_columns():
         'metric   val+testA     val  testA',
         'acc@0.5      50.00  100.00   0.00',
         'miou          7.00           7.12']
+
+
+def test_a_value_that_is_no_number_is_printed():
+    assert format_table({'mine/hit': 50, 'mine/of': '7 answers'}, 'val').splitlines() == [
+        'metric       mine', 'hit         50.00', 'of      7 answers']
