@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,7 @@ from mmengine.optim import OptimWrapper, _ParamScheduler
 from torch import nn
 
 from mmduet.engine.checkpoint import CheckpointError
+from mmduet.io.text import counted
 
 if TYPE_CHECKING:
     from mmduet.engine.runner import GroundingRunner
@@ -103,6 +105,17 @@ def compare(before: Mapping[str, str], now: Mapping[str, str]) -> list[Differenc
     return [difference for difference in found if not difference.silent]
 
 
+def compare_vocabularies(before: str | None, now: str | None) -> list[Difference]:
+    """The first line by which vocabularies, the content of a ``vocab.txt`` or None, differ: its path does not tell."""
+    if before is None or now is None:
+        was, is_now = ('none' if text is None else counted(len(text.splitlines()), 'line') for text in (before, now))
+        return [] if before is now else [Difference('vocabulary', was, is_now)]
+    for number, (old, new) in enumerate(zip_longest(before.splitlines(), now.splitlines()), 1):
+        if old != new:
+            return [Difference(f'line {number} of the vocabulary', repr(old), repr(new))]
+    return []
+
+
 def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: str) -> None:
     """List what differs from the training that wrote a checkpoint.
 
@@ -119,6 +132,9 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     # What the config asks for says enough.
     if any(re.fullmatch(r'optim_wrapper\.(type|dtype)|.*\.precision', each.key) for each in differences):
         differences = [each for each in differences if not each.key.startswith('precision')]
+    if 'vocabulary' in checkpoint['meta']:
+        words = None if runner.tokenizer is None else runner.tokenizer.vocabulary
+        differences += compare_vocabularies(checkpoint['meta']['vocabulary'], words)
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if averaged != ('ema_state_dict' in checkpoint):
         words = ('averaged', 'not averaged')

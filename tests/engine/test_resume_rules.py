@@ -5,7 +5,14 @@ from mmengine.optim import MultiStepLR, OptimWrapper
 
 from mmduet.engine import CheckpointError
 from mmduet.engine.config_tools import load_config
-from mmduet.engine.resume_rules import Difference, compare, describe_training, schedule_settings, take_schedules
+from mmduet.engine.resume_rules import (
+    Difference,
+    compare,
+    compare_vocabularies,
+    describe_training,
+    schedule_settings,
+    take_schedules,
+)
 from tests.engine.tiny_runs import assert_equal, train, train_distilled, weights
 from tests.tiny_grounder import make_data_root
 
@@ -165,3 +172,22 @@ def test_terms_in_another_order_are_refused_as_the_optimizer_knows_parameters_by
     with pytest.raises(CheckpointError, match=r'parameters in another order, head\.\S+ where head\.\S+ is now'):
         train_distilled(tmp_path, root, resume=True, train_cfg__max_iters=2, resume_changed=True,
                         model__head__terms=dict(_delete_=True, **dict(reversed(terms.items()))))
+
+
+@pytest.mark.parametrize(('before', 'now', 'said'), [
+    ('the\nred\n', 'the\nred', []), ('the\nred', 'the\nblue', ["line 2 of the vocabulary: 'red' -> 'blue'"]),
+    ('the', 'the\nred', ["line 2 of the vocabulary: None -> 'red'"]), (None, None, []),
+    ('the\nred', None, ['vocabulary: 2 lines -> none'])])
+def test_vocabularies_are_compared_by_their_content(before, now, said):
+    assert [str(difference) for difference in compare_vocabularies(before, now)] == said
+
+
+def test_another_vocabulary_is_refused_whatever_its_path(root, tmp_path):
+    train(tmp_path, root, train_cfg__max_iters=1)
+    saved = torch.load(tmp_path / 'iter_1.pth', weights_only=True)
+    saved['meta']['vocabulary'] = 'the\nred\n'
+    torch.save(saved, tmp_path / 'other.pth')
+    with pytest.raises(CheckpointError, match=r'other settings .*\n  vocabulary: 2 lines -> none\nUndo'):
+        train(tmp_path, root, resume=True, load_from=str(tmp_path / 'other.pth'), train_cfg__max_iters=2)
+    train(tmp_path, root, resume=True, load_from=str(tmp_path / 'other.pth'), train_cfg__max_iters=2, resume_changed=True)
+    assert 'vocabulary: 2 lines -> none' in log_of(tmp_path)
