@@ -133,8 +133,8 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     if any(re.fullmatch(r'optim_wrapper\.(type|dtype)|.*\.precision', each.key) for each in differences):
         differences = [each for each in differences if not each.key.startswith('precision')]
     if 'vocabulary' in checkpoint['meta']:
-        words = None if runner.tokenizer is None else runner.tokenizer.vocabulary
-        differences += compare_vocabularies(checkpoint['meta']['vocabulary'], words)
+        vocabulary = None if runner.tokenizer is None else runner.tokenizer.vocabulary
+        differences += compare_vocabularies(checkpoint['meta']['vocabulary'], vocabulary)
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if averaged != ('ema_state_dict' in checkpoint):
         words = ('averaged', 'not averaged')
