@@ -17,6 +17,7 @@ from mmduet.export.base_exporter import Exporter
 from mmduet.export.description import BOXES, INPUTS, KEY, SCORES, TOKENIZER_KEY, ExportedDescription
 from mmduet.export.exported_graph import ExportedGrounder, ExportError
 from mmduet.export.quantising import quantise
+from mmduet.export.recurrent import use_operators
 from mmduet.export.runtime import OnnxGrounder
 from mmduet.export.tokenizer_json import TokenizerDescription, describe_tokenizer
 from mmduet.models.base_grounder import BaseGrounder
@@ -48,6 +49,7 @@ class OnnxExporter(Exporter):
     def write(self, grounder: PretrainedGrounder, path: Path) -> None:
         """See ``Exporter.write``."""
         graph = ExportedGrounder(grounder.student)
+        use_operators(graph)
         weights = sum(value.numel() * value.element_size() for value in graph.state_dict().values())
         if weights > MOST_BYTES:
             raise ExportError(f'the weights take {weights / 2**30:.1f} GiB, and one ONNX file holds 2')
@@ -153,5 +155,6 @@ def trace(graph: ExportedGrounder, about: ExportedDescription, opset: int) -> An
         if fixed := dict.fromkeys(re.findall(r'You marked (\w+) as dynamic but your code specialized it', summary)):
             axes = ' and of '.join(fixed)
             raise ExportError(f'{about.student} cannot be written as ONNX: it works for one number of {axes} alone; a '
-                              'recurrent cell in a loop does, and what makes numbers of Python of a shape') from error
+                              'recurrent layer does (but for nn.GRU and nn.LSTM from PyTorch 2.8 on), and what makes numbers '
+                              'of Python of a shape') from error
         raise ExportError(f'{about.student} cannot be written as ONNX: {summary:.600}') from error

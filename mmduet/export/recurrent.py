@@ -90,3 +90,14 @@ class ExportedLSTM(ExportedRecurrent, nn.LSTM):
             raise ConfigError('an LSTM with proj_size cannot be exported: ONNX has no such operator')
         output, (hidden, cell) = self.compute(input, hx)
         return output, (hidden, cell)
+
+
+# From PyTorch 2.8 on.
+OPERATORS: dict[type[nn.Module], type[nn.Module]] = (
+    {nn.GRU: ExportedGRU, nn.LSTM: ExportedLSTM} if hasattr(torch.onnx, 'ops') else {})
+
+
+def use_operators(model: nn.Module) -> None:
+    """Make recurrent layers of a model, which is then for ONNX alone, operators of ONNX."""
+    for module in model.modules():
+        module.__class__ = OPERATORS.get(type(module), type(module))

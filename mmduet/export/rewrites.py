@@ -2,11 +2,9 @@
 from copy import deepcopy
 from typing import TypeVar
 
-import torch
 from mmdet.models.backbones.swin import ShiftWindowMSA
 from torch import Tensor, nn
 
-from mmduet.export.recurrent import ExportedGRU, ExportedLSTM
 from mmduet.models.cpu import undo_for_cpu
 from mmduet.models.cpu.swin import window_layout
 
@@ -35,8 +33,6 @@ class ExportedShiftWindowMSA(ShiftWindowMSA):
 
 
 EXPORTABLE: dict[type[nn.Module], type[nn.Module]] = {ShiftWindowMSA: ExportedShiftWindowMSA}
-if hasattr(torch.onnx, 'ops'):  # from PyTorch 2.8 on
-    EXPORTABLE |= {nn.GRU: ExportedGRU, nn.LSTM: ExportedLSTM}
 
 
 def make_exportable(model: Model) -> Model:

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import onnxruntime
 import pytest
 import torch
@@ -5,7 +7,13 @@ from torch import nn
 from torch.export import Dim
 
 from mmduet.engine.config_tools import ConfigError
-from mmduet.export.rewrites import make_exportable
+from mmduet.export.recurrent import use_operators
+
+
+def with_operators(layer):
+    copy = deepcopy(layer).eval()
+    use_operators(copy)
+    return copy
 
 
 def flat(answer):
@@ -40,7 +48,7 @@ def draw(layer, rows, length, with_states):
 def test_a_graph_of_any_length_answers_as_the_layer_does(kind, options, with_states):
     torch.manual_seed(0)
     layer = kind(5, 4, **options)
-    graph = Flat(make_exportable(layer), with_states)
+    graph = Flat(with_operators(layer), with_states)
     example = draw(layer, 3, 7, with_states)
     graph(*example)
     rows, length = Dim('rows'), Dim('length', min=2)
@@ -60,8 +68,8 @@ def test_a_graph_of_any_length_answers_as_the_layer_does(kind, options, with_sta
 def test_what_the_operators_cannot_do_is_said():
     packed = nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 5), [3, 1])
     with pytest.raises(ConfigError, match=r'^GRU must be given padded tokens of three axes.*got PackedSequence'):
-        make_exportable(nn.GRU(5, 4))(packed)
+        with_operators(nn.GRU(5, 4))(packed)
     with pytest.raises(ConfigError, match=r'^LSTM must be given padded tokens of three axes.*got Tensor'):
-        make_exportable(nn.LSTM(5, 4))(torch.zeros(3, 5))
+        with_operators(nn.LSTM(5, 4))(torch.zeros(3, 5))
     with pytest.raises(ConfigError, match='LSTM with proj_size'):
-        make_exportable(nn.LSTM(5, 4, proj_size=2))(torch.zeros(3, 2, 5))
+        with_operators(nn.LSTM(5, 4, proj_size=2))(torch.zeros(3, 2, 5))

@@ -32,3 +32,8 @@ def test_what_is_exported_is_a_copy_without_gradients_and_the_model_stays_as_it_
     assert not copy[0].weight.requires_grad and model[0].weight.requires_grad
     copy[0].weight.zero_()
     assert model[0].weight.abs().sum() > 0
+
+
+def test_recurrent_layers_stay_for_exporters_that_have_them():
+    layer, tokens = nn.GRU(5, 4), torch.rand(3, 2, 5)
+    torch.testing.assert_close(make_exportable(layer)(tokens)[0], layer(tokens)[0].detach())
