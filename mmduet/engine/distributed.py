@@ -106,7 +106,7 @@ def naming_unused_parameters(model: nn.Module) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (found := re.search(r'did not receive grad for rank \d+: ([\d ]+)', str(error))):
+        if not (found := re.search(r'indices which did not receive grad for rank \d+: ([\d ]+)', str(error))):
             raise
         trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
         names = ', '.join(trained[int(number)] for number in found[1].split())

@@ -115,3 +115,11 @@ def test_parameters_that_no_loss_reads_are_named_on_every_rank():
 def test_another_error_of_a_step_is_left_as_it_is():
     with pytest.raises(RuntimeError, match='something else'), naming_unused_parameters(Spare()):
         raise RuntimeError('something else')
+
+
+def test_names_that_pytorch_tells_too_are_not_taken_for_numbers():
+    said = ('Parameters which did not receive grad for rank 0: 1.weight, 1.bias\n'
+            'Parameter indices which did not receive grad for rank 0: 2 3')
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    with pytest.raises(ConfigError, match=r'^no loss reads 1\.weight, 1\.bias: '), naming_unused_parameters(model):
+        raise RuntimeError(said)

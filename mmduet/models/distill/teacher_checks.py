@@ -85,8 +85,8 @@ def describe_units(kind: str, facts: Mapping[str, float]) -> list[str]:
     said = [f'{kind} gave {name} embeddings whose norm is not 1 but off by {off:.2g}: divide by it (F.normalize), or losses '
             'mean something else' for name, off in facts.items() if name in EMBEDDINGS and off > UNIT]
     if 'draws' in facts:
-        said.append(f'{kind} drew random numbers, so that a batch has other targets each time: a forward that calls train() '
-                    'turns dropout on')
+        said.append(f'{kind} drew random numbers in its first call, so that a batch may have other targets each time: a '
+                    'forward that calls train() turns dropout on')
     scale = facts.get('logit_scale', LIKE_A_LOGARITHM)
     if scale < LIKE_A_LOGARITHM:
         said.append(f'{kind} gave a logit_scale of {scale:.3g}: it is what cosines are multiplied by, of CLIP the exponential '

@@ -99,7 +99,7 @@ def test_a_teacher_that_draws_its_targets_is_told_and_no_other():
     facts = teach(turn_on_and_drop)[0].target_facts['teacher']
     assert 'draws' in facts
     said, = describe_units('Changed', {name: value.item() for name, value in facts.items()})
-    assert said.startswith('Changed drew random numbers, so that a batch has other targets each time: a forward that calls tr')
+    assert said.startswith('Changed drew random numbers in its first call, so that a batch may have other targets each time')
     assert 'draws' not in teach(lambda given: TeacherTargets(**given))[0].target_facts['teacher']
 
 
