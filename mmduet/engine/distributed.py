@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -72,6 +73,8 @@ def join_process_group(launcher: str, backend: str | None = None, timeout: float
              _TORCHRUN)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    # Imported later, by DDP, its functions would hold the group as a default value, and keep its threads after leave().
+    import_module('torch.distributed.nn')
     torch_dist.init_process_group(backend or choose_backend(), timeout=datetime.timedelta(seconds=timeout))
 
 

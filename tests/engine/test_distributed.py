@@ -69,8 +69,12 @@ def _group_threads():
 
 
 @pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='threads are read from /proc')
-def test_no_thread_of_the_group_outlives_it_when_a_wrapped_model_is_in_a_cycle(tmp_path):
-    torch_dist.init_process_group('gloo', init_method=f'file://{tmp_path / "store"}', rank=0, world_size=1)
+def test_no_thread_of_the_group_outlives_it_when_a_wrapped_model_is_in_a_cycle(monkeypatch):
+    store = torch_dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
+    for name, value in dict(RANK=0, WORLD_SIZE=1, LOCAL_RANK=0, MASTER_ADDR='127.0.0.1', MASTER_PORT=store.port,
+                            TORCHELASTIC_USE_AGENT_STORE=True).items():
+        monkeypatch.setenv(name, str(value))
+    join_process_group('pytorch', 'gloo')
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
     model.itself = [model]
     assert _group_threads()
