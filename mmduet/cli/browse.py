@@ -61,7 +61,8 @@ def draw_tile(image: np.ndarray[Any, Any], box: Sequence[float] | None, caption:
 
 def annotation_of(dataset: Any, index: int) -> Any:
     """The annotation of an expression of a data set, or of what a joint one keeps of it."""
-    while hasattr(dataset, 'indices'):
+    from torch.utils.data import Subset
+    while isinstance(dataset, Subset):
         dataset, index = dataset.dataset, dataset.indices[index]
     return dataset.annotations[index]
 

@@ -237,7 +237,7 @@ def load_for_test(args: argparse.Namespace) -> Config:
     if args.out is not None:
         grounding_evaluator(cfg)['out_file'] = str(Path(args.out).resolve())
     if args.show_dir is not None:
-        # By name, as in all changes to a config that was read: MMEngine 0.10.7 cannot print a class that was put in later.
+        # By name, as in all changes to a config that was read.
         cfg.default_hooks.visualization = {'type': 'mmduet.GroundingVisualizationHook', 'max_samples': PICTURES,
                                            'out_dir': str(Path(args.show_dir).resolve())}
     return cfg
