@@ -178,18 +178,18 @@ def test_a_term_written_by_hand_weighs_as_in_the_recipes():
         defaults = inspect.signature(term.type).parameters
         for key in {'weight', 'temperature'} & term.keys():
             assert term[key] == defaults[key].default, (name, key)
-    for other in ('RegionContrastTerm', 'DenseContrastTerm'):
+    for other in ('RegionContrastTerm', 'RankedContrastTerm'):
         defaults = inspect.signature(MODELS.get(other)).parameters
         assert all(defaults[key].default == terms.contrast[key] for key in ('weight', 'temperature'))
 
 
-@pytest.mark.parametrize('form', [path.stem for path in PATCHES if path.stem.startswith(('drawn', 'contrast_dense'))])
+@pytest.mark.parametrize('form', [path.stem for path in PATCHES if path.stem.startswith(('drawn', 'ranked'))])
 def test_another_form_of_the_contrast_keeps_its_weight_and_temperature(form):
     config = load_config('configs/duet/transvg_duet_refshapes.py')
     config.model.head.terms.contrast.update(weight=3.0, temperature=0.25)
     apply_patch(config, form)
     contrast = config.model.head.terms.contrast
-    assert contrast.type == ('RegionContrastTerm' if form.startswith('drawn') else 'DenseContrastTerm')
+    assert contrast.type == ('RegionContrastTerm' if form.startswith('drawn') else 'RankedContrastTerm')
     assert (contrast.weight, contrast.temperature) == (3.0, 0.25)
 
 

@@ -76,5 +76,6 @@ def test_the_distilled_recipe_has_all_its_terms_and_they_reach_the_student(stude
 def test_the_head_of_every_tiny_recipe_weighs_about_as_much_beside_the_box_loss(student):
     model = MODELS.build(Config.fromfile(ROOT / f'mmduet/configs/duet/{student}_duet_refshapes.py').model)
     balance = measure_balance(model, repeat(make_batch()), 1)
-    assert 1.3 / 1.5 < balance['ratio'] < 1.3 * 1.5
+    # Of this batch, whose targets are larger than those of RefShapes, where all weigh 1.1 (docs/method.md).
+    assert 0.83 / 1.5 < balance['ratio'] < 0.83 * 1.5
     assert balance['losses'].keys() == {'box loss', 'head', *DUET_TERMS}

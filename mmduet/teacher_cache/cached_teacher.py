@@ -197,7 +197,7 @@ class _Entry:
         """(h, w), of the whole image."""
         if 'similarity' not in self._section.tables:
             raise CacheError(f'the cache {self._section.folder} holds no similarity: its teacher gives no patch features. Take '
-                             'a sampler that reads no semantics (LocationSampler, RandomSampler)')
+                             'the contrast by location alone: the patch contrast_location')
         return self._section.tables['similarity'][self._position][self._view]
 
     def others(self) -> dict[int, Floats]:

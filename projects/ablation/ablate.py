@@ -2,7 +2,7 @@
 """Train a config and patches of it with the same seeds, and compare them paired by seed.
 
     python projects/ablation/ablate.py configs/duet/qrnet_duet_refshapes.py --patches plain,full,semantic --seeds 5
-    python projects/ablation/ablate.py CONFIG --patches full,semantic,contrast_location --seeds 8 --jobs 2
+    python projects/ablation/ablate.py CONFIG --patches full,semantic,ranked --seeds 8 --jobs 2
     python projects/ablation/ablate.py CONFIG --patches plain,full --train-sizes 1000,2000,8000,32000
     python projects/ablation/ablate.py CONFIG --patches full --sweep model.head.terms.contrast.weight=0.1,0.25,1
     python projects/ablation/ablate.py CONFIG --patches plain,full --test     # last: the kept students on the test splits

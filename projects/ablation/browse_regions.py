@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Measure what samplers of regions draw for the contrast of a distilled config, and draw the regions on the images.
 
-    python projects/ablation/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py
-    python projects/ablation/browse_regions.py CONFIG --samplers SLASampler,RandomSampler --batches 100 --out regions.jpg
+    python projects/ablation/browse_regions.py configs/duet/transvg_duet_cached_refshapes.py --patch ranked
+    python projects/ablation/browse_regions.py CONFIG --patch ranked --samplers SLASampler,RandomSampler --out x.jpg
 
 Batches are those of training, and the teacher encodes them as in training; nothing is learnt. Of a ranked contrast, how far
 semantics move the labels is printed too. On the sheet the target is green,
@@ -75,7 +75,7 @@ def browse(args: argparse.Namespace) -> None:
     terms = (cfg.model.get('head') or {}).get('terms') or {}
     name = next((name for name, term in terms.items() if term is not None and 'sampler' in term), None)
     if name is None:
-        raise ConfigError(f'{args.config} has no head with a term that samples regions')
+        raise ConfigError(f'{args.config} has no head with a term that samples regions: try --patch ranked')
     # Whichever sampler draws, the targets required of the teacher are those of one by semantics: its facts need them all.
     configured = dict(terms[name].sampler)
     terms[name].sampler = swap_sampler(configured, SAMPLERS[0])

@@ -70,6 +70,7 @@ CONFIG = '''
 """The tiny TransVG with a student, a teacher, a sampler and a term of this folder."""
 from mmengine.config import read_base
 
+from mmduet.models.distill import RankedContrastTerm
 from parts_of_a_user import BoxTeacher, CentreGrounder, NearSampler, QueryTerm
 
 with read_base():
@@ -78,7 +79,7 @@ with read_base():
 model['student'].update(type=CentreGrounder)
 model['teacher'] = dict(type=BoxTeacher)
 model['head']['terms'].update(text=None, image=None, relation=None, query=dict(type=QueryTerm, weight=0.5))
-model['head']['terms']['contrast']['sampler'].update(type=NearSampler)
+model['head']['terms']['contrast'] = dict(type=RankedContrastTerm, sampler=dict(type=NearSampler))
 train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False)
 train_dataloader['dataset'].update(first=None)
 default_hooks['logger'].update(interval=1)

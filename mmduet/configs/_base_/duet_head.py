@@ -2,10 +2,9 @@
 
 Everything here is our choice, as the paper's settings are not published; docs/method.md says how each was chosen. The widths
 are those of student and teacher. An ablation is one line: ``model['head']['terms'].update(contrast=None)`` leaves a term out,
-``model['head']['terms']['contrast']['sampler'].update(type=LocationSampler)`` exchanges a part of it.
+``model['head']['terms']['contrast'].update(semantics_weight=0)`` changes one.
 """
-from mmduet.models.distill import DUETHead, FeatureTerm, RankedContrastTerm, RelationTerm
-from mmduet.models.task_modules import SLASampler
+from mmduet.models.distill import DenseContrastTerm, DUETHead, FeatureTerm, RelationTerm
 
 duet_head = dict(
     type=DUETHead,
@@ -15,4 +14,4 @@ duet_head = dict(
         region=dict(type=FeatureTerm, student='region', teacher='region', weight=1.0),
         text=dict(type=FeatureTerm, student='text', teacher='text', weight=1.0),
         relation=dict(type=RelationTerm, weight=1.0, temperature=0.1),
-        contrast=dict(type=RankedContrastTerm, weight=1.0, temperature=0.1, sampler=dict(type=SLASampler))))
+        contrast=dict(type=DenseContrastTerm, weight=1.0, temperature=0.1)))

@@ -1,5 +1,7 @@
-"""The labels of the contrast by IoU times semantics."""
+"""The labels of the ranked contrast by IoU times semantics."""
+from mmduet.configs.duet.ablation import ranked
 
 
 def change(cfg):
+    ranked.change(cfg)
     cfg.model.head.terms.contrast.type = 'projects.ablation.semantic_labels.ProductContrastTerm'

@@ -8,6 +8,7 @@ from projects.ablation import browse_regions as tool
 from tests.tiny_data import line, make_data_root
 
 CONFIG = 'tests/tiny_cached_config.py'
+RANKED = [CONFIG, '--patch', 'ranked']
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def root(tmp_path):
 
 
 def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
-    tool.browse(tool.parse_args([CONFIG, '--data-root', str(root), '--batches', '2', '--count', '3',
+    tool.browse(tool.parse_args([*RANKED, '--data-root', str(root), '--batches', '2', '--count', '3',
                                  '--samplers', 'LocationSampler,RandomSampler', '--out', str(tmp_path / 'x/regions.png')]))
     said = capsys.readouterr().out
     rows = {line.split('|')[1].strip(): [float(cell) for cell in line.split('|')[2:-1]]
@@ -32,7 +33,7 @@ def test_samplers_are_compared_and_the_first_is_drawn(root, tmp_path, capsys):
 
 
 def test_of_a_ranked_contrast_the_labels_are_described(root, capsys):
-    arguments = [CONFIG, '--data-root', str(root), '--batches', '1', '--samplers', 'SLASampler']
+    arguments = [*RANKED, '--data-root', str(root), '--batches', '1', '--samplers', 'SLASampler']
     tool.browse(tool.parse_args([*arguments, '--cfg-options', 'model.head.terms.contrast.type=RegionContrastTerm']))
     assert 'labels of the ranked contrast' not in capsys.readouterr().out
     tool.browse(tool.parse_args(arguments))
@@ -40,9 +41,9 @@ def test_of_a_ranked_contrast_the_labels_are_described(root, capsys):
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
-    ([CONFIG, '--samplers', 'BestSampler'], 'there is no sampler BestSampler'),
-    ([CONFIG, '--samplers', 'MaxIoUAssigner'], 'there is no sampler MaxIoUAssigner'),
-    ([CONFIG, '--cfg-options', 'model.head.terms.contrast=None'], 'no head with a term that samples regions'),
+    ([*RANKED, '--samplers', 'BestSampler'], 'there is no sampler BestSampler'),
+    ([*RANKED, '--samplers', 'MaxIoUAssigner'], 'there is no sampler MaxIoUAssigner'),
+    ([CONFIG], 'no head with a term that samples regions: try --patch ranked'),
     (['configs/transvg/transvg_refshapes.py'], 'no head with a term that samples regions')])
 def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):

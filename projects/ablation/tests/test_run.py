@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -117,10 +119,11 @@ def test_experiments_on_refshapes_have_the_same_student_data_and_budget(root, tm
 
 def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_labels(root, tmp_path):
     setting = str(SETTING.with_name('refshapes_parts.py'))
-    expected = {'full': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm',
+    expected = {'full': 'DenseContrastTerm', 'ranked': 'RankedContrastTerm', 'labels_by_product': 'ProductContrastTerm',
                 'labels_by_product_exact': 'ProductContrastTerm', 'hard_by_semantics': 'HardContrastTerm',
-                'hard_uninformed': 'HardContrastTerm', 'contrast_dense': 'DenseContrastTerm',
-                'contrast_dense_even': 'EvenDenseContrastTerm', 'contrast_dense_location': 'DenseContrastTerm'}
+                'hard_uninformed': 'HardContrastTerm', 'ranked_warmup': 'RankedContrastTerm',
+                'ranked_patch_regions': 'RankedContrastTerm', 'averaged_regions': 'AveragedRegionsTerm',
+                'contrast_even': 'EvenDenseContrastTerm', 'contrast_location': 'DenseContrastTerm'}
     for experiment, patches in find_experiments(list(expected)).items():
         cfg = resolve(Run(experiment=experiment, config='configs/duet/transvg_duet_refshapes.py', patches=(setting, *patches),
                           seed=0, work_dir=str(tmp_path), out='o', data_root=str(root)))
@@ -128,11 +131,14 @@ def test_experiments_on_objects_with_parts_have_their_own_teacher_data_and_label
         kind = contrast.type
         assert getattr(kind, '__name__', str(kind).rpartition('.')[2]) == expected[experiment]
         assert contrast.get('informed', True) == (experiment != 'hard_uninformed')
-        assert contrast.get('semantics_weight', 1) == (experiment != 'contrast_dense_location')
+        assert contrast.get('semantics_weight', 1) == (experiment != 'contrast_location')
+        assert cfg.model.head.warmup_steps == 300 * (experiment == 'ranked_warmup')
         if experiment.endswith('exact'):
             assert teacher.type == 'projects.ablation.control_teachers.ExactMapTeacher'
             teacher = teacher.teacher
-        assert (teacher.cache, teacher.teacher.pretrained) == ('data/teacher_cache/clip_parts', 'data/clip_parts.safetensors')
+        patches = experiment == 'ranked_patch_regions'
+        assert teacher.cache == f'data/teacher_cache/{"clip_tiny_refshapes_patches" if patches else "clip_parts"}'
+        assert teacher.teacher.pretrained == 'data/clip_parts.safetensors'
         assert cfg.model.student.pretrained == 'data/encoder_parts.safetensors'
         assert cfg.optim_wrapper.optimizer.lr == 5e-4
 
@@ -161,6 +167,7 @@ def test_a_distilled_run_says_how_its_anchors_choose_among_the_annotated_boxes(s
     shown = [tiny_data.line(expression_id=f'{split}{k}', split=split) for split in ('train', 'val') for k in range(4)]
     objects = [{'image_id': 1, 'boxes': [[4.5, 5.25, 20.0, 25.5], [22.0, 5.0, 36.0, 20.0]]}]
     root = tiny_data.make_data_root(tmp_path / 'data', shown, objects)
-    record = train_run(make_run(study, root, tmp_path, 'short', config='tests/tiny_cached_config.py'))
+    run = make_run(study, root, tmp_path, 'short', config='tests/tiny_cached_config.py')
+    record = train_run(replace(run, patches=(*find_experiments(['ranked'])['ranked'], *run.patches)))
     assert record['val']['chosen'] in (0.0, 100.0)  # four times the same
     assert -1 <= record['anchor_cosine'] <= 1

@@ -74,7 +74,8 @@ OPTIONS = [
     ('model.head.warmup_step=1', "DUETHead does not take 'warmup_step'; nearest: warmup_steps"),
     ('model.head.terms.relation.temprature=1', "RelationTerm does not take 'temprature'; nearest: temperature"),
     ('model.head.terms.contarst.weight=0', 'it has no type; nearest: contrast'),
-    ('model.head.terms.contrast.sampler.canditates=1', "SLASampler does not take 'canditates'; nearest: candidates"),
+    ('model.head.terms.contrast.semantic_weight=1', "does not take 'semantic_weight'; nearest: semantics_weight"),
+    ('model.head.terms.drawn.sampler.canditates=1', "SLASampler does not take 'canditates'; nearest: candidates"),
     ('model.teacher.views.0.scal=1', "CropView does not take 'scal'; nearest: scale"),
     ('model.teacher.modelconfig=a', 'nearest: model_config'),
     # Variables of a config, which were copied when it was read.
@@ -93,6 +94,7 @@ CUSTOM = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA'), dict(type='Earl
 def tiny():
     cfg = load_config(TINY)
     cfg.custom_hooks = CUSTOM
+    cfg.model.head.terms.drawn = dict(type='mmduet.RegionContrastTerm', sampler=dict(type='mmduet.SLASampler'))
     return cfg
 
 

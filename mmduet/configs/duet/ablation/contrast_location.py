@@ -1,5 +1,5 @@
-"""The labels of the region contrast by location alone, without the teacher's semantics."""
+"""The region contrast by location alone: all negatives count the same, and the teacher's semantics play no part."""
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast.sampler.update(type='LocationSampler')
+    cfg.model.head.terms.contrast.semantics_weight = 0

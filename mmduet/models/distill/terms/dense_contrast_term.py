@@ -19,8 +19,9 @@ from mmduet.structures.regions import token_boxes
 class DenseContrastTerm(DistillTerm):
     """Region contrast whose regions are all visual tokens of the map that the answer reads; nothing is drawn. Our choice.
 
-    The positives of an expression are the tokens that its target covers, each by how much of it is covered; the negatives are
-    all others, none inside the target, each weighted by 1 + ``semantics_weight`` times its semantics (method, dense form).
+    The default of the recipes. The positives of an expression are the tokens that its target covers, each by how much of it is
+    covered; the negatives are all others, none inside the target, each weighted by 1 + ``semantics_weight`` times its semantics
+    (method, ``loss_contrast``).
 
     Args:
         space: see ``DistillTerm``; only its widths are used.

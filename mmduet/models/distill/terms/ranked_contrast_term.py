@@ -20,7 +20,7 @@ LEAST_LOCATION, LEAST_SEMANTICS = 0.3, 1e-2
 
 @MODELS.register_module()
 class RankedContrastTerm(DistillTerm):
-    """Region contrast over all candidates of a sampler, with soft labels instead of draws (method, ranked form). Our choice.
+    """Region contrast over all candidates of a sampler, with soft labels, not draws (method, the ranked form). Our choice.
 
     The label is p = softmax(l / ``location_temperature`` + ``semantics_weight`` log s), l the IoU of a candidate with the
     target and s its semantics, which count from l = 0.3 on; the anchor's softmax over the embeddings of the candidates is to be
