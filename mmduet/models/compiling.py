@@ -32,7 +32,7 @@ def compile_grounder(model: nn.Module, **options: Any) -> list[nn.Module]:
     >>> from mmduet.registry import MODELS
     >>> model = MODELS.build(load_config('configs/duet/transvg_duet_refshapes.py').model)
     >>> [type(part).__name__ for part in compile_grounder(model, backend='eager')]
-    ['TransVG', 'FeatureTerm', 'FeatureTerm', 'FeatureTerm', 'RelationTerm', 'RankedContrastTerm']
+    ['TransVG', 'FeatureTerm', 'FeatureTerm', 'FeatureTerm', 'RelationTerm', 'DenseContrastTerm']
     """
     dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, MOST_GRAPHS)
     parts: list[nn.Module] = [student_of(model)]

@@ -9,7 +9,7 @@ from torch import nn
 from torch._dynamo.utils import counters
 
 from mmduet.models.compiling import compile_grounder
-from mmduet.models.distill import RankedContrastTerm, RelationTerm
+from mmduet.models.distill import DenseContrastTerm, RankedContrastTerm, RelationTerm
 from mmduet.registry import MODELS
 from tests.models.students.test_conformance import CONFIGS, build_student, make_data
 from tests.models.students.test_left_out_padding import load
@@ -91,8 +91,9 @@ def compiled_by(model):
 
 def test_once_all_lengths_have_come_no_step_is_compiled_again(tmp_path):
     model, rng = distil(tmp_path, tiny_transvg_config()).train(), random.Random(0)
-    model.head.terms['ranked'] = RankedContrastTerm(model.head.spaces['teacher'])
-    model.head.teacher_of['ranked'] = 'teacher'
+    for name, kind in (('ranked', RankedContrastTerm), ('dense', DenseContrastTerm)):
+        model.head.terms[name] = kind(model.head.spaces['teacher'])
+        model.head.teacher_of[name] = 'teacher'
     graphs, parts = compiled_by(model)
     assert [type(part).__name__ for part in parts[:2]] == ['TransVG', 'FeatureTerm']
 

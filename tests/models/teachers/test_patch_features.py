@@ -162,7 +162,7 @@ def test_patches_of_an_attentional_pooler_are_its_value_path(tmp_path, width):
     dict(VIT, layers=1),
 ])
 def test_a_tower_without_patch_features_is_refused_in_words(tmp_path, vision):
-    with pytest.raises(NotImplementedError, match=r'no patch features.*LocationSampler'):
+    with pytest.raises(NotImplementedError, match=r'no patch features.*contrast_location'):
         find_patch_encoder(build(tmp_path, vision_cfg=vision).visual)
 
 
