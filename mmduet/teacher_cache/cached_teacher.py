@@ -197,7 +197,8 @@ class _Entry:
         """(h, w), of the whole image."""
         if 'similarity' not in self._section.tables:
             raise CacheError(f'the cache {self._section.folder} holds no similarity: its teacher gives no patch features. Take '
-                             'the contrast by location alone: the patch contrast_location')
+                             'a contrast by location alone: one of the patches contrast_location, ranked_location and '
+                             'drawn_location')
         return self._section.tables['similarity'][self._position][self._view]
 
     def others(self) -> dict[int, Floats]:

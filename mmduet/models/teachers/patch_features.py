@@ -37,7 +37,8 @@ def find_patch_encoder(visual: nn.Module) -> PatchEncoder:
         tower = type(visual.trunk if isinstance(visual, TimmModel) else visual).__name__
         raise NotImplementedError(
             f'no patch features are known of this {tower}, only of the ViT, EVA, ResNet, ConvNeXt and FastViT towers of '
-            'open_clip. Take such a model, or the contrast by location alone: the patch contrast_location.')
+            'open_clip. Take such a model, or a contrast by location alone: one of the patches contrast_location, '
+            'ranked_location and drawn_location.')
     return encoder
 
 

@@ -44,6 +44,7 @@ def test_of_a_ranked_contrast_the_labels_are_described(root, capsys):
     ([*RANKED, '--samplers', 'BestSampler'], 'there is no sampler BestSampler'),
     ([*RANKED, '--samplers', 'MaxIoUAssigner'], 'there is no sampler MaxIoUAssigner'),
     ([CONFIG], 'no head with a term that samples regions: try --patch ranked'),
+    ([CONFIG, '--cfg-options', 'model.head.terms.contrast=None'], 'no head with a term that samples regions'),
     (['configs/transvg/transvg_refshapes.py'], 'no head with a term that samples regions')])
 def test_what_cannot_be_browsed_is_a_sentence(root, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
