@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmduet.models.distill import DistilledGrounder, RankedContrastTerm
+from mmduet.models.distill import DenseContrastTerm, DistilledGrounder, DistillTerm, RankedContrastTerm
+from mmduet.models.distill.terms.dense_contrast_term import token_coverage
 from mmduet.structures import GroundingBatch, GroundingFeatures
 
 
@@ -41,21 +42,34 @@ def mean_cosine(embeddings: Tensor) -> float:
 def chosen_by_anchors(model: Any, loader: DataLoader[Any]) -> float | None:
     """Percent of the expressions whose anchor is nearer to the target than to any other annotated box of its image.
 
-    None for a model without a ranked contrast, whose regions know their place.
+    None for a model without a contrast whose regions know their place, or whose regions are tokens.
     """
     term = find_contrast(model)
-    if not isinstance(term, RankedContrastTerm):
+    if not isinstance(term, RankedContrastTerm | DenseContrastTerm):
         return None
     right = torch.cat([chooses_targets(term, features, batch) for features, batch in _pass(model, loader)])
     return 100 * right.float().mean().item()
 
 
-def chooses_targets(term: RankedContrastTerm, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
+def chooses_targets(term: DistillTerm, features: GroundingFeatures, batch: GroundingBatch) -> Tensor:
     """(B,) bool, True where an anchor is nearest to the target's region, of all annotated boxes of the image."""
     boxes = torch.cat([batch.target_boxes[:, None], batch.expand(batch.other_boxes)], dim=1)
     absent = F.pad(~batch.has_other, (1, 0))
-    nearness = torch.einsum('bd,bkd->bk', term.anchors(features), term.regions(features.answer_map, boxes))
-    return nearness.masked_fill(absent, -2.0).argmax(dim=1) == 0
+    return nearness(term, features, boxes).masked_fill(absent, -2.0).argmax(dim=1) == 0
+
+
+def nearness(term: Any, features: GroundingFeatures, boxes: Tensor) -> Tensor:
+    """(B, K) how near each anchor is to the region of each of (B, K, 4) cxcywh boxes of the canvas, in [-1, 1].
+
+    The cosine with the region's embedding; for a dense contrast the mean of the cosines with the tokens that the box covers, each
+    counted by how much of it is covered.
+    """
+    anchors = term.anchors(features)
+    if isinstance(term, RankedContrastTerm):
+        return torch.einsum('bd,bkd->bk', anchors, term.regions(features.answer_map, boxes))
+    tokens = torch.einsum('bd,bnd->bn', anchors, term.projector(features.answer_map.flatten(2).mT))
+    covered = torch.stack([token_coverage(column, features.answer_map.shape[2:]) for column in boxes.unbind(dim=1)], dim=1)
+    return torch.einsum('bkn,bn->bk', covered, tokens) / covered.sum(dim=-1).clamp(min=1e-6)
 
 
 def _pass(model: Any, loader: DataLoader[Any]) -> Iterator[tuple[GroundingFeatures, GroundingBatch]]:
