@@ -61,8 +61,8 @@ def chooses_targets(term: DistillTerm, features: GroundingFeatures, batch: Groun
 def nearness(term: Any, features: GroundingFeatures, boxes: Tensor) -> Tensor:
     """(B, K) how near each anchor is to the region of each of (B, K, 4) cxcywh boxes of the canvas, in [-1, 1].
 
-    The cosine with the region's embedding; for a dense contrast the mean of the cosines with the tokens that the box covers, each
-    counted by how much of it is covered.
+    The cosine with the region's embedding; for a dense contrast the mean of the cosines with the tokens that the box covers,
+    each counted by how much of it is covered.
     """
     anchors = term.anchors(features)
     if isinstance(term, RankedContrastTerm):
