@@ -41,8 +41,19 @@ def check_metric_names(config: Mapping[str, Any]) -> Iterator[Problem]:
                 certain = ', '.join(full for full in known if full.rpartition('/')[2] not in SCORES)
                 yield Problem(f'{place}.{key}', f'no evaluator of the validation gives {name!r}'
                               + (nearest(name, known, 0.7) or f'. It gives {certain}'))
-            elif name not in found and len(alike := [full for full in found if full in known]) > 1:
+            elif name not in found and len(alike := least_nested(found)) > 1:
                 yield Problem(f'{place}.{key}', f'{name!r} is the name of several: say which of {", ".join(alike)}')
+
+
+def least_nested(names: Sequence[str]) -> list[str]:
+    """Those with the fewest prefixes: a metric's own name before its names in each split.
+
+    >>> from mmduet.engine.config_check.metric_names import least_nested
+    >>> least_nested(['grounding/acc@0.5', 'grounding/val/acc@0.5', 'grounding/testA/acc@0.5'])
+    ['grounding/acc@0.5']
+    """
+    fewest = min((name.count('/') for name in names), default=0)
+    return [name for name in names if name.count('/') == fewest]
 
 
 def _with_splits(known: Sequence[str], splits: Sequence[str], name: str) -> list[str]:

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
+from mmduet.engine.config_check.metric_names import least_nested
 from mmduet.engine.config_tools import ConfigError
 from mmduet.engine.gradients import is_updated
 from mmduet.engine.minutes import Minutes
@@ -32,7 +33,8 @@ class GroundingCheckpointHook(Hook):
         interval: epochs between two checkpoints; the last epoch always writes one.
         iter_interval: also write every so many steps within an epoch, at the next update of the weights; None for never.
         max_keep_ckpts: how many to keep beside the best; -1 for all.
-        save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``); None for none.
+        save_best: name of the metric, with or without its prefix (``'acc@0.5'`` finds ``'grounding/acc@0.5'``), unless two
+            evaluators give it; None for none.
         rule: ``'greater'`` or ``'less'``, whichever is better.
         minutes: also write within an epoch, where so many minutes have passed since the last one; None for never.
         background: write while training goes on, from a copy in the memory of the host: as much more memory as the file has
@@ -174,8 +176,13 @@ def counts_steps(runner: Runner) -> bool:
 
 
 def find_metric(metrics: Mapping[str, float], name: str) -> float:
-    """Value of a metric by its name, without its evaluator's prefix and slash too; a ``ConfigError`` lists those there are."""
-    found = next((key for key in (name, *metrics) if key in metrics and (key == name or key.endswith(f'/{name}'))), None)
-    if found is None:
+    """Value of a metric by its name, without its evaluator's prefix and slash too.
+
+    A ``ConfigError`` lists those there are, or those that have the name, where it is that of several.
+    """
+    found = [name] if name in metrics else least_nested([key for key in metrics if key.endswith(f'/{name}')])
+    if not found:
         raise ConfigError(f'save_best={name!r} is not among the metrics: {", ".join(metrics)}')
-    return metrics[found]
+    if len(found) > 1:
+        raise ConfigError(f'save_best={name!r} is the name of several metrics: say which of {", ".join(found)}')
+    return metrics[found[0]]

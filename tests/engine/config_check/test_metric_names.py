@@ -70,3 +70,13 @@ def test_a_metric_that_two_evaluators_give_is_named_in_full():
     evaluators[1].pop('prefix')
     assert sentences(default_hooks=dict(checkpoint=dict(type='mmduet.GroundingCheckpointHook', save_best='acc@0.5')),
                      val_evaluator=evaluators) == []
+
+
+def test_a_metric_of_one_split_that_two_evaluators_give_is_named_in_full():
+    evaluators = [{**EVALUATOR, 'prefix': prefix} for prefix in ('strict', 'loose')]
+    loader = dict(dataset=dict(splits=['val', 'testA']))
+    for name, several in (('val/acc@0.5', 'strict/val/acc@0.5, loose/val/acc@0.5'),
+                          ('acc@0.5', 'strict/acc@0.5, loose/acc@0.5'), ('loose/val/acc@0.5', '')):
+        found = sentences(default_hooks=dict(checkpoint=dict(type='mmduet.GroundingCheckpointHook', save_best=name)),
+                          val_evaluator=evaluators, val_dataloader=loader)
+        assert [said for _, said in found] == [f'{name!r} is the name of several: say which of {several}'] * bool(several)

@@ -113,6 +113,14 @@ def test_a_metric_is_found_with_or_without_its_prefix_and_exactly_first():
         find_metric(metrics, 'acc@0.9')
 
 
+def test_a_metric_that_two_evaluators_give_is_named_in_full_or_refused():
+    metrics = {'strict/acc': 1.0, 'loose/acc': 2.0, 'loose/val/acc': 3.0}
+    assert find_metric(metrics, 'loose/acc') == 2.0
+    assert find_metric(metrics, 'val/acc') == 3.0
+    with pytest.raises(ConfigError, match=r"'acc' is the name of several metrics: say which of strict/acc, loose/acc$"):
+        find_metric(metrics, 'acc')
+
+
 @pytest.mark.parametrize('arguments', [dict(rule='more'), dict(interval=0), dict(iter_interval=0), dict(minutes=0),
                                        dict(minutes=float('nan')), dict(max_keep_ckpts=0)])
 def test_impossible_arguments_are_refused(arguments):
