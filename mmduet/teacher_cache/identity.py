@@ -1,7 +1,6 @@
 """Which teacher a config describes, without building it."""
 import ast
 import inspect
-import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -72,8 +71,10 @@ def _bind(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _code_of(kind: Any) -> Identity:
-    """The SHA-256 of the files of a class and its bases up to the first of ours, by file; comments and layout do not count."""
-    own = itertools.takewhile(lambda each: not each.__module__.startswith('mmduet.'), getattr(kind, '__mro__', (kind, )))
+    """The SHA-256 of the files of a class and its bases but ours and theirs, by file; comments and layout do not count."""
+    line = getattr(kind, '__mro__', (kind, ))
+    ours = {base for each in line if each.__module__.startswith('mmduet.') for base in each.__mro__}
+    own = [each for each in line if each not in ours]
     found: Identity = {}
     for each in own:
         with suppress(TypeError, OSError):  # a class of Python's own, or of a session that has no file

@@ -115,6 +115,22 @@ def test_the_code_of_a_subclass_counts_and_its_comments_do_not(tmp_path, monkeyp
     assert 'code' not in identify_teacher(dict(type=CLIPTeacher))
 
 
+def test_the_code_of_a_mixin_counts_wherever_it_stands_among_the_bases(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'own_teacher', None)
+    monkeypatch.setitem(sys.modules, 'own_mixin', None)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    codes = []
+    for bases in ('CLIPTeacher, Polite', 'Polite, CLIPTeacher'):
+        for word in ('please', 'now'):
+            (tmp_path / 'own_mixin.py').write_text(f'class Polite:\n    word = {word!r}\n')
+            sys.modules.pop('own_mixin', None)
+            kind = own_teacher(tmp_path, 'from mmduet.models.teachers import CLIPTeacher\nfrom own_mixin import Polite\n'
+                               f'class OwnTeacher({bases}):\n    pass\n')
+            codes.append(identify_teacher(dict(type=kind))['code'])
+    assert [code.keys() for code in codes] == [{'own_teacher.py', 'own_mixin.py'}] * 4
+    assert codes[0]['own_mixin.py'] == codes[2]['own_mixin.py'] != codes[1]['own_mixin.py'] == codes[3]['own_mixin.py']
+
+
 def test_an_argument_that_the_teacher_does_not_take_is_refused():
     with pytest.raises(TypeError, match='contxt'):
         identify_teacher(dict(type=CLIPTeacher, contxt=1.2))
