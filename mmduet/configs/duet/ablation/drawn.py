@@ -4,7 +4,12 @@ Weight and temperature stay those of the term which it takes the place of, so th
 """
 
 
-def change(cfg):
+def replace_contrast(cfg, **term):
+    """Put another term in the place of the region contrast, with its weight and temperature."""
     contrast = cfg.model.head.terms.contrast
     kept = {key: contrast[key] for key in ('weight', 'temperature') if key in contrast}
-    cfg.model.head.terms.contrast = dict(type='RegionContrastTerm', **kept)
+    cfg.model.head.terms.contrast = dict(kept, **term)
+
+
+def change(cfg):
+    replace_contrast(cfg, type='RegionContrastTerm')

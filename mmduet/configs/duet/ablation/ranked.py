@@ -1,7 +1,6 @@
 """The ranked form of the region contrast, with weight and temperature of the term which it takes the place of."""
+from mmduet.configs.duet.ablation.drawn import replace_contrast
 
 
 def change(cfg):
-    contrast = cfg.model.head.terms.contrast
-    kept = {key: contrast[key] for key in ('weight', 'temperature') if key in contrast}
-    cfg.model.head.terms.contrast = dict(type='RankedContrastTerm', **kept, sampler=dict(type='SLASampler'))
+    replace_contrast(cfg, type='RankedContrastTerm', sampler=dict(type='SLASampler'))
