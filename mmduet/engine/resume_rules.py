@@ -116,6 +116,15 @@ def compare_vocabularies(before: str | None, now: str | None) -> list[Difference
     return []
 
 
+def compare_contents(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequence[str]]) -> list[Difference]:
+    """Files, by ``describe_contents``, that hold something else than when the checkpoint was written.
+
+    One that there is only now or only then is none of them: what names it in the config tells.
+    """
+    return [Difference(f'content of {now[key][0]}', *(f'SHA-256 {sha[:12]}...' for sha in (before[key][1], now[key][1])))
+            for key in now if key in before and before[key][1] != now[key][1]]
+
+
 def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: str) -> None:
     """List what differs from the training that wrote a checkpoint.
 
@@ -135,6 +144,7 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     if 'vocabulary' in checkpoint['meta']:
         vocabulary = None if runner.tokenizer is None else runner.tokenizer.vocabulary
         differences += compare_vocabularies(checkpoint['meta']['vocabulary'], vocabulary)
+    differences += compare_contents(checkpoint['meta'].get('files') or {}, runner.contents)
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if averaged != ('ema_state_dict' in checkpoint):
         words = ('averaged', 'not averaged')
@@ -145,8 +155,8 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     lines = '\n  '.join(map(str, differences))
     if refused and not runner.cfg.get('resume_changed'):
         raise CheckpointError(
-            f'{source} comes from a training with other settings (then -> now):\n  {lines}\nUndo the changes, go on with them '
-            'by --resume-changed, or start anew from the weights by --load-from')
+            f'{source} comes from a training with other settings or files (then -> now):\n  {lines}\nUndo the changes, '
+            'go on with them by --resume-changed, or start anew from the weights by --load-from')
     if differences:
         runner.logger.warning(f'What differs from the training that wrote {source} (then -> now), and is taken:\n  {lines}')
     if 'ema_state_dict' in checkpoint and not averaged:

@@ -24,6 +24,7 @@ from mmduet.engine.config_check.custom_keys import check_custom_keys
 from mmduet.engine.console import file_only, watch_console
 from mmduet.engine.device_setup import compile_model, fit_to_device
 from mmduet.engine.distributed import TIMEOUT, join_process_group, locked_for_all_ranks
+from mmduet.engine.file_contents import Contents, describe_contents
 from mmduet.engine.gradients import Gradients, of_rank, tells_no_loss
 from mmduet.engine.hook_states import depends_on_validation, set_hook_states
 from mmduet.engine.hooks.progress_hook import bars_of
@@ -62,6 +63,7 @@ class GroundingRunner(Runner):
     _random_state: dict[str, Any] | None = None  # of a checkpoint, until training goes on
     resumed_gradients: Gradients | None = None  # of a checkpoint between two updates
     _loaded_meta: dict[str, Any] | None = None
+    contents: Contents = {}  # of the files that it reads and its checkpoints do not hold
     loaded_file: str | None = None  # the checkpoint that was loaded or resumed from
     rate_scaling: tuple[float, float, bool] | None = None  # what the rates are for, the factor, whether it is applied
 
@@ -113,7 +115,8 @@ class GroundingRunner(Runner):
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
         """Build the model and make its student fast on the device; see ``fit_to_device``."""
         built = super().build_model(model)
-        self._tell(fit_to_device(self.cfg, built))
+        for sentence in fit_to_device(self.cfg, built):
+            self.logger.info(sentence)
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -137,10 +140,7 @@ class GroundingRunner(Runner):
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the model's parts; MMEngine compiles ``target``, the step with its optimizer, which Dynamo cannot trace."""
-        self._tell(compile_model(self.cfg.get('compile'), self.plain_model))
-
-    def _tell(self, sentences: list[str]) -> None:
-        for sentence in sentences:
+        for sentence in compile_model(self.cfg.get('compile'), self.plain_model):
             self.logger.info(sentence)
 
     def train(self) -> nn.Module:
@@ -226,6 +226,8 @@ class GroundingRunner(Runner):
     def load_or_resume(self) -> None:
         """Resume from a path, or from the last complete checkpoint of the work folder; or load weights; once."""
         checkpoint_without_reentry(self.plain_model, self.cfg.get('activation_checkpointing'))
+        if isinstance(self._train_loop, BaseLoop):
+            self.contents = describe_contents(self)
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return

@@ -71,7 +71,7 @@ def _describe(runner: 'GroundingRunner', meta: Mapping[str, Any]) -> dict[str, A
                  'seed': runner.seed, 'experiment_name': runner.experiment_name,
                  'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
                  'mmduet_version': __version__, 'mmduet_commit': commit(), 'training': describe_training(runner.cfg),
-                 'machine': describe_machine(runner),
+                 'machine': describe_machine(runner), 'files': runner.contents,
                  'batches_per_epoch': len(loader), 'world_size': runner.world_size,
                  'cfg': runner.message_hub.get_info('cfg') or runner.cfg.pretty_text, KEY: runner.pretrain_excludes}
     # With the config and this, a checkpoint is enough to predict.
