@@ -17,7 +17,7 @@ from mmduet.datasets.grouped_index import group_of
 from mmduet.datasets.image_names import image_id_of_coco
 from mmduet.datasets.leakage import COCO, collection_of
 from mmduet.datasets.manifest import read_manifest, split_files
-from mmduet.datasets.transforms.shared_view import OWN, run_pipeline
+from mmduet.datasets.transforms.shared_view import OWN, run_pipeline, share_equal_views
 from mmduet.io.errors import AnnotationError, DataError, ImageError
 from mmduet.io.files import sha256_of
 from mmduet.io.image_archives import is_archive, open_archive
@@ -109,10 +109,11 @@ class GroundingDataset(Dataset[Item]):
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """Items of a batch; those of a group (``GroupedIndex``), in evaluation those of an image, share their ``inputs``.
 
-        PyTorch's loader asks for batches, so that a subclass with a ``__getitem__`` of its own is asked for each item here.
+        PyTorch's loader asks for batches, so that a subclass with a ``__getitem__`` of its own is asked for each item here: it
+        decodes an image once for each, and those that come out equal share it.
         """
         if draws_one_by_one(self, GroundingDataset):
-            return self.with_tokens([self[index] for index in indices])
+            return self.with_tokens(share_equal_views([self[index] for index in indices], self._groups(indices)))
         return self._draw_items(indices)
 
     def _draw_items(self, indices: Sequence[int]) -> list[Item]:

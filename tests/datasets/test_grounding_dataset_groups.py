@@ -138,6 +138,29 @@ def test_a_batch_holds_what_the_own_getitem_of_a_subclass_gives(tmp_path, tokeni
     assert [sample.token_ids for sample in data['data_samples']] == [[len(LEFT), 1], [12, 1]]
 
 
+class Masking(Shouting):
+    """It blackens the image of every second expression, in place."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        if index % 2:
+            item['inputs'][:] = 0
+        return item
+
+
+def test_items_of_a_group_that_the_own_getitem_of_a_subclass_leaves_equal_share_their_view(tmp_path, tokenizer):
+    records = [line(expression_id=str(k), expression=f'cup {k}') for k in range(4)]
+    root, group = make_data_root(tmp_path, records), (2, 0, 1)
+    for kind, index in ((Shouting, [0, 0, 0, 1]), (Masking, [0, 0, 1, 2])):
+        dataset = kind(data_root=root, splits=['train'], pipeline=TRAIN_PIPELINE)
+        dataset.set_tokenizer(tokenizer.encode)
+        items = dataset.__getitems__([*(GroupedIndex(number, group) for number in group), 3])
+        assert grounding_collate(items)['image_index'] == index
+        assert [item['data_samples'].text for item in items] == ['CUP 2', 'CUP 0', 'CUP 1', 'CUP 3']
+        assert views(items[:2]) == views([dataset[2]] * 2)
+    assert items[0]['inputs'].any() and not items[2]['inputs'].any()
+
+
 @pytest.mark.parametrize('kind', [ShoutingBatches, ShoutingBoth])
 def test_an_item_is_one_of_the_own_batches_of_a_subclass(tmp_path, kind):
     dataset = build_own(kind, make_data_root(tmp_path, [line(expression_id=str(k), split='val') for k in range(2)]))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mmduet.io.errors import DataError
 
@@ -76,3 +78,19 @@ def run_pipeline(results: dict[str, Any], pipeline: Iterable[Callable[[dict[str,
         raise DataError(f'the pipeline packed {len(others) + 1} of {len(companions) + 1} expressions that share an image: it '
                         'must end in PackGroundingInputs, or pack results["companions"] likewise')
     return [results, *others]
+
+
+def share_equal_views(items: list[dict[str, Any]], groups: Sequence[tuple[int, ...]]) -> list[dict[str, Any]]:
+    """The items, of which those of a group have one tensor as ``inputs`` where they were drawn one by one and are equal.
+
+    A class with a ``__getitem__`` of its own gives each its own tensor, and an image would be encoded once for every
+    expression. What that method changed for one of them alone stays so.
+    """
+    shown: dict[tuple[int, ...], dict[str, Any]] = {}
+    for item, group in zip(items, groups, strict=True):
+        first = shown.setdefault(group, item)
+        pixels, others = first.get('inputs'), item.get('inputs')
+        if (isinstance(pixels, Tensor) and isinstance(others, Tensor) and pixels.dtype == others.dtype
+                and torch.equal(pixels, others) and first['data_samples'].canvas == item['data_samples'].canvas):
+            item['inputs'] = pixels
+    return items
