@@ -26,7 +26,7 @@ def describe_contents(runner: 'GroundingRunner') -> Contents:
     found: Contents = {}
     if runner.rank == 0:
         found = {key: (str(path), sha256_of(path)) for key, path in _files_of_model(runner.cfg)}
-        for number, dataset in enumerate(_annotated(runner.train_dataloader.dataset)):
+        for number, dataset in enumerate(annotated(runner.train_dataloader.dataset)):
             for split, content in dataset.annotations.hashes.items():
                 found[f'annotations {number} {split}'] = (f'annotations of split {split!r} in {dataset.data_root}', content)
     contents: Contents = all_gather_object(found)[0]
@@ -57,11 +57,17 @@ def _files(node: Any, place: str) -> Iterator[tuple[str, Path]]:
             yield place, path
 
 
-def _annotated(dataset: Any) -> Iterator[Any]:
+def identify_annotations(dataset: Any) -> str:
+    """A name of the annotations of a data set that is another one where a split or a line is; empty for one without."""
+    found = sorted((len(each), *item) for each in annotated(dataset) for item in each.annotations.hashes.items())
+    return sha256_of(repr(found).encode())[:16] if found else ''
+
+
+def annotated(dataset: Any) -> Iterator[Any]:
     """The data sets of annotation files in one, itself or those that it joins or wraps."""
     if hasattr(getattr(dataset, 'annotations', None), 'hashes'):
         yield dataset
         return
     for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
         if inner is not None:
-            yield from _annotated(inner)
+            yield from annotated(inner)

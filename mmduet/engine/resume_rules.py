@@ -159,6 +159,9 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
             'go on with them by --resume-changed, or start anew from the weights by --load-from')
     if differences:
         runner.logger.warning(f'What differs from the training that wrote {source} (then -> now), and is taken:\n  {lines}')
+    seed = runner._randomness_cfg.get('seed')
+    if runner.cfg.get('resume_changed') and seed is not None:
+        checkpoint['meta']['seed'] = seed  # MMEngine would go back to the checkpoint's, in some parts of the training
     if 'ema_state_dict' in checkpoint and not averaged:
         # The weights that were trained, not their average, which nobody goes on averaging.
         trained = checkpoint.pop('ema_state_dict')

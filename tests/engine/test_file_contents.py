@@ -8,7 +8,7 @@ from torch.utils.data import ConcatDataset, Subset
 
 from mmduet.datasets import GroundingDataset
 from mmduet.engine import CheckpointError
-from mmduet.engine.file_contents import _annotated, _files_of_model
+from mmduet.engine.file_contents import _files_of_model, annotated, identify_annotations
 from mmduet.engine.resume_rules import compare_contents
 from mmduet.io.files import find_file, sha256_of
 from tests.engine.tiny_runs import train, train_distilled
@@ -62,9 +62,18 @@ def test_files_of_teachers_and_heads_count_and_those_of_a_beginning_do_not(tmp_p
 def test_annotations_are_found_in_wrapped_data_sets(tmp_path):
     root = make_data_root(tmp_path / 'data', count=2)
     one, other = (GroundingDataset(root, [split], []) for split in ('train', 'val'))
-    assert list(_annotated(ConcatDataset([Subset(one, [0]), other]))) == [one, other]
+    assert list(annotated(ConcatDataset([Subset(one, [0]), other]))) == [one, other]
     assert one.annotations.hashes == {'train': sha256_of(root / 'annotations/train.jsonl')}
-    assert list(_annotated([1, 2])) == []
+    assert list(annotated([1, 2])) == []
+
+
+def test_annotations_are_known_by_their_splits_and_lines_and_not_by_their_place(tmp_path):
+    roots = [make_data_root(tmp_path / name, count=2) for name in 'ab']
+    first, same, other, fewer = (identify_annotations(GroundingDataset(root, [split], [], first=count)) for root, split, count in
+                                 ((roots[0], 'train', None), (roots[1], 'train', None), (roots[0], 'val', None),
+                                  (roots[0], 'train', 1)))
+    assert first == same and len({first, other, fewer}) == 3
+    assert identify_annotations([1, 2]) == ''
 
 
 def test_a_file_that_is_there_only_now_or_only_then_is_not_compared():

@@ -119,6 +119,16 @@ def test_a_changed_rate_is_refused_and_with_resume_changed_it_holds(root, tmp_pa
     assert {group['weight_decay'] for group in runner.optim_wrapper.param_groups} == {0.5}
 
 
+def test_a_changed_seed_holds_in_every_part_of_the_training_and_of_its_next_resume(root, tmp_path):
+    train(tmp_path, root, train_cfg__max_iters=1, randomness=dict(seed=1))
+    with pytest.raises(CheckpointError, match=r'randomness\.seed: 1 -> 2'):
+        train(tmp_path, root, resume=True, train_cfg__max_iters=2, randomness=dict(seed=2))
+    resumed = train(tmp_path, root, resume=True, train_cfg__max_iters=2, randomness=dict(seed=2), resume_changed=True)
+    assert resumed.seed == resumed.train_dataloader.sampler.seed == 2
+    assert train(tmp_path, root, resume=True, train_cfg__max_iters=3, randomness=dict(seed=2)).seed == 2
+    assert 'value of random seed' not in log_of(tmp_path)
+
+
 def test_a_changed_schedule_is_refused_and_with_resume_changed_it_goes_on_from_the_rate_reached(root, tmp_path):
     schedule = dict(type='MultiStepLR', by_epoch=True, gamma=0.1)
     train(tmp_path, root, train_cfg__max_epochs=1, param_scheduler=[dict(schedule, milestones=[1])])

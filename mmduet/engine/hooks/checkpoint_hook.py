@@ -12,6 +12,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmduet.engine.checkpoint import POINTER, RECORD, CheckpointError, read_record, write_checkpoint
 from mmduet.engine.config_check.metric_names import least_nested
 from mmduet.engine.config_tools import ConfigError
+from mmduet.engine.file_contents import identify_annotations
 from mmduet.engine.gradients import is_updated
 from mmduet.engine.minutes import Minutes
 from mmduet.engine.saving import collect_checkpoint
@@ -57,7 +58,7 @@ class GroundingCheckpointHook(Hook):
         self._interval, self._iter_interval, self._max_keep = interval, iter_interval, max_keep_ckpts
         self._minutes, self._background = minutes, background
         self._clock: Minutes | None = None
-        self._metric, self._better = save_best, RULES[rule]
+        self._metric, self._rule = save_best, rule
         self._folder: Path | None = None
         self._kept: list[str] = []
         self._best: dict[str, Any] | None = None
@@ -75,8 +76,8 @@ class GroundingCheckpointHook(Hook):
             meta = runner._loaded_meta or {}
             self._saved = runner.iter if runner._load_from is None and meta.get('iter') == runner.iter else None
             if record := read_record(folder):
-                self._kept, self._best = [name for name in record['kept'] if (folder / name).is_file()], record['best']
-                self._validated = record['validated']
+                self._kept = [name for name in record['kept'] if (folder / name).is_file()]
+                self._best, self._validated = self._comparable(runner, record['best']), record['validated']
             elif (folder / RECORD).exists():
                 runner.logger.warning(f'{folder / RECORD} cannot be read: old checkpoints are kept, the best is found anew.')
         self._write(runner)
@@ -108,7 +109,7 @@ class GroundingCheckpointHook(Hook):
         """Write the weights when the metric is better than ever; the best before is deleted afterwards."""
         if self._folder is not None and self._metric is not None and metrics:
             score = float(find_metric(metrics, self._metric))
-            if not math.isnan(score) and (self._best is None or self._better(score, self._best['score'])):
+            if not math.isnan(score) and (self._best is None or RULES[self._rule](score, self._best['score'])):
                 self._save_best(runner, self._metric, score)
 
     def after_val(self, runner: Runner) -> None:
@@ -117,13 +118,30 @@ class GroundingCheckpointHook(Hook):
             self._validated = runner.iter
             self._write(runner)
 
+    def _measure(self, runner: Runner) -> dict[str, str | None]:
+        """By what a best checkpoint is the best."""
+        data = '' if runner.val_loop is None else identify_annotations(runner.val_dataloader.dataset)
+        return {'metric': self._metric, 'rule': self._rule, 'data': data}
+
+    def _comparable(self, runner: Runner, best: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The best of an earlier run, or None, and a warning, where it was by another measure; its file stays then."""
+        now = self._measure(runner)
+        other = [key for key, value in now.items() if best is not None and best.get(key, value) != value]
+        if best is None or self._metric is None or not other:
+            return best
+        words = {'metric': f'by {best.get("metric")}', 'rule': f'by the rule {best.get("rule")!r}',
+                 'data': 'on other validation data'}
+        how = ' and '.join(words[key] for key in other)
+        runner.logger.warning(f'{best["file"]} was the best {how}: it stays, and the best by {self._metric} is found from here on.')
+        return None
+
     def _save_best(self, runner: Runner, metric: str, score: float) -> None:
         when = f'iter_{runner.iter}' if counts_steps(runner) else f'epoch_{runner.epoch}'
         name = f'best_{metric.replace("/", "_")}_{when}.pth'
         checkpoint = collect_checkpoint(runner, name, {'epoch': runner.epoch, 'iter': runner.iter, 'best': {metric: score}},
                                         training=False, schedulers=False)
         surplus = [self._best['file']] if self._best is not None and self._best['file'] != name else []
-        self._best = {'file': name, 'metric': metric, 'score': score, 'epoch': runner.epoch}
+        self._best = {'file': name, 'score': score, 'epoch': runner.epoch, **self._measure(runner)}
         self._write(runner, name, checkpoint, surplus)
         runner.logger.info(f'Best {metric} so far, {score:.4f}, at {when.replace("_", " ")}: {name}')
 

@@ -98,6 +98,30 @@ def test_a_resumed_run_deletes_what_the_first_kept_and_remembers_the_best(root, 
     assert len(list(tmp_path.glob('best_*.pth'))) == 1
 
 
+@pytest.mark.parametrize(('changes', 'said'), [
+    (dict(default_hooks__checkpoint__save_best='acc@0.5'), 'by miou'),
+    (dict(default_hooks__checkpoint__rule='less'), "by the rule 'greater'"),
+    (dict(val_dataloader__dataset__splits=['train']), 'on other validation data'),
+    (dict(default_hooks__checkpoint__save_best='acc@0.5', val_dataloader__dataset__splits=['train']),
+     'by miou and on other validation data'), ({}, None)])
+def test_a_best_by_another_measure_is_not_compared_with_and_stays(root, tmp_path, changes, said):
+    measure = dict(default_hooks__checkpoint__save_best='miou')
+    build(tmp_path, root, **measure, train_cfg__max_iters=2).train()
+    before = read_record(tmp_path)['best']
+    assert before['score'] > 0
+    # Nothing would be better than that.
+    record, score = tmp_path / 'checkpoints.json', '1.5' if 'less' in str(changes) else '99.5'
+    record.write_text(record.read_text().replace(str(before['score']), score))
+    build(tmp_path, root, resume=True, **{**measure, **changes}).train()
+    best, log = read_record(tmp_path)['best'], ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert (tmp_path / before['file']).is_file() and (tmp_path / best['file']).is_file()
+    if said is None:
+        assert best['file'] == before['file'] and 'was the best' not in log
+    else:
+        assert best['file'] != before['file'] and best['score'] != float(score)
+        assert f'{before["file"]} was the best {said}: it stays, and the best by {best["metric"]} is found from here on.' in log
+
+
 def test_a_record_that_cannot_be_read_does_not_stop_training(root, tmp_path):
     build(tmp_path, root, train_cfg__max_iters=2).train()
     (tmp_path / 'checkpoints.json').write_text('{"kept": ')
