@@ -69,9 +69,9 @@ def test_annotations_are_found_in_wrapped_data_sets(tmp_path):
 
 def test_annotations_are_known_by_their_splits_and_lines_and_not_by_their_place(tmp_path):
     roots = [make_data_root(tmp_path / name, count=2) for name in 'ab']
-    first, same, other, fewer = (identify_annotations(GroundingDataset(root, [split], [], first=count)) for root, split, count in
-                                 ((roots[0], 'train', None), (roots[1], 'train', None), (roots[0], 'val', None),
-                                  (roots[0], 'train', 1)))
+    data = [GroundingDataset(root, ['train'], []) for root in roots]
+    data += [GroundingDataset(roots[0], ['val'], []), GroundingDataset(roots[0], ['train'], [], first=1)]
+    first, same, other, fewer = map(identify_annotations, data)
     assert first == same and len({first, other, fewer}) == 3
     assert identify_annotations([1, 2]) == ''
 

@@ -132,7 +132,8 @@ class GroundingCheckpointHook(Hook):
         words = {'metric': f'by {best.get("metric")}', 'rule': f'by the rule {best.get("rule")!r}',
                  'data': 'on other validation data'}
         how = ' and '.join(words[key] for key in other)
-        runner.logger.warning(f'{best["file"]} was the best {how}: it stays, and the best by {self._metric} is found from here on.')
+        runner.logger.warning(f'{best["file"]} was the best {how}: it stays, and the best by {self._metric} is found from here '
+                              'on.')
         return None
 
     def _save_best(self, runner: Runner, metric: str, score: float) -> None:
