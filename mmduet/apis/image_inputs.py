@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from mmduet.io.errors import ImageError
-from mmduet.io.images import ImageArray, decode_upright, read_upright, turn_upright
+from mmduet.io.files import is_hidden
+from mmduet.io.images import FloatPixelsError, ImageArray, decode_upright, read_upright, turn_upright
 from mmduet.io.text import counted, half_character, is_blank
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def _list_paths(text: str) -> list[ImageInput]:
     if text == EXAMPLE and not path.exists():
         return [ImageInput(EXAMPLE, partial(read_upright, _EXAMPLE_FILE))]
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        found = sorted(file for file in path.iterdir()
+                       if file.suffix.lower() in SUFFIXES and not is_hidden(file.name) and file.is_file())
         if not found:
             raise ImageError(f'the folder {path} has no images ({", ".join(SUFFIXES)})')
     elif not path.exists() and glob.has_magic(text):
@@ -168,6 +170,8 @@ def fetch_image(url: str, most: int = MOST_BYTES, seconds: float = SECONDS) -> I
 def _from_pil(image: Image.Image, name: str) -> ImageArray:
     try:
         return turn_upright(image)
+    except FloatPixelsError as error:
+        raise ImageError(f'{name} {error}') from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f'{name} is truncated or broken: {error}') from error
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmduet.apis.image_inputs import ImageInput
 from mmduet.io.errors import ImageError
-from mmduet.io.files import replacing, write_atomically
+from mmduet.io.files import replacing, require_apart, write_atomically
 from mmduet.visualization.answer_image import draw_answer
 
 _OTHER_FILES = ('.jsonl', '.txt', '.csv', '.xml', '.html')
@@ -63,13 +63,14 @@ class GroundingResult:
         """Write the drawn image, or JSON where the path ends so; folders are made.
 
         Raises:
-            ValueError: a suffix that is of no image format.
+            ValueError: a suffix that is of no image format, or the path of the image itself.
             ImageError: see ``draw``.
         """
         path = Path(path)
         kind = Image.registered_extensions().get(path.suffix.lower())
         if path.suffix.lower() != '.json' and not is_drawing(path):
             raise ValueError(f'{path} must end in .json, or as an image does (.png, .jpg)')
+        require_apart(path, [self.source])
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == '.json':
             write_atomically(path, self.to_json() + '\n')
@@ -128,7 +129,7 @@ class GroundingResults(list[GroundingResult]):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, self.to_json() + '\n')
             return [path]
-        if _is_file_name(path):
+        if is_file_name(path):
             if len(self) != 1 or not is_drawing(path):
                 what = f'holds one answer, and there are {len(self)}' if is_drawing(path) else 'is neither JSON nor an image'
                 raise ValueError(f'{path} {what}: name a folder, or a file that ends in .json')
@@ -146,7 +147,7 @@ def is_drawing(path: str | Path) -> bool:
     return Image.registered_extensions().get(Path(path).suffix.lower()) in Image.SAVE
 
 
-def _is_file_name(path: Path) -> bool:
+def is_file_name(path: Path) -> bool:
     """Whether a path can only be meant for a file; a folder may have a point in its name too."""
     return not path.is_dir() and (is_drawing(path) or path.suffix.lower() in _OTHER_FILES)
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from mmduet.cli import running, useless_flags
+from mmduet.cli import common, running, useless_flags
 from mmduet.io.files import naming, write_anew
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,11 +40,11 @@ EVERY = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('--expressions', type=int, default=427193, help='phrases to load (default: %(default)s)')
+    parser.add_argument('--expressions', type=common.positive, default=427193, help='phrases to load (default: %(default)s)')
     parser.add_argument('--images', type=Path, help='folder of images to make ready')
     parser.add_argument('--reading', type=Path, nargs='+', action='extend', metavar='PLACE',
                         help='folders and archives of the same images')
-    parser.add_argument('--count', type=int, default=64, help='how many images (default: %(default)s)')
+    parser.add_argument('--count', type=common.positive, default=64, help='how many images (default: %(default)s)')
     parser.set_defaults(validate=_validate)
 
 

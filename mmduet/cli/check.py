@@ -18,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('data', nargs='*', help='data roots')
     common.add_splits_flag(parser, 'check only these')
-    parser.add_argument('--show', type=int, default=prepare.SHOWN, help='how many problems of each kind to name '
-                                                                        '(default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=4, help='threads that open images (default: %(default)s)')
+    parser.add_argument('--show', type=common.not_negative, default=prepare.SHOWN,
+                        help='how many problems of each kind to name (default: %(default)s)')
+    parser.add_argument('--workers', type=common.positive, default=4,
+                        help='threads that open images (default: %(default)s)')
     parser.add_argument('--leaks', metavar='CONFIG',
                         help='count the images that a config trains on and that are in val and test of the data sets in data/')
     common.add_change_flags(parser)

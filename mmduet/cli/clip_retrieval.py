@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         model = MODELS.build(config.model).eval()
         columns = [measure(model, config, mirror) for mirror in (False, True)]
     except (ValueError, FileNotFoundError, RuntimeError) as error:
-        print(error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'{arguments.weights} on {data.length} scenes of seed {data.seed}, split {data.split}')
     print(f'{"":32}{"upright":>9}{"mirrored":>9}')

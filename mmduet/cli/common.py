@@ -27,6 +27,14 @@ def positive(text: str) -> int:
     return value
 
 
+def not_negative(text: str) -> int:
+    """Read a whole number of at least 0 from the command line."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'must not be negative, got {value}')
+    return value
+
+
 def positive_number(text: str) -> float:
     """Read a finite number above 0 from the command line."""
     value = float(text)
@@ -147,6 +155,9 @@ def checkpoint_file(text: str) -> str:
 
 
 def _lines_file(text: str) -> str:
+    folder = Path(text).absolute().parent
+    if folder.name == 'annotations' and (folder.parent / 'manifest.json').exists():
+        raise argparse.ArgumentTypeError(f'{text} would lie among the annotations of a data root: name another folder')
     if Path(text).suffix.lower() == '.json':
         raise argparse.ArgumentTypeError(f'{text} will hold a line of JSON for each expression: name it .jsonl')
     return text

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('source', type=Path, help='checkpoint of another project (.pth, .pt, .safetensors)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors)')
-    parser.set_defaults(writes=lambda arguments: [arguments.out])
+    parser.set_defaults(writes=lambda arguments: [arguments.out], reads=lambda arguments: [arguments.source])
     parser.add_argument('--model', '--layout', dest='layout', default='auto', choices=['auto', *LAYOUT_NAMES],
                         help='whose names the source has')
     parser.add_argument('--config', help='also check that every name and shape fits the model of this config')
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             except ValueError as error:
                 raise ValueError(f'{error}. {fitting_configs(layout.name, weights, arguments.source)}') from error
     except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_safetensors(arguments.out, weights, {'source_layout': layout.name})

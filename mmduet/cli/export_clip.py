@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('checkpoint', type=Path, help='checkpoint of the pretrainer (.pth)')
     parser.add_argument('out', type=Path, help='file to write (.safetensors); open_clip and CLIPTeacher load it')
-    parser.set_defaults(writes=lambda arguments: [arguments.out])
+    parser.set_defaults(writes=lambda arguments: [arguments.out], reads=lambda arguments: [arguments.checkpoint])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not weights:
             raise ValueError(f'{arguments.checkpoint} holds no weights under {PREFIX!r}: it is not of a CLIPPretrainer')
     except (ValueError, FileNotFoundError, CheckpointError) as error:
-        print(error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_safetensors(arguments.out, weights)

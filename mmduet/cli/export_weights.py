@@ -8,17 +8,24 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.add_argument('checkpoint', type=Path, help='checkpoint written by mmduet train')
-    parser.add_argument('out', type=Path, help='file to write (.safetensors)')
-    parser.set_defaults(writes=lambda arguments: [arguments.out])
+    parser.add_argument('checkpoint', type=common.checkpoint_file,
+                        help='checkpoint written by mmduet train, or a folder of save_pretrained')
+    parser.add_argument('out', type=_weights_file, help='file to write (.safetensors)')
+    parser.set_defaults(writes=lambda arguments: [arguments.out], reads=lambda arguments: [arguments.checkpoint])
     parser.add_argument('--prefix', default='', help='take keys that begin so, and strip it')
     parser.add_argument('--keep', default='', help='of those, keep keys that begin so, and do not strip it')
     parser.add_argument('--half', action='store_true', help='store float16')
+
+
+def _weights_file(text: str) -> Path:
+    if Path(text).suffix != '.safetensors':
+        raise argparse.ArgumentTypeError(f'{text} must end in .safetensors')
+    return Path(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,13 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         state = read_checkpoint(arguments.checkpoint)['state_dict']
     except (CheckpointError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return 1
     stripped = {key.removeprefix(arguments.prefix): value for key, value in state.items() if key.startswith(arguments.prefix)}
     weights = {key: value.clone().contiguous() for key, value in stripped.items()
                if isinstance(value, Tensor) and key.startswith(arguments.keep)}
     if not weights:
-        print(f'{arguments.checkpoint} has no key under {arguments.prefix}{arguments.keep}', file=sys.stderr)
+        print(f'error: {arguments.checkpoint} has no key under {arguments.prefix}{arguments.keep}', file=sys.stderr)
         return 1
     if arguments.half:
         weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mmduet.cli import running
+from mmduet.cli import common, running
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--train', type=int, default=32000, help='training scenes')
     parser.add_argument('--val', type=int, default=5000, help='validation scenes')
     parser.add_argument('--test', type=int, default=5000, help='scenes of testA, testB, heldout and absent')
-    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files everywhere')
+    parser.add_argument('--seed', type=common.not_negative, default=0, help='the same seed gives the same files everywhere')
     parser.add_argument('--size', type=int, default=64, help='pixels a side')
     parser.add_argument('--expressions', type=int, default=1, help='at most this many of a target of a training scene')
     parser.add_argument('--targets', type=int, default=1, help='at most so many objects of a training scene are targets')
-    parser.add_argument('--workers', type=int, default=2, help='processes')
+    parser.add_argument('--workers', type=common.positive, default=2, help='processes')
 
 
 def run(args: argparse.Namespace) -> int:

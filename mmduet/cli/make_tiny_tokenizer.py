@@ -17,15 +17,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('vocabulary', type=Path, help='one token per line in the order of ids')
     parser.add_argument('out', type=Path, help='folder to write to')
     parser.set_defaults(writes=lambda arguments: [arguments.out / 'tokenizer.json'])
-    parser.add_argument('--length', type=int, default=16, help='tokens of a text, with [CLS] and [SEP]')
+    parser.add_argument('--length', type=_length, default=16, help='tokens of a text, with [CLS] and [SEP]')
+
+
+def _length(text: str) -> int:
+    if int(text) <= 2:
+        raise argparse.ArgumentTypeError(f'must be above 2, as [CLS] and [SEP] are two of them, got {text}')
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write ``tokenizer.json`` and ``tokenizer_config.json``."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+    from mmduet.io.errors import DataError
     from mmduet.io.files import write_atomically
-    ids = {word: number for number, word in enumerate(arguments.vocabulary.read_text(encoding='utf-8').split())}
+    from mmduet.io.text import read_text
+    ids = {word: number for number, word in enumerate(read_text(arguments.vocabulary).split())}
+    if missing := [word for word in SPECIAL.values() if word not in ids]:
+        raise DataError(f'{arguments.vocabulary} is no vocabulary: it has no {", ".join(missing)}')
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL['unk_token']))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

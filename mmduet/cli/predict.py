@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.cli import common, running
-from mmduet.cli.image_arguments import IMAGES, missing_image, split_inputs
+from mmduet.cli.image_arguments import missing_image, split_inputs
 from mmduet.io.errors import DataError
 from mmduet.io.text import counted
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', metavar='FILE|FOLDER', help='write the drawn images there: a folder, or for one answer a file')
     parser.add_argument('--json', metavar='FILE', help='write the answers there; - for standard output')
     parser.add_argument('--show', action='store_true', help="open the drawn images in the system's viewer")
-    parser.set_defaults(validate=_validate, writes=_writes)
+    parser.set_defaults(validate=_validate, writes=_writes, reads=lambda args: args.images)
 
 
 def _validate(args: argparse.Namespace) -> None:
@@ -61,8 +61,15 @@ def _json_path(args: argparse.Namespace) -> Path:
 
 
 def _is_drawing(name: str) -> bool:
-    """Whether ``--out`` is a file for one answer; else it is a folder."""
-    return Path(name).suffix.lower() in IMAGES
+    """Whether ``--out`` is a file for one answer; else it is a folder. A ``DataError`` for a file of another kind."""
+    from mmduet.apis.results import is_drawing, is_file_name
+    if not is_file_name(Path(name)):
+        if Path(name).suffix.lower() == '.json' and not Path(name).is_dir():
+            raise DataError(f'--out {name} is for drawn images: --json writes the answers')
+        return False
+    if not is_drawing(name):
+        raise DataError(f'--out {name} is neither an image nor a folder: --json writes the answers')
+    return True
 
 
 def _writes(args: argparse.Namespace) -> Iterator[Path]:

@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--check-images', action='store_true', help='decode every image and compare its size before writing')
     parser.add_argument('--check', action='store_true',
                         help='check the data root; with --source its images before writing it, and all else after')
-    parser.add_argument('--show', type=int, default=SHOWN, help='how many problems of each kind to name (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=4, help='threads that open images')
+    parser.add_argument('--show', type=common.not_negative, default=SHOWN,
+                        help='how many problems of each kind to name (default: %(default)s)')
+    parser.add_argument('--workers', type=common.positive, default=4, help='threads that open images')
     parser.set_defaults(validate=_validate, writes=_writes)
 
 

@@ -48,8 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='in the list of all cases; the page says how many it leaves out (default: %(default)s)')
     parser.add_argument('--most-mb', type=common.positive, default=12, metavar='MB',
                         help='of images in that list (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='of draws and of random cases (default: %(default)s)')
-    parser.set_defaults(validate=_validate, writes=lambda args: [args.out, args.out.with_suffix('.json')])
+    parser.add_argument('--seed', type=common.not_negative, default=0,
+                        help='of draws and of random cases (default: %(default)s)')
+    parser.set_defaults(validate=_validate, writes=lambda args: [args.out, args.out.with_suffix('.json')],
+                        reads=lambda args: [*args.predictions, *args.ann, args.objects])
 
 
 def _validate(args: argparse.Namespace) -> None:

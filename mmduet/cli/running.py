@@ -51,9 +51,10 @@ def fill_parser(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     A module has ``add_arguments(parser)`` and ``run(args)``, which returns the exit code. What an argument alone cannot tell is
     checked by ``validate(args)``, set by ``parser.set_defaults``, with an ``argparse.ArgumentTypeError``. ``writes(args)``, set
     likewise, gives the paths that it will write, or None for one: what the system would refuse is said before the work.
+    ``reads(args)`` gives the files that it works on, None for one; none of them is written to.
     """
     parser.formatter_class, parser.description = HelpFormatter, module.__doc__
-    parser.set_defaults(run=module.run, parser=parser, validate=None, writes=None)
+    parser.set_defaults(run=module.run, parser=parser, validate=None, writes=None, reads=None)
     module.add_arguments(parser)
 
 
@@ -68,10 +69,12 @@ def check_arguments(args: argparse.Namespace) -> argparse.Namespace:
 
 
 def require_outputs(args: argparse.Namespace) -> None:
-    """Raise now the ``OSError`` that writing the results would raise after hours of work."""
-    from mmduet.io.files import require_writable
+    """Raise now what writing the results would raise after hours of work; a ``DataError`` where they replace what is read."""
+    from mmduet.io.files import require_apart, require_writable
+    sources = [path for path in args.reads(args) if path is not None] if args.reads is not None else []
     for path in args.writes(args) if args.writes is not None else ():
         if path is not None:
+            require_apart(path, sources)
             require_writable(Path(path))
 
 

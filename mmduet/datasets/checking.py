@@ -60,11 +60,14 @@ def check_data_root(root: Path, splits: Sequence[str] = (), workers: int = 4,
         decode: False reads only the header of each image, for who has just decoded them all.
 
     Raises:
-        DataError: it is no data root.
+        DataError: it is no data root, or has one of ``splits`` neither there nor published.
     """
     manifest = read_manifest(root)
     findings: list[Finding] = []
     lines: list[Line] = []
+    # One that was published and is not there is a finding, of its counts.
+    published = CATALOG[manifest['dataset']].published if manifest['dataset'] in CATALOG else {}
+    split_files(root, [split for split in splits if split not in published])
     for split, path in split_files(root).items():
         if not splits or split in splits:
             lines += _read(path, findings)

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmduet.datasets.annotation_file import AnnotationStore
 from mmduet.datasets.manifest import read_manifest, split_files
 from mmduet.io.errors import DataError, ImageError
-from mmduet.io.files import replacing
+from mmduet.io.files import replacing, require_apart
 from mmduet.io.images import encode_ppm, read_image
 
 
@@ -65,8 +65,10 @@ def write_decoded_images(images: ImageList, out: Path) -> Iterator[str]:
 
     Raises:
         ImageError: one is missing or broken, or has not the size that its annotation says.
+        DataError: the file is the archive of the images themselves.
         OSError: the disk has no room for all of them, which is seen before the first is decoded, or cannot be written to.
     """
+    require_apart(out, [images.folder])
     out.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(out.parent).free < images.decoded_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 from mmduet.io.errors import DataError
+from mmduet.io.files import is_hidden
 from mmduet.io.image_archives import is_archive, open_archive, read_inside
 
 # Folders inside folders that are looked through.
@@ -208,13 +209,3 @@ def _walk(folder: Path, prefix: str, depth: int, seen: set[tuple[int, int]]) -> 
         elif depth > 1:
             inner = seen | {(status.st_dev, status.st_ino)}
             yield from _walk(Path(entry.path), f'{prefix}{entry.name}/', depth - 1, inner)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is none of the user's: hidden, or made by a system beside the files (``._x``, ``__MACOSX``).
-
-    >>> is_hidden('._a.jpg'), is_hidden('__MACOSX'), is_hidden('Thumbs.db'), is_hidden('a.jpg')
-    (True, True, True, False)
-    """
-    return name.startswith('.') or name == '__MACOSX' or name.lower() in ('thumbs.db', 'desktop.ini')
-

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mmduet.datasets.annotation_file import OBJECTS
-from mmduet.datasets.image_names import is_hidden
 from mmduet.io.errors import DataError
-from mmduet.io.files import checked_name, read_regular
+from mmduet.io.files import checked_name, is_hidden, read_regular
 
 _REQUIRED, _OPTIONAL = ('dataset', 'images'), ('layout', 'protocol', 'collection')
 

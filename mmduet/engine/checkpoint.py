@@ -56,6 +56,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         UnreadableCheckpointError: the file holds objects that could run code, or no weights.
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(f'the checkpoint {path} is a folder: name a file in it')
     if not path.is_file():
         near = nearest(path.name, (file.name for file in path.parent.glob('*')))
         web = '; download it and give the local path' if ':/' in str(path) else ''

@@ -11,8 +11,9 @@ from mmduet.apis.pretrained import PretrainedGrounder
 from mmduet.apis.results import GroundingResults
 from mmduet.engine.config_tools import ConfigError
 from mmduet.export.base_exporter import Exporter, Predictor
-from mmduet.export.checking import MOST_DIFFERENCE, Pairs, accuracy, compare, draw_pairs, read_questions
+from mmduet.export.checking import MOST_DIFFERENCE, Pairs, Questions, accuracy, compare, draw_pairs, read_questions
 from mmduet.export.timing import EAGER, time_predictors
+from mmduet.io.errors import DataError
 from mmduet.io.files import replacing, require_writable
 from mmduet.io.text import counted
 
@@ -42,29 +43,31 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
         CheckError: boxes or scores differ by more than 1e-4.
         ExportError: the model has a part that the format cannot hold.
         ConfigError: a negative number, or another suffix than that of the format.
+        DataError: the images or the data set cannot be read, which is said before the model is written.
     """
     if min(check, benchmark, 0 if first is None else first) < 0:
         raise ConfigError(f'check, first and benchmark must not be negative, got {check}, {first} and {benchmark}')
     if out.suffix != exporter.suffix:
         raise ConfigError(f'{out} must end in {exporter.suffix}')
     require_writable(out)
+    pairs = draw_pairs(check, images=_paths(images, check)) if check else None
+    questions = None if data is None else read_questions(data, splits, first)  # what is wrong with it is said before the work
     out.parent.mkdir(parents=True, exist_ok=True)
     eager = GroundingInferencer(PretrainedGrounder(deepcopy(grounder.student), grounder.description), device='cpu',
                                 show_progress=False)
     with replacing(out) as partial:
         exporter.write(grounder, partial)
         asked = bool(check or data or benchmark)
-        found = {exporter.names[0]: exporter.open(partial)} if asked else {}
-        pairs = draw_pairs(check, images=_paths(images)) if check else None
+        found = {exporter.names[0]: _open(exporter, partial, out)} if asked else {}
         if pairs is not None:
             _check(eager, found, pairs, say, out)
         if exporter.compress(partial) and asked:
-            found[exporter.names[1]] = exporter.open(partial)
+            found[exporter.names[1]] = _open(exporter, partial, out)
             if pairs is not None:
                 say(f'{exporter.names[1]}: {compare(_ask(eager, pairs), _ask(found[exporter.names[1]], pairs))}')
         size = partial.stat().st_size
-        if data is not None:
-            _measure({EAGER: eager, **found}, data, splits, first, say)
+        if questions is not None:
+            _measure({EAGER: eager, **found}, questions, f'{data}, {", ".join(splits)}', say)
         if benchmark:
             seconds = time_predictors(grounder, found, benchmark)
             times = ', '.join(f'{name} {1000 * value:.0f} ms ({value / seconds[EAGER]:.2f})' for name, value in seconds.items())
@@ -72,8 +75,22 @@ def export(grounder: PretrainedGrounder, exporter: Exporter, out: Path, *, check
     say(f'{out}: {size / 2**20:.1f} MB')
 
 
-def _paths(images: str | Path | None) -> list[str] | None:
-    return None if images is None else [image.name for image in list_images(str(images))]
+def _paths(images: str | Path | None, most: int) -> list[str] | None:
+    """At most so many images of a folder, each of which can be read."""
+    if images is None:
+        return None
+    found = list_images(str(images))[:most]
+    for image in found:
+        image.read()
+    return [image.name for image in found]
+
+
+def _open(exporter: Exporter, partial: Path, out: Path) -> Predictor:
+    """The predictor of a file that is still beside its place, by whose name nobody knows it."""
+    try:
+        return exporter.open(partial)
+    except DataError as error:
+        raise DataError(str(error).replace(str(partial), str(out))) from error
 
 
 def _ask(predictor: Predictor, pairs: Pairs) -> GroundingResults:
@@ -88,9 +105,8 @@ def _check(eager: Predictor, found: Mapping[str, Predictor], pairs: Pairs, say: 
         raise CheckError(f'{out} is not written: boxes or scores are more than {MOST_DIFFERENCE:g} from those of the model')
 
 
-def _measure(predictors: Mapping[str, Predictor], data: str | Path, splits: Sequence[str], first: int | None,
-             say: Say) -> None:
-    pairs, targets = read_questions(data, splits, first)
-    shares = {name: accuracy(_ask(predictor, pairs), targets) for name, predictor in predictors.items()}
-    say(f'accuracy at IoU 0.5 on {len(targets)} expressions of {data}, {", ".join(splits)}: '
-        + ', '.join(f'{name} {100 * share:.2f} %' for name, share in shares.items()))
+def _measure(predictors: Mapping[str, Predictor], questions: Questions, name: str, say: Say) -> None:
+    pairs, targets = questions
+    shares = {predictor: accuracy(_ask(asked, pairs), targets) for predictor, asked in predictors.items()}
+    say(f'accuracy at IoU 0.5 on {len(targets)} expressions of {name}: '
+        + ', '.join(f'{predictor} {100 * share:.2f} %' for predictor, share in shares.items()))

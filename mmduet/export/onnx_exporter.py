@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from onnx.defs import onnx_opset_version
 from onnxscript import optimizer
 from torch import Tensor
 from torch.export import Dim
@@ -43,6 +44,8 @@ class OnnxExporter(Exporter):
     def __init__(self, opset: int = 18, int8: bool = False) -> None:
         if opset < LEAST_OPSET:
             raise ConfigError(f'opset must be at least {LEAST_OPSET}, got {opset}')
+        if opset > (most := onnx_opset_version()):
+            raise ConfigError(f'opset must be at most {most}, which is the last that this onnx knows, got {opset}')
         self.opset = opset
         self.int8 = int8
 

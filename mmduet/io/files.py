@@ -138,6 +138,29 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's: hidden, or made by a system beside the files (``._x``, ``__MACOSX``).
+
+    >>> is_hidden('._a.jpg'), is_hidden('__MACOSX'), is_hidden('Thumbs.db'), is_hidden('a.jpg')
+    (True, True, True, False)
+    """
+    return name.startswith('.') or name == '__MACOSX' or name.lower() in ('thumbs.db', 'desktop.ini')
+
+
+def is_same_file(first: str | Path, second: str | Path) -> bool:
+    """Whether two paths are of one file or folder that is there; never of what is no path, as a URL or some words."""
+    try:
+        return Path(first).samefile(second)
+    except (OSError, ValueError):
+        return False
+
+
+def require_apart(path: str | Path, sources: Iterable[str | Path]) -> None:
+    """Raise a ``DataError`` where a file that is to be written is one of those that it is made of: it would be lost."""
+    if any(is_same_file(path, source) for source in sources):
+        raise DataError(f'{path} is read here, and what is written would take its place: name another file')
+
+
 def require_writable(path: Path) -> None:
     """Raise now the ``OSError`` that writing a file to a path would raise after hours of work; makes nothing.
 

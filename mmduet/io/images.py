@@ -44,6 +44,10 @@ _PNG = b'\x89PNG\r\n\x1a\n'
 _LEFT_OUT = (b'tEXt', b'zTXt', b'iTXt', b'iCCP')
 
 
+class FloatPixelsError(ValueError):
+    """An image is whole, and nobody knows which of its numbers is white."""
+
+
 def most_pixels() -> int:
     """Pixels that an image may have: ``MOST_PIXELS``, or what the environment says by ``MMDUET_MAX_IMAGE_PIXELS``.
 
@@ -197,6 +201,9 @@ def _turn(pixels: ImageArray, image: Image.Image) -> ImageArray:
 def open_image(source: BinaryIO, name: str) -> Iterator[Image.Image]:
     """An image whose pixels Pillow has not read yet; an ``ImageError`` names it if that or what is done with it fails."""
     try:
+        if Image.MAX_IMAGE_PIXELS is not None and PIXELS_VARIABLE in os.environ:
+            # Pillow has a limit of its own, and looks at it first: who asks for more than ours asks for more than that.
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, most_pixels())
         with Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > most_pixels():
                 raise _too_large(name, f'{image.width:,} x {image.height:,}', most_pixels())
@@ -206,9 +213,10 @@ def open_image(source: BinaryIO, name: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is no image (of {", ".join(FORMATS)})') from error
     except Image.DecompressionBombError as error:
-        # Pillow has a limit of its own, and looks at it first.
         pixels, limit = (int(number) for number in re.findall(r'\d+', str(error))[:2])
         raise _too_large(name, f'{pixels:,}', min(limit, most_pixels())) from error
+    except FloatPixelsError as error:
+        raise ImageError(f'{name} {error}') from error
     except (OSError, SyntaxError, ValueError) as error:
         # Pillow reports a broken chunk of a PNG as a SyntaxError.
         raise ImageError(f'{name} is truncated or broken: {error}') from error
@@ -243,7 +251,7 @@ def to_rgb(image: Image.Image) -> ImageArray:
     What is transparent shows white, as a page would, and not what lies under it, which is mostly black.
     """
     if image.mode == 'F':
-        raise ValueError('it holds floating-point pixels, whose range is unknown')
+        raise FloatPixelsError('holds floating-point pixels, whose range is unknown: save it with 8 bits')
     if image.has_transparency_data and not image.mode.startswith('I'):
         image = image.convert('RGBA')
         if np.asarray(image.getchannel('A')).min(initial=_OPAQUE) < _OPAQUE:

@@ -22,6 +22,7 @@ COLOUR_JITTER = 18
 PIXEL_NOISE = 12
 # A textured ground: patches along a side, and how far they are lighter or darker.
 TEXTURE = ((3, 26), (8, 20), (21, 14))
+LEAST_SIZE = 16
 
 
 def render(rng: np.random.Generator, scene: Scene, size: int = SCENE_SIZE, textured: bool = False) -> NDArray[np.uint8]:
@@ -30,8 +31,8 @@ def render(rng: np.random.Generator, scene: Scene, size: int = SCENE_SIZE, textu
     Raises:
         ValueError: ``size`` is less than 16 pixels.
     """
-    if size < 16:
-        raise ValueError(f'a scene needs at least 16 pixels a side, got {size}')
+    if size < LEAST_SIZE:
+        raise ValueError(f'a scene needs at least {LEAST_SIZE} pixels a side, got {size}')
     image = np.empty((size, size, 3), dtype=np.uint8)
     image[:] = rng.integers(*BACKGROUND, 3)
     if textured:

@@ -17,6 +17,7 @@ from mmduet.refshapes.generator import Example, make_example
 from mmduet.refshapes.levels import find_level
 from mmduet.refshapes.official_layout import ITEMS_OF_A_SCENE, SCENES_OF_A_SPLIT, OfficialLayout, image_name
 from mmduet.refshapes.png import encode_png
+from mmduet.refshapes.render import LEAST_SIZE
 from mmduet.refshapes.scene import SCENE_SIZE, SPLITS
 
 IMAGE_DIR = 'images'
@@ -63,9 +64,10 @@ def write_official_layout(out: Path, counts: Mapping[str, int], recipe: Recipe =
         files in the order of their names, but those of split ``absent``, of which ``files`` has its own.
 
     Raises:
-        ValueError: an unknown split or level, or a value out of its range.
+        ValueError: an unknown split or level, a value out of its range, or files of something else in the folder.
     """
     _check_request(counts, recipe)
+    _check_place(out)
     images = out / IMAGE_DIR
     images.mkdir(parents=True, exist_ok=True)
     for name in (*ANNOTATION_FILES, ABSENT_FILE, MANIFEST):
@@ -101,10 +103,19 @@ def _check_request(counts: Mapping[str, int], recipe: Recipe) -> None:
     find_level(recipe.level)
     if not set(counts) <= set(SPLITS):
         raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
+    if recipe.size < LEAST_SIZE:  # before any process is started
+        raise ValueError(f'a scene needs at least {LEAST_SIZE} pixels a side, got {recipe.size}')
     said = recipe.targets * recipe.expressions if recipe.targets > 0 else 0
     if not 1 <= said <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
         raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '
                          f'{dict(counts)} and {recipe.expressions} of {recipe.targets} targets')
+
+
+def _check_place(out: Path) -> None:
+    """Raise a ``ValueError`` where what would be replaced is another's: RefCOCO has files of these names, a data root one."""
+    there = next((name for name in (*ANNOTATION_FILES, MANIFEST) if (out / name).exists()), None)
+    if there is not None and not any((out / IMAGE_DIR).glob('refshapes_*')):
+        raise ValueError(f'{out / there} is not of RefShapes and would be replaced: choose another folder')
 
 
 def hash_of_list(hashes: Mapping[str, str]) -> str:

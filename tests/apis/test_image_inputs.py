@@ -59,6 +59,9 @@ def test_folders_and_patterns_give_images_by_name_and_lists_anything(image, tmp_
     (tmp_path / 'notes.txt').write_text('none')
     names = [Path(found.name).name for found in list_images([tmp_path, f'{tmp_path}/*', f'{tmp_path}/b.*', image[0]])]
     assert names == ['a.png', 'b.png', 'a.png', 'b.png', 'b.png', 'b.png']
+    for name in ('._a.png', '.hidden.png'):  # what macOS lays beside files is no image
+        (tmp_path / name).write_bytes(b'beside')
+    assert [Path(found.name).name for found in list_images(tmp_path)] == ['a.png', 'b.png']
     write_photo(tmp_path / 'c[1].png')
     assert [found.name for found in list_images(str(tmp_path / 'c[1].png'))] == [str(tmp_path / 'c[1].png')]
 

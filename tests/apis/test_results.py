@@ -93,3 +93,12 @@ def test_a_suffix_of_no_image_is_refused_and_leaves_nothing(tmp_path):
         make_result().save(tmp_path / 'new/drawn.mp3')
     assert list(tmp_path.iterdir()) == []
     assert Image.open(make_result().save(tmp_path / 'new/drawn.jpg')).format == 'JPEG'
+
+
+def test_a_drawing_does_not_take_the_place_of_its_image(tmp_path):
+    Image.new('RGB', (400, 60)).save(tmp_path / 'cat.png')
+    before = (tmp_path / 'cat.png').read_bytes()
+    with pytest.raises(ValueError, match=r'cat\.png is read here, and what is written would take its place'):
+        make_result(str(tmp_path / 'cat.png')).save(tmp_path / 'cat.png')
+    assert (tmp_path / 'cat.png').read_bytes() == before
+    assert make_result(str(tmp_path / 'cat.png')).save(tmp_path / 'answer.png').is_file()

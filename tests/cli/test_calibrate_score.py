@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmduet.apis import GroundingInferencer
+from mmduet.cli import calibrate_score
 from mmduet.engine.config_tools import ConfigError, load_config
 from mmduet.registry import MODELS
 from tests.run_tool import run_tool
@@ -100,3 +101,15 @@ def test_a_published_file_is_enough_to_predict(made, tmp_path, capsys):
     said = capsys.readouterr().out
     assert re.search(r'b\.safetensors holds no config: model\.type is .*Unregistered, which is in no registry', said)
     assert read_safetensors(tmp_path / 'b.safetensors').keys() == toy.student.state_dict().keys()
+
+
+def test_a_checkpoint_is_not_its_own_output_and_the_name_of_the_file_says_its_kind(made, tmp_path, capsys):
+    folder, root = made
+    before = (folder / 'distilled.pth').read_bytes()
+    words = [CONFIGS['tiny_cached_config'], str(folder / 'distilled.pth')]
+    assert calibrate_score.main([*words, str(folder / 'distilled.pth'), '--data-root', str(root)]) == 1
+    assert 'distilled.pth is read here, and what is written would take its place' in capsys.readouterr().err
+    assert (folder / 'distilled.pth').read_bytes() == before
+    with pytest.raises(SystemExit):
+        calibrate_score.main([*words, str(tmp_path / 'out.txt')])
+    assert 'out.txt must end in .pth or .safetensors' in capsys.readouterr().err

@@ -54,3 +54,12 @@ def test_nothing_to_check_is_no_command():
     with pytest.raises(SystemExit) as ended:
         tool.main([])
     assert ended.value.code == 2
+
+
+def test_a_split_that_nobody_has_is_not_found_good(here, capsys):
+    assert tool.main(['good', '--splits', 'vall']) == 1
+    assert "has no split 'vall', only val" in capsys.readouterr().err
+    for flag, text, said in (('--workers', '0', 'must be at least 1, got 0'), ('--show', '-1', 'must not be negative, got -1')):
+        with pytest.raises(SystemExit):
+            tool.main(['good', flag, text])
+        assert f'argument {flag}: {said}' in capsys.readouterr().err

@@ -81,5 +81,15 @@ def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
     (tmp_path / 'page.pth').write_text('<html>not found</html>')
     run = run_tool(TOOL, tmp_path / 'page.pth', tmp_path / 'ours.safetensors')
     assert run.returncode == 1
-    assert 'page.pth holds no weights: it is a page of the web' in run.stderr
+    assert 'error: ' in run.stderr and 'page.pth holds no weights: it is a page of the web' in run.stderr
     assert 'Traceback' not in run.stderr
+
+
+def test_a_file_is_not_converted_over_itself(tmp_path):
+    torch.manual_seed(0)
+    _authors_checkpoint(MODELS.build(tiny_transvg_config()), tmp_path / 'theirs.pth')
+    (tmp_path / 'theirs.pth').rename(tmp_path / 'theirs.safetensors')
+    before = (tmp_path / 'theirs.safetensors').read_bytes()
+    run = run_tool(TOOL, tmp_path / 'theirs.safetensors', tmp_path / 'theirs.safetensors')
+    assert run.returncode == 1 and 'theirs.safetensors is read here' in run.stderr
+    assert (tmp_path / 'theirs.safetensors').read_bytes() == before

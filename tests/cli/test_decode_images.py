@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from mmduet.cli.main import main
@@ -20,3 +22,14 @@ def test_a_name_that_is_not_read_as_an_archive_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(['decode-images', 'data', '--out', str(tmp_path / 'decoded')])
     assert 'must end in .zip, got' in capsys.readouterr().err
+
+
+def test_the_archive_that_images_come_from_is_not_replaced(tmp_path, capsys):
+    root, out = make_data_root(tmp_path / 'data', count=2), tmp_path / 'all.zip'
+    assert main(['decode-images', str(root), '--out', str(out)]) == 0
+    manifest = root / 'manifest.json'
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), 'images': str(out)}))
+    before = out.read_bytes()
+    assert main(['decode-images', str(root), '--splits', 'val', '--out', str(out)]) == 1
+    assert 'all.zip is read here, and what is written would take its place' in capsys.readouterr().err
+    assert out.read_bytes() == before

@@ -37,7 +37,15 @@ def test_half_is_for_fractions_alone(checkpoint, tmp_path, capsys):
 def test_what_is_not_there_is_a_sentence_and_nothing_is_written(checkpoint, tmp_path, capsys):
     out = tmp_path / 'b.safetensors'
     assert main([checkpoint, str(out), '--prefix', 'teacher.', '--keep', 'a']) == 1
-    assert capsys.readouterr().err == f'{checkpoint} has no key under teacher.a\n'
+    assert capsys.readouterr().err == f'error: {checkpoint} has no key under teacher.a\n'
     assert main([str(tmp_path / 'gone.pth'), str(out)]) == 1
     assert 'gone.pth' in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_name_that_would_lie_and_a_folder_without_weights_are_refused(checkpoint, tmp_path, capsys):
+    for words, said in (([checkpoint, 'b.pth'], 'b.pth must end in .safetensors'),
+                        ([str(tmp_path), 'b.safetensors'], 'holds no model.safetensors: it is none of save_pretrained')):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert said in capsys.readouterr().err

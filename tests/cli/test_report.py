@@ -129,3 +129,19 @@ def test_the_validation_set_of_refcoco_is_reported_whole(tmp_path, monkeypatch, 
     assert 'wrote report.html' in capsys.readouterr().out
     figures = json.loads((tmp_path / 'report.json').read_text())
     assert (figures['expressions'], figures['images'], figures['draws']) == (10834, 1500, 1000)
+
+
+def test_predictions_are_not_overwritten_by_the_figures_of_their_own_name(tmp_path, annotations, capsys):
+    plain = tmp_path / 'plain.json'
+    plain.write_text(json.dumps(answers(*SOME)))
+    before = plain.read_text()
+    assert run(plain, '--ann', annotations, '--out', tmp_path / 'plain.html') == 1
+    assert 'plain.json is read here, and what is written would take its place: name another file' in capsys.readouterr().err
+    assert plain.read_text() == before and not (tmp_path / 'plain.html').exists()
+    assert run(plain, '--ann', annotations, '--out', tmp_path / 'other.html', '--draws', 20) == 0
+
+
+def test_a_seed_below_zero_is_a_sentence(annotations, capsys):
+    with pytest.raises(SystemExit):
+        run('a.jsonl', '--ann', annotations, '--seed', -1)
+    assert 'argument --seed: must not be negative, got -1' in capsys.readouterr().err

@@ -1,6 +1,9 @@
+import argparse
 import io
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,3 +62,23 @@ def test_what_an_encoding_lacks_is_spelt_out(monkeypatch):
     print('\u0444', file=sys.stderr)
     assert streams['stdout'].buffer.getvalue().split() == [b'caf\xe9', b'\\u0444']
     assert streams['stderr'].buffer.getvalue().split() == [b'\\u0444']
+
+
+def test_what_a_command_reads_is_not_what_it_writes(tmp_path, capsys):
+    def add_arguments(parser):
+        parser.add_argument('source', type=Path)
+        parser.add_argument('out', type=Path)
+        parser.set_defaults(reads=lambda args: [None, args.source], writes=lambda args: [None, args.out])
+
+    def run(args):
+        args.out.write_text('new')
+        return 0
+
+    parser = argparse.ArgumentParser()
+    running.fill_parser(parser, SimpleNamespace(__doc__='', add_arguments=add_arguments, run=run))
+    (tmp_path / 'a').write_text('old')
+    assert running.execute(parser.parse_args([str(tmp_path / 'a'), str(tmp_path / 'a')])) == 1
+    assert capsys.readouterr().err == (f'error: {tmp_path}/a is read here, and what is written would take its place: '
+                                       'name another file\n')
+    assert (tmp_path / 'a').read_text() == 'old'
+    assert running.execute(parser.parse_args([str(tmp_path / 'a'), str(tmp_path / 'b')])) == 0

@@ -160,3 +160,13 @@ def test_a_table_says_whether_pretraining_saw_its_images_and_what_is_odd_about_t
         '--cfg-options', "pretrain_excludes=['refcocog_google']")
     source = '' if meta else ' (says the config; the checkpoint does not)'
     assert capsys.readouterr().out.strip().splitlines()[-2].endswith(f'pre-training: {answer if meta else "yes"}{source}')
+
+
+def test_predictions_do_not_take_the_place_of_annotations(made, capsys):
+    folder, root = made
+    file = root / 'annotations/val.jsonl'
+    before = file.read_bytes()
+    with pytest.raises(SystemExit):
+        tool.main([CONFIG, str(folder / 'plain.pth'), '--data-root', str(root), '--out', str(file)])
+    assert f'{file} would lie among the annotations of a data root: name another folder' in capsys.readouterr().err
+    assert file.read_bytes() == before

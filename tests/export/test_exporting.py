@@ -8,6 +8,7 @@ from mmduet.cli.export import main
 from mmduet.export import OnnxExporter, OnnxGrounder
 from mmduet.export.base_exporter import Exporter
 from mmduet.export.exporting import CheckError, export
+from mmduet.io.errors import DataError
 from mmduet.registry import EXPORTERS
 from tests.export.made_grounders import TINY, make_grounder
 from tests.tiny_data import write_photo
@@ -93,6 +94,33 @@ def test_numbers_and_names_that_make_no_sense_are_named(numbers, tmp_path):
         export(grounder, CopyExporter(), tmp_path / 'a.txt', **numbers)
     with pytest.raises(ValueError, match=r'a\.onnx must end in \.txt'):
         export(grounder, CopyExporter(), tmp_path / 'a.onnx')
+
+
+@pytest.mark.parametrize(('asked', 'said'), [
+    ({'images': 'empty'}, 'the folder .*empty has no images'), ({'images': 'broken'}, r'a\.png is no image'),
+    ({'data': 'empty'}, 'empty is no data root'), ({'data': 'root', 'splits': ['vall']}, "has no split 'vall'")])
+def test_images_and_data_that_cannot_be_read_are_named_before_the_model_is_written(tmp_path, monkeypatch, asked, said):
+    monkeypatch.chdir(tmp_path)
+    make_data_root(tmp_path / 'root')
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken/a.png').write_text('page')
+    exporter = CopyExporter()
+    with pytest.raises(DataError, match=said):
+        export(make_grounder(TINY['CLIPVG']()), exporter, tmp_path / 'new/a.txt', check=2, **asked)
+    assert not hasattr(exporter, 'grounder') and not (tmp_path / 'new').exists()
+
+
+class ShyExporter(CopyExporter):
+    """Writes what it cannot open."""
+
+    def open(self, path):
+        raise DataError(f'{path} is no model')
+
+
+def test_a_file_that_cannot_be_opened_again_is_named_as_it_will_be(tmp_path):
+    with pytest.raises(DataError, match=f'^{tmp_path}/a.txt is no model$'):
+        export(make_grounder(TINY['CLIPVG']()), ShyExporter(), tmp_path / 'a.txt', check=1)
 
 
 def test_an_exporter_of_a_users_own_folder_is_found_by_its_config(folder, tmp_path, monkeypatch, capsys):

@@ -113,9 +113,11 @@ def test_an_exporter_is_built_by_its_name(options, opset, int8):
     assert exporter.names == ('onnxruntime', 'onnxruntime int8')
 
 
-def test_an_old_opset_is_refused():
+def test_an_old_opset_and_one_that_is_not_there_yet_are_refused():
     with pytest.raises(ConfigError, match='opset must be at least 18, got 17'):
         OnnxExporter(opset=17)
+    with pytest.raises(ConfigError, match=r'opset must be at most \d\d, which is the last that this onnx knows, got 99'):
+        OnnxExporter(opset=99)
 
 
 @pytest.mark.parametrize('int8', [False, True])

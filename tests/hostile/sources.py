@@ -142,7 +142,7 @@ JSON: dict[str, tuple[str, str, dict[str, str], str]] = {
     "field 'split' must be a plain name"),
     'own, the split of the objects': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'split': 'objects'})},
     "field 'split' must be another word"),
-    'own, a box of text': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'box': 'x'})}, 'bbox must be four numbers'),
+    'own, a box of text': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'box': 'x'})}, ': box must be four numbers'),
     'own, a number of 5,000 digits': ('own', 'own', {'val__jsonl': json.dumps(OWN) + '\n' + json.dumps(OWN).replace('20, 20',
     '20, ' + '9' * 5000)}, 'jsonl:2: not valid JSON'),
     'own, an id that is a list': ('own', 'own', {'val__jsonl': json.dumps({**OWN, 'image_id': []})}, 'its id must be'),

@@ -9,9 +9,11 @@ from mmduet.io.errors import DataError
 from mmduet.io.files import (
     checked_name,
     find_file,
+    is_same_file,
     open_regular,
     remove_partial,
     replacing,
+    require_apart,
     require_writable,
     sha256_of,
     stays_inside,
@@ -156,3 +158,16 @@ def test_a_place_that_cannot_be_written_to_is_known_before(tmp_path):
     if Path('/proc/sys/kernel').is_dir():
         with pytest.raises(PermissionError):
             require_writable(Path('/proc/sys/kernel/a'))
+
+
+def test_a_file_that_is_read_is_not_written_to_whatever_path_leads_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('a.png').write_text('x')
+    Path('b.png').write_text('x')
+    Path('link.png').symlink_to('a.png')
+    for path in ('a.png', tmp_path / 'a.png', './a.png', 'link.png'):
+        with pytest.raises(DataError, match=r'a?(link)?\.png is read here, and what is written would take its place'):
+            require_apart(path, ['the red ball', 'https://x.org/a.png', tmp_path / 'a.png'])
+    require_apart('b.png', ['a.png', 'gone.png', 'n' * 5000, 'a\0b'])
+    require_apart('gone.png', ['gone.png'])
+    assert is_same_file('.', tmp_path) and not is_same_file('gone', 'gone')

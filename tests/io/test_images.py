@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 
 import cv2
@@ -54,7 +55,7 @@ def test_a_16_bit_grey_is_scaled_not_clipped():
 def test_a_floating_point_image_is_refused_by_name():
     content = io.BytesIO()
     Image.fromarray(np.ones((4, 5), np.float32)).save(content, 'TIFF')
-    with pytest.raises(ImageError, match=r'x\.tiff is truncated or broken: it holds floating-point pixels'):
+    with pytest.raises(ImageError, match=r'^x\.tiff holds floating-point pixels, whose range is unknown: save it with 8 bits$'):
         decode_image(content.getvalue(), 'x.tiff')
 
 
@@ -155,6 +156,18 @@ def test_the_limit_of_pixels_can_be_set_and_a_bad_one_is_named(pixels, tmp_path,
         monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', text)
         with pytest.raises(ImageError, match='MMDUET_MAX_IMAGE_PIXELS must be a positive whole number'):
             read_image(tmp_path / 'source.png')
+
+
+def test_a_limit_above_that_of_pillow_is_the_one_that_counts(tmp_path, monkeypatch):
+    (tmp_path / 'bomb.png').write_bytes(png_header(20_000, 20_000))
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '399999999')
+    with pytest.raises(ImageError, match=r'has 20,000 x 20,000 pixels, more than the 399,999,999 that are read'):
+        read_image_size(tmp_path / 'bomb.png')
+    monkeypatch.setenv('MMDUET_MAX_IMAGE_PIXELS', '400000000')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert read_image_size(tmp_path / 'bomb.png') == (20_000, 20_000)
 
 
 @pytest.mark.parametrize('content', [

@@ -133,7 +133,7 @@ def read_own(data: SourceData, files: SourceFiles, spec: DatasetSpec) -> None:
             if 'segmentation' in record and 'box' not in record:
                 box = corners_of_mask(record['segmentation'], where, data.images[image_id].size)
             else:
-                box = corners_of_xyxy(get_field(record, 'box', where), where)
+                box = corners_of_xyxy(get_field(record, 'box', where), where, 'box')
             more: dict[str, Any] = {name: record.get(name) for name in _OPTIONAL}
             own_id = plain_id(record.get('expression_id', f'{path.stem}:{where.rpartition(":")[2]}'))
             data.add(where, image_id, text, split=split, box=box, expression_id=str(own_id), **more)

@@ -120,27 +120,27 @@ def get_field(record: Any, name: str, where: str, *kinds: type) -> Any:
     return value
 
 
-def _four_numbers(box: Any, names: str, where: str) -> tuple[float, float, float, float]:
+def _four_numbers(box: Any, names: str, where: str, field: str) -> tuple[float, float, float, float]:
     try:
         a, b, c, d = (float(value) for value in box)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f'{where}: bbox must be four numbers {names}, got {box!r}') from error
+        raise DataError(f'{where}: {field} must be four numbers {names}, got {box!r}') from error
     if not all(abs(value) < 1e9 for value in (a, b, c, d)):
-        raise DataError(f'{where}: bbox must be finite, got {box!r}')
+        raise DataError(f'{where}: {field} must be finite, got {box!r}')
     return a, b, c, d
 
 
 def corners_of_xywh(box: Any, where: str) -> Box:
     """(x, y, width, height) to corners; a ``DataError`` says where they are no finite numbers or a size is negative."""
-    x, y, width, height = _four_numbers(box, 'x, y, width, height', where)
+    x, y, width, height = _four_numbers(box, 'x, y, width, height', where, 'bbox')
     if width < 0 or height < 0:
         raise DataError(f'{where}: bbox has a negative size: {box!r}; it must be x, y, width, height')
     return round(x, BOX_DECIMALS), round(y, BOX_DECIMALS), round(x + width, BOX_DECIMALS), round(y + height, BOX_DECIMALS)
 
 
-def corners_of_xyxy(box: Any, where: str) -> Box:
-    """(x1, y1, x2, y2) rounded; a ``DataError`` says where they are no finite numbers."""
-    x1, y1, x2, y2 = _four_numbers(box, 'x1, y1, x2, y2', where)
+def corners_of_xyxy(box: Any, where: str, field: str = 'bbox') -> Box:
+    """(x1, y1, x2, y2) of a ``field``, rounded; a ``DataError`` says where they are no finite numbers."""
+    x1, y1, x2, y2 = _four_numbers(box, 'x1, y1, x2, y2', where, field)
     return round(x1, BOX_DECIMALS), round(y1, BOX_DECIMALS), round(x2, BOX_DECIMALS), round(y2, BOX_DECIMALS)
 
 

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmduet.datasets.image_names import is_hidden
 from mmduet.io.errors import DataError
-from mmduet.io.files import require_regular, stays_inside
+from mmduet.io.files import is_hidden, require_regular, stays_inside
 from mmduet.io.text import read_json
 
 SUFFIXES = ('.json', '.jsonl', '.p', '.pth', '.txt', '.xml', '.mat')
