@@ -9,7 +9,7 @@ from mmduet.engine.checkpoint import position_of
 from mmduet.engine.console import tell, watch_console
 from mmduet.engine.earlier_runs import set_aside, set_later_aside
 from mmduet.engine.gradients import restore_gradients
-from mmduet.engine.opening import describe_accumulation, describe_objects, describe_run
+from mmduet.engine.opening import describe_accumulation, describe_empty_head, describe_objects, describe_run
 from mmduet.engine.random_state import part_ranks
 from mmduet.engine.schedule_length import describe_misfits
 from mmduet.evaluation import GroundingMetric
@@ -45,7 +45,8 @@ def start_loop(runner: 'GroundingRunner', name: str) -> None:
             head.accumulate(calls, runner.optim_wrapper.inner_count % calls)
         for line in describe_run(runner):
             tell(runner.logger, line)
-        for line in (*describe_accumulation(runner), *describe_misfits(runner), *describe_objects(runner.cfg.to_dict())):
+        for line in (*describe_empty_head(runner.plain_model), *describe_accumulation(runner), *describe_misfits(runner),
+                     *describe_objects(runner.cfg.to_dict())):
             runner.logger.warning(line)
     else:
         for metric in loop.evaluator.metrics:

@@ -81,6 +81,14 @@ def describe_objects(config: Mapping[str, Any]) -> list[str]:
             'and its parameters, or the name of a layer, can be written'] if found else []
 
 
+def describe_empty_head(model: nn.Module) -> list[str]:
+    """The sentence about a distillation head whose terms were all left out, as by two patches; none for none."""
+    terms = getattr(model.head, 'terms', None) if isinstance(model, DistilledGrounder) else None
+    return [] if terms is None or len(terms) else [
+        f'{type(model.head).__name__} has no term, so that nothing is distilled and the student is trained alone: patches that '
+        'leave terms out add up. --patch plain trains it without a teacher']
+
+
 def describe_losses(model: nn.Module) -> str:
     """The losses of a model with their weights, as they add up."""
     student = model.student if isinstance(model, DistilledGrounder) else model

@@ -181,6 +181,14 @@ def test_a_patch_that_is_not_there_is_none_or_does_not_fit_is_refused(tmp_path):
         apply_patch(nested(), path)
 
 
+def test_a_contrast_that_another_patch_left_out_has_no_place_to_take():
+    cfg = load_config('configs/duet/transvg_duet_refshapes.py')
+    apply_patch(cfg, 'semantic')
+    for name in ('drawn', 'ranked_location'):
+        with pytest.raises(ConfigError, match=f'the patch {name} does not fit .*: .*no contrast any more whose place another'):
+            apply_patch(cfg, name)
+
+
 def test_lists_are_written_as_in_mmdetection():
     assert parse_options(['a=1,2', 'b=[x,y]', 'c=[(1,2),(3,4)]', 'd=x,y', 'e=(a,b)', 'f=["p","q"]', "g='s,t'", 'h=0.5,x']) == {
         'a': [1, 2], 'b': ['x', 'y'], 'c': [(1, 2), (3, 4)], 'd': ['x', 'y'], 'e': ('a', 'b'), 'f': ['p', 'q'], 'g': 's,t',

@@ -8,7 +8,7 @@ from mmengine.hooks import EMAHook
 from torch import nn
 
 from mmduet import __version__
-from mmduet.engine.opening import count, describe_accumulation, describe_losses, describe_run, log_file
+from mmduet.engine.opening import count, describe_accumulation, describe_empty_head, describe_losses, describe_run, log_file
 from mmduet.engine.version import commit
 from mmduet.models.losses import BoxLoss
 from mmduet.models.score_heads import IoUScoreHead
@@ -169,3 +169,12 @@ def test_losses_are_named_with_their_weights():
 def test_numbers_of_parameters_are_said_in_millions_where_there_are_many(numbers, text):
     parameters = [nn.Parameter(torch.empty(number, device='meta')) for number in numbers]
     assert count(parameters) == count(iter(parameters)) == text
+
+
+def test_a_head_whose_terms_were_all_left_out_is_told(root, tmp_path):
+    left_out = {f'model__head__terms__{name}': None for name in ('image', 'region', 'text', 'relation')}
+    assert describe_empty_head(begin(tmp_path / 'some', root, distilled=True, **left_out).plain_model) == []
+    runner = begin(tmp_path / 'none', root, distilled=True, **left_out, model__head__terms__contrast=None)
+    assert 'WARNING - DUETHead has no term, so that nothing is distilled and the student is trained alone' in log_file(
+        runner).read_text()
+    assert describe_empty_head(MODELS.build(tiny_transvg_config())) == []

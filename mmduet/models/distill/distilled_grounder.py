@@ -45,8 +45,8 @@ class DistilledGrounder(BaseModel):
         target_facts: of each teacher, ``measure_targets`` of what it gave in its first training call, and ``note_draws``.
 
     Raises:
-        ValueError: a term requires what its teacher does not give; names both. Or a teacher does not know its width, or the
-            head was built for other widths or other teachers.
+        ValueError: teacher or head is None. A term requires what its teacher does not give; names both. Or a teacher does not
+            know its width, or the head was built for other widths or other teachers.
 
     >>> from mmduet.engine.config_tools import load_config
     >>> from mmduet.registry import MODELS
@@ -61,6 +61,9 @@ class DistilledGrounder(BaseModel):
     def __init__(self, student: Config | BaseGrounder, teacher: Config | BaseTeacher | Mapping[str, Config | BaseTeacher],
                  head: Config | DistillHead) -> None:
         super().__init__()
+        if teacher is None or head is None:
+            raise ValueError('DistilledGrounder needs a teacher and a head: without them the model is its student alone '
+                             '(--patch plain)')
         # The student owns the preprocessor; a second registration would double its entries.
         del self.data_preprocessor
         self.student = _build(student)

@@ -151,6 +151,12 @@ def test_the_teacher_is_given_the_batch_of_the_student_and_what_the_terms_requir
     assert seen == [(batch, {'text', 'region', 'image', 'similarity', 'logit_scale'})]
 
 
+@pytest.mark.parametrize('part', ['teacher', 'head'])
+def test_a_model_without_teacher_or_head_is_named_as_its_student(tmp_path, part):
+    with pytest.raises(ValueError, match=r'needs a teacher and a head: .* its student alone \(--patch plain\)'):
+        build(tmp_path, **{part: None})
+
+
 def test_parts_may_be_given_built(tmp_path):
     parts = config(tmp_path)
     student, teacher = MODELS.build(parts['student']), MODELS.build(parts['teacher'])
