@@ -68,8 +68,13 @@ def nearness(term: Any, features: GroundingFeatures, boxes: Tensor) -> Tensor:
     if isinstance(term, RankedContrastTerm):
         return torch.einsum('bd,bkd->bk', anchors, term.regions(features.answer_map, boxes))
     tokens = torch.einsum('bd,bnd->bn', anchors, term.projector(features.answer_map.flatten(2).mT))
-    covered = torch.stack([token_coverage(column, features.answer_map.shape[2:]) for column in boxes.unbind(dim=1)], dim=1)
+    covered = coverages(boxes, features.answer_map.shape[2:])
     return torch.einsum('bkn,bn->bk', covered, tokens) / covered.sum(dim=-1).clamp(min=1e-6)
+
+
+def coverages(boxes: Tensor, size: torch.Size) -> Tensor:
+    """(B, K, H * W) share of each token of an (H, W) map that each of (B, K, 4) cxcywh boxes covers, in [0, 1]."""
+    return token_coverage(boxes.flatten(0, 1), size).unflatten(0, boxes.shape[:2])
 
 
 def _pass(model: Any, loader: DataLoader[Any]) -> Iterator[tuple[GroundingFeatures, GroundingBatch]]:

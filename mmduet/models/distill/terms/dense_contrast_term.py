@@ -56,7 +56,7 @@ class DenseContrastTerm(DistillTerm):
         logits = torch.einsum('bc,bnc->bn', self.anchors(features), self.projector(tokens)) / self.temperature
         padding = features.visual_padding.flatten(1)
         if self.semantics_weight:
-            semantics = self._semantics(targets.get('similarity'), batch, features.answer_map.shape[2:])
+            semantics = self.semantics(targets.get('similarity'), batch, features.answer_map.shape[2:])
             logits = logits + (1 + self.semantics_weight * self.emphasis(semantics, (covered == 0) & ~padding)).log()
         return self.weight * listwise_loss(logits.masked_fill(padding, EXCLUDED), covered * ~padding)
 
@@ -64,7 +64,7 @@ class DenseContrastTerm(DistillTerm):
         """(B, N) in [0, 1], how much of ``semantics_weight`` a token counts more; ``outside`` is where there are negatives."""
         return semantics * outside
 
-    def _semantics(self, similarity: Tensor, batch: GroundingBatch, size: torch.Size) -> Tensor:
+    def semantics(self, similarity: Tensor, batch: GroundingBatch, size: torch.Size) -> Tensor:
         """(B, N) in [0, 1], how well each token fits the expression; 0 for one that fits better than the target."""
         tokens = token_boxes(size, batch.target_boxes).expand(len(batch), -1, -1)
         boxes = torch.cat([batch.target_boxes[:, None], tokens], dim=1)
