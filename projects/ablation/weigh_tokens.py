@@ -60,7 +60,7 @@ def weigh_batch(term: Any, features: Any, targets: Any, batch: Any) -> tuple[Any
     from projects.ablation.weight_facts import LEAST_COVERAGE
     size = features.answer_map.shape[2:]
     outside = (token_coverage(batch.target_boxes, size) == 0) & ~features.visual_padding.flatten(1)
-    weights = 1 + term.semantics_weight * term.emphasis(term.semantics(targets.get('similarity'), batch, size), outside)
+    weights = term.weights(targets, batch, outside, size)
     covered = coverages(batch.expand(batch.other_boxes), size) >= LEAST_COVERAGE
     return weights, outside, (covered & batch.has_other[..., None]).any(dim=1)
 
