@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from mmduet.apis.checkpoints import pipeline_of, read_grounder
@@ -69,13 +70,17 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
                 ``local_files_only``.
 
         Raises:
-            TypeError: an unknown option.
+            TypeError: an unknown option; neither a path nor a name.
             FileNotFoundError: there is neither such a file nor such a model; or no vocabulary.
             ConfigError: a config that does not say what to build, or is no model; an option of the hub for what is here. Of a
                 checkpoint without a vocabulary, that is fetched by them.
             DataError, CheckpointError: weights that are truncated, corrupt, unsafe to read or of another model.
         """
         hub = check_options(options)
+        if not isinstance(pretrained_model_name_or_path, str | Path):
+            raise TypeError('a model is read by its path or its name, got a '
+                            f'{type(pretrained_model_name_or_path).__name__}: PretrainedGrounder.from_model(model, config) '
+                            'takes one that is in memory')
         name = str(pretrained_model_name_or_path)
         path = Path(name)
         if name == TOY and not path.exists():
@@ -102,10 +107,11 @@ class PretrainedGrounder(ModelHubMixin, library_name='mmduet', tags=['visual-gro
     def from_model(cls, model: nn.Module, config: str | Path | Config) -> 'PretrainedGrounder':
         """A copy of the student of a trained model, plain or distilled, and of what its config says of it."""
         cfg = config if isinstance(config, Config) else load_config(config)
-        trained: Any = getattr(model, 'student', model)
+        whole: Any = model.module if is_model_wrapper(model) else model
+        trained = getattr(whole, 'student', whole)
         words = getattr(trained.data_preprocessor.tokenizer, 'vocabulary', None)
         plain = cfg.to_dict()
-        student, about = build_student(plain['model'], model.state_dict(), words, type(model).__name__)
+        student, about = build_student(plain['model'], whole.state_dict(), words, type(whole).__name__)
         return cls(student, GrounderConfig(about, pipeline_of(plain), cfg.get(KEY), teacher=portable_teacher(plain['model'])))
 
     @classmethod

@@ -188,11 +188,13 @@ def run_rounds(model: Any, cfg: 'Config', args: argparse.Namespace, clock: Clock
 def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
     """The config with its data and precision."""
     from mmduet.engine import config_tools
+    from mmduet.engine.host_options import refuse_wrapper
     made = args.data_root is None
     if made:
         expressions = math.lcm(*args.expressions_per_image)
         args.data_root = str(make_data_root(folder / 'data', expressions, *([PHOTOGRAPHS] if args.padding else [])))
     cfg = common.load_model(args)
+    refuse_wrapper('train_dataloader', cfg.train_dataloader.dataset)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
         for node in config_tools.walk(cfg.train_dataloader):

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('samples.jpg'), help='image to write (default: %(default)s)')
     common.add_splits_flag(parser, 'splits to draw instead of those of the config')
     parser.add_argument('--count', type=int, default=12, help='how many samples, evenly from the whole (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help="the run's")
-    parser.add_argument('--epoch', type=int, default=0, help='whose augmentations')
+    parser.add_argument('--seed', type=common.not_negative, default=0, help="the run's")
+    parser.add_argument('--epoch', type=common.not_negative, default=0, help='whose augmentations')
     parser.set_defaults(validate=_validate, writes=lambda args: [args.out])
 
 

@@ -273,7 +273,9 @@ def grounding_evaluator(cfg: Config) -> Any:
 def building(cfg: Config) -> Iterator[None]:
     """While parts are built from a config, take what they refuse for the user's mistake: the sentence is shown alone."""
     from mmduet.engine.config_tools import ConfigError
+    from mmduet.engine.host_options import refuse_model_wrapper
     from mmduet.engine.type_check import naming_unknown_types
+    refuse_model_wrapper(cfg)
     try:
         with naming_unknown_types(cfg):
             yield

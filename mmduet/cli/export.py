@@ -82,7 +82,9 @@ def _read(args: argparse.Namespace) -> PretrainedGrounder:
     from mmduet.registry import MODELS
     cfg = common.model_config(args.model, args)
     config_tools.drop_pretrained(cfg)
-    return PretrainedGrounder.from_model(MODELS.build(cfg.model.get('student', cfg.model)), cfg)
+    with common.building(cfg):
+        model = MODELS.build(cfg.model.get('student', cfg.model))
+    return PretrainedGrounder.from_model(model, cfg)
 
 
 def _find_exporter(args: argparse.Namespace) -> Exporter:

@@ -30,8 +30,12 @@ def describe_bases(config: Path, error: BaseException) -> str | None:
 def _faults(config: Path, error: BaseException, chain: tuple[Path, ...]) -> Iterator[str]:
     tree = ast.Module([], [])
     if config.suffix not in SUFFIXES:
+        content = config.read_bytes()
+        if b'\0' in content:
+            yield f'{config} is no config but a binary file: of the two, a command takes the config before the checkpoint'
+            return
         try:
-            tree = ast.parse(config.read_bytes(), str(config))
+            tree = ast.parse(content, str(config))
         except SyntaxError as fault:
             yield f'{config}, line {fault.lineno} is no Python: {fault.msg}'
             return

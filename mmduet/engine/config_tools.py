@@ -153,7 +153,12 @@ def apply_patch(cfg: Config, name: str | Path) -> None:
     ``ConfigError`` where it has no such function or the config has not what it changes.
     """
     path = find_patch(name)
-    change = runpy.run_path(str(path)).get('change')
+    if b'\0' in path.read_bytes():
+        raise ConfigError(f'{path} is no patch but a binary file')
+    try:
+        change = runpy.run_path(str(path)).get('change')
+    except SyntaxError as error:
+        raise ConfigError(f'{error.filename}, line {error.lineno} is no Python: {error.msg}') from error
     if not callable(change):
         raise ConfigError(f'{path} is no patch: it has no function change(cfg)')
     try:

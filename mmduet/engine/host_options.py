@@ -64,6 +64,14 @@ def refuse_options(cfg: Mapping[str, Any], cuda: bool) -> None:
         refuse_wrapper(name, (cfg.get(name) or {}).get('dataset'))
 
 
+def refuse_model_wrapper(cfg: Mapping[str, Any]) -> None:
+    """Raise a ``ConfigError`` where the model of a config is a wrapper of MMEngine's, which only a training can build."""
+    kind = _find_class(cfg['model'], MODEL_WRAPPERS, object) if isinstance(cfg.get('model'), Mapping) else object
+    if kind in MODEL_WRAPPERS.module_dict.values():
+        raise ConfigError(f'model: {kind.__name__} wraps a model that is built: name the model itself, and the wrapper by '
+                          'model_wrapper_cfg')
+
+
 def refuse_wrapper(loader: str, dataset: Any) -> None:
     """Raise a ``ConfigError`` for MMEngine's wrappers over data sets of ours, which they would ask for ``full_init``."""
     wrapper = _find_class(dataset, DATASETS, object) if isinstance(dataset, Mapping) else object

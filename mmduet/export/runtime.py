@@ -44,7 +44,7 @@ class OnnxGrounder:
         if not path.exists():
             raise FileNotFoundError(f'there is no exported model {path}')
         require_regular(path)
-        providers = ['CPUExecutionProvider'] if providers is None else list(providers)
+        providers = [providers] if isinstance(providers, str) else list(providers or ['CPUExecutionProvider'])
         if strange := set(providers) - set(ort.get_available_providers()):
             raise ValueError(f'onnxruntime has no provider {", ".join(sorted(strange))} here: it has '
                              f'{", ".join(ort.get_available_providers())}')

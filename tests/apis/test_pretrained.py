@@ -9,6 +9,7 @@ import huggingface_hub.constants as hub
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import MODEL_WRAPPERS
 from safetensors import safe_open
 
 import mmduet
@@ -208,3 +209,25 @@ def test_what_everybody_must_know_and_the_teacher_travel_with_the_model(folder, 
     assert read.teacher == teacher and read.notice == 'Knows <nothing>.'
     assert PretrainedGrounder.from_pretrained(tmp_path / 'model/model.safetensors').description.teacher == teacher
     assert capsys.readouterr().err == ''
+
+
+@pytest.mark.parametrize('model', [torch.nn.Linear(1, 1), {'type': 'TransVG'}, 3])
+def test_a_model_in_memory_is_no_name_of_one(model):
+    with pytest.raises(TypeError, match=f'got a {type(model).__name__}: PretrainedGrounder.from_model'):
+        GroundingInferencer(model)
+
+
+def test_the_wrapper_of_a_training_on_several_processes_is_looked_through():
+    class Wrapper(torch.nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+    MODEL_WRAPPERS.register_module('WrapperOfATest', module=Wrapper)
+    try:
+        config = load_config('configs/transvg/transvg_refshapes.py')
+        model = MODELS.build(config.model)
+        wrapped, plain = (PretrainedGrounder.from_model(each, config) for each in (Wrapper(model), model))
+        assert boxes(wrapped) == boxes(plain)
+    finally:
+        MODEL_WRAPPERS.module_dict.pop('WrapperOfATest')

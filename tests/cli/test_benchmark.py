@@ -220,3 +220,14 @@ def test_impossible_numbers_are_refused(capsys):
     with pytest.raises(SystemExit):
         benchmark.parse_args([CONFIG, '--steps', '0'])
     assert 'must be at least 1' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    ("cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=dict(cfg.train_dataloader.dataset))",
+     'train_dataloader.dataset: RepeatDataset of MMEngine wraps data sets of MMEngine'),
+    ("cfg.model = dict(type='MMDistributedDataParallel', module=cfg.model)",
+     'model: MMDistributedDataParallel wraps a model that is built: name the model itself, and the wrapper by model_wrapper')])
+def test_wrappers_of_mmengine_are_refused_as_in_training(tmp_path, capsys, change, said):
+    (tmp_path / 'wrap.py').write_text(f'def change(cfg):\n    {change}\n')
+    assert benchmark.main([CONFIG, '--patch', str(tmp_path / 'wrap.py'), '--steps', '1']) == 1
+    assert said in capsys.readouterr().err

@@ -73,6 +73,13 @@ def test_the_data_sets_of_a_joint_one_are_drawn_without_what_it_leaves_out(tmp_p
     assert '4 samples of 6 in' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('flag', ['--seed', '--epoch'])
+def test_a_number_below_zero_is_refused_by_its_flag(capsys, flag):
+    with pytest.raises(SystemExit):
+        tool.main(['configs/transvg/transvg_refcoco.py', flag, '-1'])
+    assert f'argument {flag}: must not be negative, got -1' in capsys.readouterr().err
+
+
 def test_a_wrapper_of_mmengine_is_refused_as_in_training(tmp_path, capsys):
     root = make_data_root(tmp_path / 'root', [line()])
     (tmp_path / 'twice.py').write_text(

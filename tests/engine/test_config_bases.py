@@ -87,6 +87,13 @@ def test_the_line_of_a_base_that_is_no_python_is_said(folder):
         load_config(inheriting(folder, 'from .base import *', 'from .broken import *'))
 
 
+@pytest.mark.parametrize('name', ['weights.safetensors', 'weights.pth', 'config.py'])
+def test_a_checkpoint_in_the_place_of_a_config_is_said(folder, name):
+    (folder / name).write_bytes(b'\x10\0\0\0{"a": 1}')
+    with pytest.raises(ConfigError, match=rf'{name} is no config but a binary file: .* takes the config before the checkpoint'):
+        load_config(folder / name)
+
+
 def test_a_statement_with_another_manager_is_refused_by_the_name_of_the_file(folder):
     (folder / 'config.py').write_text("with open('a'):\n    pass\n")
     with pytest.raises(ConfigError, match=r'config\.py cannot be read: Only `read_base`'):

@@ -252,3 +252,12 @@ def test_one_moving_average_is_enough(hooks, added):
     assert [hook for hook in cfg.custom_hooks or [] if hook == {'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}] == (
         [{'type': 'EMAHook', 'ema_type': 'MomentumAnnealingEMA'}] if added else [])
     assert len(cfg.custom_hooks) == len(hooks or []) + added
+
+
+@pytest.mark.parametrize(('content', 'said'), [
+    (b'\x89PNG\0', r'mine\.py is no patch but a binary file'),
+    (b'def change(cfg)\n    pass\n', r"mine\.py, line 1 is no Python: expected ':'")])
+def test_a_patch_that_is_no_python_is_a_sentence(tmp_path, content, said):
+    (tmp_path / 'mine.py').write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        apply_patch(nested(), tmp_path / 'mine.py')

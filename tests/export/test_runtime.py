@@ -129,6 +129,8 @@ def test_what_is_asked_wrongly_is_named(light, folder, exported, tmp_path):
         light('gone.png', 'a ball')
     with pytest.raises(ValueError, match=r'onnxruntime has no provider Abacus here: it has .*CPUExecutionProvider'):
         OnnxGrounder(exported, providers=['Abacus'])
+    with pytest.raises(ValueError, match='onnxruntime has no provider Abacus here'):
+        OnnxGrounder(exported, providers='Abacus')
     with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
         OnnxGrounder(exported, threads=0)
     with pytest.raises(FileNotFoundError, match=r'no exported model gone\.onnx'):
