@@ -118,7 +118,9 @@ def _list_paths(text: str) -> list[ImageInput]:
         found = sorted(file for file in path.iterdir()
                        if file.suffix.lower() in SUFFIXES and not is_hidden(file.name) and file.is_file())
         if not found:
-            raise ImageError(f'the folder {path} has no images ({", ".join(SUFFIXES)})')
+            deeper = any(map(Path.is_dir, path.iterdir()))
+            inner = f'; the pattern {path}/**/* takes those of the folders in it' if deeper else ''
+            raise ImageError(f'the folder {path} has no images ({", ".join(SUFFIXES)}){inner}')
     elif not path.exists() and glob.has_magic(text):
         try:
             matches = glob.glob(text, recursive=True)  # noqa: PTH207 (absolute patterns too)

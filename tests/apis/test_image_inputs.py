@@ -120,8 +120,12 @@ def test_everything_else_is_refused_by_name(item, kind, message, tmp_path, monke
 
 
 def test_an_empty_folder_and_another_order_are_named(tmp_path):
-    with pytest.raises(ImageError, match='has no images'):
+    with pytest.raises(ImageError, match=r'has no images \([^()]*\)$'):
         list_images(tmp_path)
+    write_photo(tmp_path / 'inner/deeper/a.png')
+    with pytest.raises(ImageError, match=r'has no images .*; the pattern .*/\*\*/\* takes those of the folders in it$'):
+        list_images(tmp_path)
+    assert [Path(found.name).name for found in list_images(f'{tmp_path}/**/*')] == ['a.png']
     with pytest.raises(ValueError, match="channel_order must be 'rgb' or 'bgr', got 'BGR'"):
         list_images(np.zeros((4, 4, 3), np.uint8), 'BGR')
 
