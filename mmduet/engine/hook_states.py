@@ -6,6 +6,8 @@ from mmengine.hooks import EarlyStoppingHook, Hook
 
 # Of MMEngine's hooks, which have no state_dict.
 _ATTRIBUTES: dict[type[Hook], tuple[str, ...]] = {EarlyStoppingHook: ('wait_count', 'best_score')}
+# What those attributes are of: scores of another metric are not compared.
+_MEASURE = ('monitor', 'rule')
 
 
 def _named(hooks: Iterable[Hook]) -> dict[str, Hook]:
@@ -24,17 +26,18 @@ def _attributes(hook: Hook) -> tuple[str, ...]:
 
 def get_hook_states(hooks: Iterable[Hook]) -> dict[str, Any]:
     """The state of each hook that has one: MMEngine's early stopping, those with ``state_dict`` and ``load_state_dict``."""
-    return {name: hook.state_dict() if hasattr(hook, 'state_dict') else {key: getattr(hook, key) for key in _attributes(hook)}
-            for name, hook in _named(hooks).items()}
+    return {name: hook.state_dict() if hasattr(hook, 'state_dict')
+            else {key: getattr(hook, key) for key in (*_attributes(hook), *_MEASURE)} for name, hook in _named(hooks).items()}
 
 
 def set_hook_states(hooks: Iterable[Hook], states: Mapping[str, Any]) -> None:
-    """Put hooks into a state of ``get_hook_states``; one that it does not name stays as it is."""
+    """Put hooks into a state of ``get_hook_states``; one that it does not name or that watches another metric stays as it is."""
     for name, hook in _named(hooks).items():
         state = states.get(name)
         if state is not None and hasattr(hook, 'load_state_dict'):
             hook.load_state_dict(state)
-        elif isinstance(state, Mapping):
+        elif isinstance(state, Mapping) and all(state.get(key, getattr(hook, key, None)) == getattr(hook, key, None)
+                                                for key in _MEASURE):
             for key in _attributes(hook):
                 setattr(hook, key, state[key])
 

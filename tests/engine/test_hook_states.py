@@ -53,11 +53,21 @@ def test_states_are_those_of_hooks_that_have_one_and_of_early_stopping():
     stopping, other, counts = EarlyStoppingHook('a', rule='less'), EarlyStoppingHook('b', rule='greater'), Counts()
     stopping.wait_count, counts.count = 3, 7
     states = get_hook_states([Hook(), stopping, other, counts])
-    assert states == {'EarlyStoppingHook': {'wait_count': 3, 'best_score': math.inf},
-                      'EarlyStoppingHook.1': {'wait_count': 0, 'best_score': -math.inf}, 'Counts': {'count': 7}}
+    assert states == {'EarlyStoppingHook': {'wait_count': 3, 'best_score': math.inf, 'monitor': 'a', 'rule': 'less'},
+                      'EarlyStoppingHook.1': {'wait_count': 0, 'best_score': -math.inf, 'monitor': 'b', 'rule': 'greater'},
+                      'Counts': {'count': 7}}
     fresh = [EarlyStoppingHook('a', rule='less'), EarlyStoppingHook('b', rule='greater'), Counts()]
     set_hook_states(fresh, {'EarlyStoppingHook': {'wait_count': 2, 'best_score': 0.5}, 'Counts': {'count': 9}})
     assert (fresh[0].wait_count, fresh[0].best_score, fresh[1].wait_count, fresh[2].count) == (2, 0.5, 0, 9)
+
+
+@pytest.mark.parametrize(('monitor', 'rule', 'expected'), [
+    ('miou', 'greater', (3, 40.0)), ('acc@0.5', 'greater', (0, -math.inf)), ('miou', 'less', (0, math.inf))])
+def test_early_stopping_by_another_metric_or_rule_begins_to_count_anew(monitor, rule, expected):
+    before, now = EarlyStoppingHook('miou', rule='greater'), EarlyStoppingHook(monitor, rule=rule)
+    before.wait_count, before.best_score = 3, 40.0
+    set_hook_states([now], get_hook_states([before]))
+    assert (now.wait_count, now.best_score) == expected
 
 
 def test_what_is_decided_by_validations_is_known():
