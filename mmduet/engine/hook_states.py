@@ -31,7 +31,7 @@ def get_hook_states(hooks: Iterable[Hook]) -> dict[str, Any]:
 
 
 def set_hook_states(hooks: Iterable[Hook], states: Mapping[str, Any]) -> None:
-    """Put hooks into a state of ``get_hook_states``; one that it does not name or that watches another metric stays as it is."""
+    """Put hooks into a state of ``get_hook_states``; one that it does not name or that watches another metric is left alone."""
     for name, hook in _named(hooks).items():
         state = states.get(name)
         if state is not None and hasattr(hook, 'load_state_dict'):
