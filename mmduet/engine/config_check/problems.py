@@ -12,7 +12,7 @@ class UnreadKeyError(ConfigError):
 
 @dataclass(frozen=True)
 class Problem:
-    """A key that nobody reads, or a name that means nothing.
+    """A key that nobody reads, a name that means nothing, or a value of another kind than is taken.
 
     Args:
         key: the path of the key, as ``--cfg-options`` takes it.
@@ -36,4 +36,4 @@ def refuse(problems: Iterable[tuple[Problem, str]]) -> None:
     if len(lines) == 1:
         raise UnreadKeyError(lines[0])
     if lines:
-        raise UnreadKeyError('\n  '.join([f'{len(lines)} keys of the config mean nothing:', *lines]))
+        raise UnreadKeyError('\n  '.join([f'{len(lines)} mistakes in the config:', *lines]))

@@ -10,6 +10,7 @@ from mmduet.engine.config_check.known import ALWAYS, DEFAULT_TYPES, HOOKS, MULTI
 from mmduet.engine.config_check.problems import Problem, unknown
 from mmduet.engine.config_check.signatures import CANNOT_SAY, Accepts, accepts, mentioned
 from mmduet.engine.config_check.sources import Definition, find_type, resolve_dotted
+from mmduet.engine.config_check.values import describe_misfit, describe_untyped
 from mmduet.io.config_files import nearest
 
 Path = tuple[str, ...]
@@ -86,11 +87,30 @@ def _check(node: Any, place: Path, given: Accepts | None, scope: str,
             inner = (*place, str(key))
             if not reads.any_other and key not in allowed and key not in known:
                 yield unknown('.'.join(inner), owner, [name for name in allowed if name not in ALWAYS])
+            elif (sentence := _misfit(node, inner, value, scope)) is not None:
+                yield Problem('.'.join(inner), sentence)
             else:
                 yield from _check(value, inner, reads.inside.get(key), scope, words)
         yield from _check_slots(node, place)
         if place == ('optim_wrapper', ):
             yield from _check_custom_keys(node, scope)
+
+
+def _kind_of(node: Mapping[str, Any], place: Path) -> Any:
+    """The ``type`` of a dictionary, or what MMEngine takes where it has none; None for none."""
+    if node.get('type') is not None:
+        return node['type']
+    if place == ('train_cfg', ):
+        return 'EpochBasedTrainLoop' if node.get('by_epoch') else 'IterBasedTrainLoop'
+    return DEFAULT_TYPES.get('.'.join(place))
+
+
+def _misfit(node: Mapping[str, Any], place: Path, value: Any, scope: str) -> str | None:
+    kind = _kind_of(node, place[:-1])
+    definition = None if kind is None else definition_of(kind, scope)
+    if definition is None:
+        return describe_untyped(place, value)
+    return describe_misfit(definition, definition.name, place[-1], value)
 
 
 def _words_of_others(kind: Any, scope: str) -> frozenset[str]:
@@ -102,11 +122,7 @@ def _reader(node: Mapping[str, Any], place: Path, given: Accepts | None, scope: 
     untyped = next((names for pattern, names in UNTYPED.items() if _matches(place, pattern)), None)
     if untyped is not None:
         return Accepts(untyped), place[-1]
-    kind = node.get('type')
-    if kind is None:
-        kind = DEFAULT_TYPES.get('.'.join(place))
-        if place == ('train_cfg', ):
-            kind = 'EpochBasedTrainLoop' if node.get('by_epoch') else 'IterBasedTrainLoop'
+    kind = _kind_of(node, place)
     if kind is None:
         # Words passed on by **: the class that takes them is named by whoever unpacks them.
         return given or CANNOT_SAY, (given.owner if given is not None else '') or place[-1]

@@ -144,7 +144,7 @@ def test_all_mistakes_are_said_at_once():
     with pytest.raises(UnreadKeyError) as caught:
         apply_checked_options(tiny(), ['model.head.wheight=1', 'env_cfg.cudnn_benchmrk=1', 'modl=1'])
     first, *others = str(caught.value).splitlines()
-    assert first == '3 keys of the config mean nothing:'
+    assert first == '3 mistakes in the config:'
     assert [line.split(':')[0].strip() for line in others] == ['modl', 'env_cfg.cudnn_benchmrk', 'model.head.wheight']
 
 

@@ -33,7 +33,7 @@ def test_all_keys_are_named_with_the_lines_of_their_file(tmp_path):
         check_custom_keys(load_config(path), NAMES)
     place = '  optim_wrapper.paramwise_cfg.custom_keys'
     assert str(caught.value).splitlines() == [
-        '2 keys of the config mean nothing:',
+        '2 mistakes in the config:',
         f"{place}.laterals ({path}, line 6): no parameter has 'laterals' in its name. {ELSEWHERE}",
         f"{place}.box_head.weight ({path}, line 7): no parameter has 'box_head.weight' in its name; nearest: box_head"]
 

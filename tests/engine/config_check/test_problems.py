@@ -16,5 +16,5 @@ def test_all_problems_are_said_at_once_with_their_places():
     refuse([])
     with pytest.raises(UnreadKeyError, match=r'^a\.b \(x\.py:3\): no$'):
         refuse([(first, 'x.py:3')])
-    with pytest.raises(UnreadKeyError, match=r'^2 keys of the config mean nothing:\n  a\.b \(x\.py:3\): no\n  c: neither$'):
+    with pytest.raises(UnreadKeyError, match=r'^2 mistakes in the config:\n  a\.b \(x\.py:3\): no\n  c: neither$'):
         refuse([(first, 'x.py:3'), (second, '')])
