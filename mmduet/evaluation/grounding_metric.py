@@ -98,6 +98,9 @@ class GroundingMetric(BaseMetric):
         if broken:
             print_log(f'{len(broken)} predicted boxes are not finite and count as misses, such as that of expression '
                       f'{broken[0]}', logger='current', level=30)
+        missing = describe_unrefused(results)
+        if missing:
+            print_log(missing, logger='current', level=30)
         parts = {'': results}
         splits = list(dict.fromkeys(answer['split'] for answer in results))
         if len(splits) > 1:
@@ -118,8 +121,7 @@ class GroundingMetric(BaseMetric):
 
     def _refuse(self, answers: Sequence[Record], results: Sequence[Record]) -> dict[str, float]:
         """``refused@95`` of the expressions without a target; nothing where the scores are all 1 or val was not answered."""
-        absent = _scores([answer for answer in answers if answer['iou'] is None])
-        true = _scores([answer for answer in results if answer['iou'] is not None and answer['split'] == 'val'])
+        absent, true = _scores([answer for answer in answers if answer['iou'] is None]), _scores_of_val(results)
         if not len(absent) or not len(true) or (true == 1).all():
             return {}
         return {f'refused@{KEPT}': 100 * float((absent < refusal_threshold(true)).mean())}
@@ -143,3 +145,20 @@ def _finite_score(score: Any) -> float:
 
 def _scores(answers: Sequence[Record]) -> NDArray[np.float64]:
     return np.array([answer['score'] for answer in answers], dtype=np.float64)
+
+
+def _scores_of_val(answers: Sequence[Record]) -> NDArray[np.float64]:
+    """Of the expressions of val that have a target, whose scores say below what an answer is refused."""
+    return _scores([answer for answer in answers if answer['iou'] is not None and answer['split'] == 'val'])
+
+
+def describe_unrefused(answers: Sequence[Record]) -> str | None:
+    """The sentence about expressions without a target of which no figure can be made; None where there are none."""
+    count, true = sum(answer['iou'] is None for answer in answers), _scores_of_val(answers)
+    if count and not len(true):
+        return (f'{counted(count, "expression")} without a target: refused@{KEPT} is the share of them below the score that '
+                f'{KEPT} % of val reach, so answer val with them (--splits val ...)')
+    if count and (true == 1).all():
+        return (f'{counted(count, "expression")} without a target: the student gives no score by which they could be refused '
+                '(mmduet calibrate-score makes a distilled one give it)')
+    return None

@@ -68,6 +68,19 @@ def test_nothing_is_refused_without_scores_or_without_val():
     assert 'refused@95' not in score([predicted(0, 90, split='testA', score=0.5), *absent])
 
 
+def test_it_is_said_why_nothing_is_refused(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmduet.evaluation.grounding_metric.print_log', lambda text, *_, **__: said.append(text))
+    score([predicted(0, 90), predicted(1, 90, split='absent', absent=True)])
+    assert said[0].startswith('1 expression without a target: the student gives no score')
+    said.clear()
+    score([predicted(k, 90, split='absent', absent=True, score=0.1) for k in range(2)])
+    assert said[0].startswith('2 expressions without a target: refused@95 is the share') and '--splits val' in said[0]
+    said.clear()
+    score([predicted(0, 90, score=0.5), predicted(1, 90, split='absent', absent=True, score=0.1)])
+    assert 'without a target' not in ''.join(said)
+
+
 def test_an_expression_of_nothing_is_written_without_an_iou(tmp_path):
     score([predicted(0, 90, absent=True, score=0.25)], out_file=str(tmp_path / 'answers.jsonl'))
     line = json.loads((tmp_path / 'answers.jsonl').read_text())
