@@ -7,12 +7,13 @@ from torch import Tensor
 
 from mmduet.models.distill import DenseContrastTerm, RankedContrastTerm
 from mmduet.models.distill.terms.ranked_contrast_term import LEAST_LOCATION
-from mmduet.models.distill.terms.sampling import draws_regions, propose_regions
+from mmduet.models.distill.terms.sampling import draws_regions, pool_similarity, propose_regions
 from mmduet.models.losses.listwise_loss import EXCLUDED, listwise_loss
 from mmduet.models.task_modules.region_sampler import Candidates
 from mmduet.models.task_modules.sla_sampler import up_to_target
 from mmduet.registry import MODELS
-from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content
+from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets, from_content, to_content
+from mmduet.structures.regions import token_boxes
 
 
 @MODELS.register_module()
@@ -68,3 +69,27 @@ class EvenDenseContrastTerm(DenseContrastTerm):
         """See ``DenseContrastTerm.emphasis``."""
         weights = super().emphasis(semantics, outside)
         return outside * weights.sum(dim=1, keepdim=True) / outside.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+@MODELS.register_module()
+class SoftmaxDenseContrastTerm(DenseContrastTerm):
+    """A dense contrast whose negatives count by the teacher's own softmax over them, in units of its mean.
+
+    The teacher's logit scale sharpens it, and what fits better than the target counts most. The uninformed counterpart counts
+    all alike, as much in the mean.
+    """
+
+    def __init__(self, *args: Any, informed: bool = True, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.informed = informed
+        self.required_targets = frozenset({'similarity', 'logit_scale'} if informed else ())
+
+    def weights(self, targets: TeacherTargets, batch: GroundingBatch, outside: Tensor, size: torch.Size) -> Tensor:
+        """See ``DenseContrastTerm.weights``."""
+        if not self.informed:
+            return 1 + self.semantics_weight * outside
+        tokens = token_boxes(size, batch.target_boxes).expand(len(batch), -1, -1)
+        similarity = pool_similarity(targets.get('similarity'), to_content(tokens, batch.expand(batch.content), batch.size))
+        logits = (2 * similarity - 1) * targets.get('logit_scale')
+        shares = logits.masked_fill(~outside, EXCLUDED).softmax(dim=1)
+        return 1 + self.semantics_weight * shares * outside.sum(dim=1, keepdim=True) * outside

@@ -4,7 +4,13 @@ import torch
 from mmduet.models.distill import DenseContrastTerm, RankedContrastTerm
 from mmduet.models.task_modules import LocationSampler
 from mmduet.models.task_modules.region_sampler import Candidates
-from projects.ablation.semantic_labels import EvenDenseContrastTerm, HardContrastTerm, ProductContrastTerm
+from mmduet.structures import TeacherTargets
+from projects.ablation.semantic_labels import (
+    EvenDenseContrastTerm,
+    HardContrastTerm,
+    ProductContrastTerm,
+    SoftmaxDenseContrastTerm,
+)
 from tests.distill_batch import make_batch, make_features, make_space, make_targets
 
 SEMANTICS = [0.5, 0.25, 0.4, 0.9]
@@ -69,6 +75,44 @@ def test_the_even_counterpart_is_another_loss_unless_all_fit_alike():
     assert losses[0].item() != pytest.approx(losses[1].item(), rel=1e-4)
     kinds = (DenseContrastTerm, EvenDenseContrastTerm)
     assert torch.equal(*(build_dense(kind, semantics_weight=0.0)(features, targets, batch, 5) for kind in kinds))
+
+
+def weigh(columns, outside, **settings):
+    """Weights of the tokens of a 4 x 4 map whose columns have these cosines, for a teacher of logit scale 10."""
+    # Many patches to a token, so that nearly all that are pooled are alike.
+    similarity = torch.tensor(columns).repeat_interleave(16).expand(1, 64, 64)
+    targets = TeacherTargets(similarity=similarity, logit_scale=torch.tensor(10.0))
+    mask = torch.tensor([outside]).expand(4, 4).reshape(1, 16)
+    batch = make_batch(1, box=(0.0, 0.0, 20.0, 30.0))
+    term = build_dense(SoftmaxDenseContrastTerm, **settings)
+    return term.weights(targets, batch, mask, torch.Size((4, 4))).reshape(4, 4)
+
+
+def test_by_softmax_a_token_counts_by_what_the_teacher_takes_it_for():
+    weights = weigh([0.9, 0.9, 0.1, 0.3], [False, False, True, True], semantics_weight=0.5)
+    shares = torch.tensor([1.0, 3.0]).softmax(dim=0) * 2  # ten times the cosines, in units of the mean
+    torch.testing.assert_close(weights, (1 + 0.5 * torch.cat([torch.zeros(2), shares])).expand(4, 4), atol=0.03, rtol=0)
+    torch.testing.assert_close(weights[:, 2:].mean(), torch.tensor(1.5))
+    # Also where it fits better than the target.
+    torch.testing.assert_close(weigh([0.0, 0.0, -0.5, 0.5], [False, False, True, True])[0, 2:], torch.tensor([1.0, 3.0]),
+                               atol=0.01, rtol=0)
+
+
+def test_by_softmax_what_is_alike_counts_alike_and_a_target_that_fills_the_image_is_no_error():
+    torch.testing.assert_close(weigh([0.3] * 4, [False, True, True, True])[0], torch.tensor([1.0, 2.0, 2.0, 2.0]))
+    assert weigh([0.3] * 4, [False] * 4).tolist() == [[1.0] * 4] * 4
+
+
+def test_the_even_counterpart_of_softmax_requires_nothing_and_counts_all_alike():
+    even = build_dense(SoftmaxDenseContrastTerm, informed=False)
+    assert even.required_targets == frozenset()
+    assert build_dense(SoftmaxDenseContrastTerm).required_targets == {'similarity', 'logit_scale'}
+    assert weigh([0.9, 0.9, 0.1, 0.3], [False, False, True, True], informed=False)[0].tolist() == [1.0, 1.0, 2.0, 2.0]
+    features, targets, batch = make_features(3), make_targets(3), make_batch(3)
+    losses = [build_dense(SoftmaxDenseContrastTerm, informed=known)(features, targets, batch, 5) for known in (True, False)]
+    assert losses[0].item() != pytest.approx(losses[1].item(), rel=1e-4)
+    losses[0].backward()
+    assert features.query.grad.abs().sum() > 0
 
 
 def build_dense(kind, **settings):

@@ -14,8 +14,6 @@ from mmduet.structures import GroundingBatch, GroundingFeatures, TeacherTargets,
 from mmduet.structures.boxes import cxcywh_to_xyxy
 from mmduet.structures.regions import token_boxes
 
-WEIGHINGS = ('range', 'softmax')
-
 
 @MODELS.register_module()
 class DenseContrastTerm(DistillTerm):
@@ -25,36 +23,26 @@ class DenseContrastTerm(DistillTerm):
     covered; the negatives are all others, none inside the target, each counted 1 + ``semantics_weight`` times its semantics
     (method, ``loss_contrast``).
 
-    Semantics by ``'range'`` are the teacher's similarities between the least and the largest of the image, in [0, 1], 0 where a
-    token fits better than the target: they hardly tell tokens apart. By ``'softmax'`` they are the teacher's own softmax over
-    the negatives, at its logit scale, in units of their mean: what it takes for the target elsewhere counts most.
-
     Args:
         space: see ``DistillTerm``; only its widths are used.
         weight, temperature: of the loss, and of its softmax.
-        semantics_weight: how much more a token counts whose semantics are 1; 0 for all alike, which requires nothing of the
-            teacher.
-        weighing: of the negatives, ``'range'`` or ``'softmax'``.
+        semantics_weight: how much more a token counts that fits the expression as well as the target; 0 for all alike, which
+            requires nothing of the teacher.
 
     Raises:
-        ValueError: the temperature is not positive, ``semantics_weight`` negative, or ``weighing`` another word.
+        ValueError: the temperature is not positive, or ``semantics_weight`` negative.
     """
 
-    def __init__(self, space: JointSpace, weight: float = 1.0, temperature: float = 0.1, semantics_weight: float = 1.0,
-                 weighing: str = 'range') -> None:
+    def __init__(self, space: JointSpace, weight: float = 1.0, temperature: float = 0.1, semantics_weight: float = 1.0) -> None:
         super().__init__(space, weight)
         if temperature <= 0 or semantics_weight < 0:
             raise ValueError('the temperature must be positive and semantics_weight must not be negative, got '
                              f'{temperature} and {semantics_weight}')
-        if weighing not in WEIGHINGS:
-            raise ValueError(f'weighing must be one of {", ".join(WEIGHINGS)}, got {weighing!r}')
         self.temperature = temperature
         self.semantics_weight = semantics_weight
-        self.weighing = weighing
         self.projector = RegionProjector(space.channels, space.embed_dims)
         self.anchor = QueryAnchor(space.channels, space.embed_dims)
-        read = {'range': {'similarity'}, 'softmax': {'similarity', 'logit_scale'}}[weighing]
-        self.required_targets = frozenset(read if semantics_weight else ())
+        self.required_targets = frozenset({'similarity'} if semantics_weight else ())
 
     def anchors(self, features: GroundingFeatures) -> Tensor:
         """(B, D) unit-norm embeddings of the predicted regions."""
@@ -76,19 +64,15 @@ class DenseContrastTerm(DistillTerm):
         tokens = token_boxes(size, batch.target_boxes).expand(len(batch), -1, -1)
         boxes = torch.cat([batch.target_boxes[:, None], tokens], dim=1)
         candidates = to_content(boxes, batch.expand(batch.content), batch.size)
-        similarity = pool_similarity(targets.get('similarity'), candidates)
-        if self.weighing == 'softmax':
-            semantics = softmax_semantics((2 * similarity[:, 1:] - 1) * targets.get('logit_scale'), outside)
-        else:
-            semantics = range_semantics(similarity, candidates)
+        semantics = relative_semantics(pool_similarity(targets.get('similarity'), candidates), candidates)
         return 1 + self.semantics_weight * self.emphasis(semantics, outside)
 
     def emphasis(self, semantics: Tensor, outside: Tensor) -> Tensor:
-        """(B, N), what ``semantics_weight`` is multiplied by; ``outside`` is True where there are negatives."""
+        """(B, N) in [0, 1], how much of ``semantics_weight`` a token counts more; ``outside`` is where there are negatives."""
         return semantics * outside
 
 
-def range_semantics(similarity: Tensor, candidates: Tensor) -> Tensor:
+def relative_semantics(similarity: Tensor, candidates: Tensor) -> Tensor:
     """(B, N) in [0, 1], how well each token fits the expression; 0 for one that fits better than the target.
 
     Args:
@@ -97,16 +81,6 @@ def range_semantics(similarity: Tensor, candidates: Tensor) -> Tensor:
     """
     inside = (candidates[..., :2] > 0).all(dim=-1) & (candidates[..., :2] < 1).all(dim=-1)
     return up_to_target(min_max_normalise(similarity, inside))[:, 1:] * inside[:, 1:]
-
-
-def softmax_semantics(logits: Tensor, outside: Tensor) -> Tensor:
-    """(B, N) softmax over the tokens that are ``outside``, times their number, so that its mean over them is 1.
-
-    >>> logits, outside = torch.tensor([[0.0, 1.0986, 5.0]]), torch.tensor([[True, True, False]])
-    >>> [round(value, 3) for value in softmax_semantics(logits, outside)[0].tolist()]
-    [0.5, 1.5, 0.0]
-    """
-    return logits.masked_fill(~outside, EXCLUDED).softmax(dim=1) * outside.sum(dim=1, keepdim=True) * outside
 
 
 def token_coverage(boxes: Tensor, size: torch.Size) -> Tensor:

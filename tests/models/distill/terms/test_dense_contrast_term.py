@@ -51,34 +51,19 @@ def test_a_token_outside_counts_more_the_better_it_fits_and_one_of_the_target_do
     assert raised > weights[1.0] + 0.05
 
 
-def weigh(similarity, outside, scale=10.0, **settings):
-    """Weights of 16 tokens, of which the first two columns are the target's, by the similarities of the four columns."""
+def test_weights_of_tokens_by_hand():
     batch = make_batch(1, box=(0.0, 0.0, 20.0, 30.0))
-    targets = TeacherTargets(similarity=torch.tensor([[similarity]]).expand(1, 4, 4), logit_scale=torch.tensor(scale))
-    mask = torch.tensor([outside]).expand(4, 4).flatten()[None]
-    return build(**settings).weights(targets, batch, mask, torch.Size((4, 4))).reshape(4, 4)
-
-
-def test_by_softmax_a_token_counts_by_what_the_teacher_takes_it_for():
-    # A larger map, so that the middle of each token lies among patches that are alike.
-    batch, columns = make_batch(1, box=(0.0, 0.0, 20.0, 30.0)), torch.tensor([0.9, 0.9, 0.1, 0.3]).repeat_interleave(16)
-    targets = TeacherTargets(similarity=columns.expand(1, 64, 64), logit_scale=torch.tensor(10.0))
-    outside = torch.tensor([[False, False, True, True] * 4])
-    term = build(semantics_weight=0.5, weighing='softmax')
-    weights = term.weights(targets, batch, outside, torch.Size((4, 4))).reshape(4, 4)
-    shares = torch.tensor([1.0, 3.0]).softmax(dim=0) * 2  # ten times the cosines, in units of the mean
-    torch.testing.assert_close(weights, (1 + 0.5 * torch.cat([torch.zeros(2), shares])).expand(4, 4), atol=0.03, rtol=0)
-    torch.testing.assert_close(weights.flatten()[outside[0]].mean(), torch.tensor(1.5))
-    # However well it fits: one that the teacher likes better than the target counts most.
-    above = weigh([0.0, 0.0, -0.5, 0.5], [False, False, True, True], weighing='softmax')
-    assert above[0, 3] == pytest.approx(3, abs=0.01) and above[0, 2] == pytest.approx(1, abs=0.01)
-    # By range it counts no more than one that does not fit at all.
-    assert weigh([0.0, 0.0, -0.5, 0.5], [False, False, True, True])[0].tolist() == [1, 1, 1, 1]
-
-
-def test_by_softmax_similarities_that_are_alike_weigh_alike_and_a_target_without_surroundings_is_no_error():
-    torch.testing.assert_close(weigh([0.3] * 4, [False, True, True, True], weighing='softmax')[0], torch.tensor([1.0, 2, 2, 2]))
-    torch.testing.assert_close(weigh([0.3] * 4, [False] * 4, weighing='softmax'), torch.ones(4, 4))
+    outside = torch.tensor([[False, False, True, True]]).expand(4, 4).reshape(1, 16)
+    # From the left: the target's two columns, of the largest similarity, one halfway between it and the least, and the least.
+    similarity = torch.tensor([0.9, 0.9, 0.5, 0.1]).repeat_interleave(16).expand(1, 64, 64)
+    found = build(semantics_weight=2.0).weights(TeacherTargets(similarity=similarity), batch, outside, torch.Size((4, 4)))
+    # The middles of the first and the last row lie in the padding.
+    expected = torch.tensor([[1.0] * 4, [1.0, 1.0, 2.0, 1.0], [1.0, 1.0, 2.0, 1.0], [1.0] * 4])
+    torch.testing.assert_close(found.reshape(4, 4), expected, atol=0.02, rtol=0)
+    # What fits better than the target counts no more than what does not fit at all.
+    above = TeacherTargets(similarity=torch.tensor([[0.0, 0.0, -0.5, 0.5]]).expand(1, 4, 4))
+    weights = build().weights(above, batch, outside, torch.Size((4, 4))).reshape(4, 4)
+    assert weights[:, 3].tolist() == weights[:, 0].tolist() == [1.0] * 4
 
 
 def test_padding_is_no_region():
@@ -94,11 +79,7 @@ def test_padding_is_no_region():
 
 
 def test_what_it_requires_and_numbers():
-    assert build().required_targets == build(weighing='range').required_targets == {'similarity'}
-    assert build(weighing='softmax').required_targets == {'similarity', 'logit_scale'}
-    assert build(weighing='softmax', semantics_weight=0.0).required_targets == frozenset()
-    with pytest.raises(ValueError, match="weighing must be one of range, softmax, got 'hard'"):
-        build(weighing='hard')
+    assert build().required_targets == {'similarity'}
     for settings in (dict(temperature=0.0), dict(semantics_weight=-1.0)):
         with pytest.raises(ValueError, match='temperature must be positive and semantics_weight must not be negative'):
             build(**settings)

@@ -2,4 +2,4 @@
 
 
 def change(cfg):
-    cfg.model.head.terms.contrast.weighing = 'softmax'
+    cfg.model.head.terms.contrast.type = 'projects.ablation.semantic_labels.SoftmaxDenseContrastTerm'
