@@ -63,13 +63,11 @@ def _json_path(args: argparse.Namespace) -> Path:
 def _is_drawing(name: str) -> bool:
     """Whether ``--out`` is a file for one answer; else it is a folder. A ``DataError`` for a file of another kind."""
     from mmduet.apis.results import is_drawing, is_file_name
-    if not is_file_name(Path(name)):
+    if is_drawing(name) or not is_file_name(Path(name)):
         if Path(name).suffix.lower() == '.json' and not Path(name).is_dir():
             raise DataError(f'--out {name} is for drawn images: --json writes the answers')
-        return False
-    if not is_drawing(name):
-        raise DataError(f'--out {name} is neither an image nor a folder: --json writes the answers')
-    return True
+        return is_drawing(name)
+    raise DataError(f'--out {name} is neither an image nor a folder: --json writes the answers')
 
 
 def _writes(args: argparse.Namespace) -> Iterator[Path]:

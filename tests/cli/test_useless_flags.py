@@ -73,7 +73,7 @@ def test_flags_that_are_read_pass(words):
     assert check_arguments(build_parser(words.split()[0]).parse_args(words.split()))
 
 
-@pytest.mark.parametrize('start', ['benchmark c', 'analyse-teacher c', 'calibrate-score c k o', 'cache-teacher c'])
+@pytest.mark.parametrize('start', ['benchmark c', 'analyse-teacher c', 'calibrate-score c k o.pth', 'cache-teacher c'])
 def test_commands_that_keep_no_run_have_no_work_folder(start, capsys):
     with pytest.raises(SystemExit):
         main([*start.split(), '--work-dir', 'w'])
