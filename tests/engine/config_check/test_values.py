@@ -19,7 +19,7 @@ def problems(**config):
     (dict(part=dict(TERM, temperature=None)), 'part.temperature', "takes a number for 'temperature', got None"),
     (dict(part=dict(type='RelationTerm', gather='no')), 'part.gather', "takes True or False for 'gather', got 'no'"),
     (dict(part=dict(type='RelationTerm', gather=None)), 'part.gather', "takes True or False for 'gather', got None"),
-    (dict(part=dict(TERM, weighing=None)), 'part.weighing', "DenseContrastTerm takes a text for 'weighing', got None"),
+    (dict(part=dict(type='FeatureTerm', student=None)), 'part.student', "FeatureTerm takes a text for 'student', got None"),
     (dict(part=dict(type='DUETHead', terms=None)), 'part.terms', "DUETHead takes a dict for 'terms', got None"),
     (dict(part=dict(type='SLASampler', positives='4')), 'part.positives', "SLASampler takes a number for 'positives', got '4'"),
     (dict(optim_wrapper=dict(optimizer=dict(type='AdamW', lr='1e'))), 'optim_wrapper.optimizer.lr',
@@ -33,7 +33,8 @@ def test_a_value_of_another_kind_is_refused_by_its_place(config, key, sentence):
 
 
 @pytest.mark.parametrize('config', [
-    dict(part=dict(TERM, weight=1, temperature=0.1, weighing='softmax')),
+    dict(part=dict(TERM, weight=1, temperature=0.1)),
+    dict(part=dict(type='FeatureTerm', student='image')),
     dict(part=dict(type='RelationTerm', gather=False)),
     dict(part=dict(type='TransVG', pretrained=None)),
     dict(part=dict(type='DUETHead', terms={}, weight=0.4)),
