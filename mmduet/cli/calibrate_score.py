@@ -20,15 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_model_flags(parser)
     parser.add_argument('checkpoint', type=common.checkpoint_file,
                         help='written by mmduet train, or a folder of save_pretrained')
-    parser.add_argument('out', type=_weights_file, help='file to write (.pth or .safetensors)')
+    parser.add_argument('out', type=common.file_ending('.pth', '.safetensors'), help='file to write (.pth or .safetensors)')
     parser.set_defaults(splits=['val'], show_dir=None, work_dir=None, launcher='none', writes=lambda args: [args.out],
                         reads=lambda args: [args.checkpoint])
-
-
-def _weights_file(text: str) -> Path:
-    if Path(text).suffix not in ('.pth', '.safetensors'):
-        raise argparse.ArgumentTypeError(f'{text} must end in .pth or .safetensors')
-    return Path(text)
 
 
 def run(args: argparse.Namespace) -> int:

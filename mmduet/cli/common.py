@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +152,15 @@ def checkpoint_file(text: str) -> str:
     if Path(text).is_dir() and not weights.is_file():
         raise argparse.ArgumentTypeError(f'the folder {text} holds no {weights.name}: it is none of save_pretrained')
     return str(weights) if Path(text).is_dir() else text
+
+
+def file_ending(*suffixes: str) -> Callable[[str], Path]:
+    """A type of the command line: the path of a file that ends in one of these."""
+    def read(text: str) -> Path:
+        if Path(text).suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f'{text} must end in {" or ".join(suffixes)}')
+        return Path(text)
+    return read
 
 
 def _lines_file(text: str) -> str:

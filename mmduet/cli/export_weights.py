@@ -6,7 +6,6 @@
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 from mmduet.cli import common, running
 
@@ -15,17 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument('checkpoint', type=common.checkpoint_file,
                         help='checkpoint written by mmduet train, or a folder of save_pretrained')
-    parser.add_argument('out', type=_weights_file, help='file to write (.safetensors)')
+    parser.add_argument('out', type=common.file_ending('.safetensors'), help='file to write (.safetensors)')
     parser.set_defaults(writes=lambda arguments: [arguments.out], reads=lambda arguments: [arguments.checkpoint])
     parser.add_argument('--prefix', default='', help='take keys that begin so, and strip it')
     parser.add_argument('--keep', default='', help='of those, keep keys that begin so, and do not strip it')
     parser.add_argument('--half', action='store_true', help='store float16')
-
-
-def _weights_file(text: str) -> Path:
-    if Path(text).suffix != '.safetensors':
-        raise argparse.ArgumentTypeError(f'{text} must end in .safetensors')
-    return Path(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

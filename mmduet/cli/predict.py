@@ -63,11 +63,14 @@ def _json_path(args: argparse.Namespace) -> Path:
 def _is_drawing(name: str) -> bool:
     """Whether ``--out`` is a file for one answer; else it is a folder. A ``DataError`` for a file of another kind."""
     from mmduet.apis.results import is_drawing, is_file_name
-    if is_drawing(name) or not is_file_name(Path(name)):
-        if Path(name).suffix.lower() == '.json' and not Path(name).is_dir():
-            raise DataError(f'--out {name} is for drawn images: --json writes the answers')
-        return is_drawing(name)
-    raise DataError(f'--out {name} is neither an image nor a folder: --json writes the answers')
+    if is_drawing(name):
+        return True
+    path = Path(name)
+    if path.suffix.lower() == '.json' and not path.is_dir():
+        raise DataError(f'--out {name} is for drawn images: --json writes the answers')
+    if is_file_name(path):
+        raise DataError(f'--out {name} is neither an image nor a folder: --json writes the answers')
+    return False
 
 
 def _writes(args: argparse.Namespace) -> Iterator[Path]:

@@ -214,9 +214,14 @@ def tell(dataset: Any, method: str, value: Any) -> None:
     if hasattr(dataset, method):
         getattr(dataset, method)(value)
         return
-    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            tell(inner, method, value)
+    for inner in parts_of(dataset):
+        tell(inner, method, value)
+
+
+def parts_of(dataset: Any) -> list[Any]:
+    """The data sets that one of PyTorch's wrappers joins (``ConcatDataset``) or wraps (``Subset``); none for any other."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [each for each in inner if each is not None]
 
 
 def clip_box(box: Box, width: int, height: int) -> Box:

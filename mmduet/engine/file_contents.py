@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 from mmengine.dist import all_gather_object
 
+from mmduet.datasets.grounding_dataset import GroundingDataset, parts_of
 from mmduet.io.files import find_file, sha256_of
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ def identify_annotations(dataset: Any) -> str:
     return sha256_of(repr(found).encode())[:16] if found else ''
 
 
-def annotated(dataset: Any) -> Iterator[Any]:
+def annotated(dataset: Any) -> Iterator[GroundingDataset]:
     """The data sets of annotation files in one, itself or those that it joins or wraps."""
-    if hasattr(getattr(dataset, 'annotations', None), 'hashes'):
+    if isinstance(dataset, GroundingDataset):
         yield dataset
         return
-    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            yield from annotated(inner)
+    for inner in parts_of(dataset):
+        yield from annotated(inner)

@@ -31,8 +31,7 @@ def render(rng: np.random.Generator, scene: Scene, size: int = SCENE_SIZE, textu
     Raises:
         ValueError: ``size`` is less than 16 pixels.
     """
-    if size < LEAST_SIZE:
-        raise ValueError(f'a scene needs at least {LEAST_SIZE} pixels a side, got {size}')
+    check_size(size)
     image = np.empty((size, size, 3), dtype=np.uint8)
     image[:] = rng.integers(*BACKGROUND, 3)
     if textured:
@@ -45,6 +44,12 @@ def render(rng: np.random.Generator, scene: Scene, size: int = SCENE_SIZE, textu
         _draw(image, part.shape, (part.x, part.y), (part.radius, part.radius), _draw_colour(rng, part.colour), scale)
     noise = rng.integers(-PIXEL_NOISE, PIXEL_NOISE + 1, image.shape, dtype=np.int16)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def check_size(size: int) -> None:
+    """Raise a ``ValueError`` for scenes of too few pixels a side."""
+    if size < LEAST_SIZE:
+        raise ValueError(f'a scene needs at least {LEAST_SIZE} pixels a side, got {size}')
 
 
 def _draw_colour(rng: np.random.Generator, name: str) -> list[int]:

@@ -17,7 +17,7 @@ from mmduet.refshapes.generator import Example, make_example
 from mmduet.refshapes.levels import find_level
 from mmduet.refshapes.official_layout import ITEMS_OF_A_SCENE, SCENES_OF_A_SPLIT, OfficialLayout, image_name
 from mmduet.refshapes.png import encode_png
-from mmduet.refshapes.render import LEAST_SIZE
+from mmduet.refshapes.render import check_size
 from mmduet.refshapes.scene import SCENE_SIZE, SPLITS
 
 IMAGE_DIR = 'images'
@@ -103,8 +103,7 @@ def _check_request(counts: Mapping[str, int], recipe: Recipe) -> None:
     find_level(recipe.level)
     if not set(counts) <= set(SPLITS):
         raise ValueError(f'RefShapes has the splits {", ".join(SPLITS)}, not {sorted(set(counts) - set(SPLITS))}')
-    if recipe.size < LEAST_SIZE:  # before any process is started
-        raise ValueError(f'a scene needs at least {LEAST_SIZE} pixels a side, got {recipe.size}')
+    check_size(recipe.size)  # before any process is started
     said = recipe.targets * recipe.expressions if recipe.targets > 0 else 0
     if not 1 <= said <= ITEMS_OF_A_SCENE or any(not 0 <= count <= SCENES_OF_A_SPLIT for count in counts.values()):
         raise ValueError(f'a split has up to {SCENES_OF_A_SPLIT} scenes and a scene 1 to {ITEMS_OF_A_SCENE} expressions, got '

@@ -1,5 +1,6 @@
 import argparse
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +62,11 @@ def test_patches_change_the_config_before_options_and_name_the_work_folder(confi
     assert {name for name, term in cfg.model.head.terms.items() if term} == {'text', 'region', 'image'}
     assert cfg.model.head.terms.text.weight == 3
     assert cfg.work_dir == 'work_dirs/qrnet_duet_refshapes-semantic-no_relation'
+
+
+def test_a_file_must_end_as_its_kind_does():
+    weights = common.file_ending('.pth', '.safetensors')
+    assert weights('a/b.pth') == Path('a/b.pth') and weights('b.safetensors').suffix == '.safetensors'
+    for name in ('b.txt', 'b', 'b.pth.zip'):
+        with pytest.raises(argparse.ArgumentTypeError, match=rf'^{name} must end in \.pth or \.safetensors$'):
+            weights(name)

@@ -3,7 +3,7 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from mmduet.datasets import GroundingDataset, ImageError, LoadImage, grounding_collate
-from mmduet.datasets.grounding_dataset import tell
+from mmduet.datasets.grounding_dataset import parts_of, tell
 from mmduet.datasets.grouped_index import GroupedIndex
 from mmduet.io.files import find_file
 from mmduet.models import GroundingDataPreprocessor
@@ -188,3 +188,10 @@ def test_a_tokenizer_reaches_the_data_sets_that_a_wrapper_holds(tmp_path, tokeni
     tell(ConcatDataset([Subset(parts[0], [1]), parts[1]]), 'set_tokenizer', tokenizer.encode)
     assert [['token_ids' in part[0]['data_samples']] for part in parts] == [[True], [True], [False]]
     tell([1, 2], 'set_tokenizer', tokenizer.encode)  # some data set of a user's: the model makes the ids
+
+
+def test_the_parts_of_a_data_set_are_those_that_pytorch_joins_or_wraps():
+    first, second = [1, 2], [3]
+    assert parts_of(ConcatDataset([first, second])) == [first, second]
+    assert parts_of(Subset(first, [1])) == [first]
+    assert parts_of(first) == []

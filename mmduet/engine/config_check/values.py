@@ -9,6 +9,8 @@ from mmduet.engine.config_check.sources import Definition
 
 NUMBERS, SWITCH, OPTIONAL = frozenset({'int', 'float'}), frozenset({'bool'}), frozenset({'None', 'Tensor'})
 CONTAINERS = {'dict': 'a dict', 'Mapping': 'a dict', 'list': 'a list', 'Sequence': 'a list'}
+# Kinds of which None is surely none.
+PLAIN = NUMBERS | SWITCH | CONTAINERS.keys() | {'str'}
 OURS = 'mmduet'
 # Keys whose dictionary has no type; * is any one key.
 UNTYPED_NUMBERS = ('randomness.seed', 'auto_scale_lr.base_batch_size', '*_dataloader.batch_size', '*_dataloader.num_workers')
@@ -83,14 +85,11 @@ def describe_misfit(definition: Definition, owner: str, key: str, value: Any) ->
     ours = definition.module.name.partition('.')[0] == OURS
     kinds = found.kinds - OPTIONAL
     if value is None:
-        known = NUMBERS | SWITCH | CONTAINERS.keys() | {'str'}
-        fits = not ours or found.none or found.kinds != kinds or not kinds <= known
-        wanted = '' if fits else _describe(kinds)
-    elif kinds and kinds <= NUMBERS | SWITCH:
-        wanted = _describe(kinds) if isinstance(value, str) or (ours and isinstance(value, list | tuple | Mapping)) else ''
+        misfit = ours and not found.none and found.kinds <= PLAIN
     else:
-        return None
-    return f'{owner} takes {wanted} for {key!r}, got {value!r}{_hint(value)}' if wanted else None
+        refused = str | list | tuple | Mapping if ours else str
+        misfit = bool(kinds) and kinds <= NUMBERS | SWITCH and isinstance(value, refused)
+    return f'{owner} takes {_describe(kinds)} for {key!r}, got {value!r}{_hint(value)}' if misfit else None
 
 
 def describe_untyped(place: tuple[str, ...], value: Any) -> str | None:
