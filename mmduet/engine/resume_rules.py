@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -125,6 +126,18 @@ def compare_contents(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequ
             for key in now if key in before and before[key][1] != now[key][1]]
 
 
+def find_moved(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequence[str]]) -> set[str]:
+    """Keys of a config whose file, by ``describe_contents``, lies elsewhere now and holds the same.
+
+    A file whose path names OpenAI then or now alone is none of them: what its bytes do not tell of a CLIP, its path may.
+    """
+    same = {key for key in now if key in before and before[key][1] == now[key][1] and before[key][0] != now[key][0]}
+    if not same:
+        return same
+    from mmduet.models.teachers.file_facts import names_openai  # open_clip takes its time
+    return {key for key in same if names_openai(Path(before[key][0])) == names_openai(Path(now[key][0]))}
+
+
 def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: str) -> None:
     """List what differs from the training that wrote a checkpoint.
 
@@ -137,14 +150,16 @@ def check_resume(runner: 'GroundingRunner', checkpoint: dict[str, Any], source: 
     if isinstance(before, dict):
         told = checkpoint['meta'].get('machine') or {}
         before = {**before, **{key: str(told.get(key, value)) for key, value in describe_machine(runner).items()}}
-    differences = compare(before, now) if isinstance(before, dict) else []
+    files = checkpoint['meta'].get('files') or {}
+    moved = find_moved(files, runner.contents)
+    differences = [each for each in compare(before, now) if each.key not in moved] if isinstance(before, dict) else []
     # What the config asks for says enough.
     if any(re.fullmatch(r'optim_wrapper\.(type|dtype)|.*\.precision', each.key) for each in differences):
         differences = [each for each in differences if not each.key.startswith('precision')]
     if 'vocabulary' in checkpoint['meta']:
         vocabulary = None if runner.tokenizer is None else runner.tokenizer.vocabulary
         differences += compare_vocabularies(checkpoint['meta']['vocabulary'], vocabulary)
-    differences += compare_contents(checkpoint['meta'].get('files') or {}, runner.contents)
+    differences += compare_contents(files, runner.contents)
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     if averaged != ('ema_state_dict' in checkpoint):
         words = ('averaged', 'not averaged')

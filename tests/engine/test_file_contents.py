@@ -9,7 +9,7 @@ from torch.utils.data import ConcatDataset, Subset
 from mmduet.datasets import GroundingDataset
 from mmduet.engine import CheckpointError
 from mmduet.engine.file_contents import _files_of_model, annotated, identify_annotations
-from mmduet.engine.resume_rules import compare_contents
+from mmduet.engine.resume_rules import compare_contents, find_moved
 from mmduet.io.files import find_file, sha256_of
 from tests.engine.tiny_runs import train, train_distilled
 from tests.tiny_grounder import make_data_root
@@ -44,6 +44,24 @@ def test_a_teacher_whose_file_was_exchanged_is_refused_by_its_path(tmp_path):
     own.write_bytes(own.read_bytes()[:-1] + b'\x3c')
     with pytest.raises(CheckpointError, match=rf'\n  content of {own}: SHA-256 \w{{12}}\.\.\. -> SHA-256 \w{{12}}\.\.\.\nUndo'):
         train_distilled(work, root, resume=True, train_cfg__max_iters=2, model__teacher__pretrained=str(own))
+
+
+def test_a_teacher_whose_file_was_moved_goes_on(tmp_path):
+    root, work, own = make_data_root(tmp_path / 'data', count=4), tmp_path / 'work', tmp_path / 'clip.safetensors'
+    shutil.copy(find_file(f'{CLIP}.safetensors'), own)
+    train_distilled(work, root, train_cfg__max_iters=1, model__teacher__pretrained=str(own))
+    (tmp_path / 'elsewhere').mkdir()
+    moved = own.rename(tmp_path / 'elsewhere/teacher.safetensors')
+    train_distilled(work, root, resume=True, train_cfg__max_iters=2, model__teacher__pretrained=str(moved))
+    assert (work / 'epoch_1.pth').is_file() and 'and is taken' not in log_of(work)
+
+
+def test_a_moved_file_is_the_same_unless_openai_is_named_by_one_of_its_paths_alone():
+    before = {'a': ('/x/clip.pt', '1' * 64), 'b': ('/x/clip.pt', '2' * 64), 'c': ('/x/clip.pt', '3' * 64)}
+    assert find_moved(before, {'a': ('/y/clip.pt', '1' * 64), 'b': ('/y/clip.pt', '9' * 64), 'c': before['c'],
+                               'd': ('/y/d.pt', '1' * 64)}) == {'a'}
+    assert find_moved(before, {'a': ('/y/OpenAI-clip/clip.pt', '1' * 64)}) == set()
+    assert find_moved({'a': ('/x/openai.pt', '1' * 64)}, {'a': ('/y/openai/clip.pt', '1' * 64)}) == {'a'}
 
 
 def test_files_of_teachers_and_heads_count_and_those_of_a_beginning_do_not(tmp_path):

@@ -65,10 +65,14 @@ def is_told_by_path(name: str, path: Path) -> bool:
     return not _by_path(name, path).keys() <= {*shared_facts(name), *_beside(path)}
 
 
+def names_openai(path: Path) -> bool:
+    """Whether the path of a file names OpenAI, in its own name or in one of the three folders above."""
+    return any(OPENAI in part.lower() for part in path.resolve().parts[-4:])
+
+
 def _by_path(name: str, path: Path) -> dict[str, Any]:
     """What is known of OpenAI's weights of a model, where the path of a file names OpenAI; empty elsewhere."""
-    if OPENAI not in open_clip.list_pretrained_tags_by_model(name) or \
-            not any(OPENAI in part.lower() for part in path.resolve().parts[-4:]):
+    if OPENAI not in open_clip.list_pretrained_tags_by_model(name) or not names_openai(path):
         return {}
     tag = open_clip.get_pretrained_cfg(name, OPENAI)
     return {key: tag[key] for key in (*STATISTICS, 'quick_gelu') if key in tag}
