@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.hooks import EMAHook
-from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.optim import OptimWrapper, ReduceOnPlateauParamScheduler, _ParamScheduler
 from torch import nn
 
 from mmduet.engine.checkpoint import CheckpointError
@@ -214,10 +214,13 @@ def take_schedules(schedulers: Sequence[_ParamScheduler], settings: Sequence[Map
     """Let schedules that a checkpoint has brought be those of the config, from the rate that was reached.
 
     A schedule without an end of its own ends with the training, so that it moves where a training goes on for longer than it
-    was to: its last step is made up for.
+    was to: its last step is made up for. One on a plateau of another metric, or by another rule, knows no best value yet.
     """
     for scheduler, wanted in zip(schedulers, settings, strict=True):
+        another = any(vars(scheduler).get(name) != wanted.get(name) for name in ('monitor', 'rule'))
         vars(scheduler).update(wanted)
+        if another and isinstance(scheduler, ReduceOnPlateauParamScheduler):
+            scheduler._reset()
         if not hasattr(scheduler, 'need_val_args'):
             reached = scheduler._global_step
             missing = min(reached, scheduler.end - 1) - scheduler.begin - scheduler.last_step

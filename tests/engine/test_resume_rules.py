@@ -1,7 +1,7 @@
 """What may change between a checkpoint and the training that resumes it."""
 import pytest
 import torch
-from mmengine.optim import MultiStepLR, OptimWrapper
+from mmengine.optim import MultiStepLR, OptimWrapper, ReduceOnPlateauLR
 
 from mmduet.engine import CheckpointError
 from mmduet.engine.config_tools import load_config
@@ -174,6 +174,21 @@ def test_a_schedule_that_ended_with_the_training_goes_on_with_it(end, then, step
         further.step()
         seen.append(resumed.param_groups[0]['lr'])
     assert seen[:len(expected)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(('changed', 'kept'), [
+    ({}, True), (dict(patience=5), True), (dict(monitor='miou'), False), (dict(rule='less'), False)])
+def test_a_plateau_of_another_metric_is_looked_for_anew(changed, kept):
+    def make(**settings):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01)
+        return ReduceOnPlateauLR(optimizer, **{'monitor': 'acc@0.5', 'rule': 'greater', 'patience': 3, **settings})
+    first, resumed = make(), make(**changed)
+    for value in (0.7, 0.6):
+        first.step({'acc@0.5': value})
+    settings = schedule_settings([resumed])
+    resumed.load_state_dict(first.state_dict())
+    take_schedules([resumed], settings)
+    assert (resumed.best, resumed.num_bad_epochs) == ((0.7, 1) if kept else (make(**changed).best, 0))
 
 
 def test_terms_in_another_order_are_refused_as_the_optimizer_knows_parameters_by_their_order(tmp_path, root):
