@@ -10,6 +10,7 @@ from torch.utils.data import ConcatDataset, Subset
 from mmduet.datasets.grounding_dataset import Encode, GroundingDataset, Item, draws_one_by_one
 from mmduet.datasets.grouped_index import GroupedIndex, group_of
 from mmduet.datasets.leakage import ImageKey, collection_of, evaluation_images, image_key
+from mmduet.datasets.transforms.shared_view import share_equal_views
 from mmduet.io.errors import DataError
 from mmduet.registry import DATASETS
 
@@ -45,15 +46,19 @@ class JointDataset(ConcatDataset[Item]):
             'dataset_name': '+'.join(part.metainfo['dataset_name'] for part in self.parts),
             'splits': [split for part in self.parts for split in part.metainfo['splits']]}
 
+    def __getitem__(self, index: int) -> Item:
+        number, inner = self._locate_grouped(index if index >= 0 else range(len(self))[index])
+        return self.parts[number][inner]
+
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """See ``GroundingDataset.__getitems__``; a group lies in one data set."""
         if draws_one_by_one(self, JointDataset):
-            return self.parts[0].with_tokens([self[index] for index in indices])
+            one_by_one = [self[index] for index in indices]
+            return self.parts[0].with_tokens(share_equal_views(one_by_one, [group_of(index) for index in indices]))
         wanted: dict[int, list[tuple[int, GroupedIndex]]] = {}
         for position, index in enumerate(indices):
-            number, inner = self._locate(index)
-            group = tuple(self._locate(member)[1] for member in group_of(index))
-            wanted.setdefault(number, []).append((position, GroupedIndex(inner, group)))
+            number, inner = self._locate_grouped(index)
+            wanted.setdefault(number, []).append((position, inner))
         items: list[Item] = [{}] * len(indices)
         for number, members in wanted.items():
             drawn = self.parts[number].__getitems__([index for _, index in members])
@@ -71,6 +76,10 @@ class JointDataset(ConcatDataset[Item]):
         number = bisect_right(self.cumulative_sizes, index)
         before = self.cumulative_sizes[number - 1] if number else 0
         return number, self._kept[number][index - before]
+
+    def _locate_grouped(self, index: int) -> tuple[int, GroupedIndex]:
+        number, inner = self._locate(index)
+        return number, GroupedIndex(inner, tuple(self._locate(member)[1] for member in group_of(index)))
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the augmentations of another epoch from now on, in every worker."""

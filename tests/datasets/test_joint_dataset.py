@@ -117,3 +117,29 @@ def test_a_batch_holds_what_the_own_getitem_of_a_subclass_gives(roots):
     assert [sample.text for sample in drawn] == [joint[1]['data_samples'].text, joint[0]['data_samples'].text]
     assert all(sample.text.isupper() for sample in drawn)
     assert [sample.token_ids for sample in drawn] == [[len(sample.text), 1] for sample in drawn]
+
+
+def test_the_own_getitem_of_a_subclass_keeps_the_view_of_a_group(tmp_path):
+    pack = [dict(type=LoadImage), dict(type=ResizeLongSide, sides=[24, 32]), dict(type=PlaceOnCanvas, size=32),
+            dict(type=PackGroundingInputs)]
+    records = [line(expression_id=str(k), expression=f'cup {k}') for k in range(6)]
+    datasets = [{**part, 'pipeline': pack} for part in parts(*(make_data_root(tmp_path / name, records) for name in 'ab'))]
+    joint, plain = Shouting(datasets), JointDataset(datasets)
+    for dataset in (joint, plain):
+        dataset.set_seed(3)
+        dataset.set_epoch(2)
+    group = (10, 7, 8, 9)  # of the second data set
+    indices = [GroupedIndex(number, group) for number in group]
+    drawn, expected = joint.__getitems__([*indices, 2]), plain.__getitems__([*indices, 2])
+    assert [item['data_samples'].text for item in drawn] == ['CUP 4', 'CUP 1', 'CUP 2', 'CUP 3', 'CUP 2']
+    assert all(item['inputs'] is drawn[0]['inputs'] for item in drawn[1:4]) and drawn[4]['inputs'] is not drawn[0]['inputs']
+    assert all(item['inputs'].equal(same['inputs']) for item, same in zip(drawn, expected, strict=True))
+
+
+def test_an_index_counts_from_the_end_and_ends(roots):
+    joint = JointDataset(parts(*roots[:2]))
+    assert [joint[k]['img_id'] for k in (-1, -3)] == [6, 1]
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            joint[index]
+    assert len(list(joint)) == 3
