@@ -9,6 +9,8 @@ with --teacher-cache, and for a config with a CachedTeacher, also with the teach
 --balance times nothing: it prints the losses of the untrained model, student against head, and what each pulls at.
 --device measures a card in a quarter of an hour, --on-paper counts what cards could do (docs/performance.md).
 --padding times steps and predictions that encode visual tokens of padding beside those that leave them out.
+Times are those of one process; what the config says of the device (compile, optimise_for_cpu, fold_frozen_norms, env_cfg.tf32)
+holds as in training.
 Without --data-root, images of 640 x 480 pixels (for --padding of the sizes that photographs have) and expressions of three or
 four words are made up and read from JPEG files.
 """
@@ -194,6 +196,9 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
         expressions = math.lcm(*args.expressions_per_image)
         args.data_root = str(make_data_root(folder / 'data', expressions, *([PHOTOGRAPHS] if args.padding else [])))
     cfg = common.load_model(args)
+    if cfg.get('compile') and (args.padding or args.balance):
+        raise config_tools.ConfigError('compile: --padding and --balance measure a model that is not compiled, which encodes no '
+                                       'padding: set compile=False')
     refuse_wrapper('train_dataloader', cfg.train_dataloader.dataset)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])
@@ -236,19 +241,20 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.device import get_device
     from mmengine.registry import DATASETS
 
+    from mmduet.engine.device_setup import compile_model, fit_to_device
     from mmduet.io.files import write_atomically
-    from mmduet.models.cpu import optimise_for_cpu
     from mmduet.models.distill import student_of
     from mmduet.models.distill.balance import format_balance, measure_balance
     from mmduet.models.folding import keep_products
     with tempfile.TemporaryDirectory() as folder:
         cfg, model = build_model(args, Path(folder))
         device = get_device()
-        if device == 'cpu':
-            optimise_for_cpu(student_of(model))
+        said = fit_to_device(cfg, model)
         if args.predict_only:
             keep_products(student_of(model))  # as ``GroundingInferencer`` has it
         model.to(device)
+        for sentence in [*said, *compile_model(cfg.get('compile'), model)]:
+            print(sentence)
         if args.balance:
             report = measure_balance(model, load_batches(DATASETS.build(cfg.train_dataloader.dataset), args.batch_size),
                                      args.steps)

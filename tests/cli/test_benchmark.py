@@ -231,3 +231,18 @@ def test_wrappers_of_mmengine_are_refused_as_in_training(tmp_path, capsys, chang
     (tmp_path / 'wrap.py').write_text(f'def change(cfg):\n    {change}\n')
     assert benchmark.main([CONFIG, '--patch', str(tmp_path / 'wrap.py'), '--steps', '1']) == 1
     assert said in capsys.readouterr().err
+
+
+def test_what_a_config_says_of_the_device_holds_as_in_training(tmp_path, capsys, quick_u, monkeypatch):
+    monkeypatch.setattr('mmduet.cli.made_up_data.IMAGES', 4)
+    seen = []
+    monkeypatch.setattr('mmduet.engine.device_setup.optimise_for_cpu', seen.append)
+    flags = [CONFIG, '--steps', '1', '--threads', '1', '--cfg-options']
+    (tmp_path / 'eager.py').write_text("def change(cfg):\n    cfg.compile = dict(backend='eager')\n")
+    assert benchmark.main([*flags[:-1], '--patch', str(tmp_path / 'eager.py')]) == 0
+    assert 'Compiled at the first call for each length of text: TinyGrounder' in capsys.readouterr().out and seen == []
+    for option, count in (('compile=False', 1), ('optimise_for_cpu=False', 1)):
+        assert benchmark.main([*flags, option]) == 0
+        assert 'Compiled' not in capsys.readouterr().out and len(seen) == count
+    assert benchmark.main([CONFIG, '--padding', '--cfg-options', 'compile=True']) == 1
+    assert 'error: compile: --padding and --balance measure a model that is not compiled' in capsys.readouterr().err
