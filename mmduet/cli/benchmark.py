@@ -197,8 +197,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> 'Config':
         args.data_root = str(make_data_root(folder / 'data', expressions, *([PHOTOGRAPHS] if args.padding else [])))
     cfg = common.load_model(args)
     if cfg.get('compile') and (args.padding or args.balance):
-        raise config_tools.ConfigError('compile: --padding and --balance measure a model that is not compiled, which encodes no '
-                                       'padding: set compile=False')
+        raise config_tools.ConfigError('--padding and --balance measure a model that is not compiled: set compile=False')
     refuse_wrapper('train_dataloader', cfg.train_dataloader.dataset)
     if made:
         config_tools.set_splits(cfg, 'train_dataloader', ['train'])

@@ -8,6 +8,7 @@ The page is on this machine alone (127.0.0.1), asks nothing of the internet, and
 """
 import argparse
 import os
+import socket
 import sys
 import tempfile
 from functools import partial
@@ -49,6 +50,12 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     from mmduet.apis.teachers import build_teacher
     from mmduet.demo import Answerer
     from mmduet.engine.config_tools import ConfigError
+    host = args.host.strip('[]')
+    try:  # before the model is read, and gradio has tried to reach itself there for half a minute
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise ConfigError(f'cannot serve at {args.host}, which is no address of this machine: {error}') from error
     common.import_own(args)
     ground = GroundingInferencer(args.model, device=args.device, show_progress=False, **common.hub_options(args))
     about = ground.grounder.description.teacher
@@ -61,8 +68,8 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     keep_removing(folder)
     page = build_page(Answerer(ground, None if teacher is None else teacher.to(ground.device)), folder)
     try:
-        return launch(page, args.host, args.port, not args.no_browser)
-    except OSError as error:  # the port is taken, or the address is not of this machine
+        return launch(page, f'[{host}]' if ':' in host else host, args.port, not args.no_browser)
+    except OSError as error:  # the port is taken
         raise ConfigError(f'cannot serve at {args.host}{f":{args.port}" if args.port else ""}: {error}') from error
 
 

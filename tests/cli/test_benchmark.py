@@ -245,4 +245,4 @@ def test_what_a_config_says_of_the_device_holds_as_in_training(tmp_path, capsys,
         assert benchmark.main([*flags, option]) == 0
         assert 'Compiled' not in capsys.readouterr().out and len(seen) == count
     assert benchmark.main([CONFIG, '--padding', '--cfg-options', 'compile=True']) == 1
-    assert 'error: compile: --padding and --balance measure a model that is not compiled' in capsys.readouterr().err
+    assert 'error: --padding and --balance measure a model that is not compiled' in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import importlib.util
+import socket
 
 import pytest
 
@@ -29,3 +30,23 @@ def test_the_page_is_for_this_machine_alone_and_ports_are_numbers(capsys):
         with pytest.raises(SystemExit):
             demo.parse_args([f'--port={port}'])
         assert f"must be a number from 1 to 65535, got '{port}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('host', ['no-such-host.invalid', '192.0.2.1', '127.0.0.1:7860'])
+def test_an_address_that_is_not_of_this_machine_is_a_sentence_before_the_model_is_read(host, capsys):
+    assert demo.main(['--host', host, '--model', 'gone.pth']) == 1
+    assert f'error: cannot serve at {host}, which is no address of this machine: ' in capsys.readouterr().err
+
+
+def _has_ipv6():
+    try:
+        socket.create_server(('::1', 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_addresses_of_this_machine_are_taken(tmp_path):
+    for host in ('127.0.0.1', 'localhost', '0.0.0.0', *(['::1', '[::1]'] if _has_ipv6() else [])):
+        with pytest.raises(FileNotFoundError, match='gone'):
+            demo.serve(demo.parse_args(['--host', host, '--model', 'gone.pth']), tmp_path)
