@@ -259,11 +259,10 @@ def prepare(spec: DatasetSpec, source: Path, images: Path, layout: str | None = 
             raise DataError(f'{source} has no split {absent[0]!r}, only {", ".join(known)}')
         data.annotations = [annotation for annotation in data.annotations if annotation.split in splits]
     _check_split_names(data.annotations, source)
-    twice = Counter((annotation.split, annotation.expression_id) for annotation in data.annotations)
-    (split, number), count = twice.most_common(1)[0]
-    if count > 1:
-        raise DataError(f'{source}: expression {number} occurs {count} times in split {split}: ids must differ, and no file '
-                        'may be there twice')
+    for (split, number), where in data.repeated.items():
+        if not splits or split in splits:
+            raise DataError(f'{where}: expression {number} of split {split} is in {data.places[split, number]} too: ids must '
+                            'differ, and no file may be there twice')
     prepared = match_images(data, images, check_images, workers, progress)
     boxes, sizes = box_arrays(prepared.annotations)
     if mostly_fractions(boxes, sizes):

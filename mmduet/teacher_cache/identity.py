@@ -75,12 +75,14 @@ def _code_of(kind: Any) -> Identity:
     line = getattr(kind, '__mro__', (kind, ))
     ours = {base for each in line if each.__module__.startswith('mmduet.') for base in each.__mro__}
     own = [each for each in line if each not in ours]
-    found: Identity = {}
+    files: dict[str, dict[str, str]] = {}
     for each in own:
         with suppress(TypeError, OSError):  # a class of Python's own, or of a session that has no file
             if file := inspect.getsourcefile(each):
                 program = ast.unparse(ast.parse(Path(file).read_bytes()))
-                found[Path(file).name] = f'SHA-256 {sha256_of(program.encode())}'
+                files.setdefault(Path(file).name, {})[file] = sha256_of(program.encode())
+    # Files of one name in two folders are told in the order of the bases: where they lie does not count.
+    found = {name: f'SHA-256 {" and ".join(hashes.values())}' for name, hashes in files.items()}
     return {'code': found} if found else {}
 
 

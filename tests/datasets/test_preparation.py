@@ -192,3 +192,25 @@ def test_data_are_not_prepared_while_others_prepare_or_read_them_nor_read_while_
         write_data_root(root, 'second', match_images(source, images), source, images)
     assert (root / 'manifest.json').read_bytes() == before
     assert len(GroundingDataset(root, ['train'], PIPELINE)) == 3
+
+
+def test_an_id_that_comes_twice_is_told_by_both_lines_and_only_in_splits_that_are_asked_for(tmp_path):
+    write_photo(tmp_path / 'images/a.png')
+    lines = [dict(image='a.png', expression=f'cup {number}', box=[1, 2, 9, 9], split=split, expression_id=one)
+             for number, (split, one) in enumerate((('train', 7), ('val', 7), ('train', 8), ('train', '7')))]
+    file = tmp_path / 'lines.jsonl'
+    file.write_text(''.join(json.dumps(each) + '\n' for each in lines))
+    spec = find_dataset('own')
+    for splits in ((), ('train', ), ('train', 'val')):
+        with pytest.raises(DataError, match=rf'{file}:4: expression 7 of split train is in {file}:1 too: ids must differ'):
+            prepare(spec, file, tmp_path / 'images', splits=splits)
+    assert len(prepare(spec, file, tmp_path / 'images', splits=('val', ))[1].annotations) == 1
+
+
+def test_two_sentences_of_one_reference_with_one_id_are_refused(tmp_path):
+    twice = reference(0, 5, 'train', ['left cup', 'the cup'])
+    twice['sentences'][1]['sent_id'] = twice['sentences'][0]['sent_id']
+    write_official(tmp_path, [twice])
+    (tmp_path / 'images').mkdir(exist_ok=True)
+    with pytest.raises(DataError, match=r'expression 0 of split train is in .* too: ids must differ'):
+        prepare(find_dataset('refcoco_unc'), tmp_path, tmp_path / 'images')

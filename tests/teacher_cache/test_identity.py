@@ -131,6 +131,25 @@ def test_the_code_of_a_mixin_counts_wherever_it_stands_among_the_bases(tmp_path,
     assert codes[0]['own_mixin.py'] == codes[2]['own_mixin.py'] != codes[1]['own_mixin.py'] == codes[3]['own_mixin.py']
 
 
+def test_files_of_one_name_in_two_folders_both_count(tmp_path, monkeypatch):
+    names = ('own_teacher', 'parts', 'parts.own_teacher')
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / 'parts').mkdir()
+    (tmp_path / 'parts/__init__.py').write_text('')
+    codes = []
+    for inner, outer in (('please', 1), ('now', 1), ('please', 2), ('please', 1)):
+        (tmp_path / 'parts/own_teacher.py').write_text(f'class Polite:\n    word = {inner!r}\n')
+        for name in names:
+            sys.modules.pop(name, None)
+        kind = own_teacher(tmp_path, 'from mmduet.models.teachers import CLIPTeacher\nfrom parts.own_teacher import Polite\n'
+                           f'class OwnTeacher(Polite, CLIPTeacher):\n    number = {outer}\n')
+        codes.append(identify_teacher(dict(type=kind))['code'])
+    assert [code.keys() for code in codes] == [{'own_teacher.py'}] * 4
+    assert codes[0] == codes[3] and len({code['own_teacher.py'] for code in codes}) == 3
+
+
 def test_an_argument_that_the_teacher_does_not_take_is_refused():
     with pytest.raises(TypeError, match='contxt'):
         identify_teacher(dict(type=CLIPTeacher, contxt=1.2))

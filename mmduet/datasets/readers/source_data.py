@@ -40,6 +40,9 @@ class SourceData:
     annotations: list[Annotation] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)  # a sentence for each expression without words: nothing to ground
     unread: dict[str, str] = field(default_factory=dict)  # a sentence for each key of own data that nobody reads
+    # Where each expression was first, by split and id, and where one came again.
+    places: dict[tuple[str, str], str] = field(default_factory=dict)
+    repeated: dict[tuple[str, str], str] = field(default_factory=dict)
     about: dict[str, object] = field(default_factory=dict)  # what else the source says of itself, plain values
     layout: str = ''  # its name
     protocol: str = ''  # how several boxes of a phrase are scored (Flickr30K Entities); empty where a phrase has one box
@@ -100,6 +103,10 @@ class SourceData:
         width, height = image.size
         # Sizes may be read from the images later.
         check_annotation({**annotation, 'width': width or 1, 'height': height or 1}, where)
+        key = annotation['split'], annotation['expression_id']
+        if key in self.places:
+            self.repeated.setdefault(key, where)
+        self.places.setdefault(key, where)
         self.annotations.append(Annotation(width=width, height=height, **annotation))
         if not object_known and box is not None and box not in image.boxes:
             image.boxes.append(box)
