@@ -129,9 +129,11 @@ def compare_contents(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequ
 def find_moved(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequence[str]]) -> set[str]:
     """Keys of a config whose file, by ``describe_contents``, lies elsewhere now and holds the same.
 
-    A file whose path names OpenAI then or now alone is none of them: what its bytes do not tell of a CLIP, its path may.
+    A file whose path names OpenAI then or now alone is none of them, nor one with a description beside it then or now alone:
+    what its bytes do not tell of a CLIP, these may.
     """
-    same = {key for key in now if key in before and before[key][1] == now[key][1] and before[key][0] != now[key][0]}
+    same = {key for key in now if key in before and before[key][1] == now[key][1] and before[key][0] != now[key][0]
+            and (f'beside {key}' in before) == (f'beside {key}' in now)}
     if not same:
         return same
     from mmduet.models.teachers.file_facts import names_openai  # open_clip takes its time

@@ -56,11 +56,14 @@ def test_a_teacher_whose_file_was_moved_goes_on(tmp_path):
     assert (work / 'epoch_1.pth').is_file() and 'and is taken' not in log_of(work)
 
 
-def test_a_moved_file_is_the_same_unless_openai_is_named_by_one_of_its_paths_alone():
+def test_a_moved_file_is_the_same_unless_one_of_its_places_tells_more_of_it():
     before = {'a': ('/x/clip.pt', '1' * 64), 'b': ('/x/clip.pt', '2' * 64), 'c': ('/x/clip.pt', '3' * 64)}
     assert find_moved(before, {'a': ('/y/clip.pt', '1' * 64), 'b': ('/y/clip.pt', '9' * 64), 'c': before['c'],
                                'd': ('/y/d.pt', '1' * 64)}) == {'a'}
     assert find_moved(before, {'a': ('/y/OpenAI-clip/clip.pt', '1' * 64)}) == set()
+    told = {'beside a': ('/x/open_clip_config.json', '4' * 64)}
+    assert find_moved({**before, **told}, {'a': ('/y/clip.pt', '1' * 64)}) == set()
+    assert 'a' in find_moved({**before, **told}, {'a': ('/y/clip.pt', '1' * 64), **told})
     assert find_moved({'a': ('/x/openai.pt', '1' * 64)}, {'a': ('/y/openai/clip.pt', '1' * 64)}) == {'a'}
 
 
