@@ -40,6 +40,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _check_address(host: str) -> None:
+    from mmduet.engine.config_tools import ConfigError
+    try:
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise ConfigError(f'cannot serve at {host}, which is no address of this machine: {error}') from error
+
+
 def serve(args: argparse.Namespace, folder: Path) -> str:
     """Read the model, start the page and give its address."""
     # gradio asks its own server whether it is there: not by a proxy, and nobody else anything.
@@ -51,11 +60,7 @@ def serve(args: argparse.Namespace, folder: Path) -> str:
     from mmduet.demo import Answerer
     from mmduet.engine.config_tools import ConfigError
     host = args.host.strip('[]')
-    try:  # before the model is read, and gradio has tried to reach itself there for half a minute
-        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address[:2], family=family).close()
-    except OSError as error:
-        raise ConfigError(f'cannot serve at {args.host}, which is no address of this machine: {error}') from error
+    _check_address(host)  # before the model is read, and gradio has tried to reach itself there for half a minute
     common.import_own(args)
     ground = GroundingInferencer(args.model, device=args.device, show_progress=False, **common.hub_options(args))
     about = ground.grounder.description.teacher
